@@ -1,0 +1,46 @@
+"""Paths that come from data stay under their root."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from affect4d.formats.quarantine import BadInput
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+
+
+def inside(root, relative):
+    """The path `relative` under `root`.
+
+    Raises
+    ------
+    BadInput
+        The path is absolute, contains `..`, or resolves (through links) outside the root.
+    """
+    text = str(relative)
+    pure = PurePosixPath(text.replace("\\", "/"))
+    if not text or pure.is_absolute() or ".." in pure.parts or "\0" in text:
+        raise BadInput(
+            text, f"the path must stay under {root}", "give a relative path without '..'"
+        )
+    path = Path(root, *pure.parts)
+    if not path.resolve().is_relative_to(Path(root).resolve()):
+        raise BadInput(text, f"the path leads out of {root}", "replace the link by the file itself")
+    return path
+
+
+def safe_name(name, file):
+    """`name`, where it can serve as a file name as it stands.
+
+    Raises
+    ------
+    BadInput
+        `name` holds anything but letters, digits and `. _ + -`, or starts with a sign.
+    """
+    text = str(name)
+    if not _SAFE_NAME.fullmatch(text):
+        raise BadInput(
+            file,
+            f"the name {text!r} cannot serve as a file name",
+            "use at most 100 letters, digits, '.', '_', '+', '-', a letter or digit first",
+        )
+    return text

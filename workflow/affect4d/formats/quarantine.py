@@ -1,0 +1,58 @@
+"""Bad input: one clear line that names file, rule and remedy, and a table that keeps it."""
+
+import csv
+import logging
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+class BadInput(ValueError):
+    """Input that breaks a rule; `str()` gives one line "FILE: RULE; REMEDY"."""
+
+    def __init__(self, file, rule, remedy):
+        self.file, self.rule, self.remedy = str(file), str(rule), str(remedy)
+        super().__init__(f"{self.file}: {self.rule}; {self.remedy}")
+
+    def __reduce__(self):
+        return BadInput, (self.file, self.rule, self.remedy)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quarantined item."""
+
+    room: str
+    item: str
+    file: str
+    rule: str
+    remedy: str
+
+
+class Quarantine:
+    """Collects bad input of one job, so that the rest of the job goes on.
+
+    Parameters
+    ----------
+    room : str
+    strict : bool
+        Raise the first bad input instead of collecting it.
+    """
+
+    def __init__(self, room, strict=False):
+        self.room, self.strict, self.rows = room, strict, []
+
+    def add(self, item, problem):
+        """Keep one BadInput under the item it concerns; raises it when strict."""
+        if self.strict:
+            raise problem
+        log.warning("quarantined %s: %s", item, problem)
+        self.rows.append(Row(self.room, str(item), problem.file, problem.rule, problem.remedy))
+
+    def write(self, path):
+        """Write the rows as CSV (header even when there are none)."""
+        with Path(path).open("w", newline="", encoding="utf-8") as handle:
+            writer = csv.DictWriter(handle, [f.name for f in fields(Row)], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in self.rows)
