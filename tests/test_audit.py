@@ -1,0 +1,274 @@
+"""The audit of a small build: all damage is found, repair takes just enough away."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from affect4d import audit, store
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_results import CLASSES, build_results
+
+IMAGE = "photos-ann1-v-0.9_a+0.5"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("build")
+    (folder / "photo.jpg").write_bytes(b"jpeg")
+    build_results(folder / "results", folder / "photo.jpg")
+    return folder / "results"
+
+
+@pytest.fixture
+def results(original, tmp_path):
+    """A copy to damage; its lineage leads to the same photograph outside."""
+    return shutil.copytree(original, tmp_path / "results")
+
+
+def files(results):
+    return sorted(p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file())
+
+
+def audited(results):
+    return audit.audit(results)
+
+
+def test_a_whole_build_is_whole(original):
+    verdict = audited(original)
+    assert verdict.text().splitlines()[-1].endswith(": whole")
+    assert verdict.whole and verdict.exit_code == 0 and verdict.problems == ()
+    assert verdict.artifacts == 15
+    assert json.loads(json.dumps(verdict.record()))["whole"] is True
+
+
+@pytest.mark.parametrize("damage", ["removed", "truncated"])
+def test_every_file_removed_or_truncated_is_named(results, damage):
+    for name in files(results):
+        path = results / name
+        content = path.read_bytes()
+        if damage == "removed":
+            path.unlink()
+        else:
+            path.write_bytes(content[: len(content) // 2])
+        assert_found(results, name)
+        path.write_bytes(content)
+    assert audited(results).whole
+
+
+@settings(max_examples=2, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_one_flipped_bit_in_any_file_is_named(flippable, random):
+    for name in files(flippable):
+        path = flippable / name
+        content = path.read_bytes()
+        flipped = bytearray(content)
+        bit = random.randrange(8 * len(content))
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        assert_found(flippable, name)
+        path.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def flippable(original, tmp_path_factory):
+    return shutil.copytree(original, tmp_path_factory.mktemp("flip") / "results")
+
+
+def assert_found(results, name):
+    """Exit code 1, and a line that names the file or the artifact that it is the manifest of."""
+    verdict = audited(results)
+    assert verdict.exit_code == 1
+    artifact = name.removesuffix(".manifest.json")
+    named = [p for p in verdict.problems if p.file == name or p.artifact == artifact]
+    folder = [p for p in verdict.problems if p.file.startswith(artifact)]
+    assert named or folder, (name, verdict.text())
+    assert all(";" in line for line in verdict.text().splitlines()[:-1])
+
+
+def test_swapped_files_and_manifests_of_others_are_found(results):
+    first, second = (results / f"registered/s{i}.manifest.json" for i in (1, 2))
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    text = audited(results).text()
+    assert "registered/s1: registered/s1.manifest.json" in text and "registered/s2" in text
+
+
+def test_orphans_in_stores_unlisted_files_and_uncommitted_stores_are_found(results):
+    (results / "registered/s1.zarr/vertices/c/9").write_bytes(b"x")
+    (results / "registered/stray.csv").write_text("a")
+    shutil.copytree(results / "registered/s1.zarr", results / "registered/new.zarr")
+    verdict = audited(results)
+    found = {(p.kind.value, p.file) for p in verdict.problems}
+    assert found == {
+        ("damaged", "registered/s1.zarr/vertices/c/9"),
+        ("unlisted", "registered/stray.csv"),
+        ("unlisted", "registered/new.zarr"),
+    }
+
+
+def test_logs_and_reports_are_no_part_of_the_results(results):
+    for name in ("logs/a/b.log", "benchmarks/a.tsv", "audit.json", "report.html"):
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        (results / name).write_text("x")
+    assert audited(results).whole
+
+
+def test_leftovers_of_killed_jobs_are_notes_and_are_swept(results):
+    (results / "registered/.s1.zarr.tmp-node7-1-0").mkdir()
+    (results / "registered/.s1.zarr.lock").write_text("")
+    verdict = audited(results)
+    assert verdict.exit_code == 0 and "killed job" in verdict.notes[0]
+    assert audit.invalidate(results, verdict) == ["registered/.s1.zarr.tmp-node7-1-0"]
+    assert not (results / "registered/.s1.zarr.lock").exists()
+
+
+def test_a_changed_photograph_makes_its_artifact_stale_a_lost_one_leaves_it(original, results):
+    photograph = original.parent / "photo.jpg"
+    content = photograph.read_bytes()
+    photograph.write_bytes(b"other")
+    stale = audited(results)
+    photograph.unlink()
+    lost = audited(results)
+    photograph.write_bytes(content)
+    assert [p.kind.value for p in stale.problems] == ["stale"]
+    assert [(p.kind.value, p.remedy) for p in lost.problems] == [
+        ("open", "bring it back to its place")
+    ]
+    assert audit.invalidate(results, lost) == []
+    assert "neutrals/photos/neutrals.manifest.json" in audit.invalidate(results, stale)
+    assert (results / "neutrals/photos/accepted.csv").exists()
+
+
+def test_an_input_without_a_manifest_leaves_the_lineage_open(results):
+    (results / "notes.csv").write_text("x")
+    provenance = store.Provenance(results, "rule", "x", [results / "notes.csv"], {}, "c")
+    store.record(results / "a.manifest.json", [], provenance)
+    kinds = {p.kind.value for p in audited(results).problems if p.artifact == "a"}
+    assert kinds == {"open"}
+
+
+def test_labels_that_are_not_the_class_median_are_found(results):
+    path = results / "affectspace/frames.parquet"
+    frames = pd.read_parquet(path)
+    frames.loc[frames["class"] == 7, "valence"] -= 0.005
+    frames.to_parquet(path, index=False)
+    seal(results, "affectspace/affectspace", path.parent)
+    text = audited(results).text()
+    assert "affectspace/classes.parquet: the median valence of class 7" in text
+    classes = pd.read_parquet(path.with_name("classes.parquet"))
+    classes.loc[7, "median_valence"] -= 0.005
+    classes.to_parquet(path.with_name("classes.parquet"), index=False)
+    seal(results, "affectspace/affectspace", path.parent)
+    assert f"the valence of {IMAGE} is not the median of its class" in audited(results).text()
+
+
+def test_counts_that_disagree_are_found(results):
+    path = results / "affectspace/frames.parquet"
+    pd.read_parquet(path).iloc[1:].to_parquet(path, index=False)
+    seal(results, "affectspace/affectspace", path.parent)
+    text = audited(results).text()
+    assert "has 11 frames, the gallery 12" in text
+    assert "class 7 counts 6 frames, 5 are in it" in text
+
+
+def test_a_dataset_with_fewer_images_than_its_chunks_is_found(results):
+    shard = sorted((results / "dataset/data").glob("*.parquet"))[0]
+    shard.unlink()
+    seal(results, "dataset", results / "dataset")
+    assert "synthesized images, the chunks 4" in audited(results).text()
+
+
+def seal(results, name, folder):
+    """Record files anew, as a program that writes wrong content would."""
+    path = results / f"{name}.manifest.json"
+    old = store.read_manifest(path)
+    inputs = [results / i for i in old.inputs]
+    provenance = store.Provenance(results, old.rule, old.item, inputs, old.settings, old.code)
+    store.record(path, [folder], provenance)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_where_nothing_was_built_the_audit_could_not_look(tmp_path, there):
+    verdict = audited(tmp_path if there else tmp_path / "absent")
+    assert verdict.exit_code == 2 and not verdict.whole
+    assert verdict.text().startswith("could not look: ")
+
+
+def test_invalidate_takes_away_the_broken_and_what_follows_and_keeps_the_rest(results):
+    before = set(files(results))
+    shard = results / "registered/s1.zarr/vertices/c/0/0/0"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    audit.invalidate(results, audited(results))
+    gone = before - set(files(results))
+    assert all(n.startswith("registered/s1.zarr/") or n.endswith(".manifest.json") for n in gone)
+    kept = {n for n in set(files(results)) if n.endswith(".manifest.json")}
+    assert kept == {
+        "fits/photos/000.manifest.json",
+        "gallery/frames.manifest.json",
+        "gallery/scans/c0.manifest.json",
+        "neutrals/photos/neutrals.manifest.json",
+        "registered/s2.manifest.json",
+        "registered/s3.manifest.json",
+    }
+
+
+def test_invalidate_after_any_damage_leaves_nothing_damaged(results, original):
+    for name in files(original)[::4]:
+        shutil.rmtree(results)
+        shutil.copytree(original, results)
+        content = (results / name).read_bytes()
+        (results / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert audit.invalidate(results, audited(results))
+        left = audited(results)
+        assert {p.kind.value for p in left.problems} <= {"unlisted"}, (name, left.text())
+        assert not (results / "dataset.manifest.json").exists()
+
+
+def test_invalidate_touches_nothing_of_a_whole_build_and_nothing_outside(results):
+    before = files(results)
+    assert audit.invalidate(results, audited(results)) == []
+    outside = results.parent / "outside.txt"
+    outside.write_text("precious")
+    provenance = store.Provenance(results, "rule", "x", [], {}, "c")
+    store.record(results / "a.manifest.json", [outside], provenance)
+    outside.write_text("changed")
+    audit.invalidate(results, audited(results))
+    assert outside.read_text() == "changed" and files(results) == before
+
+
+def test_explain_leads_from_an_image_to_scans_photograph_settings_and_versions(original):
+    explanation = audit.explain(original, IMAGE)
+    record = json.loads(json.dumps(explanation.record))
+    name, valence, arousal = CLASSES[7]
+    assert record["label"] == {"valence": valence, "arousal": arousal}
+    assert record["class"]["name"] == name and record["class"]["frames"] == 6
+    assert [f["mesh"] for f in record["frames"]][:1] == ["c0/s1_7_0.ply"]
+    assert record["photograph"]["source"].endswith("photo.jpg")
+    assert record["fit"] == {
+        "artifact": "fits/photos/000.zarr",
+        "camera": {"scale": 1.0, "yaw": 1.0},
+        "quality": {"residual": 0.5},
+    }
+    rooms = {"synthesis", "fits", "neutrals", "blendshapes", "affectspace", "registered", "gallery"}
+    assert set(record["steps"]) == rooms
+    assert record["steps"]["blendshapes"]["artifact"] == f"blendshapes/{name}"
+    assert record["versions"]["numpy"] == np.__version__
+    text = explanation.text()
+    for words in (IMAGE, "c0/s1_7_0.ply", "photo.jpg", "median_valence", "size: 3", "numpy: "):
+        assert words in text
+
+
+def test_explain_knows_neutral_images_too(original):
+    record = audit.explain(original, "photos-ann1").record
+    assert "class" not in record and record["frames"] == []
+    assert record["photograph"]["subject"] == "ann"
+
+
+@pytest.mark.parametrize("image_id", ["photos-ann1-v-0.9_a+0.6", "../../etc/passwd", ""])
+def test_explain_refuses_unknown_images_with_a_remedy(original, image_id):
+    with pytest.raises(audit.UnknownImage, match="no image has this image_id; did you mean"):
+        audit.explain(original, image_id)

@@ -1,0 +1,182 @@
+"""The published dataset: rows, splits, pixels, card, checksums, equal bytes."""
+
+import io
+import json
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from affect4d import store
+from affect4d.config.dataset import Settings
+from affect4d.dataset import publish, splits
+from affect4d.dataset.rows import collect
+from PIL import Image
+from small_results import KINDS, write_chunk
+
+
+@pytest.fixture(scope="module")
+def chunks(tmp_path_factory):
+    root = tmp_path_factory.mktemp("results")
+    return [
+        write_chunk(root, "photos", 0, ["ann", "bob"]),
+        write_chunk(root, "photos", 1, ["cyd"]),
+        write_chunk(root, "synthetic", 2, ["p1", "p2", "p3"]),
+    ]
+
+
+@pytest.fixture(scope="module")
+def build(chunks, tmp_path_factory):
+    """A function that publishes the chunks under given settings and returns the folder."""
+
+    def run(**settings):
+        root = chunks[0].parents[2]
+        out = tmp_path_factory.mktemp("out") / "dataset"
+        inputs = [store.manifest_of(chunk) for chunk in chunks]
+        provenance = store.Provenance(root, "dataset", "dataset", inputs, settings, "c")
+        publish(chunks, KINDS, out, Settings(**settings), 0, provenance)
+        return out
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def dataset(build):
+    return build(image_format="png", shard_rows=4)
+
+
+@pytest.fixture(scope="module")
+def table(dataset):
+    return pd.concat(pd.read_parquet(path) for path in sorted(dataset.glob("data/*.parquet")))
+
+
+def pixels(image):
+    return np.array(Image.open(io.BytesIO(image["bytes"])))
+
+
+def test_every_synthesized_image_and_every_neutral_is_a_row_once(table):
+    assert table["image_id"].is_unique
+    assert (table["class"] >= 0).sum() == 10 and (table["class"] < 0).sum() == 6
+    assert set(table["neutral_image_id"]) == set(table.loc[table["class"] < 0, "image_id"])
+    assert set(table.loc[table["database"] == "synthetic", "kind"]) == {"rendered"}
+
+
+def test_labels_and_pixels_are_those_of_the_stores(table, chunks):
+    rows = table.set_index("image_id")
+    for path in chunks:
+        chunk = store.open(path)
+        for i, image_id in enumerate(chunk.attributes["image_ids"]):
+            row = rows.loc[image_id]
+            assert row["class"] == chunk["class"][i] and row["valence"] == chunk["valence"][i]
+            assert row["quality_folded"] == chunk["quality"][i, 1]
+            np.testing.assert_array_equal(pixels(row["image"]), chunk["images"][i])
+        for i, photograph in enumerate(chunk.attributes["photographs"]):
+            row = rows.loc[f"{chunk.attributes['database']}-{photograph['image_id']}"]
+            np.testing.assert_array_equal(pixels(row["image"]), chunk["neutral"][i])
+    neutral = rows[rows["class"] < 0]
+    assert neutral[["valence", "arousal", "quality_folded"]].isna().all(axis=None)
+    assert set(neutral["class_name"]) == {"neutral"}
+
+
+def test_no_subject_is_in_two_splits_and_all_splits_have_some(table, dataset):
+    assert (table.groupby(["database", "subject"])["split"].nunique() == 1).all()
+    listed = pd.read_csv(dataset / "splits.csv").set_index(["database", "subject"])
+    assert set(listed["split"]) == set(splits.SPLITS)
+    assert listed["images"].sum() == len(table)
+    for row in table.itertuples():
+        assert listed.loc[(row.database, row.subject), "split"] == row.split
+
+
+def test_shards_are_named_as_hugging_face_expects_and_not_too_long(dataset):
+    names = sorted(path.name for path in dataset.glob("data/*.parquet"))
+    assert "train-00000-of-00003.parquet" in names
+    for path in dataset.glob("data/*.parquet"):
+        assert pq.read_metadata(path).num_rows <= 4
+    metadata = pq.read_schema(dataset / "data" / names[0]).metadata
+    features = json.loads(metadata[b"huggingface"])["info"]["features"]
+    assert features["image"] == {"_type": "Image"}
+    assert features["valence"] == {"dtype": "float64", "_type": "Value"}
+
+
+def test_hugging_face_reads_it(dataset, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    loaded = datasets.load_dataset(str(dataset), cache_dir=str(tmp_path))
+    assert set(loaded) == set(splits.SPLITS)
+    assert loaded["train"][0]["image"].size == (8, 8)
+
+
+def test_croissant_lists_every_shard_with_its_digest_and_every_column(dataset, table):
+    metadata = json.loads((dataset / "croissant.json").read_text())
+    listed = {f["contentUrl"]: f["sha256"] for f in metadata["distribution"] if "sha256" in f}
+    shards = {p.relative_to(dataset).as_posix(): store.digest(p) for p in dataset.glob("data/*")}
+    assert listed == shards
+    assert [f["name"] for f in metadata["recordSet"][0]["field"]] == list(table.columns)
+
+
+def test_croissant_is_valid(dataset):
+    mlcroissant = pytest.importorskip("mlcroissant")
+    records = mlcroissant.Dataset(dataset / "croissant.json").records("images")
+    assert len(list(records)) == 16
+
+
+def test_sha256sum_accepts_the_checksums_and_they_cover_every_file(dataset):
+    check = subprocess.run(
+        ["sha256sum", "-c", "--strict", "--quiet", "SHA256SUMS"], cwd=dataset, check=False
+    )
+    assert check.returncode == 0
+    listed = {line.split("  ")[1] for line in (dataset / "SHA256SUMS").read_text().splitlines()}
+    files = {p.relative_to(dataset).as_posix() for p in dataset.rglob("*") if p.is_file()}
+    assert files - listed == {"SHA256SUMS"} and listed <= files
+
+
+def test_the_card_states_counts_and_where_the_data_are(dataset):
+    _, header, text = (dataset / "README.md").read_text().split("---\n", 2)
+    about = yaml.safe_load(header)
+    paths = [files["path"] for files in about["configs"][0]["data_files"]]
+    assert all(list(dataset.glob(path)) for path in paths) and len(paths) == 3
+    assert "10 images of 6 subjects" in text.replace("\n", " ")
+    assert "| `v-0.9_a+0.5` | -0.880 | +0.510 | 6 |" in text
+    assert "median valence and arousal" in text
+    assert "8 x 8 pixels, PNG (lossless): the square around the 68 landmarks" in text
+
+
+def test_two_builds_give_the_same_bytes(build, dataset):
+    other = build(image_format="png", shard_rows=4)
+    for path in dataset.rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (other / path.relative_to(dataset)).read_bytes()
+    names = ["dataset.manifest.json"] * 2
+    first, second = (p.parent / n for p, n in zip((dataset, other), names, strict=True))
+    assert store.verify(first) == [] == store.verify(second)
+
+
+def test_jpeg_is_smaller_and_close(build, table):
+    folder = build(image_format="jpeg", jpeg_quality=95)
+    rows = pd.concat(pd.read_parquet(path) for path in folder.glob("data/*.parquet"))
+    rows = rows.set_index("image_id")
+    assert rows.iloc[0]["image"]["path"].endswith(".jpg")
+    for row in table.itertuples():
+        close = pixels(rows.loc[row.image_id, "image"]).astype(int) - pixels(row.image)
+        assert np.abs(close).mean() < 8
+
+
+def test_the_same_image_id_twice_is_refused(chunks):
+    with pytest.raises(ValueError, match="occurs twice"):
+        collect([chunks[0], chunks[0]], KINDS)
+
+
+def test_nothing_to_publish_is_refused():
+    with pytest.raises(ValueError, match="no image was synthesized"):
+        collect([], {})
+
+
+def test_another_seed_gives_other_splits_and_more_subjects_keep_the_shares():
+    subjects = [f"s{i:03d}" for i in range(100)]
+    rows = pd.DataFrame({"database": "d", "subject": subjects * 2})
+    first, second = (splits.assign(rows, 0.2, 0.1, seed) for seed in (0, 1))
+    assert first["split"].value_counts().to_dict() == {"train": 70, "validation": 20, "test": 10}
+    assert (first["split"] != second["split"]).any()
+    assert splits.assign(rows[::-1], 0.2, 0.1, 0).equals(first)
+    assert set(splits.assign(rows, 0, 0, 0)["split"]) == {"train"}

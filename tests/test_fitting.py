@@ -1,0 +1,249 @@
+"""Fitting: a known face seen by a known camera comes back, and figures say what was found."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.transform import Rotation
+
+from affect4d import store
+from affect4d.config.fitting import Settings
+from affect4d.fitting import Camera, MorphableModel, fit
+from affect4d.fitting.camera import initial_camera
+from affect4d.fitting.contour import JAW, SHARES
+from affect4d.fitting.quality import FIGURES, inter_ocular, mouth_opening
+from affect4d.fitting.storage import CAMERA, read_fits, read_model, write_fits, write_model
+from affect4d.formats.ridge import photograph_vertices
+from affect4d.formats.template import load_template
+from affect4d.geometry.raster import rasterise
+
+IMAGE = np.zeros((600, 600, 3), np.uint8)
+
+
+def smooth_modes(vertices, count, deviation, seed):
+    """Random smooth, symmetric displacement fields (count, V, 3) mm."""
+    random = np.random.default_rng(seed)
+    mirrored = vertices * [-1, 1, 1]
+    modes = []
+    for _ in range(count):
+        waves, phase = random.normal(size=(24, 3)) / 90, random.uniform(0, 2 * np.pi, 24)
+        amplitude = random.normal(size=(24, 3)) * deviation / np.sqrt(12)
+        one, other = (np.cos(v @ waves.T + phase) @ amplitude for v in (vertices, mirrored))
+        modes.append((one + other * [-1, 1, 1]) / 2)
+    return np.array(modes, np.float32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    template = load_template()
+    return MorphableModel(
+        template.vertices,
+        smooth_modes(template.vertices, 10, 2.0, 0),
+        smooth_modes(template.vertices, 3, 2.0, 1),
+        template.triangles,
+        photograph_vertices(template.vertices, template.landmark_vertices),
+    )
+
+
+def camera_at(yaw, pitch=4.0, roll=-6.0, scale=2.5):
+    """A camera whose yaw is positive towards the viewer's left."""
+    rotation = Rotation.from_euler("YXZ", [-yaw, -pitch, roll], degrees=True).as_matrix()
+    return Camera(scale, rotation, np.array([300.0, 290.0]))
+
+
+def a_face(model, seed=3):
+    return np.random.default_rng(seed).normal(size=len(model.identity)).clip(-1.5, 1.5)
+
+
+def seen_landmarks(model, camera, identity, silhouette=False):
+    """Projected landmarks; with `silhouette`, far-side jaw points lie where the face ends."""
+    projected = camera.project(model.shape(identity, np.zeros(len(model.expression))))
+    landmarks = projected[model.landmark_vertices, :2].astype(np.float64)
+    if silhouette:
+        ids, _ = rasterise(projected[:, :2], projected[:, 2], model.triangles, *IMAGE.shape[:2])
+        for k in range(7) if camera.yaw_degrees > 0 else range(10, JAW):
+            row = np.flatnonzero(ids[round(landmarks[k, 1])] >= 0)
+            landmarks[k, 0] = row[0] if camera.yaw_degrees > 0 else row[-1]
+    return landmarks
+
+
+def test_the_nose_tip_of_photographs_is_the_tip():
+    template = load_template()
+    moved = photograph_vertices(template.vertices, template.landmark_vertices)
+    assert list(np.flatnonzero(moved != template.landmark_vertices)) == [28, 29, 30]
+    near = np.linalg.norm(template.vertices - template.landmarks[30], axis=1) < 30
+    assert template.vertices[moved[30], 2] == pytest.approx(
+        template.vertices[near, 2].max(), abs=0.2
+    )
+    ridge = template.vertices[moved[27:31]]
+    steps = np.linalg.norm(np.diff(ridge, axis=0), axis=1)
+    assert steps.max() < 1.2 * steps.min()
+    np.testing.assert_array_equal(photograph_vertices(template.vertices, moved), moved)
+
+
+def test_camera_projects_y_down_and_nearer_is_deeper():
+    camera = Camera(2.0, np.eye(3), np.array([10.0, 20.0]))
+    points = np.array([[1.0, 2.0, 3.0], [0, 0, -1]], np.float32)
+    projected = camera.project(points)
+    assert projected.dtype == np.float32
+    np.testing.assert_allclose(projected, [[12, 16, 6], [10, 20, -2]])
+
+
+@pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, 0, 0), (30, 10, -20), (-50, -15, 25)])
+def test_angles_of_a_camera(yaw, pitch, roll):
+    camera = camera_at(yaw, pitch, roll)
+    found = (camera.yaw_degrees, camera.pitch_degrees, camera.roll_degrees)
+    np.testing.assert_allclose(found, (yaw, pitch, roll), atol=1e-9)
+
+
+def test_initial_camera_is_exact_without_noise(model):
+    points = model.mean[model.landmark_vertices].astype(np.float64)
+    truth = camera_at(25)
+    found = initial_camera(points, truth.project(points)[:, :2])
+    np.testing.assert_allclose(found.rotation, truth.rotation, atol=1e-9)
+    assert found.scale == pytest.approx(truth.scale)
+
+
+@pytest.mark.parametrize("yaw", [-20, 0, 12])
+def test_recovers_pose_and_landmarks(model, yaw):
+    truth = camera_at(yaw)
+    turns = []
+    for seed in range(3):
+        landmarks = seen_landmarks(model, truth, a_face(model, seed))
+        landmarks += np.random.default_rng(seed).normal(size=landmarks.shape) * 0.2
+        found = fit(IMAGE, landmarks, model)
+        turns.append(Rotation.from_matrix(found.camera.rotation @ truth.rotation.T).magnitude())
+        assert found.quality["error_model"] < 0.015
+        assert found.quality["error_corrected"] < 0.006
+        assert found.quality["accepted"] == 1.0
+        assert found.vertices.dtype == np.float32
+        assert found.offset.shape == (len(model.mean), 2)
+    assert np.degrees(np.mean(turns)) < 1.0
+
+
+def test_offset_meets_inner_landmarks_and_dies_away(model):
+    landmarks = seen_landmarks(model, camera_at(0), np.zeros(10))
+    landmarks[36:48] += [6, -4]
+    found = fit(IMAGE, landmarks, model)
+    moved = found.camera.project(found.vertices)[:, :2] + found.offset
+    inner = moved[model.landmark_vertices[JAW:]] - landmarks[JAW:]
+    assert np.linalg.norm(inner, axis=1).mean() / inter_ocular(landmarks) < 0.01
+    away = np.abs(model.mean[:, 1]) > 100
+    assert np.abs(found.offset[away]).max() < 0.1
+
+
+def mean_turn(model):
+    """Mean error (degrees) of the rotation of turned heads with jaw points on the silhouette."""
+    turns = []
+    for yaw in (-40, 35):
+        truth = camera_at(yaw)
+        landmarks = seen_landmarks(model, truth, a_face(model), silhouette=True)
+        found = fit(IMAGE, landmarks, model, Settings(jaw_weight=1.0))
+        turns.append(Rotation.from_matrix(found.camera.rotation @ truth.rotation.T).magnitude())
+    return np.degrees(np.mean(turns))
+
+
+def test_picking_the_contour_helps_turned_heads(model, monkeypatch):
+    picked = mean_turn(model)
+    anatomical = np.full(JAW, np.abs(SHARES).argmin())
+    monkeypatch.setattr(sys.modules["affect4d.fitting.fit"], "pick_contour", lambda *_: anatomical)
+    assert picked < 3.0
+    assert picked < 0.6 * mean_turn(model)
+
+
+def test_is_deterministic(model):
+    landmarks = seen_landmarks(model, camera_at(15), a_face(model))
+    one, other = fit(IMAGE, landmarks, model), fit(IMAGE, landmarks, model)
+    assert one.vertices.tobytes() == other.vertices.tobytes()
+    assert one.offset.tobytes() == other.offset.tobytes()
+    assert one.quality == other.quality
+
+
+def test_coefficients_stay_within_their_bound(model):
+    landmarks = seen_landmarks(model, camera_at(0), np.full(10, 6.0))
+    found = fit(IMAGE, landmarks, model, Settings(coefficient_bound=1.0, landmark_sd=0.005))
+    assert np.abs(found.identity).max() <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("gate", "settings", "yaw"),
+    [
+        ("gate_yaw", Settings(max_yaw=20), 35),
+        ("gate_residual", Settings(max_residual=0.001), 0),
+        ("gate_mouth", Settings(max_mouth_opening=0.0001), 0),
+    ],
+)
+def test_gates_mark_and_do_not_stop(model, gate, settings, yaw):
+    landmarks = seen_landmarks(model, camera_at(yaw), a_face(model))
+    landmarks[65:68] += [0, 3]
+    quality = fit(IMAGE, landmarks, model, settings).quality
+    assert set(quality) == set(FIGURES)
+    assert quality[gate] == 1.0
+    assert quality["accepted"] == 0.0
+
+
+def test_mouth_opening_does_not_grow_with_yaw(model):
+    vertices = model.mean.copy()
+    vertices[model.landmark_vertices[65:68]] += [0, -8, 0]
+    gaps = []
+    for yaw in (0, 40):
+        camera = camera_at(yaw, 0, 0)
+        landmarks = camera.project(vertices)[model.landmark_vertices, :2]
+        gaps.append(mouth_opening(landmarks, camera.scale, vertices, model.landmark_vertices))
+    assert gaps[0] == pytest.approx(gaps[1], rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("landmarks", "message"),
+    [
+        (np.zeros((67, 2)), "68 finite landmarks"),
+        (np.full((68, 2), np.nan), "68 finite landmarks"),
+        (np.zeros((68, 2)), "outer eye corners"),
+        (np.arange(136.0).reshape(68, 2) * 100, "outside the image"),
+    ],
+)
+def test_refuses_impossible_landmarks(model, landmarks, message):
+    with pytest.raises(ValueError, match=message):
+        fit(IMAGE, landmarks, model)
+
+
+def test_model_refuses_modes_of_another_topology(model):
+    with pytest.raises(ValueError, match="identity modes"):
+        MorphableModel(
+            model.mean, model.identity[:, :-1], model.expression, model.triangles,
+            model.landmark_vertices,
+        )  # fmt: skip
+
+
+def test_store_round_trip(model, tmp_path):
+    write_model(tmp_path / "model.zarr", model, None)
+    again = read_model(tmp_path / "model.zarr")
+    assert again.identity.tobytes() == model.identity.tobytes()
+    assert again.landmark_vertices.dtype == model.landmark_vertices.dtype
+
+    images = pd.DataFrame(
+        {"image_id": ["db_a", "db_b"], "subject": ["a", "b"], "path": ["a.png", "b.png"]}
+    )
+    fits = [
+        fit(IMAGE, seen_landmarks(model, camera_at(yaw), a_face(model)), again) for yaw in (5, -9)
+    ]
+    write_fits(tmp_path / "000.zarr", fits, images, model, None)
+    assert store.verify(tmp_path / "000.zarr") == []
+    read = read_fits(tmp_path / "000.zarr")
+    for before, after in zip(fits, read, strict=True):
+        assert before.quality == after.quality
+        for name in ("identity", "expression", "vertices", "offset", "landmarks"):
+            np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+        np.testing.assert_array_equal(
+            before.camera.project(before.vertices), after.camera.project(after.vertices)
+        )
+    attributes = store.open(tmp_path / "000.zarr").attributes
+    assert attributes["image_ids"] == ["db_a", "db_b"]
+    assert len(attributes["camera"]) == len(CAMERA) == 12
+
+
+def test_an_empty_chunk_is_a_store_of_no_fits(model, tmp_path):
+    images = pd.DataFrame({"image_id": [], "subject": [], "path": []})
+    write_fits(tmp_path / "001.zarr", [], images, model, None)
+    assert read_fits(tmp_path / "001.zarr") == []

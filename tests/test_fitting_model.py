@@ -1,0 +1,276 @@
+"""The morphable model: learnt from registered sequences, or read from an LSFM file."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.io import savemat
+
+from affect4d import store
+from affect4d.config.fitting import Settings, chunk_names
+from affect4d.fitting.chunks import (
+    build_model,
+    deal,
+    fit_images,
+    read_accepted,
+    write_quarantine,
+)
+from affect4d.fitting.learning import gather_faces, learn_model, principal_modes
+from affect4d.fitting.lsfm import read_lsfm
+from affect4d.fitting.storage import read_fits, read_model
+from affect4d.formats.images import write_image
+from affect4d.formats.landmarks import write_pts
+from affect4d.formats.quarantine import BadInput, Quarantine
+from affect4d.formats.template import make_template
+from affect4d.geometry.similarity import Similarity
+from affect4d.store import Provenance
+
+
+@pytest.fixture(scope="module")
+def template():
+    """A bumpy half cylinder of 600 vertices with 68 landmarks on it."""
+    angle, height = np.meshgrid(np.linspace(-1.4, 1.4, 30), np.linspace(-90, 90, 20))
+    radius = 80 + 8 * np.cos(3 * angle) * np.cos(height / 30)
+    vertices = np.stack([radius * np.sin(angle), height, radius * np.cos(angle)], -1)
+    grid = np.arange(600).reshape(20, 30)
+    corners = [grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]]
+    a, b, c, d = (corner.ravel() for corner in corners)
+    triangles = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+    landmarks = vertices.reshape(-1, 3)[np.linspace(0, 599, 68).astype(int)]
+    return make_template(vertices.reshape(-1, 3), triangles, landmarks)
+
+
+def write_sequence(folder, name, subject, faces, neutral, apex=(), task="posed"):
+    count = len(faces)
+    store.write(
+        folder / f"{name}.zarr",
+        {"vertices": store.Vertices(np.asarray(faces, np.float32), faces[0].astype(np.float32))},
+        {
+            "subject": subject,
+            "task": task,
+            "is_neutral": [k in neutral for k in range(count)],
+            "is_apex": [k in apex for k in range(count)],
+        },
+    )
+    return folder / f"{name}.zarr"
+
+
+@pytest.fixture(scope="module")
+def sequences(template, tmp_path_factory):
+    """Eight people that differ by two modes, each with one posed and one spontaneous sequence."""
+    folder = tmp_path_factory.mktemp("results") / "registered"
+    random = np.random.default_rng(0)
+    y = template.vertices[:, 1:2]
+    shapes = [np.sin(y / 25) * [0, 0, 1], np.cos(y / 40) * [0, 1, 0]]
+    smile = np.exp(-((y + 40) ** 2) / 300) * [0, 3, 1]
+    paths = []
+    for k in range(8):
+        face = template.vertices + sum(
+            w * s for w, s in zip(random.normal(size=2), shapes, strict=True)
+        )
+        posed = [face, face + 0.5 * smile, face + smile]
+        paths.append(write_sequence(folder, f"s{k}_posed", f"s{k}", posed, {0}, {2}))
+        spontaneous = [face, face + 2 * smile]
+        paths.append(
+            write_sequence(folder, f"s{k}_free", f"s{k}", spontaneous, {0}, {1}, "spontaneous")
+        )
+    return paths
+
+
+def test_learns_identity_and_expression(sequences, template):
+    model = learn_model(sequences, template, Settings())
+    deviations = np.sqrt((model.identity**2).sum((1, 2)))
+    assert np.all(np.diff(deviations) < 0)
+    assert (deviations[2:] < 0.1 * deviations[0]).all()
+    assert deviations[1] > 0.2 * deviations[0]
+    smile = model.expression[0] / np.linalg.norm(model.expression[0])
+    y = template.vertices[:, 1:2]
+    truth = np.exp(-((y + 40) ** 2) / 300) * [0, 3, 1]
+    assert abs((smile * truth).sum() / np.linalg.norm(truth)) > 0.99
+    assert np.linalg.norm(model.mean - template.vertices, axis=1).max() < 3
+
+
+def test_only_posed_apexes_count_and_neutrals_join_by_subject(sequences):
+    neutrals, apexes = gather_faces(sequences)
+    assert sorted(neutrals) == [f"s{k}" for k in range(8)]
+    assert len(apexes) == 8
+
+
+def test_learning_ignores_the_order_of_sequences(sequences, template):
+    one = learn_model(sequences, template, Settings())
+    other = learn_model(sequences[::-1], template, Settings())
+    assert one.identity.tobytes() == other.identity.tobytes()
+
+
+def test_one_subject_is_no_identity_model(sequences, template):
+    with pytest.raises(BadInput, match="1 subjects with neutral frames"):
+        learn_model(sequences[:2], template, Settings())
+
+
+def test_principal_modes_carry_the_samples_deviation():
+    random = np.random.default_rng(0)
+    field = random.normal(size=(1, 50, 3))
+    weights = random.normal(size=(200, 1, 1)) * 2.5
+    modes = principal_modes(weights * field, 5, centred=True)
+    assert len(modes) == 1
+    assert np.linalg.norm(modes[0]) == pytest.approx(
+        weights.std(ddof=1) * np.linalg.norm(field), rel=1e-5
+    )
+
+
+def lsfm_fields(template, modes=3, seed=0):
+    """An LSFM model of the template in micrometres, turned and shifted."""
+    random = np.random.default_rng(seed)
+    moved = Similarity(1000.0, np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]]), np.ones(3) * 5e4)
+    flat = random.normal(size=(template.vertices.size, modes))
+    return {
+        "mean": moved.apply(template.vertices).ravel(),
+        "components": np.linalg.qr(flat)[0],
+        "eigenvalues": np.array([9e6, 4e6, 1e6])[:modes],
+        "trilist": template.triangles,
+        "n_training_samples": 100,
+    }
+
+
+def write_lsfm(path, fields):
+    savemat(path, fields) if path.suffix == ".mat" else np.savez(path, **fields)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mat", ".npz"])
+def test_reads_an_lsfm_model_into_the_templates_frame(template, tmp_path, suffix):
+    path = write_lsfm(tmp_path / f"all_all_all{suffix}", lsfm_fields(template))
+    mean, identity = read_lsfm(path, template, 2)
+    np.testing.assert_allclose(mean, template.vertices, atol=1e-3)
+    assert identity.shape == (2, len(mean), 3)
+    np.testing.assert_allclose(np.linalg.norm(identity, axis=(1, 2)), [3.0, 2.0], rtol=1e-5)
+
+
+def test_an_lsfm_model_replaces_the_identities(sequences, template, tmp_path):
+    path = write_lsfm(tmp_path / "model.npz", lsfm_fields(template))
+    model = learn_model(sequences, template, Settings(lsfm_model=str(path)))
+    assert len(model.identity) == 3
+    assert len(model.expression) >= 1
+
+
+def _without(name):
+    return lambda fields: fields.pop(name)
+
+
+def _with(name, change):
+    return lambda fields: fields.update({name: change(fields[name])})
+
+
+@pytest.mark.parametrize(
+    ("break_it", "rule"),
+    [
+        (_without("eigenvalues"), "lacks the fields eigenvalues"),
+        (_with("mean", lambda m: m[:-3]), "has 599 vertices, the template 600"),
+        (_with("trilist", lambda t: t[::-1, [0, 2, 1]] + 1), "triangles are not the template's"),
+        (_with("trilist", lambda t: t[:-1]), "triangles are not the template's"),
+        (_with("components", lambda c: c.T), "components of shape"),
+        (_with("components", lambda c: c[:, :2]), "components of shape"),
+        (_with("components", lambda c: c * np.nan), "components holds other than finite"),
+        (_with("eigenvalues", lambda e: -e), "an eigenvalue is not positive"),
+        (_with("mean", lambda m: np.full(m.shape, "x")), "mean holds other than finite"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mat", ".npz"])
+def test_refuses_a_broken_lsfm_model(template, tmp_path, break_it, rule, suffix):
+    fields = lsfm_fields(template)
+    break_it(fields)
+    with pytest.raises(BadInput, match=rule):
+        read_lsfm(write_lsfm(tmp_path / f"broken{suffix}", fields), template, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rule"),
+    [
+        ("a.mat", b"no matlab file at all, but long enough to have a header" * 4, "cannot be read"),
+        ("a.npz", b"PK no archive", "cannot be read"),
+        ("a.pkl", b"", "unknown model format '.pkl'"),
+        ("a.mat", None, "does not exist"),
+        ("a.npz", None, "does not exist"),
+    ],
+)
+def test_refuses_what_is_no_model_file(template, tmp_path, name, content, rule):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match=rule):
+        read_lsfm(tmp_path / name, template, 3)
+
+
+@pytest.mark.parametrize("suffix", [".mat", ".npz"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+def test_refuses_a_truncated_model(template, tmp_path, suffix, share):
+    path = tmp_path / f"whole{suffix}"
+    fields = lsfm_fields(template)
+    if suffix == ".mat":
+        savemat(path, fields, do_compression=True)
+    else:
+        np.savez_compressed(path, **fields)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(BadInput):
+        read_lsfm(path, template, 3)
+
+
+def test_never_unpickles(template, tmp_path):
+    fields = lsfm_fields(template) | {"mean": np.array([{"a": 1}], dtype=object)}
+    np.savez(tmp_path / "pickled.npz", **fields)
+    with pytest.raises(BadInput, match="cannot be read as a model"):
+        read_lsfm(tmp_path / "pickled.npz", template, 3)
+
+
+def provenance(root):
+    return Provenance(root, "fitting", "x", [], {}, "0")
+
+
+def test_jobs_from_registered_chunks_to_fits(sequences, template, tmp_path):
+    registered = sequences[0].parent
+    chunk = registered / "chunks" / "c0.manifest.json"
+    manifests = [store.manifest_of(path) for path in sequences]
+    chunk.parent.mkdir()
+    store.record(chunk, manifests, provenance(registered.parent))
+    model_path = tmp_path / "fits" / "model.zarr"
+    build_model([chunk], template, Settings(), model_path, provenance(tmp_path))
+    model = read_model(model_path)
+
+    images = tmp_path / "neutrals"
+    images.mkdir()
+    landmarks = model.mean[model.landmark_vertices, :2] * [1, -1] + 150
+    for name in ("a", "b"):
+        write_image(images / f"{name}.png", np.zeros((300, 300, 3), np.uint8))
+    write_pts(images / "a.pts", landmarks)
+    (images / "b.pts").write_text("version: 1\nn_points: 67\n{\n" + "1 1\n" * 67 + "}\n")
+    accepted = pd.DataFrame(
+        {
+            "image_id": ["d_b", "d_a", "d_c"],
+            "subject": ["b", "a", "c"],
+            "path": ["neutrals/b.png", "neutrals/a.png", "../c.png"],
+            "landmarks": ["neutrals/b.pts", "neutrals/a.pts", "neutrals/a.pts"],
+        }
+    )
+    quarantine = Quarantine("fitting")
+    path = tmp_path / "fits" / "d" / "000.zarr"
+    rows = deal(accepted, "000", ["000"])
+    fit_images(rows, model_path, Settings(), tmp_path, path, quarantine, provenance(tmp_path))
+    assert store.open(path).attributes["image_ids"] == ["d_a"]
+    assert len(read_fits(path)) == 1
+    assert [(row.item, "67" in row.rule) for row in quarantine.rows] == [
+        ("d_b", True),
+        ("d_c", False),
+    ]
+    table = path.parent / "quarantine" / "000.csv"
+    write_quarantine(quarantine, table, provenance(tmp_path))
+    assert list(read_accepted(table)["item"]) == ["d_b", "d_c"]
+    with pytest.raises(BadInput, match="68"):
+        fit_images(
+            rows, model_path, Settings(), tmp_path, path, Quarantine("f", strict=True),
+            provenance(tmp_path),
+        )  # fmt: skip
+
+
+def test_dealing_gives_every_image_to_one_chunk():
+    accepted = pd.DataFrame({"image_id": [f"i{k}" for k in (4, 2, 0, 3, 1)]})
+    names = chunk_names(Settings(chunks=2))
+    parts = [list(deal(accepted, name, names)["image_id"]) for name in names]
+    assert parts == [["i0", "i2", "i4"], ["i1", "i3"]]

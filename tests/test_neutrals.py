@@ -1,0 +1,376 @@
+"""Neutral faces: what adapters find in tiny databases, what is refused and in which words."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from affect4d import store
+from affect4d.config.neutrals import Database, Settings
+from affect4d.formats.images import encode_jpeg, encode_png, read_image
+from affect4d.formats.landmarks import read_landmarks, write_pts
+from affect4d.formats.quarantine import BadInput, Quarantine
+from affect4d.neutrals import build_neutrals, find_candidates, select
+from affect4d.neutrals.candidates import COLUMNS, identify, normalise
+from affect4d.store import Provenance
+
+POINTS = np.stack([np.linspace(10, 50, 68), np.linspace(12, 40, 68)], axis=1)
+PICTURE = np.full((60, 64, 3), 90, np.uint8)
+
+
+def photograph(folder, name, landmarks=POINTS, data=None):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encode = encode_png if path.suffix == ".png" else encode_jpeg
+    path.write_bytes(encode(PICTURE) if data is None else data)
+    if landmarks is not None:
+        write_pts(path.with_suffix(".pts"), landmarks)
+    return path
+
+
+def a_frame(valence=0, arousal=0, landmarks=POINTS):
+    points = np.asarray(landmarks).tolist()
+    return {"valence": valence, "arousal": arousal, "landmarks": points}
+
+
+def a_clip(root, name, frames, actor="Jane Doe", suffix=".png", clip=None):
+    """One AFEW-VA clip: JSON and images."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    clip = clip or folder.name[:3]
+    content = {"actor": actor, "video_id": clip, "frames": frames}
+    (folder / f"{clip}.json").write_text(json.dumps(content))
+    for frame in frames:
+        if frame.isdecimal():
+            photograph(folder, f"{frame}{suffix}", None)
+    return folder
+
+
+def find(root, adapter, layout=None, name="db"):
+    quarantine = Quarantine("neutrals")
+    file = Database(adapter=adapter, root=str(root), layout=layout).layout_file
+    return find_candidates(name, adapter, root, file, quarantine), quarantine.rows
+
+
+def build(results, database, quarantine=None, **settings):
+    """Build a database called db; gives accepted.csv and the quarantine's rows."""
+    quarantine = quarantine or Quarantine("neutrals")
+    build_neutrals(
+        "db",
+        database,
+        Settings(databases={"db": database}, **settings),
+        results,
+        quarantine,
+        lambda further: Provenance(results, "neutrals", "db", [], further, ""),
+    )
+    folder = results / "neutrals" / "db"
+    rows = pd.read_csv(folder / "quarantine.csv")
+    assert len(rows) == len(quarantine.rows)
+    assert store.verify(folder / "neutrals.manifest.json") == []
+    return pd.read_csv(folder / "accepted.csv"), rows
+
+
+class TestFolder:
+    def test_every_photograph_is_neutral_and_a_subject(self, tmp_path):
+        photograph(tmp_path, "Anna.png")
+        photograph(tmp_path, "sub/Béla 2.jpg")
+        found, rows = find(tmp_path, "folder")
+        assert [c.image_id for c in found] == ["db_Anna", "db_sub-B-la-2"]
+        assert [c.subject_id for c in found] == ["anna", "bela_2"]
+        assert {c.evidence for c in found} == {"only neutral faces in this set"}
+        assert rows == []
+
+    def test_points_count_from_one(self, tmp_path):
+        path = photograph(tmp_path, "a.png")
+        first = path.with_suffix(".pts").read_text().splitlines()[3].split()
+        assert [float(value) for value in first] == [11.0, 13.0]
+        found, _ = find(tmp_path, "folder")
+        np.testing.assert_allclose(found[0].read_landmarks(), POINTS, atol=1e-3)
+
+    def test_ljson_serves_as_well(self, tmp_path):
+        photograph(tmp_path, "a.png", None)
+        points = {"points": POINTS[:, ::-1].tolist()}
+        (tmp_path / "a.ljson").write_text(json.dumps({"landmarks": points, "version": 1}))
+        found, _ = find(tmp_path, "folder")
+        np.testing.assert_allclose(found[0].read_landmarks(), POINTS)
+
+    def test_subjects_come_from_the_table(self, tmp_path):
+        photograph(tmp_path, "a.png")
+        photograph(tmp_path, "b.png")
+        text = "image,subject\na.png,José Núñez\nb.png,JOSE  NUNEZ\n../c.png,x\nb.png,\n"
+        (tmp_path / "subjects.csv").write_text(text)
+        found, rows = find(tmp_path, "folder")
+        assert [c.subject_id for c in found] == ["jose_nunez", "jose_nunez"]
+        assert [row.item for row in rows] == ["subjects.csv:4", "subjects.csv:5"]
+        assert "'../c.png'" in rows[0].rule
+        assert "empty" in rows[1].rule
+
+    def test_a_table_of_other_columns_is_refused(self, tmp_path):
+        photograph(tmp_path, "a.png")
+        (tmp_path / "subjects.csv").write_text("file,who\na.png,x\n")
+        with pytest.raises(BadInput, match="lacks the columns image, subject"):
+            find(tmp_path, "folder")
+
+    def test_codes_in_the_name(self, tmp_path):
+        for name in ("12a.jpg", "12b.jpg", "thumbs.jpg"):
+            photograph(tmp_path, name)
+        found, rows = find(tmp_path, "folder", "fei")
+        assert [(c.subject_id, c.expression, c.is_neutral) for c in found] == [
+            ("12", "a", True),
+            ("12", "b", False),
+        ]
+        assert [row.item for row in rows] == ["db_thumbs"]
+
+    def test_a_photograph_without_landmarks(self, tmp_path):
+        photograph(tmp_path, "a.png", None)
+        found, rows = find(tmp_path, "folder")
+        assert found == []
+        assert "no landmark file" in rows[0].rule
+
+    def test_a_link_out_of_the_folder(self, tmp_path):
+        outside = photograph(tmp_path / "outside", "a.png")
+        root = tmp_path / "root"
+        root.mkdir()
+        (root / "a.png").symlink_to(outside)
+        found, rows = find(root, "folder")
+        assert found == []
+        assert "leads out of" in rows[0].rule
+
+    def test_two_files_of_one_id(self, tmp_path):
+        photograph(tmp_path, "a.jpg")
+        photograph(tmp_path, "a.png")
+        found, rows = find(tmp_path, "folder")
+        assert len(found) == 1
+        assert "same image_id db_a" in rows[0].rule
+
+    def test_no_such_folder(self, tmp_path):
+        with pytest.raises(BadInput, match="no such folder"):
+            find(tmp_path / "absent", "folder")
+
+
+class TestAfewVa:
+    def test_neutral_frames_by_annotation(self, tmp_path):
+        frames = {"00000": a_frame(), "00001": a_frame(5, -10), "00002": a_frame(0, 1)}
+        a_clip(tmp_path, "001", frames)
+        found, rows = find(tmp_path, "afew_va")
+        assert [c.image_id for c in found] == ["db_001_00000", "db_001_00001", "db_001_00002"]
+        assert [c.is_neutral for c in found] == [True, False, False]
+        assert (found[1].valence, found[1].arousal) == (0.5, -1.0)
+        assert found[0].evidence == "valence = arousal = 0"
+        assert {c.subject_id for c in found} == {"jane_doe"}
+        np.testing.assert_allclose(found[0].read_landmarks(), POINTS)
+        assert rows == []
+
+    @pytest.mark.parametrize(
+        ("name", "suffix"),
+        [("001", ".png"), ("001", ".jpg"), ("01/001", ".png"), ("12/001_cropped", ".jpg")],
+    )
+    def test_repackaged_layouts(self, tmp_path, name, suffix):
+        a_clip(tmp_path, name, {"00000": a_frame()}, suffix=suffix)
+        found, rows = find(tmp_path, "afew_va")
+        assert [c.image_id for c in found] == ["db_001_00000"]
+        assert found[0].source == f"{name}/00000{suffix}"
+        assert rows == []
+
+    def test_points_in_files_beside_the_frames(self, tmp_path):
+        folder = a_clip(tmp_path, "001", {"00000": {"valence": 0, "arousal": 0}})
+        write_pts(folder / "00000.pts", POINTS)
+        found, _ = find(tmp_path, "afew_va")
+        np.testing.assert_allclose(found[0].read_landmarks(), POINTS, atol=1e-3)
+
+    def test_an_actor_is_one_subject_however_written(self, tmp_path):
+        a_clip(tmp_path, "001", {"00000": a_frame()}, actor="  jane DOE ")
+        a_clip(tmp_path, "002", {"00000": a_frame()}, actor="Jane_Doe")
+        found, _ = find(tmp_path, "afew_va")
+        assert {c.subject_id for c in found} == {"jane_doe"}
+
+    @pytest.mark.parametrize(
+        ("frame", "content", "rule"),
+        [
+            ("00000", a_frame(valence=14), r"valence 14 lies outside \[-10, 10\]"),
+            ("00000", a_frame(arousal=float("nan")), "arousal nan lies outside"),
+            ("00000", a_frame(valence="3"), "valence is '3'"),
+            ("00000", {"arousal": 0, "landmarks": POINTS.tolist()}, "valence is None"),
+            ("00000", a_frame(landmarks=POINTS[:67]), r"found \(67, 2\)"),
+            ("00000", a_frame() | {"landmarks": None}, "expected 68 points"),
+            ("00000", a_frame() | {"landmarks": [[1, 2], [3]]}, "landmarks are not numbers"),
+            ("00000", [], "holds no annotation"),
+            ("../../secret", a_frame(), "must stay under"),
+            ("/etc/passwd", a_frame(), "must stay under"),
+            ("frame", a_frame(), "name is not a number"),
+        ],
+    )
+    def test_a_bad_frame_goes_and_the_others_stay(self, tmp_path, frame, content, rule):
+        a_clip(tmp_path, "001", {frame: content, "00007": a_frame()})
+        found, rows = find(tmp_path, "afew_va")
+        assert [c.frame for c in found] == [7]
+        assert len(rows) == 1
+        assert pd.Series([rows[0].rule]).str.contains(rule).all()
+        assert rows[0].remedy
+
+    def test_a_frame_without_image(self, tmp_path):
+        folder = a_clip(tmp_path, "001", {"00000": a_frame()})
+        (folder / "00000.png").unlink()
+        found, rows = find(tmp_path, "afew_va")
+        assert found == []
+        assert rows[0].rule == "the frame has no image"
+
+    @pytest.mark.parametrize(
+        ("text", "rule"),
+        [
+            (None, "the clip has no annotation"),
+            ("{", "cannot be read as JSON"),
+            ("[1]", "holds no `frames`"),
+            ('{"frames": {}, "actor": ""}', "names no `actor`"),
+        ],
+    )
+    def test_a_bad_clip_goes_and_the_others_stay(self, tmp_path, text, rule):
+        a_clip(tmp_path, "002", {"00000": a_frame()})
+        (tmp_path / "001").mkdir()
+        if text is not None:
+            (tmp_path / "001" / "001.json").write_text(text)
+        found, rows = find(tmp_path, "afew_va")
+        assert len(found) == 1
+        assert rule in rows[0].rule
+
+    def test_a_clip_that_lies_there_twice(self, tmp_path):
+        a_clip(tmp_path, "001", {"00000": a_frame()})
+        a_clip(tmp_path, "01/001", {"00000": a_frame()})
+        found, rows = find(tmp_path, "afew_va")
+        assert len(found) == 1
+        assert "same image_id" in rows[0].rule
+
+
+class TestSelection:
+    def candidates(self, tmp_path, actors, frames=9):
+        for k, actor in enumerate(actors, 1):
+            clip = {f"{f:05d}": a_frame() for f in range(frames)}
+            a_clip(tmp_path, f"{k:03d}", clip, actor=actor)
+        return find(tmp_path, "afew_va")[0]
+
+    def test_frames_are_spread_in_time(self, tmp_path):
+        found = self.candidates(tmp_path, ["a"])
+        chosen = select(found, 3, 10, lambda candidate: True)
+        assert [candidate.frame for candidate, _ in chosen] == [1, 4, 7]
+
+    def test_the_neighbour_stands_in_for_a_bad_frame(self, tmp_path):
+        found = self.candidates(tmp_path, ["a"])
+        chosen = select(found, 1, 10, lambda candidate: None if candidate.frame == 4 else True)
+        assert [candidate.frame for candidate, _ in chosen] == [3]
+
+    def test_people_take_turns_up_to_the_limit(self, tmp_path):
+        found = self.candidates(tmp_path, ["a", "b", "c"])
+        chosen = select(found, 2, 4, lambda candidate: True)
+        assert [candidate.subject_id for candidate, _ in chosen] == ["a", "a", "b", "c"]
+
+    def test_the_order_of_candidates_does_not_matter(self, tmp_path):
+        found = self.candidates(tmp_path, ["a", "b"])
+        one, other = (select(c, 2, 3, lambda candidate: True) for c in (found, found[::-1]))
+        assert [c.image_id for c, _ in one] == [c.image_id for c, _ in other]
+
+
+class TestBuild:
+    def test_embedded_photographs(self, tmp_path):
+        accepted, rows = build(tmp_path, Database(adapter="embedded"))
+        assert list(accepted["subject"]) == ["breakingbad", "einstein", "takeo"]
+        assert len(rows) == 0
+        table = pd.read_parquet(tmp_path / "neutrals" / "db" / "candidates.parquet")
+        assert list(table.columns) == [*COLUMNS, "accepted"]
+        rejected = table[~table["accepted"]]
+        assert list(rejected["evidence"]) == ["smiles with teeth"]
+        for row in accepted.itertuples():
+            image = read_image(tmp_path / row.path)
+            landmarks = read_landmarks(tmp_path / row.landmarks)
+            assert (landmarks > 0).all()
+            assert (landmarks < [image.shape[1], image.shape[0]]).all()
+
+    def test_bad_photographs_are_named_and_the_rest_goes_on(self, tmp_path):
+        root = tmp_path / "photographs"
+        photograph(root, "good.png")
+        photograph(root, "cut.jpg", data=encode_jpeg(PICTURE)[:300])
+        photograph(root, "text.png", data=b"no picture")
+        photograph(root, "few.png", POINTS[:67])
+        photograph(root, "far.png", POINTS * 100)
+        accepted, rows = build(tmp_path, Database(adapter="folder", root=str(root)))
+        assert list(accepted["image_id"]) == ["db_good"]
+        rules = dict(zip(rows["item"], rows["rule"], strict=True))
+        assert "cannot be read as an image" in rules["db_cut"]
+        assert "cannot be read as an image" in rules["db_text"]
+        assert "67" in rules["db_few"]
+        assert "far outside the image" in rules["db_far"]
+        assert rows["remedy"].notna().all()
+
+    def test_strict_stops_at_the_first(self, tmp_path):
+        root = tmp_path / "photographs"
+        photograph(root, "text.png", data=b"no picture")
+        with pytest.raises(BadInput, match="cannot be read as an image"):
+            build(
+                tmp_path,
+                Database(adapter="folder", root=str(root)),
+                Quarantine("neutrals", strict=True),
+            )
+
+    def test_a_database_that_the_build_makes(self, tmp_path):
+        a_clip(tmp_path / "gallery" / "portraits", "001", {"00000": a_frame()})
+        database = Database(adapter="afew_va", root="{results}/gallery/portraits")
+        accepted, _ = build(tmp_path, database)
+        assert list(accepted["path"]) == ["neutrals/db/images/db_001_00000.png"]
+        table = pd.read_parquet(tmp_path / "neutrals" / "db" / "candidates.parquet")
+        assert list(table["path"]) == ["gallery/portraits/001/00000.png"]
+
+    def test_builds_are_alike_and_leave_nothing_old(self, tmp_path):
+        root = tmp_path / "photographs"
+        photograph(root, "a.png")
+        stale = photograph(root, "b.png")
+        database = Database(adapter="folder", root=str(root))
+        results = [tmp_path / name for name in ("one", "other")]
+        build(results[0], database)
+        stale.unlink()
+        for folder in results:
+            build(folder, database)
+        files = [
+            {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+            for folder in results
+        ]
+        assert files[0] == files[1]
+        assert len(files[0]) == 6
+
+    def test_nothing_neutral_gives_empty_tables(self, tmp_path):
+        root = tmp_path / "photographs"
+        photograph(root, "1b.jpg")
+        accepted, _ = build(tmp_path, Database(adapter="folder", root=str(root), layout="fei"))
+        assert len(accepted) == 0
+
+
+def test_names_are_safe():
+    assert normalise("  Çelik,  ÖMER ") == "celik_omer"
+    assert identify("db", "../a b") == "db_..-a-b"
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("clip: '('\n", "clip"),
+        ("clip: [\n", "no YAML"),
+        ("colour: red\n", "afew_va.yaml"),
+    ],
+)
+def test_a_broken_layout_file(tmp_path, text, rule):
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=rule):
+        find(tmp_path, "afew_va", str(path))
+
+
+def test_an_unknown_layout_names_the_known(tmp_path):
+    with pytest.raises(BadInput, match="afew_va, embedded, fei, folder"):
+        find(tmp_path, "folder", "multipie")
+
+
+def test_settings_refuse_a_folder_without_root():
+    with pytest.raises(ValidationError, match="`root` is needed"):
+        Database(adapter="folder")
+    with pytest.raises(ValidationError):
+        Settings(databases={"Bad Name": Database(adapter="embedded")})

@@ -1,0 +1,120 @@
+"""Manifests: what makes an artifact current, and that nothing in one can change unseen."""
+
+import json
+
+import pytest
+from affect4d import store
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+@pytest.fixture
+def build(tmp_path):
+    """A root with an outside file and a table built from it; returns a maker of provenances."""
+    root = tmp_path / "results"
+    (root / "room").mkdir(parents=True)
+    (tmp_path / "scan.obj").write_text("v 0 0 0")
+    (root / "room/table.csv").write_text("a,b\n1,2\n")
+
+    def provenance(**changes):
+        built = {
+            "root": root, "rule": "room", "item": "x", "inputs": [tmp_path / "scan.obj"],
+            "settings": {"size": 3}, "code": "c0",
+        }  # fmt: skip
+        return store.Provenance(**{**built, **changes})
+
+    store.record(root / "room/table.manifest.json", [root / "room/table.csv"], provenance())
+    return root, provenance
+
+
+def test_a_manifest_says_what_it_covers_and_what_it_came_from(build):
+    root, _ = build
+    manifest = store.read_manifest(root / "room/table.manifest.json")
+    assert manifest.artifact == "room/table"
+    assert (manifest.rule, manifest.item, manifest.code) == ("room", "x", "c0")
+    assert manifest.settings == {"size": 3}
+    assert list(manifest.inputs) == [str(root.parent / "scan.obj")]
+    assert {"python", "numpy", "zarr", "affect4d"} <= set(manifest.versions)
+    file = manifest.files[0]
+    assert (file.path, file.size) == ("table.csv", 8)
+    assert file.sha256 == store.digest(root / "room/table.csv")
+    assert manifest.locate(file) == root / "room/table.csv"
+
+
+def test_the_bytes_are_canonical_and_tell_no_time_or_place(build):
+    root, provenance = build
+    path = root / "room/table.manifest.json"
+    first = path.read_bytes()
+    store.record(path, [root / "room/table.csv"], provenance())
+    assert path.read_bytes() == first and first.endswith(b"}\n")
+    assert str(root).encode() not in first.replace(str(root.parent / "scan.obj").encode(), b"")
+    assert list(json.loads(first)) == sorted(json.loads(first))
+
+
+def test_current_means_same_inputs_settings_code_and_files(build, monkeypatch):
+    root, provenance = build
+    path = root / "room/table.manifest.json"
+    assert store.is_current(path, provenance())
+    for change in ({"settings": {"size": 4}}, {"code": "c1"}, {"item": "y"}, {"inputs": []}):
+        assert not store.is_current(path, provenance(**change))
+    monkeypatch.setattr(store.manifest, "versions", lambda: {"numpy": "0"})
+    assert not store.is_current(path, provenance())
+
+
+@pytest.mark.parametrize(
+    "name, content", [("scan.obj", "v 1 0 0"), ("results/room/table.csv", "a")]
+)
+def test_changed_inputs_and_truncated_files_are_not_current(build, name, content):
+    root, provenance = build
+    (root.parent / name).write_text(content)
+    assert not store.is_current(root / "room/table.manifest.json", provenance())
+
+
+def test_missing_files_inputs_and_manifests_are_not_current(build):
+    root, provenance = build
+    path = root / "room/table.manifest.json"
+    assert not store.is_current(root / "room/other.manifest.json", provenance())
+    (root / "room/table.csv").unlink()
+    assert not store.is_current(path, provenance())
+    (root.parent / "scan.obj").unlink()
+    assert not store.is_current(path, provenance())
+
+
+def test_folders_are_recorded_with_all_below_them(build):
+    root, provenance = build
+    (root / "scans/s1/deep").mkdir(parents=True)
+    (root / "scans/s1/deep/a.ply").write_bytes(b"ply")
+    (root / "scans/s1/b.pts").write_bytes(b"")
+    store.record(root / "up/s1.manifest.json", [root / "scans/s1"], provenance())
+    manifest = store.read_manifest(root / "up/s1.manifest.json")
+    assert [f.path for f in manifest.files] == ["../scans/s1/b.pts", "../scans/s1/deep/a.ply"]
+    assert store.verify(root / "up/s1.manifest.json") == []
+
+
+def test_a_missing_file_or_input_cannot_be_recorded(build):
+    root, provenance = build
+    with pytest.raises(store.StoreError, match="no such file"):
+        store.record(root / "x.manifest.json", [root / "absent.csv"], provenance())
+    with pytest.raises(store.StoreError, match="no such file"):
+        store.record(root / "x.manifest.json", [], provenance(inputs=[root / "absent.csv"]))
+    assert not (root / "x.manifest.json").exists()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_flipped_bit_of_a_manifest_is_found(tmp_path_factory, data):
+    folder = tmp_path_factory.getbasetemp() / "flip"
+    path = folder / "a.manifest.json"
+    if not path.exists():
+        folder.mkdir()
+        (folder / "a.txt").write_text("é")
+        provenance = store.Provenance(folder, "rule", "é", [], {"a": [1.5, None, True]}, "c")
+        store.record(path, [folder / "a.txt"], provenance)
+        (folder / "whole").write_bytes(path.read_bytes())
+    whole = (folder / "whole").read_bytes()
+    bit = data.draw(st.integers(0, 8 * len(whole) - 1))
+    flipped = bytearray(whole)
+    flipped[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(flipped)
+    with pytest.raises(store.StoreError):
+        store.read_manifest(path)

@@ -1,0 +1,104 @@
+"""The graph of a build: every manifest under the results folder, and what was built from what."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from affect4d import store
+from affect4d.store import Manifest, StoreError
+from affect4d.store.manifest import REBUILD, SUFFIX
+
+
+@dataclass(frozen=True)
+class Build:
+    """All manifests under `root`, by their path relative to it.
+
+    Attributes:
+        root: the results folder, absolute.
+        manifests: those that are what was written.
+        unreadable: the others, with what is wrong.
+    """
+
+    root: Path
+    manifests: dict[str, Manifest]
+    unreadable: dict[str, StoreError]
+
+    def relative(self, path: Path) -> str:
+        """`path` relative to the root where it lies inside, else absolute."""
+        inside = path.is_relative_to(self.root)
+        return (path.relative_to(self.root) if inside else path).as_posix()
+
+    @cached_property
+    def owners(self) -> dict[str, tuple[str, str]]:
+        """Every listed file: the manifest that lists it and the sha256 there."""
+        return {
+            self.relative(manifest.locate(file)): (name, file.sha256)
+            for name, manifest in self.manifests.items()
+            for file in manifest.files
+        }
+
+    def ancestors(self, name: str) -> list[str]:
+        """The manifests on which `name` rests, itself first, each once."""
+        found, queue = {name: None}, [name]
+        while queue:
+            above = [source for current in queue for source in self._sources(current)]
+            queue = [n for n in dict.fromkeys(above) if n in self.manifests and n not in found]
+            found |= dict.fromkeys(queue)
+        return list(found)
+
+    def dependents(self, names: set[str]) -> set[str]:
+        """The manifests built from any of `names`, directly or not, without `names`."""
+        found, queue = set(names), list(names)
+        while queue:
+            queue = [
+                user for name in queue for user in self._users.get(name, ()) if user not in found
+            ]
+            found.update(queue)
+        return found - names
+
+    @cached_property
+    def _users(self) -> dict[str, list[str]]:
+        users: dict[str, list[str]] = {}
+        for name in self.manifests:
+            for source in self._sources(name):
+                users.setdefault(source, []).append(name)
+        return users
+
+    def _sources(self, name: str) -> list[str]:
+        """The manifests that `name` was built from or lists, missing ones included."""
+        manifest = self.manifests[name]
+        listed = [self.relative(manifest.locate(file)) for file in manifest.files]
+        sources = [path for path in listed if path.endswith(SUFFIX)]
+        for path in manifest.inputs:
+            sources.append(path if path.endswith(SUFFIX) else self.owners.get(path, (path,))[0])
+        return sources
+
+
+def load(root: Path) -> Build:
+    """Read every manifest under `root`."""
+    root = Path(root).resolve()
+    manifests: dict[str, Manifest] = {}
+    unreadable: dict[str, StoreError] = {}
+    for parent, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.endswith(".zarr")]
+        for file in files:
+            path = Path(parent, file)
+            if not file.endswith(SUFFIX) or file.startswith("."):
+                continue
+            name = path.relative_to(root).as_posix()
+            try:
+                manifests[name] = _read(path, name)
+            except StoreError as error:
+                unreadable[name] = error
+    ordered = dict(sorted(manifests.items()))
+    return Build(root, ordered, dict(sorted(unreadable.items())))
+
+
+def _read(path: Path, name: str) -> Manifest:
+    manifest = store.read_manifest(path)
+    if manifest.artifact + SUFFIX != name:
+        raise StoreError(path, f"is the manifest of {manifest.artifact}", REBUILD)
+    if not manifest.rule:
+        raise StoreError(path, "does not say what the artifact was built from", REBUILD)
+    return manifest

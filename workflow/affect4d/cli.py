@@ -1,0 +1,172 @@
+"""The command line: `affect4d synth`, `affect4d audit`, `affect4d explain`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Facial affect from 4D scans onto photographs, and proof of where every image comes from.",
+)
+Results = Annotated[
+    Path, typer.Option("--results", help="Results folder of a build (`make dataset`).")
+]
+RESULTS = Path("results")
+
+
+def _fail(message: object, code: int) -> None:
+    typer.echo(f"affect4d: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def _points(text: str) -> list[tuple[float, float]]:
+    try:
+        points = [(float(v), float(a)) for v, a in (pair.split(",") for pair in text.split(":"))]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not V,A:V,A:...") from None
+    if len(points) < 2:
+        raise typer.BadParameter("a path needs at least two points V,A:V,A")
+    return points
+
+
+@app.command()
+def synth(
+    photo: Annotated[Path, typer.Argument(help="Photograph of one face (JPEG, PNG, ...).")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="Image to write, .png or .jpg; a folder with --path."),
+    ],
+    valence: Annotated[
+        float | None, typer.Option(min=-1, max=1, help="Negative to positive.")
+    ] = None,
+    arousal: Annotated[float | None, typer.Option(min=-1, max=1, help="Calm to excited.")] = None,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(
+            help="68 iBUG landmarks (.pts counts pixels from 1, or .ljson); "
+            "the photograph's name with .pts if absent."
+        ),
+    ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Only the square around the face, as in the dataset.")
+    ] = False,
+    path: Annotated[
+        str | None,
+        typer.Option(help="V,A:V,A:... - a sequence of images along these points of the plane."),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=2, help="Images of a --path.")] = 24,
+    results: Results = RESULTS,
+) -> None:
+    """Give the face in a photograph the affect of a place in the valence-arousal plane.
+
+    The full frame is written at the photograph's size, unless --crop. The label of the image is
+    printed: the median valence and arousal of the class that holds the place.
+
+    Example: affect4d synth me.jpg --valence .6 --arousal .4 -o happy.png
+    """
+    from affect4d.formats.quarantine import BadInput
+    from affect4d.store import StoreError
+
+    if path is None and (valence is None or arousal is None):
+        raise typer.BadParameter("give --valence and --arousal, or --path")
+    try:
+        made = _synthesize(photo, landmarks, valence, arousal, path, frames, crop, results)
+        _write(made, out, folder=path is not None)
+    except (BadInput, StoreError, ValueError, OSError) as error:
+        _fail(error, 1)
+    for _, record in made:
+        label = f"valence {record['valence']:+.3f}, arousal {record['arousal']:+.3f}"
+        warning = "" if record["accepted"] else f"; doubtful: {record['reason']}"
+        typer.echo(f"class {record['class']}: {label}{warning}")
+
+
+def _synthesize(
+    photo: Path,
+    landmarks: Path | None,
+    valence: float | None,
+    arousal: float | None,
+    path: str | None,
+    frames: int,
+    crop: bool,
+    results: Path,
+) -> list[tuple[Any, dict[str, Any]]]:
+    from affect4d.fitting.storage import read_model
+    from affect4d.formats.images import read_image
+    from affect4d.formats.landmarks import read_landmarks
+    from affect4d.formats.template import Template
+    from affect4d.synthesis import single
+    from affect4d.synthesis.deformations import Atlas
+
+    image = read_image(photo)
+    marks = read_landmarks(landmarks or photo.with_suffix(".pts"), dimension=2)
+    atlas = Atlas(results / "blendshapes" / "atlas.zarr")
+    model = read_model(results / "fits" / "model.zarr")
+    if path is not None:
+        return single.synthesize_path(
+            image, marks, _points(path), atlas, model, frames=frames, crop=crop
+        )
+    return [single.synthesize_photograph(image, marks, valence, arousal, atlas, model, crop=crop)]
+
+
+def _write(made: list[tuple[Any, dict[str, Any]]], out: Path, folder: bool) -> None:
+    from affect4d.formats.images import write_image
+
+    if not folder:
+        write_image(out, made[0][0])
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for number, (image, _) in enumerate(made):
+        write_image(out / f"{number:04d}.png", image)
+
+
+@app.command()
+def audit(
+    results: Annotated[Path, typer.Argument(help="Results folder of a build.")] = RESULTS,
+    as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
+    invalidate: Annotated[
+        bool,
+        typer.Option(
+            "--invalidate",
+            help="Delete what is broken, so that the next snakemake rebuilds it and what follows.",
+        ),
+    ] = False,
+) -> None:
+    """Hold every artifact to its manifest: digests, lineage, labels, counts.
+
+    Exit code 0: everything whole and its lineage known; 1: something is broken (each line names
+    artifact, file and remedy); 2: could not look.
+    """
+    from affect4d import audit as room
+
+    verdict = room.audit(results)
+    typer.echo(json.dumps(verdict.record(), indent=1) if as_json else verdict.text())
+    if invalidate:
+        for name in room.invalidate(results, verdict):
+            typer.echo(f"deleted {name}", err=True)
+    raise typer.Exit(verdict.exit_code)
+
+
+@app.command()
+def explain(
+    image_id: Annotated[str, typer.Argument(help="image_id of a row of the dataset.")],
+    results: Results = RESULTS,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole record as JSON.")] = False,
+) -> None:
+    """Walk from one synthesized image back to class, frames, scans, photograph and versions."""
+    from affect4d import audit as room
+    from affect4d.store import StoreError
+
+    try:
+        explanation = room.explain(results, image_id)
+    except (room.UnknownImage, StoreError) as error:
+        _fail(error, 1)
+    typer.echo(json.dumps(explanation.record, indent=1) if as_json else explanation.text())
+
+
+def main() -> None:
+    """Entry point of the command `affect4d`."""
+    app()

@@ -1,0 +1,56 @@
+"""Settings of the blendshapes room."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from affect4d.config.base import Section, field
+
+
+class Settings(Section):
+    """How a class's difference vectors are formed and decomposed."""
+
+    neutral: Literal["given", "first", "mean_nearest_zero"] = field(
+        "given",
+        "1",
+        "Neutral mesh of a sequence: its frames marked neutral, its first frame, or the mean of "
+        "the frames annotated nearest to valence = arousal = 0.",
+    )
+    neutral_frames: int = field(
+        5, "frames", "Frames averaged where the neutral is mean_nearest_zero.", ge=1
+    )
+    components: int = field(
+        8, "components", "Components a class; at most its frames less one.", ge=1
+    )
+    constraint: Literal["nonnegative", "signed"] = field(
+        "nonnegative",
+        "1",
+        "Weights in [0, 1] with maximum 1, or in [-1, 1] with maximum modulus 1.",
+    )
+    sparsity: float = field(
+        0.15, "mm", "Mean weighted motion below which a vertex far from a centre is at rest.", ge=0
+    )
+    inner_radius: float = field(
+        15.0, "mm", "Geodesic distance from a centre up to which motion goes unpenalised.", ge=0
+    )
+    outer_radius: float = field(
+        70.0, "mm", "Geodesic distance from a centre beyond which the penalty is full.", gt=0
+    )
+    tolerance: float = field(
+        1e-3, "1", "Relative decrease of the objective at which the fit stops.", gt=0, lt=1
+    )
+    max_iterations: int = field(25, "iterations", "Alternations at most.", ge=1)
+    max_frames: int = field(
+        60,
+        "frames",
+        "Frames of a class its components are fitted on at most, spread over its subjects; the "
+        "mean is over all frames.",
+        ge=2,
+    )
+    classes_per_job: int = field(25, "classes", "Classes one job fits.", ge=1)
+
+    @model_validator(mode="after")
+    def _radii_ascend(self):
+        if self.inner_radius >= self.outer_radius:
+            raise ValueError("inner_radius must be below outer_radius")
+        return self

@@ -1,0 +1,36 @@
+"""Settings of the dataset room."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from affect4d.config.base import Section, field
+
+
+class Settings(Section):
+    """What is published and how."""
+
+    name: str = field(
+        "affect4d", "1", "Name of the dataset in its card.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+    )
+    licence: str = field(
+        "other", "1", "Licence of the images as the card states it (an SPDX name, or other)."
+    )
+    licence_note: str = field(
+        "The images keep the terms of the photographs they were made from.",
+        "1",
+        "What a user must know about the licences of the source photographs.",
+    )
+    image_format: Literal["jpeg", "png"] = field(
+        "jpeg", "1", "jpeg: small, not subsampled; png: lossless, about four times as large."
+    )
+    jpeg_quality: int = field(95, "1", "JPEG quality.", ge=50, le=100)
+    shard_rows: int = field(2000, "images", "Largest number of images a Parquet shard.", ge=1)
+    validation: float = field(0.15, "1", "Share of the subjects for validation.", ge=0, lt=1)
+    test: float = field(0.15, "1", "Share of the subjects for the test.", ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _some_remain(self) -> "Settings":
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test leave no subject to train on")
+        return self

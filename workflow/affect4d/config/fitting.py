@@ -1,0 +1,64 @@
+"""Settings of the fitting room."""
+
+from affect4d.config.base import Section, field
+
+
+class Settings(Section):
+    """How the morphable model is built, fitted, corrected and gated."""
+
+    lsfm_model: str | None = field(
+        None,
+        "1",
+        "LSFM identity model (.mat or .npz) in the template's topology; "
+        "by default the identities are learnt from the gallery's neutral meshes.",
+    )
+    chunks: int = field(2, "1", "Jobs a database; its images are dealt among them.", ge=1)
+    identity_modes: int = field(60, "1", "Identity modes kept.", ge=1)
+    expression_modes: int = field(30, "1", "Expression modes kept.", ge=0)
+    iterations: int = field(12, "1", "Gauss-Newton iterations over pose and shape.", ge=1)
+    pose_iterations: int = field(4, "1", "Iterations over the pose alone, before those.", ge=0)
+    landmark_sd: float = field(
+        0.035,
+        "inter-ocular distance",
+        "Standard deviation of a landmark about the model; smaller values chase annotation noise.",
+        gt=0,
+    )
+    jaw_weight: float = field(
+        0.25, "1", "Weight of a jaw landmark beside an inner one.", gt=0, le=1
+    )
+    expression_prior: float = field(
+        10.0, "1", "Weight of the expression prior beside the identity prior N(0, 1).", gt=0
+    )
+    coefficient_bound: float = field(
+        3.0, "standard deviations", "Bound of every coefficient.", gt=0
+    )
+    residual_reach: float = field(
+        0.2, "inter-ocular distance", "Length scale of the smooth image-space correction.", gt=0
+    )
+    residual_smoothing: float = field(
+        0.02, "1", "Noise share of an inner landmark in that correction.", ge=0
+    )
+    jaw_smoothing: float = field(
+        0.5, "1", "Noise share there of a jaw landmark, or one on the far side.", ge=0
+    )
+    max_yaw: float = field(55.0, "degrees", "Gate: heads turned farther are not accepted.", gt=0)
+    max_mouth_opening: float = field(
+        0.15,
+        "inter-ocular distance",
+        "Gate: wider gaps between the inner lips are not accepted.",
+        gt=0,
+    )
+    max_residual: float = field(
+        0.1,
+        "inter-ocular distance",
+        "Gate: greater mean landmark errors before the correction are not accepted.",
+        gt=0,
+    )
+
+
+def chunk_names(settings: Settings) -> list[str]:
+    """The names of a database's chunks, in the order in which images are dealt."""
+    return [f"{index:03d}" for index in range(settings.chunks)]
+
+
+MODEL_FIELDS = ("lsfm_model", "identity_modes", "expression_modes")

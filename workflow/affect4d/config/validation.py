@@ -1,0 +1,41 @@
+"""Settings of the validation room."""
+
+from typing import Literal
+
+from affect4d.config.base import Section, field
+
+
+class Settings(Section):
+    """How the information shared by shape and valence-arousal is measured (paper, Table 1)."""
+
+    components: list[int] = field(
+        [10, 20, 40, 84], "components", "Sizes of the blendshape basis, one row each.", min_length=1
+    )
+    basis: Literal["sparse", "pca"] = field(
+        "sparse", "1", "Sparse localized components, or principal components."
+    )
+    basis_subjects: Literal["all", "train_only"] = field(
+        "all",
+        "1",
+        "Subjects whose apex frames span the basis; the paper takes all, the test ones too.",
+    )
+    vertices: int = field(
+        4000, "vertices", "Vertices kept of the inner face; 0 keeps the whole mesh.", ge=0
+    )
+    sparsity: float = field(
+        0.05, "mm", "Sparsity of the basis, as in the blendshapes section.", ge=0
+    )
+    test_share: float = field(0.25, "1", "Share of the subjects held out.", gt=0, lt=1)
+    folds: int = field(4, "folds", "Folds over training subjects in the search.", ge=2)
+    search_frames: int = field(
+        2000, "frames", "Training frames at most on which the search fits and scores.", ge=50
+    )
+    gammas: list[float] = field(
+        [0.1, 0.3, 1.0], "1", "Candidate gammas of the RBF kernel.", min_length=1
+    )
+    costs: list[float] = field([0.1, 1.0], "1", "Candidate costs C.", min_length=1)
+    epsilons: list[float] = field([0.1], "1", "Candidate widths of the tube.", min_length=1)
+    regressor: Literal["auto", "exact", "nystroem"] = field(
+        "auto", "1", "Support vector regression: exact up to 10,000 frames, else Nystroem, if auto."
+    )
+    bootstrap: int = field(1000, "resamples", "Resamples of the test subjects.", ge=0)

@@ -1,0 +1,121 @@
+"""Publish: shards, splits, card, Croissant metadata and checksums, all of them or none."""
+
+import importlib.resources
+import logging
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from affect4d import store
+from affect4d.config.dataset import Settings
+from affect4d.dataset import croissant, splits
+from affect4d.dataset.columns import Column, all_columns
+from affect4d.dataset.rows import collect
+from affect4d.dataset.shards import write_shards
+
+log = logging.getLogger(__name__)
+
+CHECKSUMS = "SHA256SUMS"
+_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
+
+
+def publish(
+    chunks: list[Path],
+    kinds: dict[str, str],
+    out: Path,
+    settings: Settings,
+    seed: int,
+    provenance: store.Provenance,
+) -> None:
+    """Build the dataset from the synthesis chunks.
+
+    Args:
+        chunks: stores `synthesis/{database}/{chunk}.zarr`.
+        kinds: database -> "photograph" or "rendered".
+        out: the folder `dataset`; its manifest becomes `dataset.manifest.json` beside it.
+        settings: name, image format, shares of the splits.
+        seed: the build's seed; decides with the subjects' names who is in which split.
+        provenance: what it is built from.
+
+    Raises:
+        StoreError: a chunk is damaged, or another writer is at the dataset.
+        ValueError: there is no image, or an image_id occurs twice.
+    """
+    rows = collect(chunks, kinds)
+    people = splits.assign(rows, settings.validation, settings.test, seed)
+    rows = rows.merge(people.drop(columns="images"), on=["database", "subject"])
+    columns = all_columns(list(rows.columns))
+    with store.replacing(out, provenance) as folder:
+        folder.mkdir()
+        shards = write_shards(
+            folder / "data",
+            rows,
+            columns,
+            settings.shard_rows,
+            settings.image_format,
+            settings.jpeg_quality,
+        )
+        people.to_csv(folder / "splits.csv", index=False, lineterminator="\n")
+        card = _card(rows, columns, shards, settings, chunks[0])
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        description = (
+            "Face images with valence and arousal, synthesized from neutral images. "
+            + settings.licence_note
+        )
+        metadata = croissant.describe(folder, settings.name, description, settings.licence, columns)
+        (folder / "croissant.json").write_bytes(store.canonical(metadata))
+        (folder / CHECKSUMS).write_text(_checksums(folder), encoding="utf-8")
+    log.info("dataset: %d images in %d shards", len(rows), sum(map(len, shards.values())))
+
+
+def _checksums(folder: Path) -> str:
+    """Lines as `sha256sum` writes them, for every file but the list itself."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return "".join(
+        f"{store.digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files
+    )
+
+
+def _card(
+    rows: pd.DataFrame,
+    columns: list[Column],
+    shards: dict[str, list[str]],
+    settings: Settings,
+    chunk: Path,
+) -> str:
+    """The dataset card in Markdown with Hugging Face's YAML header."""
+    first = store.open(chunk)
+    synthesized = rows[rows["class"] >= 0]
+    lossy = f"JPEG of quality {settings.jpeg_quality}, chroma not subsampled"
+    text = importlib.resources.files("affect4d.dataset").joinpath("card.md.j2").read_text("utf-8")
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+    )
+    return environment.from_string(text).render(
+        name=settings.name,
+        citation=croissant.CITATION,
+        licence=settings.licence,
+        licence_note=settings.licence_note,
+        size=next((name for limit, name in _SIZES if len(rows) < limit), "n>1M"),
+        shards=shards,
+        columns=columns,
+        synthesized=len(synthesized),
+        neutrals=len(rows) - len(synthesized),
+        subjects=len(synthesized[["database", "subject"]].drop_duplicates()),
+        classes=synthesized["class"].nunique(),
+        height=first["images"].shape[1],
+        width=first["images"].shape[2],
+        encoding="PNG (lossless)" if settings.image_format == "png" else lossy,
+        margin=first.attributes["settings"]["margin"],
+        by_split=_counts(synthesized, ["split"]),
+        by_database=_counts(synthesized, ["database", "kind"]),
+        by_class=_counts(synthesized, ["class", "class_name", "valence", "arousal"]),
+    )
+
+
+def _counts(rows: pd.DataFrame, keys: list[str]) -> list[dict]:
+    """Subjects and images a group, sorted by `keys`."""
+    people = rows["database"] + "/" + rows["subject"]
+    grouped = rows.assign(person=people).groupby(keys, sort=True)["person"]
+    return grouped.agg(subjects="nunique", images="size").reset_index().to_dict("records")

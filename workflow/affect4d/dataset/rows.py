@@ -1,0 +1,83 @@
+"""The rows of the dataset: every synthesized image, and the neutral image it came from.
+
+Only labels are read here; images stay in their stores until a shard is written.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affect4d import store
+from affect4d.dataset.columns import QUALITY
+
+NEUTRAL = "neutral"  # class_name of the neutral images; their class is -1
+
+
+MEAN = -1  # sample of the images that show a class's mean
+
+
+def collect(chunks: list[Path], kinds: dict[str, str]) -> pd.DataFrame:
+    """The rows of all synthesis chunks.
+
+    Args:
+        chunks: stores `synthesis/{database}/{chunk}.zarr`.
+        kinds: database -> "photograph" or "rendered".
+
+    Returns:
+        One row an image, by database and image_id: the dataset's columns but `image` and `split`,
+        and `store`, `array`, `index`, which say where the pixels lie.
+
+    Raises:
+        StoreError: a chunk is damaged.
+        ValueError: two images have the same image_id, or no image was synthesized.
+    """
+    tables = [table for path in chunks for table in _read_chunk(path, kinds) if len(table)]
+    rows = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"class": []})
+    if not (rows["class"] >= 0).any():
+        raise ValueError("no image was synthesized: see the quarantine tables")
+    twice = rows.loc[rows["image_id"].duplicated(), "image_id"]
+    if len(twice):
+        raise ValueError(f"image_id {twice.iloc[0]} occurs twice in the synthesis chunks")
+    return rows.sort_values(["database", "image_id"], ignore_index=True)
+
+
+def _read_chunk(path: Path, kinds: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of one chunk's synthesized images, and of its neutral images."""
+    chunk = store.open(path)
+    attributes = chunk.attributes
+    database, photographs = attributes["database"], attributes["photographs"]
+    neutral_ids = [f"{database}-{photograph['image_id']}" for photograph in photographs]
+    neutrals = pd.DataFrame(
+        {
+            "image_id": neutral_ids,
+            "class": -1,
+            "class_name": NEUTRAL,
+            "valence": np.nan,
+            "arousal": np.nan,
+            "sample": MEAN,
+            "subject": [photograph["subject"] for photograph in photographs],
+            "neutral_image_id": neutral_ids,
+            "array": "neutral",
+            "index": np.arange(len(photographs)),
+        }
+    )
+    photograph, classes = chunk["photograph"][...], chunk["class"][...]
+    images = pd.DataFrame(
+        {
+            "image_id": attributes["image_ids"],
+            "class": classes,
+            "class_name": np.array(attributes["classes"], object)[classes],
+            "valence": chunk["valence"][...],
+            "arousal": chunk["arousal"][...],
+            "sample": chunk["sample"][...],
+            "subject": attributes["subjects"],
+            "neutral_image_id": np.array(neutral_ids, object)[photograph],
+            "array": "images",
+            "index": np.arange(len(photograph)),
+        }
+    )
+    measures = [QUALITY + name for name in attributes["quality"]]
+    images = pd.concat([images, pd.DataFrame(chunk["quality"][...], columns=measures)], axis=1)
+    source = {"database": database, "kind": kinds[database], "store": str(path)}
+    return images.assign(**source), neutrals.assign(**source)

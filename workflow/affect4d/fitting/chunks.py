@@ -1,0 +1,102 @@
+"""The jobs of this room: the model once, then a database's accepted images in chunks."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from affect4d import store
+from affect4d.fitting.fit import fit
+from affect4d.fitting.learning import learn_model
+from affect4d.fitting.storage import read_model, write_fits, write_model
+from affect4d.formats.images import read_image
+from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.paths import inside
+from affect4d.formats.quarantine import BadInput
+
+log = logging.getLogger(__name__)
+
+
+def build_model(chunks, template, settings, path, provenance):
+    """Learn the morphable model from registered chunks and write it to `path`.
+
+    Parameters
+    ----------
+    chunks : manifests of `registered/chunks`
+    template : affect4d.formats.template.Template
+    settings : affect4d.config.fitting.Settings
+    path : Path of the store
+    provenance : affect4d.store.Provenance
+    """
+    sequences = {
+        manifest.locate(file).with_name(
+            Path(file.path).name.removesuffix(".manifest.json") + ".zarr"
+        )
+        for manifest in map(store.read_manifest, chunks)
+        for file in manifest.files
+        if file.path.endswith(".manifest.json")
+    }
+    write_model(path, learn_model(sequences, template, settings), provenance)
+
+
+def deal(accepted, chunk, chunks):
+    """The rows of `accepted` that fall to `chunk`, one of the names `chunks`."""
+    ordered = accepted.sort_values("image_id", ignore_index=True)
+    return ordered[ordered.index % len(chunks) == chunks.index(chunk)].reset_index(drop=True)
+
+
+def fit_images(images, model_path, settings, results, path, quarantine, provenance):
+    """Fit the model to images and write `path`; what cannot be fitted goes into quarantine.
+
+    Parameters
+    ----------
+    images : DataFrame: image_id, subject, path, landmarks (relative to the results folder)
+    model_path : Path of the model's store
+    settings : affect4d.config.fitting.Settings
+    results : Path
+    path : Path of the store to write
+    quarantine : affect4d.formats.quarantine.Quarantine
+    provenance : affect4d.store.Provenance
+    """
+    model = read_model(model_path)
+    fits, rows = [], []
+    for row in images.itertuples():
+        try:
+            fits.append(_fit_one(row, model, settings, results))
+        except BadInput as problem:
+            quarantine.add(row.image_id, problem)
+            continue
+        rows.append(row.Index)
+        figures = fits[-1].quality
+        log.info(
+            "%s: landmark error %.3f, corrected %.3f, yaw %.0f, %s",
+            row.image_id,
+            figures["error_model"],
+            figures["error_corrected"],
+            figures["yaw"],
+            "accepted" if figures["accepted"] else "gated",
+        )
+    write_fits(path, fits, images.loc[rows], model, provenance)
+
+
+def _fit_one(row, model, settings, results):
+    image_path = inside(results, row.path)
+    landmarks = read_landmarks(inside(results, row.landmarks), dimension=2)
+    try:
+        return fit(read_image(image_path), landmarks, model, settings)
+    except BadInput:
+        raise
+    except ValueError as error:
+        raise BadInput(image_path, str(error), "mark its 68 landmarks again") from None
+
+
+def write_quarantine(quarantine, path, provenance):
+    """Write a chunk's quarantine as CSV with a manifest beside it."""
+    with store.atomic(path) as unfinished:
+        quarantine.write(unfinished)
+    store.record(store.manifest_of(path), [path], provenance)
+
+
+def read_accepted(path):
+    """The table accepted.csv of the neutrals room."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)

@@ -1,0 +1,72 @@
+"""The jaw's contour: which vertices stand for the 17 jaw landmarks in a given view.
+
+Annotators put the jaw points of a turned head on the visible silhouette, not on the anatomical
+jaw, so the correspondence depends on pose (Bas et al., ACCV workshops 2016; the lines that run
+from the jaw towards the middle of the face follow Cao et al., SIGGRAPH 2014).
+"""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+JAW = 17
+# Places on a line, as shares of the way from the jaw to the middle of the face.
+SHARES = np.linspace(-0.15, 0.75, 31)
+JAW_WIDTH = 0.2  # share within which a candidate still passes for the anatomical jaw
+HIDDEN = -0.2  # cosine towards the viewer below which the head hides a candidate
+CHIN_RISE = 0.35  # how far the lines of the chin climb towards the nose
+
+
+def contour_lines(vertices, landmarks):
+    """Candidate vertices for each jaw landmark.
+
+    A line starts somewhat behind its landmark and runs over the surface, in cylindrical
+    coordinates about the head's vertical axis, towards the middle of the face.
+
+    Parameters
+    ----------
+    vertices : (V, 3) array, mm
+    landmarks : (68, 3) array, mm
+
+    Returns
+    -------
+    (17, 31) int64 vertex indices
+    """
+    axis = np.array([landmarks[27:36, 0].mean(), landmarks[[0, 16], 2].mean()])
+    jaw, middle = landmarks[:JAW], landmarks[33]
+    angle, height, radius = _cylinder(jaw, axis)
+    rise = CHIN_RISE * np.cos(angle) ** 2 * (middle[1] - jaw[:, 1])
+    angles = angle[:, None] * (1 - SHARES)
+    heights = height[:, None] + rise[:, None] * SHARES
+    surface_angle, surface_height, surface_radius = _cylinder(vertices, axis)
+    outer = surface_radius > 0.5 * radius.min()
+    millimetres = radius.mean()
+    tree = cKDTree(np.stack([surface_angle * millimetres, surface_height], axis=1)[outer])
+    nearest = tree.query(np.stack([angles * millimetres, heights], axis=-1))[1]
+    return np.flatnonzero(outer)[nearest]
+
+
+def _cylinder(points, axis):
+    """Angle from straight ahead (rad), height and radius (mm) about a vertical axis (x, z)."""
+    x, z = points[:, 0] - axis[0], points[:, 2] - axis[1]
+    return np.arctan2(x, z), points[:, 1], np.hypot(x, z)
+
+
+def pick_contour(projected, facing, landmarks, reach):
+    """Choose one candidate a jaw landmark: near it, on the silhouette or on the anatomical jaw.
+
+    Parameters
+    ----------
+    projected : (17, C, 2) pixels, the candidates in the image
+    facing : (17, C), cosine between a candidate's normal and the direction to the viewer
+    landmarks : (17, 2) pixels
+    reach : float, pixels
+        A candidate that can be neither counts as this much farther away.
+
+    Returns
+    -------
+    (17,) int64 column of each line's choice
+    """
+    distance = np.linalg.norm(projected - landmarks[:, None], axis=2)
+    from_jaw = np.abs(SHARES) / JAW_WIDTH
+    unlikely = np.where(facing < HIDDEN, 1.0, np.minimum(np.abs(facing), from_jaw))
+    return np.argmin(distance + reach * unlikely, axis=1)

@@ -1,0 +1,125 @@
+"""Learns the morphable model from the registered gallery.
+
+Identity: generalised Procrustes alignment (Gower 1975) and PCA of one neutral face a subject.
+Expression: PCA of the posed apexes as differences from the neutral face of their own sequence,
+not centred, so that the neutral face stays at the origin.
+"""
+
+import logging
+from collections import defaultdict
+
+import numpy as np
+
+from affect4d import store
+from affect4d.fitting.lsfm import read_lsfm
+from affect4d.fitting.model import MorphableModel
+from affect4d.formats.quarantine import BadInput
+from affect4d.formats.ridge import photograph_vertices
+from affect4d.geometry.similarity import fit_similarity
+
+log = logging.getLogger(__name__)
+
+ALIGNMENT_ROUNDS = 4
+NEGLIGIBLE = 1e-4  # share of the first mode's deviation below which a mode is numerical noise
+
+
+def learn_model(sequences, template, settings):
+    """The morphable model of registered sequences.
+
+    Parameters
+    ----------
+    sequences : paths of `registered/*.zarr`
+    template : affect4d.formats.template.Template
+    settings : affect4d.config.fitting.Settings
+
+    Returns
+    -------
+    MorphableModel
+
+    Raises
+    ------
+    BadInput
+        No sequence holds a neutral frame, or the given LSFM model cannot be used.
+    """
+    neutrals, apexes = gather_faces(sequences)
+    if settings.lsfm_model:
+        mean, identity = read_lsfm(settings.lsfm_model, template, settings.identity_modes)
+    else:
+        mean, identity = identity_modes(neutrals, template, settings.identity_modes)
+    expression = principal_modes(apexes, settings.expression_modes, centred=False)
+    log.info("%d identity modes, %d expression modes", len(identity), len(expression))
+    landmark_vertices = photograph_vertices(template.vertices, template.landmark_vertices)
+    return MorphableModel(mean, identity, expression, template.triangles, landmark_vertices)
+
+
+def gather_faces(sequences):
+    """Neutral faces and apex differences of registered sequences.
+
+    Returns
+    -------
+    neutrals : dict of subject -> (V, 3) float64, mm, mean over its sequences' neutral faces
+    apexes : (m, V, 3) float32, mm, one a posed sequence with a neutral face
+    """
+    faces, apexes = defaultdict(list), []
+    for path in sorted(sequences):
+        sequence = store.open(path)
+        attributes = sequence.attributes
+        neutral_frames = np.flatnonzero(attributes["is_neutral"])
+        if not len(neutral_frames):
+            continue
+        neutral = sequence["vertices"][neutral_frames].mean(0, dtype=np.float64)
+        faces[attributes["subject"]].append(neutral)
+        apex_frames = np.flatnonzero(attributes["is_apex"])
+        if attributes["task"] == "posed" and len(apex_frames):
+            apex = sequence["vertices"][apex_frames].mean(0, dtype=np.float64)
+            apexes.append((apex - neutral).astype(np.float32))
+    neutrals = {subject: np.mean(several, axis=0) for subject, several in sorted(faces.items())}
+    return neutrals, np.array(apexes, dtype=np.float32)
+
+
+def identity_modes(neutrals, template, count):
+    """Mean face (V, 3) and identity modes (K, V, 3), float32 mm, of one face a subject.
+
+    Raises
+    ------
+    BadInput
+        Fewer than two subjects.
+    """
+    if len(neutrals) < 2:
+        raise BadInput(
+            "registered",
+            f"{len(neutrals)} subjects with neutral frames cannot span an identity model",
+            "mark neutral frames (is_neutral) of at least two subjects, or set `lsfm_model`",
+        )
+    faces = np.array(list(neutrals.values()))
+    mean = template.vertices.astype(np.float64)
+    for _ in range(ALIGNMENT_ROUNDS):
+        faces = np.array([fit_similarity(face, mean).apply(face) for face in faces])
+        average = faces.mean(0)
+        mean = fit_similarity(average, template.vertices, scale=False).apply(average)
+    modes = principal_modes(faces - mean, count, centred=True)
+    return mean.astype(np.float32), modes
+
+
+def principal_modes(samples, count, centred):
+    """Leading principal modes (K, V, 3) float32 of samples (m, V, 3), each at one deviation.
+
+    By the Gram matrix of the samples, which are far fewer than their coordinates.
+    """
+    shape = samples.shape[1:]
+    flat = samples.reshape(len(samples), -1).astype(np.float64)
+    if centred:
+        flat = flat - flat.mean(0)
+    values, vectors = np.linalg.eigh(flat @ flat.T)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    deviations = np.sqrt(np.maximum(values, 0) / max(len(flat) - int(centred), 1))
+    kept = np.flatnonzero(deviations > NEGLIGIBLE * deviations[:1].sum())[:count]
+    freedom = np.sqrt(max(len(flat) - int(centred), 1))
+    modes = (vectors[:, kept].T @ flat) / freedom
+    return (modes * _signs(modes)[:, None]).reshape(-1, *shape).astype(np.float32)
+
+
+def _signs(modes):
+    """Signs (K,) that make each mode's largest coordinate positive: eigenvectors carry none."""
+    largest = np.abs(modes).argmax(1) if len(modes) else np.empty(0, dtype=int)
+    return np.where(modes[np.arange(len(modes)), largest] < 0, -1.0, 1.0)

@@ -1,0 +1,104 @@
+"""Models and fits as stores: `fits/model.zarr` and `fits/{database}/{chunk}.zarr`."""
+
+import numpy as np
+
+from affect4d import store
+from affect4d.fitting.camera import Camera
+from affect4d.fitting.fit import Fit
+from affect4d.fitting.model import MorphableModel
+from affect4d.fitting.quality import FIGURES
+
+CAMERA = ["scale", *(f"rotation_{i}{j}" for i in range(3) for j in range(3)), "shift_x", "shift_y"]
+_MODEL = ("mean", "identity", "expression", "triangles", "landmark_vertices")
+
+
+def write_model(path, model, provenance):
+    """Write a MorphableModel."""
+    store.write(path, {name: getattr(model, name) for name in _MODEL}, {"unit": "mm"}, provenance)
+
+
+def read_model(path):
+    """Read a MorphableModel.
+
+    Raises
+    ------
+    affect4d.store.StoreError
+        The store is damaged or missing.
+    """
+    stored = store.open(path)
+    return MorphableModel(**{name: stored[name][...] for name in _MODEL})
+
+
+def write_fits(path, fits, images, model, provenance):
+    """Write the fits of one chunk.
+
+    Parameters
+    ----------
+    path : the store
+    fits : list of N Fit
+    images : DataFrame of N rows: image_id, subject, path (relative to the results folder)
+    model : MorphableModel, whose shapes an empty chunk takes
+    provenance : affect4d.store.Provenance
+    """
+    count, vertices = len(fits), len(model.mean)
+    shapes = {
+        "identity": ((len(model.identity),), np.float64),
+        "expression": ((len(model.expression),), np.float64),
+        "vertices": ((vertices, 3), np.float32),
+        "offset": ((vertices, 2), np.float32),
+        "landmarks": ((68, 2), np.float64),
+    }
+    arrays: dict[str, np.ndarray | store.Vertices] = {
+        name: np.array([getattr(fit, name) for fit in fits], kind).reshape(count, *shape)
+        for name, (shape, kind) in shapes.items()
+    }
+    arrays["camera"] = np.array([_flatten(fit.camera) for fit in fits]).reshape(count, len(CAMERA))
+    arrays["quality"] = np.array(
+        [[fit.quality[name] for name in FIGURES] for fit in fits], np.float64
+    ).reshape(count, len(FIGURES))
+    attributes = {
+        "image_ids": list(images["image_id"]),
+        "subjects": list(images["subject"]),
+        "images": list(images["path"]),
+        "camera": CAMERA,
+        "quality": list(FIGURES),
+        "units": {"vertices": "mm", "offset": "px", "landmarks": "px", "scale": "px/mm"},
+    }
+    store.write(path, arrays, attributes, provenance)
+
+
+def read_fits(path):
+    """Read all fits of a chunk, in the order of the store's `image_ids`.
+
+    Returns
+    -------
+    list of Fit
+
+    Raises
+    ------
+    affect4d.store.StoreError
+        The store is damaged or missing.
+    """
+    stored = store.open(path)
+    arrays = {name: stored[name][...] for name in stored.keys()}  # noqa: SIM118
+    names = stored.attributes["quality"]
+    return [
+        Fit(
+            camera=_camera(arrays["camera"][i]),
+            identity=arrays["identity"][i],
+            expression=arrays["expression"][i],
+            vertices=arrays["vertices"][i],
+            offset=arrays["offset"][i],
+            landmarks=arrays["landmarks"][i],
+            quality=dict(zip(names, map(float, arrays["quality"][i]), strict=True)),
+        )
+        for i in range(len(arrays["camera"]))
+    ]
+
+
+def _flatten(camera):
+    return np.concatenate([[camera.scale], camera.rotation.ravel(), camera.translation])
+
+
+def _camera(row):
+    return Camera(float(row[0]), row[1:10].reshape(3, 3), row[10:12])

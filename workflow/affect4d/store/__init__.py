@@ -1,0 +1,46 @@
+"""The store: arrays and files under `results/` that are whole or absent, and say what made them.
+
+Arrays become Zarr v3 groups (`write`, `open`), vertex sequences quantised at 10 um (`Vertices`);
+plain files are replaced atomically (`atomic`) and listed by a manifest (`record`). The manifest,
+written last, holds every file's size and sha256 and the `Provenance`; readers trust nothing else.
+"""
+
+from affect4d.store.codec import Vertices
+from affect4d.store.groups import Array, Store, open, write
+from affect4d.store.manifest import (
+    Manifest,
+    Problem,
+    Provenance,
+    canonical,
+    digest,
+    is_current,
+    manifest_of,
+    read_manifest,
+    record,
+    replacing,
+    verify,
+)
+from affect4d.store.protocol import StoreError, atomic, stale_temporaries, sweep
+
+__all__ = [
+    "Array",
+    "Manifest",
+    "Problem",
+    "Provenance",
+    "Store",
+    "StoreError",
+    "Vertices",
+    "atomic",
+    "canonical",
+    "digest",
+    "is_current",
+    "manifest_of",
+    "open",
+    "read_manifest",
+    "record",
+    "replacing",
+    "stale_temporaries",
+    "sweep",
+    "verify",
+    "write",
+]

@@ -1,0 +1,324 @@
+"""Manifests: what an artifact consists of, byte for byte, and what it was built from.
+
+`X.manifest.json` lies beside the artifact `X` and is written last, so an artifact without one does
+not exist for any reader. Its bytes are the canonical JSON of its content and it carries its own
+digest, so that a single changed bit in it is found as well. It holds no time, host or temporary
+path.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from affect4d.store import protocol
+from affect4d.store.protocol import StoreError
+
+SUFFIX = ".manifest.json"
+FORMAT = "affect4d-manifest-1"
+REBUILD = "run `affect4d audit --invalidate`, then snakemake"
+
+# The packages whose version can change an artifact's bytes.
+PACKAGES = (
+    "affect4d", "fast-simplification", "libigl", "menpo", "menpo3d", "numba", "numcodecs",
+    "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow", "scikit-image",
+    "scikit-learn", "scipy", "trimesh", "zarr",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What an artifact is built from.
+
+    Attributes:
+        root: the results folder; paths inside it are recorded relative to it, all others absolute.
+        rule: the rule that builds it.
+        item: the wildcards of the rule, or the item within a chunk.
+        inputs: manifests of other artifacts, and files from outside.
+        settings: the part of the configuration that matters, as JSON values.
+        code: the digest of the library modules that matter.
+    """
+
+    root: Path
+    rule: str
+    item: str
+    inputs: list[Path] = field(default_factory=list)
+    settings: dict = field(default_factory=dict)
+    code: str = ""
+
+    def describe(self) -> dict:
+        """The provenance as JSON values, with the digest of each input and the packages' versions.
+
+        Raises:
+            StoreError: an input is missing.
+        """
+        described = {
+            "inputs": {
+                self._name(path): digest(path) for path in sorted(set(map(Path, self.inputs)))
+            },
+            "settings": self.settings,
+            "code": self.code,
+            "versions": versions(),
+        }
+        return {
+            "rule": self.rule,
+            "item": self.item,
+            "fingerprint": hashlib.sha256(canonical(described)).hexdigest(),
+            **described,
+        }
+
+    def _name(self, path: Path) -> str:
+        absolute, root = path.absolute(), Path(self.root).absolute()
+        return (
+            absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
+        ).as_posix()
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of an artifact: path relative to the manifest's folder, size in bytes, sha256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest read from `path`; without a provenance, `rule` to `versions` are empty."""
+
+    path: Path
+    artifact: str
+    files: tuple[File, ...]
+    rule: str = ""
+    item: str = ""
+    fingerprint: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+    code: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def locate(self, file: File) -> Path:
+        """Where a listed file lies."""
+        return Path(os.path.normpath(self.path.parent / file.path))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with one file of one artifact, and what to do about it."""
+
+    artifact: str
+    file: str
+    what: str
+    remedy: str = REBUILD
+
+    def __str__(self) -> str:
+        return f"{self.artifact}: {self.file}: {self.what}; {self.remedy}"
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The installed versions of Python and of `PACKAGES`; absent ones are left out."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def canonical(content: object) -> bytes:
+    """The one serialisation of JSON values that manifests use: sorted keys, one newline at the end.
+
+    Raises:
+        TypeError, ValueError: something in it is no JSON value, or is NaN or infinite.
+    """
+    text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file.
+
+    Raises:
+        StoreError: it is missing or no regular file.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise StoreError(path, "no such file", "build it first") from error
+
+
+def manifest_of(path: Path) -> Path:
+    """Where the manifest of a store or folder lies: `X.zarr` or `X` -> `X.manifest.json`."""
+    path = Path(path)
+    if path.name.endswith(SUFFIX):
+        return path
+    return path.with_name(path.name.removesuffix(".zarr") + SUFFIX)
+
+
+def record(manifest_path: Path, files: list[Path], provenance: Provenance | None) -> None:
+    """Write the manifest of plain files, each digested and flushed.
+
+    A folder stands for all files below it, but the manifest itself.
+
+    Raises:
+        StoreError: a file is missing.
+    """
+    manifest_path = Path(manifest_path)
+    every = sorted({file for path in files for file in _expand(Path(path))} - {manifest_path})
+    for path in every:
+        protocol.fsync(path)
+    for folder in {path.parent for path in every}:
+        protocol.fsync(folder)
+    write_manifest(
+        manifest_path, [_describe(path, manifest_path.parent) for path in every], provenance
+    )
+
+
+@contextmanager
+def replacing(folder: Path, provenance: Provenance | None) -> Iterator[Path]:
+    """Yield a temporary folder to fill; it replaces `folder`, with its manifest, if all goes well.
+
+    Flush, digest, drop the old manifest, rename, write the manifest: at no moment does a manifest
+    stand beside data that are not its own.
+    """
+    folder = Path(folder)
+    with protocol.temporary(folder) as unfinished:
+        yield unfinished
+        protocol.fsync_tree(unfinished)
+        files = _describe_folder(unfinished, folder.name)
+        manifest_of(folder).unlink(missing_ok=True)
+        protocol.fsync(folder.parent)
+        protocol.replace_folder(unfinished, folder)
+        write_manifest(manifest_of(folder), files, provenance)
+
+
+def write_manifest(path: Path, files: list[File], provenance: Provenance | None) -> None:
+    """Write a manifest durably; a store's or `record`'s last act."""
+    root = provenance.root if provenance else path.parent
+    content = {
+        "format": FORMAT,
+        "artifact": Path(os.path.relpath(path, root)).as_posix().removesuffix(SUFFIX),
+        "files": [vars(file) for file in sorted(files, key=lambda file: file.path)],
+        **(provenance.describe() if provenance else {}),
+    }
+    content["digest"] = hashlib.sha256(canonical(content)).hexdigest()
+    with protocol.atomic(path) as unfinished:
+        unfinished.write_bytes(canonical(content))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest, trusting nothing in it that its own digest does not cover.
+
+    Raises:
+        StoreError: it is missing, or not byte for byte what was written.
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreError(
+            path, "no manifest: the artifact was never committed", "run snakemake"
+        ) from error
+    try:
+        content = json.loads(raw)
+        recorded = content.pop("digest")
+        whole = content.pop("format") == FORMAT
+        sealed = canonical({"format": FORMAT, **content})
+        whole &= hashlib.sha256(sealed).hexdigest() == recorded
+        whole &= canonical({"format": FORMAT, "digest": recorded, **content}) == raw
+        if whole:
+            files = tuple(File(**entry) for entry in content.pop("files"))
+            return Manifest(path=path, files=files, **content)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreError(path, "the manifest cannot be read", REBUILD) from error
+    raise StoreError(path, "the manifest is not what was written", REBUILD)
+
+
+def is_current(manifest_path: Path, provenance: Provenance) -> bool:
+    """Whether the artifact is there, at the recorded sizes, and a rebuild would give the very same.
+
+    True only if inputs, settings, code and versions are those it was built from.
+    """
+    try:
+        manifest = read_manifest(manifest_path)
+        described = provenance.describe()
+    except StoreError:
+        return False
+    same = all(
+        getattr(manifest, name) == described[name] for name in ("rule", "item", "fingerprint")
+    )
+    return same and not any(check_size(manifest, file) for file in manifest.files)
+
+
+def check_size(manifest: Manifest, file: File) -> Problem | None:
+    """The problem of a listed file that is missing or of another size."""
+    path = manifest.locate(file)
+    if path.is_symlink() or not path.is_file():
+        return Problem(manifest.artifact, file.path, "is missing")
+    size = path.stat().st_size
+    if size != file.size:
+        return Problem(manifest.artifact, file.path, f"has {size} bytes in place of {file.size}")
+    return None
+
+
+def check_digest(manifest: Manifest, file: File) -> Problem | None:
+    """The problem of a listed file that is missing, of another size, or of another content."""
+    problem = check_size(manifest, file)
+    if problem is None and digest(manifest.locate(file)) != file.sha256:
+        problem = Problem(
+            manifest.artifact, file.path, "has other content than was written (sha256)"
+        )
+    return problem
+
+
+def unlisted(folder: Path, manifest: Manifest) -> list[Path]:
+    """The files below a store's folder that its manifest does not list."""
+    listed = {manifest.locate(file) for file in manifest.files}
+    return [path for path in _expand(folder) if Path(os.path.normpath(path)) not in listed]
+
+
+def verify(path: Path) -> list[str]:
+    """Every problem of the artifact `path` (a store, or a manifest); empty where it is whole."""
+    try:
+        manifest = read_manifest(manifest_of(path))
+    except StoreError as error:
+        return [str(error)]
+    problems = [problem for file in manifest.files if (problem := check_digest(manifest, file))]
+    if Path(path).is_dir():
+        problems += [
+            Problem(manifest.artifact, str(extra), "is not listed in the manifest")
+            for extra in unlisted(Path(path), manifest)
+        ]
+    return [str(problem) for problem in problems]
+
+
+def _expand(path: Path) -> list[Path]:
+    """The regular files at or below `path`, sorted, without the temporaries of writers."""
+    if path.is_dir():
+        below = sorted(entry for entry in path.rglob("*") if not entry.is_dir())
+        return [entry for entry in below if not protocol.is_temporary(entry)]
+    if not path.is_file():
+        raise StoreError(path, "no such file", "it should have been written before its manifest")
+    return [path]
+
+
+def _describe(path: Path, folder: Path) -> File:
+    return File(Path(os.path.relpath(path, folder)).as_posix(), path.stat().st_size, digest(path))
+
+
+def _describe_folder(folder: Path, name: str) -> list[File]:
+    """The files below `folder` as listed once it is called `name` beside its manifest."""
+    return [
+        File(f"{name}/{path.relative_to(folder).as_posix()}", path.stat().st_size, digest(path))
+        for path in _expand(folder)
+    ]
