@@ -170,3 +170,7 @@ def explain(
 def main() -> None:
     """Entry point of the command `affect4d`."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -129,7 +129,7 @@ def _mean_faces(root, template, classes):
 
 
 def _registration(root, scans, template):
-    """Neutral and middle apex frame of up to four people, raw (files under `scans`) and registered."""
+    """Neutral and middle apex frame of up to four people: raw, under `scans`, and registered."""
     raw, registered, people = [], [], set()
     frames = pd.read_parquet(root / "gallery" / "frames.parquet").set_index("frame_id")
     posed = frames[frames["is_apex"].astype(bool)]

@@ -9,7 +9,10 @@ class Settings(Section):
     """How the information shared by shape and valence-arousal is measured (paper, Table 1)."""
 
     components: list[int] = field(
-        [10, 20, 40, 84], "components", "Sizes of the blendshape basis, one row each.", min_length=1
+        [10, 20, 40, 84, 150],
+        "components",
+        "Sizes of the blendshape basis, one row each.",
+        min_length=1,
     )
     basis: Literal["sparse", "pca"] = field(
         "sparse", "1", "Sparse localized components, or principal components."

@@ -1,0 +1,151 @@
+"""The grid of classes, the frames' status, and the job."""
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+import small_gallery
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affect4d import store
+from affect4d.affectspace import Grid
+from affect4d.affectspace.build import build_affectspace
+from affect4d.affectspace.classes import classify, summarise
+from affect4d.config.affectspace import Settings
+from affect4d.formats.quarantine import BadInput, Quarantine
+
+GRID = Grid()
+inside = st.floats(-1, 1, allow_nan=False)
+
+
+def decimal_bin(text):
+    """The bin in exact decimal arithmetic."""
+    return min(int((Decimal(text) + 1) // Decimal("0.2")), 9)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("tenths", range(-10, 11))
+def test_a_typed_value_belongs_to_the_class_whose_lower_edge_it_is(tenths, dtype):
+    value = np.array([tenths / 10], dtype=dtype)
+    expected = decimal_bin(str(Decimal(tenths) / 10))
+    assert GRID.assign(value, np.zeros(1, dtype))[0] // 10 == expected
+    assert GRID.assign(np.zeros(1, dtype), value)[0] % 10 == expected
+
+
+@given(st.integers(-10_000, 10_000), st.integers(-10_000, 10_000))
+def test_typed_decimals_agree_with_exact_arithmetic(v, a):
+    texts = [str(Decimal(number) / 10_000) for number in (v, a)]
+    index = GRID.assign(*map(float, texts))
+    assert index == decimal_bin(texts[0]) * 10 + decimal_bin(texts[1])
+
+
+@given(inside, inside, st.integers(1, 25))
+def test_a_value_lies_between_the_edges_of_its_class(v, a, n):
+    grid = Grid(n)
+    column, row = divmod(int(grid.assign(v, a)), n)
+    for value, index in ((v, column), (a, row)):
+        assert grid.edges[index] <= value
+        assert value < grid.edges[index + 1] or value == 1.0
+
+
+@given(st.floats().filter(lambda x: not -1 <= x <= 1), inside)
+def test_outside_or_nan_is_invalid_and_never_clipped(bad, good):
+    assert GRID.assign(bad, good) == -1
+    assert GRID.assign(good, bad) == -1
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 10, 20, 40])
+def test_each_centre_lies_in_its_own_class_and_names_are_unique(n):
+    grid = Grid(n)
+    assert np.array_equal(grid.assign(*grid.centres.T), np.arange(n * n))
+    assert len({grid.name(i) for i in range(n * n)}) == n * n
+
+
+def test_names_are_those_of_the_centres():
+    assert GRID.name(int(GRID.assign(0.7, -0.3))) == "v+0.7_a-0.3"
+    assert Grid(1).name(0) == "v+0.0_a+0.0"
+    with pytest.raises(IndexError):
+        GRID.name(100)
+
+
+def test_assign_keeps_the_shape_and_takes_integers():
+    assert GRID.assign([[0, 1], [-1, 2]], [[0, 1], [-1, 0]]).tolist() == [[55, 99], [0, -1]]
+
+
+def test_impossible_grids_are_refused():
+    for arguments in ((0,), (10, 1.0, -1.0)):
+        with pytest.raises(ValueError, match="n >= 1"):
+            Grid(*arguments)
+
+
+def frames_table():
+    return pd.DataFrame(
+        {
+            "frame_id": list("abcdefg"),
+            "sequence": "q",
+            "frame": range(7),
+            "subject": ["s", "s", "t", "t", "t", "t", "t"],
+            "valence": [0.1, 0.15, 1.4, np.nan, np.nan, 0.1, 0.1],
+            "arousal": [0.1, 0.12, 0.0, np.nan, 0.2, 0.1, 0.1],
+        }
+    )
+
+
+def test_every_frame_gets_one_status_and_bad_annotations_a_row():
+    quarantine = Quarantine("affectspace")
+    flags = dict.fromkeys("abcde", 0) | {"f": 2}
+    table = classify(frames_table(), flags, GRID, quarantine, "frames.parquet")
+    assert table["status"].tolist() == [
+        "used", "used", "quarantined", "unannotated", "quarantined", "flagged", "unregistered",
+    ]  # fmt: skip
+    assert table["class"].tolist() == [55, 55, -1, -1, -1, -1, -1]
+    assert [row.item for row in quarantine.rows] == ["c", "e"]
+    assert "1.4" in quarantine.rows[0].rule and quarantine.rows[0].remedy
+
+
+def test_strict_stops_at_the_first_bad_annotation():
+    with pytest.raises(BadInput, match=r"1\.4"):
+        classify(frames_table(), {}, GRID, Quarantine("affectspace", strict=True), "frames")
+
+
+def test_classes_state_counts_medians_and_whether_they_suffice():
+    flags = dict.fromkeys("abcdefg", 0)
+    frames = classify(frames_table(), flags, GRID, Quarantine("affectspace"), "frames")
+    classes = summarise(frames, GRID, min_frames=4, min_subjects=2)
+    assert classes["status"].value_counts().to_dict() == {"empty": 99, "ok": 1}
+    row = classes.iloc[55]
+    assert (row["count"], row["subjects"]) == (4, 2)
+    assert row["median_valence"] == pytest.approx(0.1)
+    assert np.isnan(classes.iloc[0]["median_valence"])
+    for limits in ((5, 2), (4, 3)):
+        assert summarise(frames, GRID, *limits).iloc[55]["status"] == "insufficient"
+
+
+def test_the_job_reads_flags_and_gives_the_same_bytes_twice(tmp_path):
+    small_gallery.build(tmp_path, subjects=3, length=20)
+    flagged = store.open(tmp_path / "registered/s000_1_spontaneous.zarr")
+    store.write(
+        flagged.path,
+        {
+            "vertices": store.Vertices(flagged["vertices"][...], flagged["vertices"][0]),
+            "flags": np.arange(20, dtype=np.uint8) // 15,
+        },
+        flagged.attributes,
+    )
+    store.manifest_of(tmp_path / "registered/s001_1_spontaneous.zarr").unlink()
+    contents = []
+    for out in (tmp_path / "a", tmp_path / "b"):
+        files = build_affectspace(
+            tmp_path / "gallery/frames.parquet",
+            tmp_path / "registered",
+            out,
+            Settings(min_frames=2, min_subjects=1),
+            Quarantine("affectspace"),
+        )
+        contents.append([path.read_bytes() for path in files])
+    assert contents[0] == contents[1]
+    status = pd.read_parquet(tmp_path / "a/frames.parquet")["status"].value_counts()
+    assert status.to_dict() == {"unannotated": 45, "used": 35, "unregistered": 20, "flagged": 5}
+    assert (tmp_path / "a/quarantine.csv").read_text() == "room,item,file,rule,remedy\n"

@@ -1,0 +1,220 @@
+"""The embedded gallery: people, affect, scans, and the truth that is kept apart."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial import cKDTree
+
+from affect4d import store
+from affect4d.affectspace import Grid
+from affect4d.config.gallery import EXPRESSIONS, SCAN_COLUMNS, Settings, Synthetic, chunks, subjects
+from affect4d.formats.images import read_image
+from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.meshes import read_mesh
+from affect4d.formats.template import load_template
+from affect4d.gallery import actions, portraits, scans
+from affect4d.gallery.affect import PLACES, annotate, ceiling, intensities, prototype
+from affect4d.gallery.model import read_model, write_model
+from affect4d.gallery.people import person
+from affect4d.gallery.sequences import annotations, takes
+from affect4d.gallery.streams import stream
+
+SMALL = Synthetic(subjects=2, spontaneous=1, spontaneous_frames=8, posed_frames=5)
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("gallery") / "gallery" / "model.zarr"
+    path.parent.mkdir()
+    write_model(path, load_template(), 6000, 0, None)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(model_path):
+    return read_model(model_path)
+
+
+def scan(model_path, people, name="c0000"):
+    folder = model_path.parent
+    scans.scan_chunk(
+        folder, name, people, model_path, SMALL, 0, lambda i, x: None, lambda i, n, what: i
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scanned(model_path):
+    return scan(model_path, ["s001"])
+
+
+def test_at_least_thirty_identity_modes_that_no_few_others_span(model):
+    flat = model.identity.reshape(len(model.identity), -1)
+    assert len(flat) >= 30
+    singular = np.linalg.svd(flat.astype(np.float64), compute_uv=False)
+    assert (singular > 1e-3 * singular[0]).sum() >= 30
+
+
+def test_identity_is_mostly_symmetric(model):
+    mirror = cKDTree(model.template.vertices).query(model.template.vertices * [-1, 1, 1])[1]
+    faces = [
+        model.neutral(person(f"x{k}", len(model.identity), 0).identity) - model.template.vertices
+        for k in range(5)
+    ]
+    for face in faces:
+        reflected = face[mirror] * [-1, 1, 1]
+        assert np.linalg.norm((face - reflected) / 2) < 0.5 * np.linalg.norm((face + reflected) / 2)
+
+
+def test_units_meet_their_landmarks_and_leave_the_far_head_at_rest(model):
+    template = model.template
+    tables = actions.landmark_displacements()
+    unique, first = np.unique(template.landmark_vertices, return_index=True)
+    near = np.linalg.norm(template.vertices[unique] - template.landmarks[33], axis=1) < 85
+    near &= np.abs(template.vertices[unique, 0]) < 70
+    unique, first = unique[near], first[near]
+    assert len(unique) > 50
+    for field, table in zip(model.units, tables, strict=True):
+        # the bulge adds to the normal where skin is compressed, never more than a few mm
+        assert np.abs(field[unique] - table[first]).max() < 3.5
+    far = np.linalg.norm(template.vertices - template.landmarks[33], axis=1) > actions.FAR_MM
+    assert np.abs(model.units[:, far]).max() < 1e-3
+
+
+def test_a_dropped_jaw_opens_the_mouth(model):
+    jaw = model.units[actions.NAMES.index("AU26")]
+    upper, lower = model.template.landmark_vertices[[62, 66]]
+    assert jaw[upper, 1] - jaw[lower, 1] > 15
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_units_answer_to_affect_smoothly_and_never_negatively(valence, arousal):
+    here = intensities(np.array([valence, arousal]))
+    near = intensities(np.array([valence + 1e-4, arousal]))
+    assert (here >= 0).all() and (here <= 1.6).all()
+    assert np.abs(here - near).max() < 5e-3
+
+
+def test_rest_at_the_origin_and_the_prototype_at_its_place():
+    assert np.abs(intensities(np.zeros(2))).max() == 0
+    for emotion in ("happiness", "sadness", "surprise"):
+        shown = intensities(np.array(PLACES[emotion]))[0]
+        wanted = prototype(emotion)
+        assert shown @ wanted / np.linalg.norm(shown) / np.linalg.norm(wanted) > 0.8
+
+
+def test_every_spontaneous_sequence_visits_all_four_quadrants_and_starts_neutral():
+    for subject in subjects(Settings())[:8]:
+        for take in takes(Synthetic(), subject, 0):
+            assert take.is_neutral[0] and take.is_neutral.sum() == 1 and not take.units[0].any()
+            if take.task == "posed":
+                assert take.expression in EXPRESSIONS and take.is_apex.sum() >= 3
+                assert np.isnan(take.annotation).all()
+                continue
+            quadrants = {tuple(q) for q in (take.affect[1:] > 0).tolist()}
+            assert len(quadrants) == 4
+            assert np.abs(take.annotation).max() <= 1
+
+
+def test_the_default_gallery_fills_the_plane():
+    table = annotations(Synthetic(), subjects(Settings()), 0).dropna()
+    classes = Grid().assign(table["valence"].to_numpy(), table["arousal"].to_numpy())
+    people = table["frame_id"].str.split("_").str[0]
+    held = pd.DataFrame({"class": classes, "subject": people.to_numpy()}).groupby("class")
+    enough = (held.size() >= 6) & (held["subject"].nunique() >= 3)
+    assert enough.sum() >= 75
+    assert len(subjects(Settings())) >= 24
+
+
+def test_the_ceiling_is_known_and_below_one():
+    people = subjects(Settings())
+    every = [t for s in people for t in takes(Synthetic(), s, 0) if t.task == "spontaneous"]
+    shown = np.concatenate([take.affect for take in every])
+    said = np.concatenate([take.annotation for take in every])
+    top = ceiling(shown, said)
+    assert (top > 0.6).all() and (top < 0.95).all()
+    # the same by the definition of the CCC (paper, equation 2) on the least-squares prediction
+    design = np.column_stack([np.ones(len(shown)), shown])
+    predicted = design @ np.linalg.lstsq(design, said, rcond=None)[0]
+    for k in range(2):
+        x, y = said[:, k], predicted[:, k]
+        s = np.cov(x, y, ddof=0)
+        direct = 2 * s[0, 1] / (s[0, 0] + s[1, 1] + (x.mean() - y.mean()) ** 2)
+        assert top[k] == pytest.approx(direct)
+
+
+def test_annotators_are_late():
+    steps = np.repeat([[0.0, 0.0], [0.8, 0.8]], 40, axis=0)
+    said = np.mean([annotate(steps, 10.0, 0.1, stream(0, k)) for k in range(200)], axis=0)
+    half = np.argmax(said[:, 0] > 0.4) - 40
+    assert 1.5 <= half <= 5  # .2 to .5 s at 10 Hz, to the next frame
+
+
+def test_a_scan_is_the_true_face_in_another_topology_pose_and_noise(scanned):
+    truth = store.open(scanned / "truth" / "c0000.zarr")
+    table = pd.read_csv(scanned / "scans" / "c0000.csv")
+    ids, sequences = truth.attributes["frame_ids"], truth.attributes["sequences"]
+    assert list(table.columns) == list(SCAN_COLUMNS) and list(table["frame_id"]) == ids
+    faces = np.concatenate([truth[f"faces{k}"][...] for k in range(len(sequences))])
+    sizes = set()
+    for index in (0, 3, 11):
+        mesh = read_mesh(scanned.parent / table["mesh"][index])
+        sizes.add(len(mesh.vertices))
+        back = (mesh.vertices - truth["translation"][index]) @ truth["rotation"][index]
+        distance = cKDTree(faces[index]).query(back)[0]
+        # scanner noise and half an edge of the template; fragments are a few vertices far away
+        assert np.median(distance) < 0.8 and 0 < (distance > 4).sum() < 60
+        assert read_image(mesh.texture).shape == (256, 256, 3)
+    assert 53349 not in sizes and len(sizes) > 1
+
+
+def test_landmarks_are_near_the_truth_except_where_they_are_grossly_wrong(scanned):
+    truth = store.open(scanned / "truth" / "c0000.zarr")
+    table = pd.read_csv(scanned / "scans" / "c0000.csv")
+    template = load_template()
+    gross = truth["gross"][...]
+    for index in np.flatnonzero(gross == 0)[:10]:
+        marks = read_landmarks(scanned.parent / table["landmarks"][index], 3)
+        back = (marks - truth["translation"][index]) @ truth["rotation"][index]
+        neutral = truth["faces0"].neutral if index < 8 else None
+        if neutral is not None and index == 0:
+            expected = scans.landmarks_on(template, neutral)
+            assert np.abs(back - expected).mean() < 1.5 * SMALL.landmark_noise
+
+
+def test_spoiled_landmarks_are_gross():
+    marks = load_template().landmarks
+    for kind in (1, 2):
+        wrong = scans._spoil(marks, kind, np.random.default_rng(0))
+        moved = np.linalg.norm(wrong - marks, axis=1)
+        assert (moved > 20).sum() >= 5
+
+
+def test_scans_do_not_depend_on_who_is_scanned_with_whom(model_path, scanned, tmp_path):
+    first = {p.name: p.read_bytes() for p in scanned.glob("scans/c0000/s001_1_fear/*")}
+    scan(model_path, ["s002", "s001"], "other")
+    second = {p.name: p.read_bytes() for p in scanned.glob("scans/other/s001_1_fear/*")}
+    assert first and first == second
+
+
+def test_chunks_keep_their_people_when_more_come():
+    few = chunks(Settings(synthetic=Synthetic(subjects=8)))
+    many = chunks(Settings(synthetic=Synthetic(subjects=10)))
+    assert all(many[name] == people for name, people in few.items())
+
+
+def test_portraits_have_landmarks_on_the_face_and_one_neutral_frame(model_path):
+    folder = model_path.parent / "portraits"
+    portraits.write_portraits(folder, model_path, 1, 0, None)
+    content = pd.read_json(folder / "001" / "001.json")["frames"]
+    places = [(f["valence"], f["arousal"]) for f in content]
+    assert places.count((0, 0)) == 1 and len(places) == 3
+    image = read_image(folder / "001" / "00000.png")
+    marks = np.array(content.iloc[0]["landmarks"])
+    assert (marks > 0).all() and (marks < portraits.SIZE).all()
+    lips, cheek = marks[[51, 57]].mean(0).round().astype(int), marks[[31, 2]].mean(0)
+    x, y = cheek.round().astype(int)
+    redness = image[..., 0].astype(int) - image[..., 1]
+    assert redness[lips[1], lips[0]] > redness[y, x]

@@ -1,0 +1,328 @@
+"""A user's table of scans: what is wrong with it is said, and the rest goes on."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from affect4d import store
+from affect4d.config.gallery import (
+    SCAN_COLUMNS,
+    TABLE_COLUMNS,
+    Manifest,
+    Settings,
+    chunks,
+    files_root,
+    scan_rows,
+    scans_digest,
+)
+from affect4d.formats.quarantine import BadInput, Quarantine
+from affect4d.gallery.manifest import read_annotations, write_scans
+from affect4d.gallery.tables import FRAME_COLUMNS, write_annotations, write_frames
+
+DESIGN = (
+    "frame_id", "subject", "session", "sequence", "frame", "mesh", "landmarks", "valence",
+    "arousal", "expression", "is_apex", "is_neutral",
+)  # fmt: skip
+
+
+class Source:
+    """A folder of scans with its table, and the build of its gallery."""
+
+    def __init__(self, folder):
+        self.folder, self.results = folder / "scans", folder / "results"
+        self.settings = Settings(
+            source="manifest",
+            manifest=Manifest(
+                root=str(self.folder), table=str(folder / "t.csv"), sequences_per_job=2
+            ),
+        )
+        self.folder.mkdir()
+        self.rows = [
+            self._row(subject, kind, frame)
+            for subject in ("p1", "p2")
+            for kind in ("talk", "fear")
+            for frame in range(3)
+        ]
+        self.write()
+
+    def _row(self, subject, kind, frame):
+        posed, sequence = kind == "fear", f"{subject}_1_{kind}"
+        for suffix in ("obj", "jpg", "pts"):
+            (self.folder / f"{sequence}_{frame}.{suffix}").write_text(sequence)
+        return {
+            "subject": subject,
+            "session": "1",
+            "sequence": sequence,
+            "frame": str(frame),
+            "mesh": f"{sequence}_{frame}.obj",
+            "texture": f"{sequence}_{frame}.jpg",
+            "landmarks": f"{sequence}_{frame}.pts",
+            "valence": "" if posed else str(frame / 4),
+            "arousal": "" if posed else "-0.5",
+            "expression": "fear" if posed else "",
+            "is_apex": "true" if posed and frame == 2 else "false",
+            "is_neutral": "true" if frame == 0 else "false",
+        }
+
+    def write(self):
+        with Path(self.settings.manifest.table).open("w", newline="") as handle:
+            writer = csv.DictWriter(handle, list(dict.fromkeys(k for r in self.rows for k in r)))
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def provenance(self, item, inputs, extra=None):
+        return store.Provenance(self.results, "rule", item, list(inputs), dict(extra or {}), "c")
+
+    def build(self, strict=False):
+        """Run the three rules; the frames and the quarantine."""
+        gallery = self.results / "gallery"
+        for chunk in chunks(self.settings):
+            write_scans(
+                gallery, chunk, self.settings, Quarantine("gallery", strict), self.provenance
+            )
+        quarantine = Quarantine("gallery", strict)
+        annotations = read_annotations(self.settings, quarantine)
+        table = Path(self.settings.manifest.table)
+        write_annotations(gallery, annotations, quarantine, self.provenance("annotations", [table]))
+        manifests = [gallery / f"scans/{chunk}.manifest.json" for chunk in chunks(self.settings)]
+        made_from = [*manifests, gallery / "annotations.manifest.json"]
+        write_frames(gallery, list(chunks(self.settings)), self.provenance("frames", made_from))
+        rejected = pd.read_csv(gallery / "quarantine.csv", dtype=str, keep_default_na=False)
+        return pd.read_parquet(gallery / "frames.parquet"), rejected
+
+    def scans(self):
+        """The bytes of every chunk's table and manifest."""
+        found = sorted((self.results / "gallery/scans").glob("*.*"))
+        return {path.name: path.read_bytes() for path in found}
+
+    def digests(self):
+        """What the scans of each chunk depend on."""
+        return {
+            chunk: scans_digest(rows, self.folder)
+            for chunk, rows in scan_rows(self.settings).items()
+        }
+
+
+@pytest.fixture
+def source(tmp_path):
+    return Source(tmp_path)
+
+
+def test_a_sound_table_becomes_the_frames_of_the_design(source):
+    frames, rejected = source.build()
+    assert rejected.empty and list(rejected) == ["room", "item", "file", "rule", "remedy"]
+    assert list(frames) == list(FRAME_COLUMNS)
+    assert set(DESIGN) <= set(frames)
+    assert frames["frame_id"].tolist()[:2] == ["p1_1_talk/00000", "p1_1_talk/00001"]
+    assert frames["frame"].tolist() == [0, 1, 2] * 4
+    assert frames["is_neutral"].dtype == bool and frames["valence"].dtype == float
+    assert frames["session"].tolist() == ["1"] * 12
+    posed = frames["task"] == "posed"
+    assert posed.tolist() == ([False] * 3 + [True] * 3) * 2
+    assert frames.loc[posed, ["valence", "arousal"]].isna().all(axis=None)
+    np.testing.assert_allclose(frames.loc[~posed, "valence"], [0, 0.25, 0.5] * 2)
+    for name in ("mesh", "texture", "landmarks"):
+        assert all((files_root(source.settings, "x") / path).is_file() for path in frames[name])
+    for name in ("scans/c0000", "scans/c0001", "annotations", "frames"):
+        assert store.verify(source.results / f"gallery/{name}.manifest.json") == []
+
+
+def test_scans_have_the_columns_that_registration_reads_and_no_annotation(source):
+    source.build()
+    table = pd.read_csv(source.results / "gallery/scans/c0001.csv")
+    assert tuple(table) == SCAN_COLUMNS
+    assert table["mesh"].tolist()[0] == "p2_1_talk_0.obj"
+    assert table["is_apex"].tolist() == [False] * 5 + [True]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "item", "file", "rule"),
+    [
+        ("subject", "p/1", "p1_1_talk/00001", "t.csv", "cannot serve as a file name"),
+        ("subject", "p2", "p1_1_talk/00001", "t.csv", "has subject 'p1' and 'p2'"),
+        ("session", "", "p1_1_talk/00001", "t.csv", "cannot serve as a file name"),
+        ("expression", "f e", "p1_1_talk/00001", "t.csv", "cannot serve as a file name"),
+        ("task", "acted", "p1_1_talk/00001", "t.csv", "has task"),
+        ("mesh", "../t.csv", "p1_1_talk/00001", "../t.csv", "the path must stay under"),
+        ("mesh", "/etc/passwd", "p1_1_talk/00001", "/etc/passwd", "the path must stay under"),
+        ("mesh", "", "p1_1_talk/00001", "t.csv", "no mesh is named"),
+        ("mesh", "no.obj", "p1_1_talk/00001", "no.obj", "the mesh does not exist"),
+        ("mesh", "n" * 300, "p1_1_talk/00001", "n" * 300, "the mesh does not exist"),
+        ("texture", "no.jpg", "p1_1_talk/00001", "no.jpg", "the texture does not exist"),
+        ("landmarks", "no.pts", "p1_1_talk/00001", "no.pts", "the landmarks does not exist"),
+        ("frame", "1.5", "p1_1_talk/001.5", "t.csv", "is not an integer"),
+        ("frame", "", "p1_1_talk/00000", "t.csv", "frame_id p1_1_talk/00000 is in an earlier row"),
+        ("frame", "0", "p1_1_talk/00000", "t.csv", "frame_id p1_1_talk/00000 is in an earlier row"),
+        ("is_apex", "yes", "p1_1_talk/00001", "t.csv", "is_apex 'yes' is not a boolean"),
+        ("is_neutral", "", "p1_1_talk/00001", "t.csv", "is_neutral '' is not a boolean"),
+    ],
+)
+def test_a_bad_row_is_quarantined_and_the_others_stay(source, column, value, item, file, rule):
+    source.rows[1][column] = value
+    source.write()
+    frames, rejected = source.build()
+    assert len(rejected) == 1
+    (row,) = rejected.itertuples()
+    assert (row.room, row.item) == ("gallery", item)
+    assert row.file.endswith(file) and rule in row.rule and row.remedy
+    assert len(frames) == 11
+    assert frames["frame_id"].tolist()[:2] == ["p1_1_talk/00000", "p1_1_talk/00002"]
+    with pytest.raises(BadInput, match="; "):
+        source.build(strict=True)
+
+
+def test_a_link_that_leads_out_of_the_root_is_refused(source):
+    (source.folder / "link.obj").symlink_to(source.settings.manifest.table)
+    source.rows[1]["mesh"] = "link.obj"
+    source.write()
+    assert "leads out of" in source.build()[1]["rule"][0]
+
+
+def test_of_rows_that_share_a_frame_id_the_first_stays_across_jobs(source):
+    for row in source.rows:
+        row["frame_id"] = f"{row['sequence']}.{row['frame']}"
+    source.rows[10]["frame_id"] = source.rows[1]["frame_id"]
+    source.write()
+    frames, rejected = source.build()
+    assert rejected["item"].tolist() == ["p1_1_talk.1"]
+    assert frames["frame_id"].is_unique and len(frames) == 11
+    kept = frames.set_index("frame_id").loc["p1_1_talk.1"]
+    assert kept["sequence"] == "p1_1_talk" and kept["valence"] == 0.25
+
+
+def test_a_sequence_without_a_usable_row_is_empty(source):
+    for row in source.rows[:3]:
+        row["mesh"] = "no.obj"
+    source.write()
+    frames, rejected = source.build()
+    assert "p1_1_talk" not in set(frames["sequence"]) and len(frames) == 9
+    assert len(rejected) == 4 and rejected["item"].tolist()[-1] == "p1_1_talk"
+    assert "is empty" in rejected["rule"].tolist()[-1]
+
+
+def test_a_sequence_without_a_neutral_frame_is_left_out(source):
+    source.rows[3]["is_neutral"] = "false"
+    source.write()
+    frames, rejected = source.build()
+    assert len(frames) == 9 and "p1_1_fear" not in set(frames["sequence"])
+    assert rejected["item"].tolist() == ["p1_1_fear"]
+    assert "no neutral frame; its 3 frames" in rejected["rule"][0]
+
+
+def test_a_build_without_any_usable_scan_stops_and_says_where_to_look(source):
+    for row in source.rows:
+        row["landmarks"] = "no.pts"
+    source.write()
+    with pytest.raises(BadInput, match=r"quarantine.csv: every scan is in quarantine"):
+        source.build()
+
+
+@pytest.mark.parametrize("column", TABLE_COLUMNS)
+def test_a_missing_column_stops_before_any_work(source, column):
+    for row in source.rows:
+        del row[column]
+    source.write()
+    with pytest.raises(BadInput, match=rf"t.csv: the table has no column {column}; see docs"):
+        chunks(source.settings)
+
+
+def test_a_table_that_cannot_be_used_as_a_whole_stops_before_any_work(source):
+    table = Path(source.settings.manifest.table)
+    table.write_text(",".join(TABLE_COLUMNS) + "\n")
+    with pytest.raises(BadInput, match="the table has no row"):
+        chunks(source.settings)
+    for content in (b"\xff\xfe\x00", b"PAR1 but not"):
+        path = table.with_suffix(".parquet" if content.startswith(b"PAR1") else ".csv")
+        path.write_bytes(content)
+        manifest = Manifest(root=str(source.folder), table=str(path))
+        with pytest.raises(BadInput, match="the table cannot be read"):
+            chunks(Settings(source="manifest", manifest=manifest))
+    manifest = Manifest(root=str(source.folder / "no"), table=str(table))
+    with pytest.raises(BadInput, match="there is no such folder"):
+        chunks(Settings(source="manifest", manifest=manifest))
+
+
+def test_a_bad_annotation_costs_the_annotation_not_the_scan(source):
+    source.rows[1]["valence"] = "abc"
+    source.rows[2]["valence"] = "1.4"
+    source.write()
+    frames, rejected = source.build()
+    assert rejected["item"].tolist() == ["p1_1_talk/00001"]
+    assert rejected["rule"].tolist() == ["valence 'abc' is not a number"]
+    assert frames.loc[1, ["valence", "arousal"]].isna().all()
+    assert frames.loc[2, "valence"] == 1.4, "the affect space judges the range"
+    with pytest.raises(BadInput, match="not a number"):
+        source.build(strict=True)
+
+
+def test_a_changed_annotation_leaves_the_scans_as_they_are(source):
+    frames, _ = source.build()
+    scans, digests = source.scans(), source.digests()
+    source.rows[1]["valence"] = "-0.75"
+    source.rows[7]["arousal"] = "abc"
+    source.write()
+    changed, _ = source.build()
+    assert source.scans() == scans and source.digests() == digests
+    assert changed.loc[1, "valence"] == -0.75 and frames.loc[1, "valence"] == 0.25
+
+
+def test_only_the_chunk_whose_rows_or_files_changed_is_built_again(source):
+    before = source.digests()
+    source.rows[0]["is_apex"] = "true"
+    source.write()
+    after = source.digests()
+    assert before["c0000"] != after["c0000"] and before["c0001"] == after["c0001"]
+    (source.folder / source.rows[-1]["mesh"]).unlink()
+    assert after["c0001"] != source.digests()["c0001"], "a file that comes back is found"
+
+
+def test_a_repeated_frame_id_in_another_chunk_counts_as_a_change(source):
+    before = source.digests()
+    source.rows[0]["frame_id"] = "p2_1_talk/00001"
+    source.write()
+    assert before["c0001"] != source.digests()["c0001"]
+
+
+def test_an_annotated_sequence_is_spontaneous_and_the_task_column_decides(source):
+    source.rows[4] |= {"valence": "0.1", "arousal": "0.1"}
+    for row in source.rows[:3]:
+        row["task"] = "posed"
+    source.write()
+    frames, _ = source.build()
+    tasks = frames.drop_duplicates("sequence")["task"].tolist()
+    assert tasks == ["posed", "spontaneous", "spontaneous", "posed"]
+
+
+def test_parquet_and_csv_give_the_same_gallery(source):
+    source.rows[1]["texture"] = ""
+    source.write()
+    frames, _ = source.build()
+    scans = {name: raw for name, raw in source.scans().items() if name.endswith(".csv")}
+    table = pd.read_csv(source.settings.manifest.table)
+    path = Path(source.settings.manifest.table).with_suffix(".parquet")
+    table.to_parquet(path, index=False)
+    manifest = source.settings.manifest.model_copy(update={"table": str(path)})
+    source.settings = source.settings.model_copy(update={"manifest": manifest})
+    again, _ = source.build()
+    assert {name: raw for name, raw in source.scans().items() if name.endswith(".csv")} == scans
+    pd.testing.assert_frame_equal(frames, again)
+    assert pd.isna(again.loc[1, "texture"]) and pd.isna(again.loc[0, "expression"])
+
+
+def test_the_same_table_gives_the_same_bytes(source):
+    source.build()
+    files = [p for p in sorted(source.results.rglob("*")) if p.is_file()]
+    before = [path.read_bytes() for path in files]
+    source.build()
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_a_person_may_be_called_na(source):
+    for row in source.rows[:6]:
+        row["subject"] = "NA"
+    source.write()
+    frames, _ = source.build()
+    assert frames["subject"].tolist() == ["NA"] * 6 + ["p2"] * 6

@@ -1,0 +1,480 @@
+"""Registration against surfaces of known correspondence, made here from the template alone."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import fast_simplification
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.transform import Rotation
+
+from affect4d import store
+from affect4d.config.registration import Settings
+from affect4d.formats.images import write_image
+from affect4d.formats.landmarks import read_landmarks, write_pts
+from affect4d.formats.meshes import Mesh, read_mesh, write_ply
+from affect4d.formats.quarantine import BadInput, Quarantine
+from affect4d.formats.template import load_template
+from affect4d.geometry.similarity import fit_similarity
+from affect4d.registration import FLAGS, Registrar, prepare
+from affect4d.registration.denoise import denoise
+from affect4d.registration.fill import Filler
+from affect4d.registration.quality import flag_names
+from affect4d.registration.robust import MIRROR
+from affect4d.registration.scan import whole_pieces
+from affect4d.registration.sequences import load_registrar, register_chunk, write_template
+from affect4d.registration.spline import SurfaceSpline
+
+
+@pytest.fixture(scope="module")
+def template():
+    return load_template()
+
+
+@pytest.fixture(scope="module")
+def reference(template):
+    return prepare(template)
+
+
+@pytest.fixture(scope="module")
+def registrar(reference):
+    return Registrar(reference)
+
+
+def deform(template, seed, jaw=0.0):
+    """The template with another build, and the chin down by 18 mm times `jaw`: (V, 3) mm."""
+    rng = np.random.default_rng(seed)
+    vertices = template.vertices.astype(float)
+    moved = vertices.copy()
+    for width, amplitude, count in ((60, 3.0, 12), (30, 1.5, 30)):
+        centres = vertices[rng.integers(0, len(vertices), count)]
+        weight = np.exp(-0.5 * ((vertices[:, None] - centres) ** 2).sum(2) / width**2)
+        weight /= np.sqrt((weight**2).sum(1, keepdims=True) + 0.1)
+        moved += weight @ (amplitude * rng.normal(size=(count, 3)))
+    below = np.clip((-35.0 - vertices[:, 1]) / 30.0, 0.0, 1.0)
+    front = np.clip(vertices[:, 2] / 80.0, 0.0, 1.0)
+    moved[:, 1] -= 18.0 * jaw * (below * front) ** 2
+    return moved
+
+
+def open_mouth(template, reference):
+    """The template with its jaw dropped by 20 mm, lips apart: (V, 3) mm."""
+    way = np.zeros((68, 3))
+    way[5:12] = [0, -20, -6]
+    way[[55, 56, 57, 58, 59, 65, 66, 67]] = [0, -18, -4]
+    way[[48, 54, 60, 64]] = [0, -8, 0]
+    spline = SurfaceSpline(
+        reference.kernel, template.vertices, template.landmark_vertices, np.ones(68)
+    )
+    fade = np.clip(
+        (105 - np.linalg.norm(template.vertices - template.landmarks[51], axis=1)) / 25, 0, 1
+    )
+    return template.vertices + fade[:, None] * spline.evaluate(spline.fit(way, 0.05)[0])
+
+
+def scan_of(template, truth, seed, noise=0.5, share=0.3):
+    """A raw scan of a deformed template: coarser topology, noise, and its landmarks."""
+    rng = np.random.default_rng(seed)
+    vertices, triangles = fast_simplification.simplify(
+        truth.astype(np.float32), template.triangles, target_reduction=1 - share
+    )
+    vertices = vertices + rng.normal(size=vertices.shape) * 0.1
+    landmarks = truth[template.landmark_vertices] + (
+        template.landmarks - template.vertices[template.landmark_vertices]
+    )
+    landmarks = landmarks + rng.normal(size=landmarks.shape) * noise
+    return vertices.astype(np.float32), triangles.astype(np.int32), landmarks
+
+
+@pytest.fixture(scope="module")
+def truth(template):
+    return deform(template, seed=1, jaw=0.6)
+
+
+@pytest.fixture(scope="module")
+def scan(template, truth):
+    return scan_of(template, truth, seed=2)
+
+
+def error(registered, truth, template):
+    """Distance (mm) of the inner face's seen vertices from the truth, rigidly aligned."""
+    mask = template.inner & registered.seen
+    rigid = fit_similarity(registered.vertices[mask], truth[mask], scale=False)
+    return np.linalg.norm(rigid.apply(registered.vertices[mask]) - truth[mask], axis=1)
+
+
+def test_recovers_known_correspondence(template, registrar, truth, scan):
+    registered = registrar.register(*scan)
+    distance = error(registered, truth, template)
+    assert distance.mean() < 1.1 and np.percentile(distance, 95) < 2.5
+    assert registered.vertices.dtype == np.float32
+    assert registered.vertices.shape == template.vertices.shape
+    assert registered.quality.seen > 0.9
+    assert registered.quality.flags(registrar.settings) == 0
+
+
+def test_lies_on_the_scan_and_in_the_templates_frame_at_true_scale(template, registrar):
+    truth = 1.12 * deform(template, seed=4)
+    registered = registrar.register(*scan_of(template, truth, seed=5))
+    bridge = template.landmark_vertices[27]
+    assert np.linalg.norm(registered.vertices[bridge] - template.vertices[bridge]) < 6
+    size = np.linalg.norm(np.ptp(registered.vertices[template.inner], axis=0))
+    assert size == pytest.approx(np.linalg.norm(np.ptp(truth[template.inner], axis=0)), rel=0.02)
+    assert registered.quality.scale == pytest.approx(1.12, abs=0.04)
+
+
+def test_pose_does_not_matter(registrar, scan):
+    vertices, triangles, landmarks = scan
+    plain = registrar.register(vertices, triangles, landmarks)
+    rotation = Rotation.from_euler("yxz", [160, -35, 50], degrees=True).as_matrix()
+    move = np.array([300.0, -120.0, 900.0])
+    posed = registrar.register(
+        vertices @ rotation.T + move, triangles, landmarks @ rotation.T + move
+    )
+    distance = np.linalg.norm(posed.vertices - plain.vertices, axis=1)
+    assert np.percentile(distance[plain.seen & posed.seen], 99) < 0.01
+
+
+def test_same_input_same_bytes(registrar, scan):
+    first, second = registrar.register(*scan), registrar.register(*scan)
+    assert first.vertices.tobytes() == second.vertices.tobytes()
+    assert first.seen.tobytes() == second.seen.tobytes()
+
+
+def test_five_gross_landmarks_are_dropped_and_flagged(template, registrar, truth, scan):
+    vertices, triangles, landmarks = scan
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        off = rng.normal(size=(5, 3))
+        spoiled = landmarks.copy()
+        spoiled[rng.choice(68, 5, replace=False)] += 30 * off / np.linalg.norm(off, axis=1)[:, None]
+        assert registrar.check(spoiled).keep.sum() <= 64
+    registered = registrar.register(vertices, triangles, spoiled)
+    assert "landmarks" in flag_names(registered.quality.flags(registrar.settings))
+    assert error(registered, truth, template).mean() < 1.5
+
+
+def test_one_eye_off_as_a_whole_is_flagged(registrar, scan):
+    landmarks = scan[2].copy()
+    landmarks[36:42] += [18.0, 18.0, 0.0]
+    assert not registrar.check(landmarks).keep[36:42].all()
+
+
+@pytest.mark.parametrize("order", [MIRROR[36:48], [*range(42, 48), *range(36, 42)]])
+def test_swapped_eyes_are_relabelled_and_flagged(template, registrar, truth, scan, order):
+    vertices, triangles, landmarks = scan
+    swapped = landmarks.copy()
+    swapped[36:48] = landmarks[order]
+    registered = registrar.register(vertices, triangles, swapped)
+    assert "landmarks" in flag_names(registered.quality.flags(registrar.settings))
+    assert error(registered, truth, template).mean() < 1.5
+
+
+def test_mirrored_scan_and_other_units_are_flagged(registrar, scan):
+    vertices, triangles, landmarks = scan
+    mirror = np.array([-1.0, 1.0, 1.0])
+    mirrored = registrar.register(vertices * mirror, triangles[:, ::-1], landmarks * mirror)
+    assert "mirrored" in flag_names(mirrored.quality.flags(registrar.settings))
+    plain = registrar.register(*scan)
+    for unit in (10.0, 1000.0):
+        other = registrar.register(vertices / unit, triangles, landmarks / unit)
+        assert flag_names(other.quality.flags(registrar.settings)) == ["unit"]
+        assert other.quality.unit == unit
+        assert np.abs(other.vertices - plain.vertices)[plain.seen & other.seen].max() < 0.05
+
+
+def test_sound_frames_raise_no_flag(template, registrar):
+    rng = np.random.default_rng(0)
+    flagged = 0
+    for seed in range(12):
+        truth = deform(template, seed=100 + seed, jaw=rng.uniform())
+        landmarks = scan_of(template, truth, seed, noise=1.0, share=0.05)[2]
+        flagged += not registrar.check(landmarks).keep.all()
+    assert flagged == 0
+
+
+def test_fragments_and_seams_are_left_out(template, registrar, truth, scan):
+    vertices, triangles, landmarks = scan
+    count = len(vertices)
+    fragment = np.array([[-15, 0, 190], [15, 0, 190], [0, 25, 190]], dtype=np.float32)
+    behind = [int(np.argmin(vertices[:, 0])), int(np.argmax(vertices[:, 0])), 0]
+    spoiled = np.concatenate([triangles, [[count, count + 1, count + 2], behind]])
+    registered = registrar.register(np.concatenate([vertices, fragment]), spoiled, landmarks)
+    plain = registrar.register(*scan)
+    assert np.abs(registered.vertices - plain.vertices).max() < 1e-3
+
+
+def test_pieces_split_at_texture_seams_stay_whole():
+    vertices = np.array(
+        [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]], dtype=np.float32
+    )
+    vertices = np.concatenate([vertices, vertices[:3] + 50])
+    triangles = np.array([[0, 1, 2], [3, 5, 4], [6, 7, 8]], dtype=np.int32)
+    assert whole_pieces(vertices, triangles).all()  # one of three is no fragment by size
+    many = np.concatenate([np.repeat(triangles[:2], 10, axis=0), triangles[2:]])
+    assert whole_pieces(vertices, many).tolist() == [True] * 20 + [False]
+
+
+def test_mouths_inside_does_not_show(template, reference, registrar):
+    truth = open_mouth(template, reference)
+    vertices, triangles, landmarks = scan_of(template, truth, seed=6, noise=0.0)
+    plain = registrar.register(vertices, triangles, landmarks)
+    assert error(plain, truth, template).mean() < 1.1
+    tongue = landmarks[60:68].mean(0) + np.array([[-4, -2, 9], [4, -2, 9], [0, 3, 9]])
+    count = len(vertices)
+    joined = [[count, count + 1, count + 2], [int(np.argmax(vertices[:, 2])), count, count + 1]]
+    registered = registrar.register(
+        np.concatenate([vertices, tongue]).astype(np.float32),
+        np.concatenate([triangles, joined]),
+        landmarks,
+    )
+    assert np.abs(registered.vertices - plain.vertices)[template.inner].max() < 4
+    assert error(registered, truth, template).mean() < 1.1
+
+
+def test_holes_are_filled_near_the_truth(template, registrar, truth, scan):
+    vertices, triangles, landmarks = scan
+    cheek = truth[template.landmark_vertices[2]] * [0.7, 1, 1] + [0, 0, 30]
+    near = np.linalg.norm(vertices - vertices[np.argmin(((vertices - cheek) ** 2).sum(1))], axis=1)
+    registered = registrar.register(vertices, triangles[~(near < 12)[triangles].any(1)], landmarks)
+    whole = registrar.register(*scan)
+    filled = whole.seen & ~registered.seen
+    assert filled.sum() > 100
+    gap = np.linalg.norm(registered.vertices - whole.vertices, axis=1)[filled]
+    assert gap.mean() < 1.0 and gap.max() < 4.0
+
+
+def test_harmonic_filling_reproduces_linear_fields():
+    n = 12
+    grid = np.stack(np.meshgrid(np.arange(n), np.arange(n), indexing="ij"), -1).reshape(-1, 2)
+    vertices = np.c_[grid, np.zeros(n * n)].astype(float)
+    corner = np.array([i * n + j for i in range(n - 1) for j in range(n - 1)])
+    triangles = np.concatenate(
+        [np.c_[corner, corner + n, corner + 1], np.c_[corner + 1, corner + n, corner + n + 1]]
+    )
+    from affect4d.geometry.surface import cotangent
+
+    laplacian, area = cotangent(vertices, triangles)
+    field = np.c_[grid @ [0.3, -0.2], grid @ [0.1, 0.4]].astype(np.float32)
+    seen = np.ones(n * n, dtype=bool)
+    seen[((grid > 3) & (grid < 8)).all(1)] = False
+    spoiled = np.where(seen[:, None], field, 99)
+    filled = Filler(laplacian, area, reach=1e6).fill(spoiled, seen, tolerance=1e-6)
+    np.testing.assert_allclose(filled, field, atol=1e-3)
+
+
+def test_denoising_brings_landmarks_nearer_the_truth(template, registrar):
+    rng = np.random.default_rng(0)
+    way = np.zeros((68, 3))
+    way[48:68] = [0, -6, 0]
+    clean = [template.landmarks + np.sin(t / 5) * way for t in range(30)]
+    noisy = [points + rng.normal(size=points.shape) for points in clean]
+    noisy[7][40] += 30
+    checks = denoise([registrar.check(points) for points in noisy])
+    relative = [check.displacement - checks[0].displacement for check in checks]
+    expected = [points - clean[0] for points in clean]
+    assert np.abs(np.array(relative) - expected).mean() < 0.4
+    assert checks[7].keep[40] and np.isnan(checks[7].residual[40])
+
+
+def test_wrong_landmarks_are_refused(registrar, scan):
+    vertices, triangles, landmarks = scan
+    with pytest.raises(ValueError, match="68"):
+        registrar.register(vertices, triangles, landmarks[:67])
+    landmarks = landmarks.copy()
+    landmarks[3, 1] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        registrar.register(vertices, triangles, landmarks)
+    with pytest.raises(ValueError, match="plane"):
+        registrar.register(vertices, triangles, np.ones((68, 3)))
+
+
+def test_registers_a_real_scan(template, registrar):
+    data = Path(str(files("menpo3d"))) / "data"
+    mesh = read_mesh(data / "james.obj")
+    groups = json.loads((data / "james.ljson").read_text())["groups"]["LJSON"]["labels"]
+    mask = {group["label"]: group["mask"] for group in groups}
+    order = ("chin", "leyebrow", "reyebrow", "nose", "leye", "reye", "mouth")
+    points = read_landmarks(data / "james.ljson", dimension=3)
+    landmarks = points[np.concatenate([mask[name] for name in order])]
+    registered = registrar.register(mesh.vertices, mesh.triangles, landmarks)
+    offset = template.landmarks - template.vertices[template.landmark_vertices]
+    found = registered.vertices[template.landmark_vertices] + offset
+    rigid = fit_similarity(landmarks, found, scale=False)
+    assert np.linalg.norm(rigid.apply(landmarks) - found, axis=1).mean() < 0.7
+    assert registered.quality.flags(registrar.settings) == 0
+
+
+# The chunk's job -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, template):
+    """A stored template, as the rule leaves it."""
+    path = tmp_path_factory.mktemp("registration") / "template.zarr"
+    write_template(path, template, None)
+    return path
+
+
+class Chunk:
+    """A chunk of two sequences of four frames on disk, and the job that registers it."""
+
+    def __init__(self, root, prepared, template):
+        self.root, self.prepared = root, prepared
+        self.folder = root / "gallery/scans/c0"
+        self.folder.mkdir(parents=True)
+        self.table = root / "gallery/scans/c0.csv"
+        self.manifest = root / "registered/chunks/c0.manifest.json"
+        rows = [
+            self._frame(template, sequence, index)
+            for sequence in ("s001_1_happiness", "s002_1_spontaneous0")
+            for index in range(4)
+        ]
+        self.rows = pd.DataFrame(rows)
+
+    def _frame(self, template, sequence, index):
+        name = f"{sequence}_{index:04d}"
+        subject = sequence[:4]
+        truth = deform(template, seed=int(subject[1:]), jaw=0.2 * index)
+        vertices, triangles, landmarks = scan_of(template, truth, seed=index, share=0.1)
+        uv = (vertices[:, :2] / 250 + 0.5).astype(np.float32)
+        texture = f"{sequence}.png"
+        write_ply(self.folder / f"{name}.ply", Mesh(vertices, triangles, uv), texture)
+        ramp = np.linspace(0, 255, 64).astype(np.uint8)
+        picture = np.stack([np.tile(ramp, (64, 1)), np.tile(ramp[:, None], (1, 64))], axis=2)
+        picture = np.concatenate([picture, np.full((64, 64, 1), 99, np.uint8)], axis=2)
+        write_image(self.folder / texture, picture)
+        write_pts(self.folder / f"{name}.pts", landmarks)
+        return {
+            "frame_id": name,
+            "subject": subject,
+            "session": 1,
+            "sequence": sequence,
+            "task": "posed" if "happiness" in sequence else "spontaneous",
+            "frame": index,
+            "mesh": f"gallery/scans/c0/{name}.ply",
+            "texture": f"gallery/scans/c0/{texture}",
+            "landmarks": f"gallery/scans/c0/{name}.pts",
+            "expression": "happiness" if index == 3 else "",
+            "is_apex": index == 3,
+            "is_neutral": index == 0,
+        }
+
+    def run(self, strict=False, settings=None):
+        self.rows.to_csv(self.table, index=False)
+        store.record(self.table.with_suffix(".manifest.json"), [self.table], None)
+        quarantine = Quarantine("registration", strict)
+        register_chunk(
+            load_registrar(self.prepared, settings or Settings()),
+            self.table,
+            self.root,
+            quarantine,
+            lambda item, inputs, extra: store.Provenance(
+                self.root, "registration", item, inputs, extra, "code"
+            ),
+            self.manifest,
+            lambda items, total, what: items,
+        )
+        return pd.read_csv(self.root / "registered/quarantine/c0.csv")
+
+    def sequence(self, name):
+        return store.open(self.root / f"registered/{name}.zarr")
+
+
+@pytest.fixture
+def chunk(tmp_path, prepared, template):
+    return Chunk(tmp_path, prepared, template)
+
+
+def test_chunk_is_registered_and_resumed(chunk, template):
+    assert chunk.run().empty
+    sequence = chunk.sequence("s001_1_happiness")
+    count = len(template.vertices)
+    assert sequence["vertices"][...].shape == (4, count, 3)
+    assert sequence["seen"][...].shape == (4, count)
+    assert sequence["quality"][...].shape == (4, len(sequence.attributes["measures"]))
+    assert sequence["flags"][...].tolist() == [0] * 4
+    assert sequence.attributes["flag_names"] == list(FLAGS)
+    assert sequence.attributes["is_neutral"] == [True, False, False, False]
+    colour = sequence["colour"][...]
+    x = template.vertices[template.inner, 0]
+    assert np.corrcoef(colour[template.inner, 0], x)[0, 1] > 0.95
+    listed = store.read_manifest(chunk.manifest).files
+    assert len(listed) == 3
+
+    manifest = chunk.root / "registered/s001_1_happiness.manifest.json"
+    before, stamp = manifest.read_bytes(), manifest.stat().st_mtime_ns
+    chunk.rows.loc[5, "expression"] = "surprise"
+    chunk.run()
+    assert manifest.stat().st_mtime_ns == stamp  # nothing of this sequence changed: kept
+    assert chunk.sequence("s002_1_spontaneous0").attributes["expression"][1] == "surprise"
+    (chunk.root / "registered/s001_1_happiness.manifest.json").unlink()
+    chunk.run()
+    assert manifest.read_bytes() == before
+
+
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def _put_nan(path):
+    mesh = read_mesh(path)
+    mesh.vertices[10] = np.nan
+    write_ply(path, mesh, None)
+
+
+def _drop_last_point(path):
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-2], lines[-1]]) + "\n")
+
+
+SPOILERS = {
+    "truncated mesh": ("s001_1_happiness_0002.ply", _truncate, 1),
+    "NaN vertices": ("s001_1_happiness_0002.ply", _put_nan, 1),
+    "67 landmarks": ("s001_1_happiness_0002.pts", _drop_last_point, 1),
+    "missing mesh": ("s001_1_happiness_0002.ply", Path.unlink, 1),
+}
+
+
+@pytest.mark.parametrize("case", SPOILERS)
+def test_bad_frame_goes_to_quarantine_and_the_rest_goes_on(chunk, case):
+    name, spoil, expected = SPOILERS[case]
+    spoil(chunk.folder / name)
+    rows = chunk.run()
+    assert len(rows) == expected and name in rows.file[0] and rows.rule[0] and rows.remedy[0]
+    assert rows.item[0] == "s001_1_happiness_0002"
+    assert len(chunk.sequence("s001_1_happiness")["flags"]) == 3
+    assert len(chunk.sequence("s002_1_spontaneous0")["flags"]) == 4
+    pd.testing.assert_frame_equal(chunk.run(), rows)  # kept sequences report theirs again
+    with pytest.raises(BadInput, match=name):
+        (chunk.root / "registered/s001_1_happiness.manifest.json").unlink()
+        chunk.run(strict=True)
+
+
+def test_missing_texture_goes_to_quarantine(chunk):
+    (chunk.folder / "s001_1_happiness.png").unlink()
+    rows = chunk.run()
+    assert rows.item.tolist() == ["s001_1_happiness_0000", "s001_1_happiness"]
+    assert rows.file.str.contains("s001_1_happiness.png").any()
+    assert len(chunk.sequence("s002_1_spontaneous0")["flags"]) == 4
+
+
+def test_sequence_without_neutral_goes_to_quarantine(chunk):
+    chunk.rows["is_neutral"] &= chunk.rows.sequence != "s001_1_happiness"
+    rows = chunk.run()
+    assert rows.item.tolist() == ["s001_1_happiness"] and "neutral" in rows.rule[0]
+    assert not (chunk.root / "registered/s001_1_happiness.zarr").exists()
+
+
+def test_paths_out_of_the_results_go_to_quarantine(chunk):
+    chunk.rows.loc[2, "mesh"] = "../../etc/scan.ply"
+    rows = chunk.run()
+    assert rows.item.tolist() == ["s001_1_happiness_0002"] and ".." in rows.remedy[0]
+
+
+def test_empty_chunk_gives_an_empty_manifest(chunk):
+    chunk.rows = chunk.rows.iloc[:0]
+    assert chunk.run().empty
+    assert chunk.manifest.is_file()

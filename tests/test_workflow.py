@@ -1,0 +1,212 @@
+"""The whole chain on a small configuration: what is built, what is built again, and what is not."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from workflow_tree import Tree
+
+from affect4d.audit import audit
+from affect4d.formats.images import read_image
+
+BEFORE_AFFECT = {"gallery_scans", "registration", "neutrals", "fitting", "fitting_model"}
+AFTER_SYNTHESIS = {"synthesis", "dataset", "audit", "report", "all"}
+
+
+def dataset(tree):
+    paths = sorted((tree.results / "dataset" / "data").glob("*.parquet"))
+    return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+
+
+def test_every_artifact_of_the_design_is_there(built):
+    expected = """gallery/frames.parquet affectspace/frames.parquet affectspace/classes.parquet
+        affectspace/histogram.png blendshapes/atlas.zarr validation/table1.csv
+        neutrals/photographs/candidates.parquet neutrals/photographs/accepted.csv
+        fits/model.zarr dataset/croissant.json dataset/README.md dataset/SHA256SUMS
+        audit.json report.html"""
+    missing = [name for name in expected.split() if not (built.results / name).exists()]
+    assert not missing
+
+
+def test_the_dataset_has_labelled_images_of_real_photographs_and_their_checksums(built):
+    rows = dataset(built)
+    made = rows[rows["class"] >= 0]
+    assert {"image_id", "class", "valence", "arousal", "neutral_image_id", "subject"} <= set(rows)
+    assert rows["image_id"].is_unique and made["class"].nunique() >= 8
+    assert {"photographs", "portraits"} == set(made["database"])
+    classes = pd.read_parquet(built.results / "affectspace" / "classes.parquet")
+    medians = classes.set_index("class").loc[made["class"]]
+    np.testing.assert_allclose(made["valence"], medians["median_valence"], atol=1e-6)
+    np.testing.assert_allclose(made["arousal"], medians["median_arousal"], atol=1e-6)
+    with Image.open(io.BytesIO(made["image"].iloc[0]["bytes"])) as image:
+        assert image.size == (128, 128)
+    check = subprocess.run(
+        ["sha256sum", "--check", "--quiet", "SHA256SUMS"],
+        cwd=built.results / "dataset",
+        check=False,
+    )
+    assert check.returncode == 0
+
+
+def test_splits_are_by_subject_everywhere(built):
+    assert (dataset(built).groupby("subject")["split"].nunique() == 1).all()
+    split = pd.read_csv(built.results / "validation" / "split.csv")
+    assert split["subject"].is_unique and split["split"].nunique() == 2
+
+
+def test_a_second_run_has_nothing_to_do(built):
+    said = built.snakemake()
+    assert "Nothing to be done" in said.stdout + said.stderr
+
+
+def test_the_audit_is_clean_and_knows_how_to_say_so(built):
+    done = built.affect4d("audit", "results")
+    assert "whole" in done.stdout
+    assert json.loads((built.results / "audit.json").read_text())["whole"] is True
+    assert built.affect4d("audit", "nowhere", check=False).returncode == 2
+
+
+def test_intensity_rebuilds_synthesis_and_what_follows_and_nothing_before(built):
+    built.configure({"synthesis": {"intensity": 0.8}})
+    try:
+        assert set(built.planned()) == AFTER_SYNTHESIS
+    finally:
+        built.configure({"synthesis": {"intensity": 1.0}})
+    assert built.planned() == {}
+
+
+def test_a_changed_module_rebuilds_its_room_and_what_follows(built):
+    module = built.folder / "workflow" / "affect4d" / "affectspace" / "classes.py"
+    text = module.read_text()
+    module.write_text(text + "\n# only a remark\n")
+    assert built.planned() == {}
+    module.write_text(text + "\nADDED = 1\n")
+    try:
+        planned = set(built.planned())
+    finally:
+        module.write_text(text)
+    assert {"affectspace", "blendshapes", "atlas", "synthesis", "dataset"} <= planned
+    assert not planned & (BEFORE_AFFECT | {"gallery_model", "gallery_annotations"})
+
+
+def test_a_config_typo_stops_with_one_clear_line(built):
+    done = built.snakemake("--dry-run", "--config", "synthesiss=1", check=False)
+    assert done.returncode
+    lines = [line for line in done.stderr.splitlines() if "synthesiss" in line]
+    assert len(lines) == 1 and "did you mean 'synthesis'" in lines[0]
+
+
+def some_files(tree):
+    """One file of every kind of artifact: shards, metadata, tables, pictures, manifests."""
+    patterns = [
+        "gallery/scans/*/*/*.ply", "gallery/frames.parquet", "gallery/model.zarr/**/c/**/*",
+        "gallery/truth/*.zarr/**/c/**/*", "registered/*.zarr/zarr.json",
+        "registered/*.zarr/vertices/c/**/*", "registered/*.manifest.json",
+        "affectspace/histogram.png", "affectspace/classes.parquet",
+        "blendshapes/v*.zarr/**/c/**/*", "blendshapes/atlas.manifest.json",
+        "validation/table1.csv", "neutrals/photographs/images/*.png",
+        "neutrals/portraits/accepted.csv", "fits/model.zarr/**/c/**/*",
+        "fits/photographs/*.zarr/**/c/**/*", "synthesis/portraits/*.zarr/images/c/**/*",
+        "dataset/data/*.parquet", "dataset/README.md", "dataset.manifest.json",
+    ]  # fmt: skip
+    for pattern in patterns:
+        found = sorted(path for path in tree.results.glob(pattern) if path.is_file())
+        assert found, pattern
+        yield found[len(found) // 2]
+
+
+def test_any_damage_is_found_and_named(built):
+    for number, path in enumerate(some_files(built)):
+        whole = path.read_bytes()
+        flipped = bytearray(whole)
+        flipped[len(whole) // 2] ^= 1 << (number % 8)
+        for damage in (bytes(flipped), whole[: len(whole) // 2], None):
+            if damage is None:
+                path.unlink()
+            else:
+                path.write_bytes(damage)
+            verdict = audit(built.results)
+            path.write_bytes(whole)
+            name = path.relative_to(built.results).as_posix()
+            assert verdict.exit_code == 1, name
+            assert name in verdict.text(), f"{name} not named in:\n{verdict.text()}"
+    assert audit(built.results).exit_code == 0
+
+
+def test_what_is_invalidated_is_rebuilt_to_the_same_bytes(built):
+    before = built.checksums()
+    shard = next(path for path in some_files(built) if "vertices/c" in path.as_posix())
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 3] ^= 4
+    shard.write_bytes(content)
+    assert built.affect4d("audit", "results", "--invalidate", check=False).returncode == 1
+    planned = built.planned()
+    assert planned["registration"] == 1 and "gallery_scans" not in planned
+    assert "neutrals" not in planned
+    built.snakemake()
+    assert built.affect4d("audit", "results").returncode == 0
+    assert built.checksums() == before
+    assert built.planned() == {}
+
+
+def test_explain_walks_from_an_image_to_photograph_fit_class_scans_and_versions(built):
+    rows = dataset(built)
+    row = rows[(rows["class"] >= 0) & (rows["database"] == "photographs")].iloc[0]
+    text = built.affect4d("explain", row["image_id"]).stdout
+    for word in ("photograph", "fit", row["class_name"], "spontaneous", ".ply", "numpy"):
+        assert word in text, word
+    unknown = built.affect4d("explain", "../../etc/passwd", check=False)
+    assert unknown.returncode == 1 and len(unknown.stderr.strip().splitlines()) == 1
+
+
+def test_synth_edits_any_photograph_with_landmarks(built, tmp_path):
+    images = sorted((built.results / "neutrals" / "photographs" / "images").glob("*.png"))
+    photo = images[-1]
+    out = tmp_path / "out.png"
+    said = built.affect4d("synth", photo, "--valence", ".4", "--arousal", ".4", "-o", out)
+    assert re.search(r"class v\S+: valence [+-]\d\.\d+, arousal [+-]\d\.\d+", said.stdout)
+    before, after = read_image(photo).astype(int), read_image(out).astype(int)
+    assert before.shape == after.shape
+    changed = np.abs(before - after).max(2) > 0
+    assert 0.005 < changed.mean() < 0.9
+    nothing = built.affect4d("synth", photo, "-o", out, check=False)
+    assert nothing.returncode == 2 and "--valence" in nothing.stderr
+
+
+def test_one_core_gives_the_same_bytes(built, tmp_path):
+    other = Tree(tmp_path / "one_core")
+    other.snakemake(cores=1)
+    assert other.checksums() == built.checksums()
+
+
+@pytest.fixture
+def manifest_tree(built, tmp_path):
+    """The same scans as a user's own table of scans."""
+    frames = pd.read_parquet(built.results / "gallery" / "frames.parquet")
+    table = tmp_path / "scans.csv"
+    frames.to_csv(table, index=False)
+    source = {"source": "manifest", "manifest": {"root": str(built.results), "table": str(table)}}
+    tree = Tree(tmp_path / "manifest", {"gallery": source})
+    return tree, table
+
+
+def test_one_changed_annotation_rebuilds_only_what_depends_on_it(manifest_tree):
+    tree, table = manifest_tree
+    tree.snakemake()
+    assert tree.planned() == {}
+    rows = list(csv.DictReader(table.open()))
+    used = next(row for row in rows if row["valence"] not in ("", "0.0"))
+    used["valence"] = str(-float(used["valence"]))
+    with table.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    planned = set(tree.planned())
+    assert {"gallery_annotations", "affectspace", "blendshapes", "synthesis"} <= planned
+    assert not planned & BEFORE_AFFECT

@@ -1,0 +1,84 @@
+"""A copy of the project in which a test runs snakemake and changes what it likes."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "slurm")
+
+
+class Tree:
+    """The workflow in a folder of its own, on the small configuration."""
+
+    def __init__(self, folder, config=None):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True)
+        for part in PARTS:
+            if (ROOT / part).is_dir() and not (ROOT / part).is_symlink():
+                ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+                shutil.copytree(ROOT / part, self.folder / part, ignore=ignored)
+            else:
+                shutil.copy(ROOT / part, self.folder / part, follow_symlinks=False)
+        small = yaml.safe_load((ROOT / "tests" / "small.yaml").read_text())
+        self.configure({**small, **(config or {})})
+        self.results = self.folder / "results"
+
+    def configure(self, changes):
+        """Merge `changes` (nested) into config.yaml."""
+        path = self.folder / "config.yaml"
+        config = yaml.safe_load(path.read_text()) or {}
+        path.write_text(yaml.safe_dump(_merged(config, changes)))
+
+    def run(self, program, *arguments, check=True):
+        """Run a program of this environment on this tree's code; returns the completed process."""
+        binaries = Path(sys.executable).parent
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.folder / "workflow"),
+            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+            "COLUMNS": "200",
+        }
+        done = subprocess.run(
+            [str(binaries / program), *map(str, arguments)],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{program} {arguments}\n{done.stdout}\n{done.stderr[-8000:]}")
+        return done
+
+    def snakemake(self, *arguments, cores=2, check=True):
+        """Run snakemake here."""
+        return self.run("snakemake", "--cores", cores, *arguments, check=check)
+
+    def affect4d(self, *arguments, check=True):
+        """Run the command line on this tree's code."""
+        return self.run("python", "-m", "affect4d.cli", *arguments, check=check)
+
+    def planned(self):
+        """The rules that a run would execute now: {rule: jobs}."""
+        said = self.snakemake("--dry-run", "--quiet", "reason")
+        jobs = dict(re.findall(r"^(\w+) +(\d+)$", said.stdout + said.stderr, re.MULTILINE))
+        jobs.pop("total", None)
+        return {rule: int(count) for rule, count in jobs.items()}
+
+    def checksums(self):
+        """SHA256SUMS of the published dataset."""
+        return (self.results / "dataset" / "SHA256SUMS").read_text()
+
+
+def _merged(base, changes):
+    out = dict(base)
+    for key, value in changes.items():
+        nested = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = _merged(out[key], value) if nested else value
+    return out

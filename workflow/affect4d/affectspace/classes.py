@@ -1,0 +1,85 @@
+"""Which class each frame belongs to, and what each class holds.
+
+Rules 1 and 5 of the method: an annotation outside the plane is quarantined and never clipped; a
+class below the least number of frames or subjects is marked insufficient.
+"""
+
+import numpy as np
+import pandas as pd
+
+from affect4d.affectspace.grid import INVALID
+from affect4d.formats.quarantine import BadInput
+
+USED, UNANNOTATED, QUARANTINED = "used", "unannotated", "quarantined"
+FLAGGED, UNREGISTERED = "flagged", "unregistered"
+OK, INSUFFICIENT, EMPTY = "ok", "insufficient", "empty"
+
+
+def classify(frames, flags, grid, quarantine, source):
+    """Give every frame its class and status.
+
+    Parameters
+    ----------
+    frames : DataFrame
+        The gallery's table: frame_id, sequence, frame, subject, valence, arousal (and more).
+    flags : mapping of frame_id to int
+        The registration flags of every registered frame; 0 is clean.
+    grid : Grid
+    quarantine : Quarantine
+        Receives each annotation that is outside the plane or only half there.
+    source : path
+        Named as the file in the quarantine's rows.
+
+    Returns
+    -------
+    DataFrame
+        frame_id, sequence, frame, subject, valence, arousal, class (-1 unless used), status.
+    """
+    table = frames[["frame_id", "sequence", "frame", "subject", "valence", "arousal"]].copy()
+    assigned = grid.assign(table["valence"].to_numpy(), table["arousal"].to_numpy())
+    missing = table[["valence", "arousal"]].isna().to_numpy()
+    registered = table["frame_id"].isin(flags).to_numpy()
+    flagged = table["frame_id"].map(flags).fillna(0).to_numpy() != 0
+    bad = (assigned == INVALID) & ~missing.all(1)
+    status = np.select(
+        [bad, missing.all(1), ~registered, flagged],
+        [QUARANTINED, UNANNOTATED, UNREGISTERED, FLAGGED],
+        USED,
+    )
+    for row in table[bad].itertuples():
+        quarantine.add(row.frame_id, _bad_annotation(row, grid, source))
+    table["class"] = np.where(status == USED, assigned, INVALID)
+    table["status"] = status
+    return table
+
+
+def _bad_annotation(row, grid, source):
+    return BadInput(
+        source,
+        f"annotation of {row.frame_id} (valence {row.valence:g}, arousal {row.arousal:g}) "
+        f"is not in [{grid.low:g}, {grid.high:g}]",
+        "correct it, or leave both values empty",
+    )
+
+
+def summarise(frames, grid, min_frames, min_subjects):
+    """Count the used frames of every class and state whether they suffice.
+
+    Returns
+    -------
+    DataFrame
+        One row a class: class, name, centre_valence, centre_arousal, count, subjects,
+        median_valence, median_arousal (NaN where empty), status.
+    """
+    used = frames[frames["status"] == USED].groupby("class")
+    table = pd.DataFrame({"class": np.arange(len(grid))})
+    table["name"] = [grid.name(i) for i in table["class"]]
+    table[["centre_valence", "centre_arousal"]] = grid.centres
+    table["count"] = used.size().reindex(table["class"], fill_value=0).to_numpy()
+    table["subjects"] = used["subject"].nunique().reindex(table["class"], fill_value=0).to_numpy()
+    medians = used[["valence", "arousal"]].median().reindex(table["class"])
+    table["median_valence"] = medians["valence"].to_numpy()
+    table["median_arousal"] = medians["arousal"].to_numpy()
+    enough = (table["count"] >= min_frames) & (table["subjects"] >= min_subjects)
+    table["status"] = np.select([table["count"] == 0, enough], [EMPTY, OK], INSUFFICIENT)
+    return table

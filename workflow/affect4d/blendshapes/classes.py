@@ -1,0 +1,247 @@
+"""One class after another: mean deformation and sparse localized components.
+
+A class whose frames, sequences, settings and code are what they were is kept as it stands.
+"""
+
+import hashlib
+import json
+import logging
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affect4d import store
+from affect4d.affectspace.classes import OK, USED
+from affect4d.blendshapes.differences import Sequence, spread
+from affect4d.blendshapes.geodesics import Geodesics
+from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
+from affect4d.formats.quarantine import BadInput
+from affect4d.store.protocol import remove
+
+log = logging.getLogger(__name__)
+LEAST_FRAMES = 2
+
+
+def fit_group(group, root, template, settings, quarantine, provenance):
+    """Fit the classes of one group and record its manifest under `root`/blendshapes.
+
+    Parameters
+    ----------
+    group : int
+        Counts groups of `settings.classes_per_job` rows of the table of classes.
+    root : path
+        The results folder.
+    template : Template
+    settings : config.blendshapes.Settings
+    quarantine : Quarantine
+    provenance : callable (item, inputs, extra_settings) -> Provenance
+    """
+    root = Path(root)
+    out = root / "blendshapes"
+    size = settings.classes_per_job
+    classes = pd.read_parquet(root / "affectspace/classes.parquet")
+    fitter = ClassFitter(root / "registered", out, template, settings, provenance, quarantine)
+    manifests = fitter.fit(
+        classes.iloc[group * size : (group + 1) * size],
+        pd.read_parquet(root / "affectspace/frames.parquet"),
+    )
+    rejected = out / "quarantine" / f"{group}.csv"
+    with store.atomic(rejected) as path:
+        quarantine.write(path)
+    inputs = [root / "affectspace/affectspace.manifest.json"]
+    record = provenance(f"group {group}", inputs, {})
+    store.record(out / "chunks" / f"{group}.manifest.json", [*manifests, rejected], record)
+
+
+class ClassFitter:
+    """Fits classes of one grid on one mesh.
+
+    Parameters
+    ----------
+    registered : path
+        Folder with the registered sequences.
+    out : path
+        Folder that receives `{class}.zarr`.
+    template : Template
+        Distances are measured along its surface.
+    settings : config.blendshapes.Settings
+    provenance : callable (item, inputs, extra_settings) -> Provenance
+    quarantine : Quarantine
+        Receives sequences without a neutral mesh, and classes these leave with too few frames.
+    """
+
+    def __init__(self, registered, out, template, settings, provenance, quarantine):
+        self.registered, self.out, self.settings = Path(registered), Path(out), settings
+        self.provenance, self.quarantine = provenance, quarantine
+        self.vertices, self.triangles = template.vertices, template.triangles
+        self.geodesics = Geodesics(self.vertices, self.triangles, settings.outer_radius)
+
+    def fit(self, classes, frames):
+        """Fit classes, keeping those that are current.
+
+        Parameters
+        ----------
+        classes : DataFrame
+            Rows of `affectspace/classes.parquet`; one that is not ok loses the model it may have.
+        frames : DataFrame
+            `affectspace/frames.parquet`.
+
+        Returns
+        -------
+        list of Path
+            The manifests of the classes that have a model, in the table's order.
+        """
+        used = frames[frames["status"] == USED]
+        wanted = used[used["class"].isin(classes.loc[classes["status"] == OK, "class"])]
+        sequences = self._open(wanted["sequence"].unique(), used)
+        wanted = wanted[wanted["sequence"].isin(list(sequences))]
+        manifests, pending = [], []
+        for row in classes.to_dict("records"):
+            item = _Item(row, wanted[wanted["class"] == row["class"]], self.out)
+            if not self._suffices(item):
+                remove(item.manifest)
+                remove(item.path)
+                continue
+            manifests.append(item.manifest)
+            item.provenance = self._provenance(item, sequences)
+            if store.is_current(item.manifest, item.provenance):
+                log.info("%s is current", row["name"])
+            else:
+                pending.append(item)
+        self._gather(pending, sequences)
+        for item in pending:
+            self._write(item, sequences)
+        return manifests
+
+    def _open(self, names, used):
+        """The sequences with a neutral mesh, each with the rows of it."""
+        sequences = {}
+        for name in sorted(names):
+            sequence = Sequence(self.registered / f"{name}.zarr")
+            annotations = used[used["sequence"] == name]
+            try:
+                rows = sequence.neutral_rows(
+                    self.settings.neutral, self.settings.neutral_frames, annotations
+                )
+            except BadInput as problem:
+                self.quarantine.add(name, problem)
+                continue
+            sequences[name] = sequence, rows
+        return sequences
+
+    def _suffices(self, item):
+        if item.row["status"] != OK:
+            return False
+        if len(item.frames) < LEAST_FRAMES:
+            rule = f"only {len(item.frames)} of its {item.row['count']} frames have a neutral mesh"
+            problem = BadInput(item.row["name"], rule, "mark neutral frames in its sequences")
+            self.quarantine.add(item.row["name"], problem)
+            return False
+        return True
+
+    def _provenance(self, item, sequences):
+        # Inputs are the sequences themselves: a class outlives changes to other classes' frames.
+        names = sorted(item.frames["sequence"].unique())
+        neutral = {name: sequences[name][1].tolist() for name in names}
+        members = item.frames[["frame_id", "valence", "arousal"]].to_numpy().tolist()
+        content = json.dumps([sorted(members), neutral]).encode()
+        inputs = [store.manifest_of(sequences[name][0].path) for name in names]
+        extra = {"frames": hashlib.sha256(content).hexdigest()}
+        return self.provenance(item.row["name"], inputs, extra)
+
+    def _gather(self, items, sequences):
+        """Read each sequence once, for all classes together."""
+        for item in items:
+            item.fitted = spread(item.frames, self.settings.max_frames)["frame_id"].to_numpy()
+            item.total = np.zeros((len(self.vertices), 3))
+            item.D = np.empty((len(item.fitted), len(self.vertices), 3), np.float32)
+        for name, (sequence, neutral) in sequences.items():
+            own = [item.frames.loc[item.frames["sequence"] == name, "frame_id"] for item in items]
+            ids = np.concatenate([np.empty(0, object), *own])
+            if not len(ids):
+                continue
+            differences = sequence.differences(sequence.rows(ids), neutral)
+            ends = np.cumsum([len(part) for part in own])
+            for item, part in zip(items, np.split(np.arange(len(ids)), ends[:-1]), strict=True):
+                item.total += differences[part].sum(0, dtype=np.float64)
+                place = pd.Index(item.fitted).get_indexer(ids[part])
+                item.D[place[place >= 0]] = differences[part][place >= 0]
+
+    def _write(self, item, sequences):
+        settings = self.settings
+        model = SparseLocalizedPCA(
+            min(settings.components, len(item.D) - 1),
+            settings.constraint,
+            settings.sparsity,
+            settings.inner_radius,
+            settings.outer_radius,
+            max_iterations=settings.max_iterations,
+            tolerance=settings.tolerance,
+        )
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(
+                item.D.reshape(len(item.D), -1),
+                vertices=self.vertices,
+                triangles=self.triangles,
+                geodesics=self.geodesics,
+            )
+        for warning in caught:
+            log.warning("%s: %s", item.row["name"], warning.message)
+        del item.D
+        arrays = {
+            "mean": (item.total / len(item.frames)).astype(np.float32),
+            "components": model.components_,
+            "weights": model.weights_,
+            "objective": np.array(model.objective_),
+        }
+        store.write(item.path, arrays, item.attributes(settings, sequences), item.provenance)
+        log.info(
+            "%s: %d frames, %d components, %d iterations",
+            item.row["name"],
+            len(item.frames),
+            model.n_components_,
+            len(model.objective_),
+        )
+
+
+@dataclass
+class _Item:
+    """A class on its way: its row of the table and its frames, then what is gathered of them."""
+
+    row: dict
+    frames: pd.DataFrame
+    out: Path
+    provenance: store.Provenance | None = None
+    fitted: np.ndarray = field(init=False)
+    total: np.ndarray = field(init=False)
+    D: np.ndarray = field(init=False)
+
+    @property
+    def path(self):
+        return self.out / f"{self.row['name']}.zarr"
+
+    @property
+    def manifest(self):
+        return store.manifest_of(self.path)
+
+    def attributes(self, settings, sequences):
+        names = sorted(self.frames["sequence"].unique())
+        return {
+            "class": int(self.row["class"]),
+            "name": self.row["name"],
+            "median_valence": float(self.frames["valence"].median()),
+            "median_arousal": float(self.frames["arousal"].median()),
+            "constraint": settings.constraint,
+            "unit": "mm",
+            "frame_ids": self.frames["frame_id"].tolist(),
+            "sequences": self.frames["sequence"].tolist(),
+            "fitted_frame_ids": self.fitted.tolist(),
+            "neutral_frame_ids": {
+                name: [sequences[name][0].frame_ids[row] for row in sequences[name][1]]
+                for name in names
+            },
+        }

@@ -1,0 +1,22 @@
+"""Random streams that derive from names, so that no order of work can change a single number."""
+
+import hashlib
+
+import numpy as np
+
+
+def stream(seed, *names):
+    """A generator for `names` (strings) under the build's `seed`."""
+    text = "\0".join(map(str, names))
+    words = np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype=np.uint32)
+    return np.random.default_rng([int(seed), *map(int, words)])
+
+
+def smooth_noise(rng, length, correlation, channels=1):
+    """Gaussian noise (length, channels) of unit variance, correlated over `correlation` steps."""
+    rho = np.exp(-1.0 / max(correlation, 1e-6))
+    out = np.empty((length, channels))
+    out[0] = rng.normal(size=channels)
+    for t in range(1, length):
+        out[t] = rho * out[t - 1] + np.sqrt(1 - rho**2) * rng.normal(size=channels)
+    return out

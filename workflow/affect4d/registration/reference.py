@@ -1,0 +1,138 @@
+"""What registration needs of the template, computed once: unwrapping, spline kernel, Laplacian."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from affect4d.formats.template import Template, make_template
+from affect4d.geometry.raster import rasterise
+from affect4d.geometry.surface import cotangent
+from affect4d.registration.cylinder import Cylinder
+from affect4d.registration.robust import STABLE
+from affect4d.registration.spline import green
+
+# Room around the template in the plane: a dropped jaw below, other heads elsewhere (mm).
+_MARGIN_MM = (25.0, 45.0, 25.0, 25.0)
+# A template vertex this far (mm) behind the plane's front surface is folded away from the viewer.
+_FOLD_MM = 1.5
+_STABLE_REACH_MM = 9.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A prepared template.
+
+    Attributes
+    ----------
+    template : Template
+    kernel : (V, 68) float32, mm^2, columns of the surface's Green's function
+    laplacian : (V, V) csr, cotangent weights
+    area : (V,) mm^2
+    """
+
+    template: Template
+    kernel: np.ndarray
+    laplacian: sparse.csr_matrix
+    area: np.ndarray
+
+    def arrays(self):
+        """The arrays that restore it, by name."""
+        return {
+            "vertices": self.template.vertices,
+            "triangles": self.template.triangles,
+            "landmarks": self.template.landmarks,
+            "kernel": self.kernel,
+            "laplacian_data": self.laplacian.data,
+            "laplacian_indices": self.laplacian.indices,
+            "laplacian_indptr": self.laplacian.indptr,
+            "area": self.area,
+        }
+
+    @classmethod
+    def restore(cls, arrays):
+        """A Reference from what `arrays` gave (any mapping of names to arrays)."""
+        part = {
+            name: np.asarray(arrays[name][...])
+            for name in (
+                "vertices",
+                "triangles",
+                "landmarks",
+                "kernel",
+                "laplacian_data",
+                "laplacian_indices",
+                "laplacian_indptr",
+                "area",
+            )
+        }
+        count = len(part["vertices"])
+        laplacian = sparse.csr_matrix(
+            (part["laplacian_data"], part["laplacian_indices"], part["laplacian_indptr"]),
+            shape=(count, count),
+        )
+        template = make_template(part["vertices"], part["triangles"], part["landmarks"])
+        return cls(template, part["kernel"], laplacian, part["area"])
+
+
+def prepare(template):
+    """Prepare a template (3 s for 53,349 vertices)."""
+    laplacian, area = cotangent(template.vertices, template.triangles)
+    kernel = green(laplacian, area, template.landmark_vertices)
+    return Reference(template, kernel, sparse.csr_matrix(laplacian), area)
+
+
+def fit_cylinder(template, resolution):
+    """The cylinder around a template's head.
+
+    The axis stands midway between the ends of the jaw's contour, before the ears; the radius is
+    that of the inner face, so that lengths are kept where they matter.
+    """
+    ends = template.landmarks[[0, 16]].mean(0)
+    axis = (float(ends[0]), float(ends[2]))
+    x = template.vertices[template.inner, 0] - axis[0]
+    z = template.vertices[template.inner, 2] - axis[1]
+    radius = float(np.hypot(x, z).mean())
+    uv, _ = Cylinder(axis, radius, (0.0, 0.0, 1.0, 1.0), resolution).unwrap(template.vertices)
+    left, bottom, right, top = _MARGIN_MM
+    low, high = uv.min(0), uv.max(0)
+    half = np.pi * radius
+    window = (
+        float(max(low[0] - left, -half)),
+        float(low[1] - bottom),
+        float(min(high[0] + right, half)),
+        float(high[1] + top),
+    )
+    return Cylinder(axis, radius, window, resolution)
+
+
+def single_valued(template, cylinder):
+    """Mask (V,) of the vertices that the cylinder shows: not behind an ear or a wing of the nose,
+    nor in a triangle that is folded over."""
+    uv, depth = cylinder.unwrap(template.vertices)
+    xy = cylinder.pixels(uv)
+    height, width = cylinder.shape
+    triangle_id, weights = rasterise(xy, depth, template.triangles, height, width)
+    rows = np.clip(np.rint(xy[:, 1]).astype(int), 0, height - 1)
+    columns = np.clip(np.rint(xy[:, 0]).astype(int), 0, width - 1)
+    face = triangle_id[rows, columns]
+    front = (depth[template.triangles[face]] * weights[rows, columns]).sum(1)
+    shown = (face < 0) | (depth >= front - _FOLD_MM)
+    shown[template.triangles[orientation(uv, template.triangles) <= 0].ravel()] = False
+    return shown
+
+
+def orientation(uv, triangles):
+    """Signed area (F,) of triangles in the plane, positive where they face outward, mm^2."""
+    a, b, c = uv[triangles[:, 0]], uv[triangles[:, 1]], uv[triangles[:, 2]]
+    ab, ac = b - a, c - a
+    return 0.5 * (ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0])
+
+
+def stable_weights(template):
+    """Weights (V,) of the skin that follows the skull: around the nose's bridge and the corners of
+    the eyes."""
+    weights = np.zeros(len(template.vertices))
+    for point in template.landmarks[STABLE]:
+        distance = np.linalg.norm(template.vertices - point, axis=1) / _STABLE_REACH_MM
+        weights = np.maximum(weights, np.exp(-0.5 * distance**2) * (distance < 2))
+    return weights

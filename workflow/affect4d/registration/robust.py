@@ -1,0 +1,155 @@
+"""Landmarks that cannot be trusted: mirrored, swapped, of another unit, or simply off.
+
+Landmark detectors fail in few ways; each is tested by what it does to the similarity with the
+template, and single points by the leave-one-out residual of the spline.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from affect4d.geometry.similarity import Similarity, fit_similarity
+
+# Landmark i of a face is landmark MIRROR[i] of its mirror image (iBUG-68).
+MIRROR = np.concatenate(
+    [
+        np.arange(16, -1, -1),
+        np.arange(26, 16, -1),
+        [27, 28, 29, 30, 35, 34, 33, 32, 31],
+        [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40],
+        [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55],
+        [64, 63, 62, 61, 60, 67, 66, 65],
+    ]
+)
+JAW = np.arange(17)
+BROWS = np.arange(17, 27)
+EYES = np.arange(36, 48)
+MOUTH = np.arange(48, 68)
+# Bridge and tip of the nose, corners of the eyes: they follow the skull whatever the expression.
+STABLE = np.array([27, 28, 29, 30, 36, 39, 42, 45])
+
+# How far (mm) a landmark of any face lies from the template's after the similarity: the upper face
+# differs by its build only (most at the ends of the brows), mouth and jaw move. A group that is
+# off as a whole is found by this.
+_REACH_MM = np.full(68, 18.0)
+_REACH_MM[[17, 26]] = 25.0
+_REACH_MM[JAW] = _REACH_MM[MOUTH] = 40.0
+
+# Left and right confused: each point takes its mirror image's label, or the blocks trade places.
+_EXCHANGES = (
+    ((EYES, MIRROR[EYES]), (EYES, np.roll(EYES, 6))),
+    ((BROWS, MIRROR[BROWS]), (BROWS, np.roll(BROWS, 5))),
+)
+# Other labels are believed where they leave less than this share of the residual.
+_CLEARLY = 0.6
+
+# Stiffness (mm^2) of the spline that tests landmarks: low, so that it follows any face.
+_CHECK_STIFFNESS = 1.0
+
+_UNITS = (1.0, 10.0, 1000.0, 0.001)  # mm, cm, m, micrometres
+
+
+def similarity_weights():
+    """Weights (68,) of the landmarks in the similarity: jaw and mouth move, the skull does not."""
+    weights = np.full(68, 0.3)
+    weights[JAW] = 0.05
+    weights[MOUTH] = 0.1
+    weights[STABLE] = 1.0
+    return weights
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Scan landmarks brought to the template.
+
+    Attributes
+    ----------
+    similarity : Similarity from the scan's frame to the template's
+    landmarks : (68, 3) the landmarks as relabelled, scan's frame
+    residual : float, mm, weighted mean distance to the template's landmarks
+    mirrored : bool, the landmarks form a mirror image of a face
+    relabelled : int, landmarks of eyes or brows that carried each other's labels
+    unit : float, millimetres in one unit of the scan
+    """
+
+    similarity: Similarity
+    landmarks: np.ndarray
+    residual: float
+    mirrored: bool
+    relabelled: int
+    unit: float
+
+
+def align(landmarks, target):
+    """Align landmarks (68, 3) to the template's, relabelling what is plainly mislabelled.
+
+    Raises
+    ------
+    ValueError
+        The landmarks do not span a plane.
+    """
+    weights = similarity_weights()
+    points = np.asarray(landmarks, dtype=float)
+    best = _robust(points, target, weights)
+    flipped = _robust(points[MIRROR], target, weights)
+    mirrored = flipped[1] < _CLEARLY * best[1]
+    if mirrored:
+        points, best = points[MIRROR], flipped
+    relabelled = 0
+    for exchanges in _EXCHANGES:
+        orders = [_exchange(group, source) for group, source in exchanges]
+        others = [_robust(points[order], target, weights) for order in orders]
+        chosen = int(np.argmin([residual for _, residual in others]))
+        if others[chosen][1] < _CLEARLY * best[1]:
+            points, best = points[orders[chosen]], others[chosen]
+            relabelled += len(exchanges[chosen][0])
+    similarity, residual = best
+    unit = _UNITS[int(np.argmin(np.abs(np.log(similarity.scale / np.array(_UNITS)))))]
+    return Alignment(similarity, points, residual, bool(mirrored), relabelled, unit)
+
+
+def _exchange(group, source):
+    order = np.arange(68)
+    order[group] = source
+    return order
+
+
+def _robust(points, target, weights):
+    """Iteratively reweighted similarity (Geman-McClure, 8 mm) and its mean residual, mm."""
+    current = weights
+    for scale_mm in (60.0, 30.0, 15.0, 8.0, 8.0):
+        similarity = fit_similarity(points, target, current)
+        distance = np.linalg.norm(similarity.apply(points) - target, axis=1)
+        current = weights / (1.0 + (distance / scale_mm) ** 2) ** 2
+    return similarity, float(weights @ distance / weights.sum())
+
+
+def drop_outliers(spline, displacement, limit, most):
+    """Drop landmarks, worst first, until none is off by more than `limit` mm.
+
+    Those beyond any face's reach go first. The limit is relaxed where the template's other
+    landmarks tell little about one.
+
+    Parameters
+    ----------
+    spline : SurfaceSpline
+    displacement : (68, 3) mm
+    limit : mm, leave-one-out residual
+    most : int, how many may be dropped
+
+    Returns
+    -------
+    keep : (68,) bool
+    residual : (68,) mm, leave-one-out residual of the kept, NaN for the dropped
+    """
+    keep = np.linalg.norm(displacement, axis=1) < _REACH_MM
+    if keep.sum() < keep.size - most:
+        keep[:] = True
+    while True:
+        _, left_out, spread = spline.fit(displacement, _CHECK_STIFFNESS, keep)
+        distance = np.linalg.norm(left_out, axis=1)
+        excess = distance / np.maximum(spread, 1.0)
+        worst = int(np.nanargmax(excess))
+        if excess[worst] <= limit or keep.size - keep.sum() >= most:
+            return keep, distance
+        keep[worst] = False

@@ -1,0 +1,139 @@
+"""The smoothing thin-plate spline on the template's surface.
+
+Bookstein's spline (PAMI 1989; smoothing after Wahba 1990, ch. 2) with the plane's kernel
+r^2 log r replaced by the Green's function of the surface's bi-Laplacian, L M^-1 L (cotangent
+weights). Values travel along the surface, never across the cut between the lips; the kernel's
+columns depend on the template alone and are computed once.
+"""
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import solve_triangular
+from scipy.sparse.linalg import splu
+
+# Wavelength (mm) beyond which the kernel flattens; it makes the operator invertible, and the
+# affine part below takes over at this scale.
+_REACH_MM = 150.0
+
+
+def green(laplacian, area, centres):
+    """Columns of the bi-Laplacian's Green's function.
+
+    Parameters
+    ----------
+    laplacian : (V, V) sparse, positive semidefinite
+    area : (V,) mm^2
+    centres : (m,) vertex indices
+
+    Returns
+    -------
+    (V, m) float32, mm^2
+    """
+    energy = laplacian @ sparse.diags(1.0 / area) @ laplacian
+    energy = (energy + sparse.diags(area / _REACH_MM**4)).tocsc()
+    factor = splu(
+        energy,
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
+    columns = np.empty((len(area), len(centres)), dtype=np.float32)
+    for first in range(0, len(centres), 16):
+        block = np.asarray(centres[first : first + 16])
+        units = np.zeros((len(area), len(block)))
+        units[block, np.arange(len(block))] = 1.0
+        columns[:, first : first + 16] = factor.solve(units)
+    return columns
+
+
+class SurfaceSpline:
+    """Displacements known at the landmarks, spread over the template.
+
+    Parameters
+    ----------
+    kernel : (V, m) float32
+        Columns of `green` at the landmarks' vertices.
+    vertices : (V, 3), mm
+        Carry the affine part.
+    centres : (m,) vertex indices
+    weights : (m,)
+        How far each landmark is trusted; 1 for most.
+    """
+
+    def __init__(self, kernel, vertices, centres, weights):
+        self.centres = np.asarray(centres)
+        origin = vertices.mean(0)
+        affine = np.concatenate(
+            [np.ones((len(vertices), 1)), (vertices - origin) / _REACH_MM], axis=1
+        )
+        self._basis = np.concatenate([kernel, affine.astype(np.float32)], axis=1)
+        square = kernel[self.centres].astype(np.float64)
+        self._square = (square + square.T) / 2
+        self._noise = 1.0 / np.asarray(weights)
+        self._affine = affine[self.centres]
+
+    def fit(self, values, stiffness, keep=None):
+        """Coefficients of the spline through the kept landmarks.
+
+        Parameters
+        ----------
+        values : (m, C) mm
+        stiffness : mm^2
+            Variance of a landmark's noise over the amplitude of the field; 0 meets every landmark.
+        keep : (m,) bool, optional
+
+        Returns
+        -------
+        coefficients : (m + 4, C)
+        left_out : (m, C) mm
+            What each kept landmark misses when the spline is fitted to the others (for a linear
+            smoother c_i / A^-1_ii, Wahba 1990, eq. 4.2.9); NaN for the dropped.
+        spread : (m,)
+            Standard deviation to expect of it, 1 for the median landmark: the end of a brow is
+            harder to foretell than the middle of a lip. NaN for the dropped.
+        """
+        keep = np.ones(len(values), dtype=bool) if keep is None else keep
+        chosen = np.flatnonzero(keep)
+        count = len(chosen)
+        system = np.zeros((count + 4, count + 4))
+        system[:count, :count] = self._covariance(chosen, stiffness)
+        system[:count, count:] = self._affine[chosen]
+        system[count:, :count] = self._affine[chosen].T
+        inverse = np.linalg.inv(system)
+        solved = inverse[:, :count] @ values[chosen]
+        coefficients = np.zeros((len(values) + 4, values.shape[1]))
+        coefficients[chosen] = solved[:count]
+        coefficients[-4:] = solved[count:]
+        precision = np.diag(inverse)[:count]
+        left_out = np.full(values.shape, np.nan)
+        left_out[chosen] = solved[:count] / precision[:, None]
+        spread = np.full(len(values), np.nan)
+        spread[chosen] = np.sqrt(np.median(precision) / precision)
+        return coefficients, left_out, spread
+
+    def estimate_stiffness(self, values, keep, candidates):
+        """The candidate under which the kept values (m, C) are likeliest.
+
+        Restricted likelihood (Wahba 1990, eq. 4.8.7): the affine part is projected out, the
+        field's amplitude is profiled out.
+        """
+        chosen = np.flatnonzero(keep)
+        whole, _ = np.linalg.qr(self._affine[chosen], mode="complete")
+        free = whole[:, self._affine.shape[1] :]
+        projected = free.T @ values[chosen]
+        best, stiffness = np.inf, candidates[0]
+        for candidate in candidates:
+            lower = np.linalg.cholesky(free.T @ self._covariance(chosen, candidate) @ free)
+            whitened = solve_triangular(lower, projected, lower=True)
+            logarithm = 2 * np.log(np.diag(lower)).sum()
+            loss = projected.shape[0] * np.log((whitened**2).sum()) + logarithm
+            if loss < best:
+                best, stiffness = loss, candidate
+        return stiffness
+
+    def _covariance(self, chosen, stiffness):
+        return self._square[np.ix_(chosen, chosen)] + np.diag(stiffness * self._noise[chosen])
+
+    def evaluate(self, coefficients):
+        """The field at every vertex, (V, C) float32."""
+        return self._basis @ coefficients.astype(np.float32)

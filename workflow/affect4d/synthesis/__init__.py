@@ -1,0 +1,20 @@
+"""A class's deformation imposed on a fitted photograph (paper, section 3.4).
+
+The camera of the fit turns the deformation into a dense map from the result's pixels to the
+photograph's; the picture is either the photograph moved by it (`blend: warp`) or the deformed mesh
+rendered with the photograph's texture and Poisson blended (`blend: poisson`, the paper's way).
+"""
+
+from affect4d.synthesis.anatomy import Anatomy, anatomy_of
+from affect4d.synthesis.deformations import Atlas
+from affect4d.synthesis.single import synthesize_path, synthesize_photograph
+from affect4d.synthesis.synthesize import synthesize
+
+__all__ = [
+    "Anatomy",
+    "Atlas",
+    "anatomy_of",
+    "synthesize",
+    "synthesize_path",
+    "synthesize_photograph",
+]

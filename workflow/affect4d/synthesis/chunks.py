@@ -1,0 +1,211 @@
+"""One chunk of a database: each fitted photograph in each class that has a deformation."""
+
+import logging
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from affect4d import store
+from affect4d.blendshapes import read_class, sample
+from affect4d.fitting.storage import read_fits
+from affect4d.formats.images import read_image
+from affect4d.formats.paths import inside, safe_name
+from affect4d.formats.quarantine import BadInput, Quarantine
+from affect4d.synthesis.crop import square_around
+from affect4d.synthesis.quality import FIGURES, measure, refusal
+from affect4d.synthesis.scene import make_scene
+from affect4d.synthesis.synthesize import edit
+
+log = logging.getLogger(__name__)
+
+MEAN = -1  # in place of a sample's number: the class's mean deformation
+
+
+@dataclass(frozen=True)
+class Imposed:
+    """A settled deformation (V, 3) mm, its class's index, and its sample's number or MEAN."""
+
+    deformation: np.ndarray
+    index: int
+    sample: int
+
+    def name(self, classes):
+        """The class's name, followed by the sample's number where it is one."""
+        suffix = "" if self.sample == MEAN else f"-s{self.sample}"
+        return f"{classes[self.index]}{suffix}"
+
+
+def deformations(atlas, folder, anatomy, settings, seed):
+    """All deformations that a photograph receives, class by class: the mean, then samples.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    folder : Path, where the classes' models lie
+    anatomy : Anatomy
+    settings : affect4d.config.synthesis.Settings
+    seed : int; a sample also depends on the class and its own number, and on nothing else
+
+    Returns
+    -------
+    list of Imposed
+    """
+    imposed = []
+    for index, mean in zip(atlas.usable.tolist(), atlas.means(), strict=True):
+        imposed.append(Imposed(anatomy.settle(mean), index, MEAN))
+        if settings.samples:
+            model = read_class(folder / f"{atlas.names[index]}.zarr")
+            for number in range(settings.samples):
+                rng = np.random.default_rng([seed, index, number])
+                imposed.append(Imposed(anatomy.settle(sample(model, rng)), index, number))
+    return imposed
+
+
+def synthesize_chunk(
+    fits, atlas, imposed, anatomy, database, settings, root, out, strict, progress, provenance
+):
+    """Synthesize one chunk and write its store and its quarantine.
+
+    The store holds, for N accepted pictures of P photographs at S = `settings.size`: images
+    (N, S, S, 3) uint8; class (N,), neutral (N,), sample (N,) int64; valence, arousal (N,)
+    float64, the class's medians; landmarks (N, 68, 2) float32, pixels, moved with the face; quality
+    (N, Q) float32; neutral_images (P, S, S, 3) uint8, the photographs' crops, to which `neutral`
+    points. What names and explains them (image_id, class_name, neutral_image_id, ...) are
+    attributes.
+
+    Parameters
+    ----------
+    fits : Path of the chunk's fits
+    atlas : Atlas
+    imposed : list of Imposed
+    anatomy : Anatomy
+    database : str
+    settings : affect4d.config.synthesis.Settings
+    root : Path, the results folder, to which the photographs' paths are relative
+    out : Path of the store to write; the quarantine goes to `quarantine/` beside it
+    strict : bool, stop at a photograph that cannot be used
+    progress : callable (items, total, what) -> iterator that logs
+    provenance : affect4d.store.Provenance
+    """
+    attributes = store.open(fits).attributes
+    rows = list(
+        zip(
+            attributes["image_ids"],
+            attributes["subjects"],
+            attributes["images"],
+            read_fits(fits),
+            strict=True,
+        )
+    )
+    collected = _Collected(database, atlas, imposed, settings, Quarantine("synthesis"))
+    for image_id, subject, path, fit in progress(rows, len(rows), "photographs"):
+        try:
+            photo = _photograph(root, path, fit, image_id)
+        except BadInput as problem:
+            if strict:
+                raise
+            collected.quarantine.add(image_id, problem)
+            continue
+        collected.add(safe_name(image_id, path), subject, path, fit, photo, anatomy)
+    log.info(
+        "%d pictures of %d photographs; %d refused",
+        len(collected.rows),
+        len(collected.photographs),
+        len(collected.quarantine.rows),
+    )
+    store.write(out, collected.arrays(), collected.attributes(), provenance)
+    listing = out.parent / "quarantine" / f"{out.stem}.csv"
+    listing.parent.mkdir(parents=True, exist_ok=True)
+    with store.atomic(listing) as unfinished:
+        collected.quarantine.write(unfinished)
+    store.record(listing.with_suffix(".manifest.json"), [listing], provenance)
+
+
+def _photograph(root, path, fit, image_id):
+    """The photograph at `path` under `root`; problems name it by its relative path."""
+    if not fit.quality["accepted"]:
+        gates = [name for name, shut in fit.quality.items() if name.startswith("gate_") and shut]
+        raise BadInput(
+            path,
+            f"the fit of {image_id} was refused ({', '.join(gates)})",
+            "choose a frontal photograph with a closed mouth, or loosen the fitting gates",
+        )
+    try:
+        return read_image(inside(root, path))
+    except BadInput as problem:
+        raise BadInput(path, problem.rule, problem.remedy) from None
+
+
+class _Collected:
+    """The chunk's pictures, as they come."""
+
+    def __init__(self, database, atlas, imposed, settings, quarantine):
+        self.database, self.atlas, self.imposed = database, atlas, imposed
+        self.settings, self.quarantine = settings, quarantine
+        self.photographs, self.neutral, self.images, self.rows = [], [], [], []
+
+    def add(self, image_id, subject, path, fit, photo, anatomy):
+        """All pictures of one photograph."""
+        settings = self.settings
+        crop = square_around(fit.landmarks, settings.margin, settings.size)
+        scene = make_scene(fit, crop.cut(photo), anatomy, crop)
+        self.photographs.append(
+            {"image_id": image_id, "subject": subject, "path": path, "crop": asdict(crop)}
+        )
+        self.neutral.append(scene.image)
+        for target in self.imposed:
+            name = f"{self.database}-{image_id}-{target.name(self.atlas.names)}"
+            made = edit(scene, target.deformation, settings)
+            figures = measure(scene, made, settings)
+            reason = refusal(figures, settings)
+            if reason is not None:
+                self.quarantine.add(name, BadInput(name, *reason))
+                continue
+            self.images.append(made.image)
+            self.rows.append(
+                {
+                    "image_id": name,
+                    "class": target.index,
+                    "neutral": len(self.photographs) - 1,
+                    "sample": target.sample,
+                    "landmarks": made.motion.xy[anatomy.landmark_vertices],
+                    "quality": [figures[figure] for figure in FIGURES],
+                }
+            )
+
+    def arrays(self):
+        """The store's arrays; their shapes hold for an empty chunk as well."""
+        count, size = len(self.rows), self.settings.size
+        numbers = {
+            name: np.array([row[name] for row in self.rows], dtype=np.int64)
+            for name in ("class", "neutral", "sample")
+        }
+        labels = self.atlas.median[numbers["class"]].reshape(count, 2)
+        square = (size, size, 3)
+        return {
+            **numbers,
+            "images": np.array(self.images, np.uint8).reshape(count, *square),
+            "neutral_images": np.array(self.neutral, np.uint8).reshape(len(self.neutral), *square),
+            "valence": labels[:, 0].copy(),
+            "arousal": labels[:, 1].copy(),
+            "landmarks": self._column("landmarks").reshape(count, 68, 2),
+            "quality": self._column("quality").reshape(count, len(FIGURES)),
+        }
+
+    def _column(self, name):
+        return np.array([row[name] for row in self.rows], dtype=np.float32)
+
+    def attributes(self):
+        """What names and explains the store's arrays."""
+        return {
+            "database": self.database,
+            "image_id": [row["image_id"] for row in self.rows],
+            "class_name": [self.atlas.names[row["class"]] for row in self.rows],
+            "neutral_image_id": [photograph["image_id"] for photograph in self.photographs],
+            "subject": [photograph["subject"] for photograph in self.photographs],
+            "path": [photograph["path"] for photograph in self.photographs],
+            "crop": [photograph["crop"] for photograph in self.photographs],
+            "quality": list(FIGURES),
+            "settings": self.settings.model_dump(mode="json"),
+            "units": {"landmarks": "px"},
+        }

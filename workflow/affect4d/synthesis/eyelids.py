@@ -1,0 +1,43 @@
+"""Eyelids close by the share they close on the template, whatever the eye's own aperture.
+
+A class's deformation is in millimetres of an average eye; on a narrower one, or on an eye drawn
+together in the photograph, the lids would cross.
+"""
+
+import numpy as np
+
+from affect4d.synthesis.anatomy import EYES
+
+# An eye keeps a line, where the lashes meet, and opens no wider than irises bear being stretched.
+APERTURE = (0.1, 1.3)
+NEGLIGIBLE = 1e-3
+
+
+def keep_lids_apart(scene, xy, deformation):
+    """Move the upper lids so that each aperture changes by its share, within bounds.
+
+    Parameters
+    ----------
+    scene : Scene
+    xy : (V, 2) float32, pixels, the moved vertices
+    deformation : (V, 3) mm
+
+    Returns
+    -------
+    (V, 2) float32
+    """
+    anatomy = scene.anatomy
+    corrected = xy.copy()
+    for eye, weight, normal in zip(EYES, anatomy.lids, anatomy.apertures, strict=True):
+        points = anatomy.landmark_vertices[eye]
+        upper, lower = points[[1, 2]], points[[5, 4]]
+        across = (scene.xy[upper] - scene.xy[lower]).mean(0)
+        aperture = max(float(np.linalg.norm(across)), 1e-3)
+        up = across / aperture
+        change = float((deformation[upper] - deformation[lower]).mean(0)[1])
+        wanted = aperture * np.clip(1 + change / normal, *APERTURE)
+        found = float((xy[upper] - xy[lower]).mean(0) @ up)
+        gain = float(weight[upper].mean() - weight[lower].mean())
+        near = np.flatnonzero(weight > NEGLIGIBLE)
+        corrected[near] += weight[near] * ((wanted - found) / gain * up).astype(np.float32)
+    return corrected

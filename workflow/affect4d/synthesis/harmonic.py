@@ -1,0 +1,110 @@
+"""Harmonic extension on the pixel grid by a cascade of grids.
+
+Serves both the map's smooth extension beyond the face and the Poisson blend, which amounts to
+a harmonic interpolation of the difference along the mask's edge (Perez et al., SIGGRAPH 2003).
+The cascade (each grid starts from the coarser one's solution and is relaxed a few times;
+Bornemann & Deuflhard, 1996) needs no factor, so that the mask may differ for every image.
+"""
+
+import numba
+import numpy as np
+
+SWEEPS = 12
+FINEST_SWEEPS = 5  # the coarser grids leave it little to smooth
+COARSEST = 4
+
+
+def extend(values, known):
+    """Fill unknown pixels harmonically; the image's border is free.
+
+    Parameters
+    ----------
+    values : (H, W, C) array
+    known : (H, W) bool array
+        Pixels that keep their value.
+
+    Returns
+    -------
+    (H, W, C) float32; zero everywhere when nothing is known
+    """
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    grids = [(values, np.ascontiguousarray(known))]
+    while min(grids[-1][1].shape) > COARSEST and not grids[-1][1].all():
+        grids.append(_coarsen(*grids[-1]))
+    values, known = grids.pop()
+    total = max(int(known.sum()), 1)
+    guess = np.zeros_like(values) + values[known].sum(0) / np.float32(total)
+    _relax(guess, values, known, 8 * SWEEPS)
+    for level, (values, known) in reversed(list(enumerate(grids))):
+        guess = _refine(guess, known.shape[0], known.shape[1])
+        _relax(guess, values, known, SWEEPS if level else FINEST_SWEEPS)
+    return guess
+
+
+@numba.njit(cache=True)
+def _coarsen(values, known):
+    """Mean of the known pixels of each 2 x 2 block; a block without any is unknown."""
+    height, width, channels = values.shape
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    means = np.zeros((rows, columns, channels), dtype=np.float32)
+    some = np.zeros((rows, columns), dtype=np.bool_)
+    for r in range(rows):
+        for c in range(columns):
+            count = 0
+            for j in range(2 * r, min(2 * r + 2, height)):
+                for i in range(2 * c, min(2 * c + 2, width)):
+                    if known[j, i]:
+                        count += 1
+                        for k in range(channels):
+                            means[r, c, k] += values[j, i, k]
+            if count > 0:
+                some[r, c] = True
+                for k in range(channels):
+                    means[r, c, k] /= count
+    return means, some
+
+
+@numba.njit(cache=True)
+def _refine(coarse, height, width):
+    """Bilinear interpolation of a coarse grid at the centres of the finer one."""
+    rows, columns, channels = coarse.shape
+    fine = np.empty((height, width, channels), dtype=np.float32)
+    for j in range(height):
+        y = min(max((j - 0.5) / 2, 0.0), rows - 1.0)
+        r0 = int(y)
+        r1, b = min(r0 + 1, rows - 1), np.float32(y - r0)
+        for i in range(width):
+            x = min(max((i - 0.5) / 2, 0.0), columns - 1.0)
+            c0 = int(x)
+            c1, a = min(c0 + 1, columns - 1), np.float32(x - c0)
+            for k in range(channels):
+                upper = coarse[r0, c0, k] * (1 - a) + coarse[r0, c1, k] * a
+                lower = coarse[r1, c0, k] * (1 - a) + coarse[r1, c1, k] * a
+                fine[j, i, k] = upper * (1 - b) + lower * b
+    return fine
+
+
+@numba.njit(cache=True)
+def _relax(guess, values, known, sweeps):
+    """Gauss-Seidel sweeps over the unknown pixels, in place; known pixels are set first."""
+    height, width, channels = guess.shape
+    pixels = np.empty((height * width, 2), dtype=np.int32)
+    count = 0
+    for j in range(height):
+        for i in range(width):
+            if known[j, i]:
+                for k in range(channels):
+                    guess[j, i, k] = values[j, i, k]
+            else:
+                pixels[count, 0], pixels[count, 1] = j, i
+                count += 1
+    for sweep in range(sweeps):
+        for step in range(count):
+            n = step if sweep % 2 == 0 else count - 1 - step
+            j, i = pixels[n, 0], pixels[n, 1]
+            up, down = max(j - 1, 0), min(j + 1, height - 1)
+            left, right = max(i - 1, 0), min(i + 1, width - 1)
+            for k in range(channels):
+                guess[j, i, k] = np.float32(0.25) * (
+                    guess[up, i, k] + guess[down, i, k] + guess[j, left, k] + guess[j, right, k]
+                )

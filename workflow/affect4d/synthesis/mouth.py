@@ -1,0 +1,254 @@
+"""The inside of an opened mouth, which the photograph of a closed one does not show.
+
+Small openings stretch what the photograph shows between the lips. Larger ones get two rows of
+teeth (the upper fixed to the head, the lower to the jaw), a tongue and a socket as simple shaded
+surfaces, lit to match the photograph. Sizes are those of adult dental arches.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from affect4d.geometry.raster import interpolate, rasterise
+from affect4d.synthesis.anatomy import (
+    INNER_LIPS,
+    LOWER_INNER,
+    OUTER_LIPS,
+    UPPER_INNER,
+)
+from affect4d.synthesis.lighting import LUMINANCE
+from affect4d.synthesis.scene import facing
+
+CHIN = slice(6, 11)
+BEHIND_LIPS_MM = 6.0
+ARCH_MM = (27.0, 38.0)  # half width and depth of the upper dental arch
+ARCH_DEGREES = 80.0
+LOWER_ARCH = 0.9  # the lower arch closes inside the upper
+UPPER_EDGE_MM, UPPER_NECK_MM, UPPER_TOP_MM = -3.5, 6.0, 14.0
+LOWER_EDGE_MM, LOWER_NECK_MM, LOWER_BOTTOM_MM = 0.3, -7.5, -16.0
+UPPER_WIDTHS_MM = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.5)
+LOWER_WIDTHS_MM = (5.3, 5.8, 6.8, 7.0, 7.0, 10.5, 10.5)
+TONGUE_CENTRE_MM, TONGUE_RADII_MM = (0.0, -5.5, -19.0), (20.0, 13.5, 16.0)
+LIGHT_DEPTH_MM = 17.0  # light falls by e this far into the mouth
+SHADOW_MM = 2.2  # and is dimmed this close to the lips
+TOOTH, GUM, TONGUE, SOCKET = range(4)
+LARGEST_PATCH = 480  # pixels of a supersampled patch's side
+
+
+def openings(scene, motion):
+    """Mean distance of the inner lips before and after, pixels."""
+    vertices = scene.anatomy.landmark_vertices
+    upper, lower = vertices[list(UPPER_INNER)], vertices[list(LOWER_INNER)]
+    return tuple(
+        float(np.linalg.norm(xy[upper] - xy[lower], axis=1).mean()) for xy in (scene.xy, motion.xy)
+    )
+
+
+def needs_interior(scene, motion, ratio, gap):
+    """Whether the opening grew beyond what stretching the photograph's own interior bears."""
+    before, after = openings(scene, motion)
+    return after >= max(ratio * before, before + gap * scene.inter_ocular)
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """A supersampled rectangle of the picture: patch = factor * (picture - origin + .5) - .5."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    factor: int
+
+    def apply(self, xy):
+        return (xy - np.array([self.left, self.top], np.float32) + 0.5) * self.factor - 0.5
+
+    @property
+    def shape(self):
+        return self.height * self.factor, self.width * self.factor
+
+
+def draw_interior(image, scene, motion, deformation):
+    """Draw the mouth's interior into a moved photograph.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8, the moved photograph
+    scene : Scene
+    motion : Motion
+    deformation : (V, 3) mm; the jaw's part of it moves the lower teeth
+
+    Returns
+    -------
+    (H, W, 3) uint8
+    """
+    outline = motion.xy[scene.anatomy.landmark_vertices[OUTER_LIPS]]
+    patch = _patch_around(outline, scene.shape)
+    if patch is None:
+        return image
+    opening, lip = _opening(scene, motion, outline, patch)
+    if not opening.any():
+        return image
+    skin, red = _exposure(scene)
+    colours = _interior(scene, deformation, patch, skin, red)
+    millimetre = scene.scale * patch.factor
+    inward = cv2.distanceTransform(opening.astype(np.uint8), cv2.DIST_L2, 3)[..., None] / millimetre
+    shadow = 0.62 + 0.38 * np.clip(inward / SHADOW_MM, 0, 1)
+    rolled = red * (0.3 + 0.55 * np.exp(-inward / 1.5))
+    colours = np.where(lip[..., None], rolled, colours * shadow).astype(np.float32)
+    blur = max(0.55, 0.35 * scene.zoom) * patch.factor
+    colours = cv2.GaussianBlur(colours, (0, 0), blur)
+    alpha = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), 0.5 * patch.factor)
+    return _lay_over(image, colours, alpha, patch)
+
+
+def _patch_around(outline, shape):
+    low = np.maximum(np.floor(outline.min(0)).astype(int) - 2, 0)
+    high = np.minimum(np.ceil(outline.max(0)).astype(int) + 3, [shape[1], shape[0]])
+    width, height = (high - low).tolist()
+    if min(width, height) < 3:
+        return None
+    factor = int(np.clip(LARGEST_PATCH // max(width, height), 1, 4))
+    return _Patch(int(low[0]), int(low[1]), width, height, factor)
+
+
+def _opening(scene, motion, outline, patch):
+    """Pixels between the lips' visible parts; and those among them where a lip rolls inwards."""
+    triangles = scene.anatomy.triangles
+    near = scene.anatomy.mouth & scene.drawn & (facing(motion.xy, triangles) > 0)
+    ids, _ = rasterise(
+        patch.apply(motion.xy), motion.depth, triangles, patch.shape[0], patch.shape[1], near
+    )
+    within = np.zeros(patch.shape, np.uint8)
+    corners = np.rint(patch.apply(outline) * 16).astype(np.int32)
+    cv2.fillPoly(within, [corners], 1, shift=4)
+    hidden = (ids >= 0) & ~scene.visible[ids]
+    opening = (within > 0) & ((ids < 0) | hidden)
+    size = 2 * int(0.6 * scene.scale * patch.factor) + 3
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    opening = cv2.morphologyEx(opening.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
+    return opening, opening & hidden
+
+
+def _exposure(scene):
+    """Colours of lit skin and of the lips in the photograph, (3,) float32 each."""
+    points = scene.xy[scene.anatomy.landmark_vertices]
+    lips = (points[[50, 51, 52, 56, 57, 58]] + points[[61, 62, 63, 65, 66, 67]]) / 2
+    low, high = points[31:].min(0), points[31:].max(0)
+    height, width = scene.shape
+    column, row = np.clip(np.rint([low, high]).astype(int), 0, [width - 1, height - 1]).T
+    face = scene.image[row[0] : row[1] + 1, column[0] : column[1] + 1].reshape(-1, 3)
+    column, row = np.clip(np.rint(lips).astype(int), 0, [width - 1, height - 1]).T
+    skin = np.percentile(face, 80, axis=0)
+    return skin.astype(np.float32), np.median(scene.image[row, column], axis=0).astype(np.float32)
+
+
+def _interior(scene, deformation, patch, skin, red):
+    """Colours (h, w, 3) float32 of teeth, gums, tongue and socket over the whole patch."""
+    vertices, faces, kinds, tones = _proxy()
+    lips = scene.anatomy.landmark_vertices[INNER_LIPS]
+    anchor = scene.xy[lips[[1, 2, 3, 5, 6, 7]]].mean(0)
+    jaw = deformation[scene.anatomy.landmark_vertices[CHIN]].mean(0)
+    size = np.linalg.norm(scene.vertices[lips[4]] - scene.vertices[lips[0]]) / 40.0
+    placed = vertices[:, :3] * size - [0, 0, BEHIND_LIPS_MM] + vertices[:, 3:] * jaw
+    xy = anchor + placed @ scene.motion[:2].T
+    ids, weights = rasterise(patch.apply(xy), placed @ scene.motion[2], faces, *patch.shape)
+    tone = interpolate(ids, weights, faces, tones)
+    luminance = skin @ LUMINANCE
+    light = 0.7 * luminance * np.array([1.03, 1.0, 0.92], np.float32) + 0.3 * skin
+    tooth = min(1.35, 235.0 / max(float(light.max()), 1.0)) * light
+    pink = 0.5 * skin * np.array([1.0, 0.75, 0.75], np.float32) + 0.5 * red
+    palette = np.stack([tooth, 0.8 * pink, 0.75 * pink, 0.17 * red])
+    kind = np.where(ids >= 0, kinds[ids], SOCKET)
+    return palette[kind] * np.where(ids >= 0, tone[..., 0], 1.0)[..., None]
+
+
+@lru_cache(maxsize=1)
+def _proxy():
+    """Teeth, gums and tongue about the middle of the closed lips.
+
+    Returns vertices (N, 4): mm, and 1 where the jaw carries them; triangles (F, 3); the
+    triangles' kinds (F,); the vertices' tones (N, 1).
+    """
+    upper = _row(UPPER_WIDTHS_MM, 1.0, (UPPER_EDGE_MM, UPPER_NECK_MM, UPPER_TOP_MM), 0.0)
+    lower = _row(LOWER_WIDTHS_MM, LOWER_ARCH, (LOWER_EDGE_MM, LOWER_NECK_MM, LOWER_BOTTOM_MM), 1.0)
+    parts = [upper, lower, _tongue()]
+    vertices, faces, kinds, tones, count = [], [], [], [], 0
+    for part in parts:
+        vertices.append(part[0])
+        faces.append(part[1] + count)
+        kinds.append(part[2])
+        tones.append(part[3])
+        count += len(part[0])
+    return (
+        np.concatenate(vertices).astype(np.float32),
+        np.concatenate(faces).astype(np.int32),
+        np.concatenate(kinds),
+        np.concatenate(tones).astype(np.float32)[:, None],
+    )
+
+
+def _row(widths, arch, heights, jaw):
+    """One row of teeth with its gum: a strip along the arch from the biting edge to the gum."""
+    half_width, depth = (arch * size for size in ARCH_MM)
+    angle = np.radians(np.linspace(-ARCH_DEGREES, ARCH_DEGREES, 241))
+    x, z = half_width * np.sin(angle), depth * (np.cos(angle) - 1)
+    length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))])
+    length = np.abs(length - length[len(length) // 2])
+    bounds = np.concatenate([[0], np.cumsum(widths)])
+    tooth = np.clip(np.searchsorted(bounds, length, side="right") - 1, 0, len(widths) - 1)
+    across = (length - bounds[tooth]) / np.asarray(widths)[tooth]
+    gap = np.clip(4 * np.abs(across - 0.5) - 1, 0, 1) ** 4
+    edge, neck, top = heights
+    outward = np.sign(edge - neck)
+    levels = np.array([0, 0.05, 0.12, 0.3, 0.6, 0.85, 1.0, 1.0, 1.3, 2.0])
+    rows = []
+    for level in levels:
+        y = edge + level * (neck - edge) if level <= 1 else neck + (level - 1) * (top - neck)
+        corner = -outward * 1.1 * gap * np.clip(1 - level / 0.3, 0, 1)
+        scallop = outward * 1.2 * gap * np.clip((level - 0.5) / 0.5, 0, 1)
+        rows.append(np.stack([x, y + corner + scallop, z, np.full_like(x, jaw)], axis=1))
+    light = np.exp(z / LIGHT_DEPTH_MM) * (0.55 + 0.45 * np.cos(angle))
+    tones = []
+    for level in levels:
+        crown = (1 - 0.45 * gap) * (0.9 + 0.1 * np.sin(np.pi * min(level, 1.0)))
+        tones.append(light * (crown if level <= 1 else 0.8) * (0.8 if jaw else 1.0))
+    faces = _grid_faces(len(levels), len(x))
+    strip = np.repeat(np.arange(len(levels) - 1), 2 * (len(x) - 1))
+    kinds = np.where(levels[1:][strip] > 1.0, GUM, TOOTH)
+    return np.concatenate(rows), faces, kinds, np.concatenate(tones)
+
+
+def _tongue():
+    """The upper front of an ellipsoid that lies in the jaw."""
+    around, up = np.meshgrid(np.linspace(0, np.pi, 33), np.linspace(0, np.pi / 2, 13))
+    unit = np.stack([np.cos(around) * np.cos(up), np.sin(up), np.sin(around) * np.cos(up)], -1)
+    unit = unit.reshape(-1, 3)
+    vertices = unit * TONGUE_RADII_MM + TONGUE_CENTRE_MM
+    groove = 1 - 0.25 * np.exp(-((vertices[:, 0] / 2.5) ** 2))
+    tones = np.exp(0.6 * vertices[:, 2] / LIGHT_DEPTH_MM) * (0.6 + 0.4 * unit[:, 1]) * groove
+    faces = _grid_faces(*around.shape)
+    carried = np.concatenate([vertices, np.ones((len(vertices), 1))], axis=1)
+    return carried, faces, np.full(len(faces), TONGUE), np.minimum(1.3 * tones, 1.0)
+
+
+def _grid_faces(rows, columns):
+    """Two triangles for each cell of a grid of vertices, in row-major order."""
+    index = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
+    pairs = np.stack([np.stack([a, b, c], -1), np.stack([b, d, c], -1)], axis=2)
+    return pairs.reshape(-1, 3)
+
+
+def _lay_over(image, colours, alpha, patch):
+    """The patch laid over the picture with its edges averaged over the samples of each pixel."""
+    size = (patch.width, patch.height)
+    alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)[..., None]
+    colours = cv2.resize(colours, size, interpolation=cv2.INTER_AREA)
+    result = image.copy()
+    place = result[patch.top : patch.top + patch.height, patch.left : patch.left + patch.width]
+    mixed = place + alpha * (colours - place)
+    place[...] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return result

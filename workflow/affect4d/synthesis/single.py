@@ -1,0 +1,129 @@
+"""One photograph, one place in the valence-arousal plane: what `affect4d synth` calls."""
+
+import numpy as np
+
+from affect4d.config.fitting import Settings as FittingSettings
+from affect4d.config.synthesis import Settings
+from affect4d.fitting import fit
+from affect4d.synthesis.anatomy import default_anatomy
+from affect4d.synthesis.crop import square_around, window_around
+from affect4d.synthesis.quality import measure, refusal
+from affect4d.synthesis.scene import make_scene
+from affect4d.synthesis.synthesize import WINDOW_MARGIN, edit
+
+
+def synthesize_photograph(
+    photo,
+    landmarks,
+    valence,
+    arousal,
+    atlas,
+    model,
+    *,
+    settings=None,
+    fitting_settings=None,
+    anatomy=None,
+    crop=False,
+):
+    """Impose the affect of a place in the plane on the face in a photograph.
+
+    Parameters
+    ----------
+    photo : (H, W, 3) uint8
+    landmarks : (68, 2) array, pixels counted from 0
+    valence, arousal : float; the class that holds them gives deformation and label
+    atlas : affect4d.synthesis.deformations.Atlas
+    model : affect4d.fitting.MorphableModel
+    settings : affect4d.config.synthesis.Settings, optional
+    fitting_settings : affect4d.config.fitting.Settings, optional
+    anatomy : affect4d.synthesis.anatomy.Anatomy, optional
+        Of the template behind `model`; menpo3d's when absent.
+    crop : bool
+        Give the square around the face at `settings.size` instead of the full frame.
+
+    Returns
+    -------
+    image : (H, W, 3) uint8, or (size, size, 3) when `crop`
+    record : dict: class, valence, arousal (the class's medians), quality (figures), accepted
+        (bool), reason (str, empty when accepted)
+
+    Raises
+    ------
+    affect4d.formats.quarantine.BadInput
+        The class has no deformation (its line names the nearest that has), or lies outside.
+    ValueError
+        The landmarks cannot be fitted.
+    """
+    target = atlas.target(valence, arousal)
+    editor = _Editor(photo, landmarks, model, settings, fitting_settings, anatomy, crop)
+    return editor.impose(target)
+
+
+def synthesize_path(photo, landmarks, points, atlas, model, *, frames=24, **options):
+    """Images along straight lines through points of the plane.
+
+    Parameters
+    ----------
+    photo, landmarks, atlas, model : as for `synthesize_photograph`
+    points : list of (valence, arousal), at least two
+    frames : int, at least 2, in all
+    options : settings, fitting_settings, anatomy, crop, as for `synthesize_photograph`
+
+    Returns
+    -------
+    list of (image, record); a record's label is the point of the path itself
+
+    Raises
+    ------
+    ValueError
+        Fewer than two points or frames.
+    affect4d.formats.quarantine.BadInput
+        No class around a point has data.
+    """
+    if len(points) < 2 or frames < 2:
+        raise ValueError("a path needs at least two points and two frames")
+    corners = np.asarray(points, dtype=np.float64)
+    stops = np.linspace(0, len(corners) - 1, frames)
+    path = [np.interp(stops, np.arange(len(corners)), axis) for axis in corners.T]
+    targets = [atlas.between(v, a) for v, a in np.round(np.stack(path, axis=1), 12)]
+    defaults = dict.fromkeys(("settings", "fitting_settings", "anatomy")) | {"crop": False}
+    editor = _Editor(photo, landmarks, model, **{**defaults, **options})
+    return [editor.impose(target) for target in targets]
+
+
+class _Editor:
+    """A fitted photograph that takes one target after the other."""
+
+    def __init__(self, photo, landmarks, model, settings, fitting_settings, anatomy, crop):
+        self.photo, self.crop, self.settings = photo, crop, settings or Settings()
+        fitted = fit(photo, landmarks, model, fitting_settings or FittingSettings())
+        self.part = (
+            square_around(fitted.landmarks, self.settings.margin, self.settings.size)
+            if crop
+            else window_around(fitted.landmarks, WINDOW_MARGIN, photo.shape)
+        )
+        self.scene = make_scene(
+            fitted,
+            self.part.cut(photo),
+            anatomy or default_anatomy(),
+            self.part,
+        )
+
+    def impose(self, target):
+        """The image and record of one Target."""
+        settled = self.scene.anatomy.settle(target.deformation)
+        made = edit(self.scene, settled, self.settings)
+        image = made.image
+        if not self.crop:
+            image = self.photo.copy()
+            self.part.view(image)[...] = made.image
+        figures = measure(self.scene, made, self.settings)
+        reason = refusal(figures, self.settings)
+        return image, {
+            "class": target.name,
+            "valence": target.valence,
+            "arousal": target.arousal,
+            "quality": figures,
+            "accepted": reason is None,
+            "reason": "" if reason is None else reason[0],
+        }

@@ -1,0 +1,23 @@
+rule affectspace:
+    input:
+        frames=f"{RESULTS}/gallery/frames.manifest.json",
+        registered=expand(
+            f"{RESULTS}/registered/chunks/{{chunk}}.manifest.json", chunk=CHUNKS
+        ),
+    output:
+        f"{RESULTS}/affectspace/affectspace.manifest.json",
+    log:
+        f"{RESULTS}/logs/affectspace.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/affectspace.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=15,
+    params:
+        settings=settings("affectspace"),
+        code=code("affectspace"),
+    script:
+        "../scripts/affectspace.py"

@@ -1,0 +1,59 @@
+CLASS_GROUPS = list(
+    range(-(-PROJECT.affectspace.bins**2 // PROJECT.blendshapes.classes_per_job))
+)
+
+
+wildcard_constraints:
+    group=r"\d+",
+
+
+rule blendshapes:
+    input:
+        template=f"{RESULTS}/registration/template.manifest.json",
+        affectspace=f"{RESULTS}/affectspace/affectspace.manifest.json",
+        registered=expand(
+            f"{RESULTS}/registered/chunks/{{chunk}}.manifest.json", chunk=CHUNKS
+        ),
+    output:
+        f"{RESULTS}/blendshapes/chunks/{{group}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/blendshapes/{{group}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/blendshapes/{{group}}.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=settings("template", "blendshapes"),
+        code=code("blendshapes"),
+    script:
+        "../scripts/blendshapes.py"
+
+
+rule atlas:
+    input:
+        affectspace=f"{RESULTS}/affectspace/affectspace.manifest.json",
+        template=f"{RESULTS}/registration/template.manifest.json",
+        classes=expand(
+            f"{RESULTS}/blendshapes/chunks/{{group}}.manifest.json", group=CLASS_GROUPS
+        ),
+    output:
+        f"{RESULTS}/blendshapes/atlas.manifest.json",
+    log:
+        f"{RESULTS}/logs/atlas.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/atlas.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        settings=settings("template"),
+        code=code("blendshapes"),
+    script:
+        "../scripts/blendshapes_atlas.py"

@@ -1,0 +1,24 @@
+rule dataset:
+    input:
+        synthesis=expand(
+            f"{RESULTS}/synthesis/{{database}}/{{chunk}}.manifest.json",
+            database=DATABASES,
+            chunk=FIT_CHUNKS,
+        ),
+    output:
+        f"{RESULTS}/dataset.manifest.json",
+    log:
+        f"{RESULTS}/logs/dataset.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/dataset.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=settings("dataset", "neutrals"),
+        code=code("dataset"),
+    script:
+        "../scripts/dataset.py"

@@ -1,0 +1,57 @@
+from affect4d.config import fitting as fitting_config
+
+FIT_CHUNKS = fitting_config.chunk_names(PROJECT.fitting)
+
+
+rule fitting_model:
+    input:
+        sequences=expand(
+            f"{RESULTS}/registered/chunks/{{chunk}}.manifest.json", chunk=CHUNKS
+        ),
+        lsfm=PROJECT.fitting.lsfm_model or [],
+    output:
+        f"{RESULTS}/fits/model.manifest.json",
+    log:
+        f"{RESULTS}/logs/fitting/model.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fitting/model.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings("template")
+        | {
+            "fitting": {
+                name: config["fitting"][name] for name in fitting_config.MODEL_FIELDS
+            }
+        },
+        code=code("fitting"),
+    script:
+        "../scripts/fitting_model.py"
+
+
+rule fitting:
+    input:
+        neutrals=f"{RESULTS}/neutrals/{{database}}/neutrals.manifest.json",
+        model=f"{RESULTS}/fits/model.manifest.json",
+    output:
+        fits=f"{RESULTS}/fits/{{database}}/{{chunk}}.manifest.json",
+        quarantine=f"{RESULTS}/fits/{{database}}/quarantine/{{chunk}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/fitting/{{database}}/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fitting/{{database}}/{{chunk}}.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=settings("fitting"),
+        code=code("fitting"),
+    script:
+        "../scripts/fitting.py"

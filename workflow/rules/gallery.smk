@@ -1,0 +1,162 @@
+SYNTHETIC = PROJECT.gallery.source == "synthetic"
+
+
+rule gallery_model:
+    input:
+        [path for path in (PROJECT.template.mesh, PROJECT.template.landmarks) if path],
+    output:
+        f"{RESULTS}/gallery/model.manifest.json",
+    log:
+        f"{RESULTS}/logs/gallery_model.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/gallery_model.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=settings("template", "gallery"),
+        code=code("gallery"),
+    script:
+        "../scripts/gallery_model.py"
+
+
+if SYNTHETIC:
+
+    rule gallery_scans:
+        input:
+            model=f"{RESULTS}/gallery/model.manifest.json",
+        output:
+            scans=f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json",
+            truth=f"{RESULTS}/gallery/truth/{{chunk}}.manifest.json",
+        log:
+            f"{RESULTS}/logs/gallery_scans/{{chunk}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/gallery_scans/{{chunk}}.tsv"
+        conda:
+            "../../envs/pipeline.yaml"
+        threads: 1
+        resources:
+            mem_mb=3000,
+            runtime=60,
+        params:
+            settings=settings("gallery"),
+            code=code("gallery"),
+        script:
+            "../scripts/gallery_scans_synthetic.py"
+
+    rule gallery_annotations:
+        output:
+            f"{RESULTS}/gallery/annotations.manifest.json",
+        log:
+            f"{RESULTS}/logs/gallery_annotations.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/gallery_annotations.tsv"
+        conda:
+            "../../envs/pipeline.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=15,
+        params:
+            settings=settings("gallery"),
+            code=code("gallery"),
+        script:
+            "../scripts/gallery_annotations_synthetic.py"
+
+else:
+
+    SCAN_ROWS = gallery_config.scan_rows(PROJECT.gallery)
+
+    def chunk_digest(wildcards):
+        """What a chunk's scans depend on: the table's time of change would count annotations."""
+        root = gallery_config.files_root(PROJECT.gallery, RESULTS)
+        return gallery_config.scans_digest(SCAN_ROWS[wildcards.chunk], root)
+
+    rule gallery_scans:
+        output:
+            f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json",
+        log:
+            f"{RESULTS}/logs/gallery_scans/{{chunk}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/gallery_scans/{{chunk}}.tsv"
+        conda:
+            "../../envs/pipeline.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        params:
+            settings=settings("gallery"),
+            code=code("gallery.manifest"),
+            digest=chunk_digest,
+        script:
+            "../scripts/gallery_scans_manifest.py"
+
+    rule gallery_annotations:
+        input:
+            PROJECT.gallery.manifest.table,
+        output:
+            f"{RESULTS}/gallery/annotations.manifest.json",
+        log:
+            f"{RESULTS}/logs/gallery_annotations.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/gallery_annotations.tsv"
+        conda:
+            "../../envs/pipeline.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=15,
+        params:
+            settings=settings("gallery"),
+            code=code("gallery.manifest", "gallery.tables"),
+        script:
+            "../scripts/gallery_annotations_manifest.py"
+
+
+rule gallery_frames:
+    input:
+        scans=expand(f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json", chunk=CHUNKS),
+        annotations=f"{RESULTS}/gallery/annotations.manifest.json",
+    output:
+        f"{RESULTS}/gallery/frames.manifest.json",
+    log:
+        f"{RESULTS}/logs/gallery_frames.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/gallery_frames.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        settings=settings("gallery"),
+        code=code("gallery.tables"),
+    script:
+        "../scripts/gallery_frames.py"
+
+
+rule gallery_portraits:
+    input:
+        model=f"{RESULTS}/gallery/model.manifest.json",
+    output:
+        f"{RESULTS}/gallery/portraits.manifest.json",
+    log:
+        f"{RESULTS}/logs/gallery_portraits.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/gallery_portraits.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        settings=settings("gallery"),
+        code=code("gallery"),
+    script:
+        "../scripts/gallery_portraits.py"

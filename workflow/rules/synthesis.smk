@@ -1,0 +1,30 @@
+rule synthesis:
+    input:
+        fits=f"{RESULTS}/fits/{{database}}/{{chunk}}.manifest.json",
+        atlas=f"{RESULTS}/blendshapes/atlas.manifest.json",
+        classes=(
+            expand(
+                f"{RESULTS}/blendshapes/chunks/{{group}}.manifest.json",
+                group=CLASS_GROUPS,
+            )
+            if PROJECT.synthesis.samples
+            else []
+        ),
+    output:
+        images=f"{RESULTS}/synthesis/{{database}}/{{chunk}}.manifest.json",
+        quarantine=f"{RESULTS}/synthesis/{{database}}/quarantine/{{chunk}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/synthesis/{{database}}/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/synthesis/{{database}}/{{chunk}}.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        settings=settings("synthesis", "template"),
+        code=code("synthesis"),
+    script:
+        "../scripts/synthesis.py"

@@ -1,0 +1,16 @@
+"""Divide the valence-arousal plane into classes."""
+
+from affect4d import store
+from affect4d.affectspace.build import build_affectspace
+from affect4d.formats.quarantine import Quarantine
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    files = build_affectspace(
+        gallery=job.root / "gallery/frames.parquet",
+        registered=job.root / "registered",
+        out=job.root / "affectspace",
+        settings=job.config("affectspace"),
+        quarantine=Quarantine("affectspace", job.strict),
+    )
+    store.record(job.output[0], files, job.provenance(job.item, job.input))

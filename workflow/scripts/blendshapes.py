@@ -1,0 +1,17 @@
+"""Fit the blendshape models of one group of classes."""
+
+from affect4d.blendshapes.classes import fit_group
+from affect4d.formats.quarantine import Quarantine
+from affect4d.formats.template import load_template
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    template = job.config("template")
+    fit_group(
+        int(job.wildcards.group),
+        job.root,
+        load_template(template.mesh, template.landmarks),
+        job.config("blendshapes"),
+        Quarantine("blendshapes", job.strict),
+        lambda item, inputs, further: job.provenance(item, [job.input.template, *inputs], further),
+    )

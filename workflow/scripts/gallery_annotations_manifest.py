@@ -1,0 +1,15 @@
+"""Check the annotations of the user's table of scans."""
+
+from affect4d.formats.quarantine import Quarantine
+from affect4d.gallery.manifest import read_annotations
+from affect4d.gallery.tables import write_annotations
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    quarantine = Quarantine("gallery", job.strict)
+    write_annotations(
+        job.root / "gallery",
+        read_annotations(job.config("gallery"), quarantine),
+        quarantine,
+        job.provenance(job.item, job.input),
+    )

@@ -1,0 +1,16 @@
+"""Annotate the synthetic sequences."""
+
+from affect4d.config.gallery import subjects
+from affect4d.formats.quarantine import Quarantine
+from affect4d.gallery.sequences import annotations
+from affect4d.gallery.tables import write_annotations
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    settings = job.config("gallery")
+    write_annotations(
+        job.root / "gallery",
+        annotations(settings.synthetic, subjects(settings), job.seed),
+        Quarantine("gallery", job.strict),
+        job.provenance(job.item, []),
+    )

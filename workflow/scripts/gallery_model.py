@@ -1,0 +1,15 @@
+"""Build the generator of synthetic people."""
+
+from affect4d.formats.template import load_template
+from affect4d.gallery.model import write_model
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    template = job.config("template")
+    write_model(
+        job.root / "gallery/model.zarr",
+        load_template(template.mesh, template.landmarks),
+        job.config("gallery").synthetic.scan_vertices,
+        job.seed,
+        job.provenance(job.item, job.input),
+    )

@@ -1,0 +1,13 @@
+"""Render synthetic people as photographs."""
+
+from affect4d.gallery.portraits import write_portraits
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    write_portraits(
+        job.root / "gallery/portraits",
+        job.root / "gallery/model.zarr",
+        job.config("gallery").synthetic.portraits,
+        job.seed,
+        job.provenance(job.item, job.input),
+    )

@@ -1,0 +1,14 @@
+"""Check one chunk of the user's table of scans."""
+
+from affect4d.formats.quarantine import Quarantine
+from affect4d.gallery.manifest import write_scans
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    write_scans(
+        job.root / "gallery",
+        job.wildcards.chunk,
+        job.config("gallery"),
+        Quarantine("gallery", job.strict),
+        job.provenance,
+    )

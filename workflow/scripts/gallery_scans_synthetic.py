@@ -1,0 +1,18 @@
+"""Scan one chunk of synthetic people."""
+
+from affect4d.config.gallery import chunks
+from affect4d.gallery.scans import scan_chunk
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    settings, chunk = job.config("gallery"), job.wildcards.chunk
+    scan_chunk(
+        job.root / "gallery",
+        chunk,
+        chunks(settings)[chunk],
+        job.root / "gallery/model.zarr",
+        settings.synthetic,
+        job.seed,
+        job.provenance,
+        job.progress,
+    )

@@ -1,0 +1,16 @@
+"""Select the neutral images of one database."""
+
+from affect4d.formats.quarantine import Quarantine
+from affect4d.job import Job
+from affect4d.neutrals import build_neutrals
+
+with Job(snakemake) as job:
+    name, settings = job.wildcards.database, job.config("neutrals")
+    build_neutrals(
+        name,
+        settings.databases[name],
+        settings,
+        job.root,
+        Quarantine("neutrals", job.strict),
+        lambda further: job.provenance(name, job.input, further),
+    )

@@ -1,0 +1,14 @@
+"""Prepare the template for registration."""
+
+from affect4d.formats.template import load_template
+from affect4d.job import Job
+from affect4d.registration.sequences import write_template
+
+with Job(snakemake) as job:
+    source = job.config("template")
+    files = [path for path in (source.mesh, source.landmarks) if path is not None]
+    write_template(
+        job.root / "registration/template.zarr",
+        load_template(source.mesh, source.landmarks),
+        job.provenance(job.item, files),
+    )
