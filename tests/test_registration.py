@@ -4,6 +4,7 @@ import json
 from importlib.resources import files
 from pathlib import Path
 
+import cv2
 import fast_simplification
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from affect4d.formats.meshes import Mesh, read_mesh, write_ply
 from affect4d.formats.quarantine import BadInput, Quarantine
 from affect4d.formats.template import load_template
 from affect4d.geometry.similarity import fit_similarity
+from affect4d.geometry.surface import cotangent
 from affect4d.registration import FLAGS, Registrar, prepare
 from affect4d.registration.denoise import denoise
 from affect4d.registration.fill import Filler
@@ -26,6 +28,7 @@ from affect4d.registration.robust import MIRROR
 from affect4d.registration.scan import whole_pieces
 from affect4d.registration.sequences import load_registrar, register_chunk, write_template
 from affect4d.registration.spline import SurfaceSpline
+from affect4d.registration.track import Texture, Tracker
 
 
 @pytest.fixture(scope="module")
@@ -254,8 +257,6 @@ def test_harmonic_filling_reproduces_linear_fields():
     triangles = np.concatenate(
         [np.c_[corner, corner + n, corner + 1], np.c_[corner + 1, corner + n, corner + n + 1]]
     )
-    from affect4d.geometry.surface import cotangent
-
     laplacian, area = cotangent(vertices, triangles)
     field = np.c_[grid @ [0.3, -0.2], grid @ [0.1, 0.4]].astype(np.float32)
     seen = np.ones(n * n, dtype=bool)
@@ -277,6 +278,31 @@ def test_denoising_brings_landmarks_nearer_the_truth(template, registrar):
     expected = [points - clean[0] for points in clean]
     assert np.abs(np.array(relative) - expected).mean() < 0.4
     assert checks[7].keep[40] and np.isnan(checks[7].residual[40])
+
+
+def test_following_the_skin_makes_frames_agree(template, registrar):
+    rng = np.random.default_rng(3)
+    truth = deform(template, seed=8)
+    low, high = template.vertices.min(0), template.vertices.max(0)
+    uv = ((template.vertices - low) / (high - low))[:, :2].astype(np.float32)
+    coarse = rng.normal(size=(90, 90)).astype(np.float32)
+    skin = 140 + 25 * cv2.resize(coarse, (720, 720), interpolation=cv2.INTER_CUBIC)
+    texture = Texture(np.clip(np.repeat(skin[..., None], 3, 2), 0, 255).astype(np.uint8), uv)
+    clean = scan_of(template, truth, seed=0, noise=0.0)[2]
+    first, second = (clean + rng.normal(size=clean.shape) for _ in range(2))
+    apart, together = [], []
+    for tracker, kept in ((None, apart), (Tracker(registrar.grid), together)):
+        for landmarks in (first, second):
+            kept.append(
+                registrar.register(
+                    truth, template.triangles, landmarks, tracker=tracker, texture=texture
+                ).vertices
+            )
+    gaps = [
+        np.linalg.norm(frames[1] - frames[0], axis=1)[template.inner].mean()
+        for frames in (apart, together)
+    ]
+    assert gaps[1] < 0.5 * gaps[0]
 
 
 def test_wrong_landmarks_are_refused(registrar, scan):

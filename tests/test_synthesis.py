@@ -407,14 +407,14 @@ def test_chunk_holds_every_class_of_every_usable_photograph(
     settings = Settings(size=96)
     out = _run_chunk(tmp_path / "one", template, atlas_path, camera, photo, settings)
     stored = store.open(out / "000.zarr")
-    assert stored.attributes["image_id"] == ["people-a-v-0.5_a+0.3", "people-a-v+0.5_a+0.5"]
-    assert stored.attributes["subject"] == ["p1"]
+    assert stored.attributes["image_ids"] == ["people-a-v-0.5_a+0.3", "people-a-v+0.5_a+0.5"]
+    assert [p["subject"] for p in stored.attributes["photographs"]] == ["p1"]
     assert stored["images"].shape == (2, 96, 96, 3)
-    assert stored["neutral_images"].shape == (1, 96, 96, 3)
+    assert stored["neutral"].shape == (1, 96, 96, 3)
     assert stored["valence"][...].tolist() == [-0.52, 0.55]
     assert stored["arousal"][...].tolist() == [0.33, 0.41]
     assert stored["landmarks"].shape == (2, 68, 2)
-    assert (stored["images"][...] != stored["neutral_images"][...]).any(axis=(1, 2, 3)).all()
+    assert (stored["images"][...] != stored["neutral"][...]).any(axis=(1, 2, 3)).all()
     with (out / "quarantine" / "000.csv").open() as handle:
         rows = list(csv.DictReader(handle))
     assert [row["item"] for row in rows] == ["gated", "missing"]

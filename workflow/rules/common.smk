@@ -1,15 +1,18 @@
 from affect4d.config import gallery as gallery_config
 from affect4d.config.project import ConfigError, load
+from affect4d.formats.quarantine import BadInput
 from affect4d.source import code_hash
 
 try:
     PROJECT = load(config)
+    CHUNKS = list(gallery_config.chunks(PROJECT.gallery))
 except ConfigError as error:
     raise WorkflowError(f"The configuration has mistakes.\n{error}")
+except BadInput as error:
+    raise WorkflowError(str(error))
 
 config = PROJECT.model_dump(mode="json")
 RESULTS = PROJECT.results
-CHUNKS = list(gallery_config.chunks(PROJECT.gallery))
 
 
 wildcard_constraints:

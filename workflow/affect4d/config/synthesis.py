@@ -28,6 +28,6 @@ class Settings(Section):
     mouth_gap: float = field(
         0.04, "1", "Growth of the opening, of the inter-ocular distance, that is never drawn.", ge=0
     )
-    max_yaw: float = field(45.0, "degrees", "Photographs turned further are refused.", gt=0, le=90)
+    max_yaw: float = field(50.0, "degrees", "Photographs turned further are refused.", gt=0, le=90)
     max_flipped: float = field(0.01, "1", "Largest share of visible triangles that flip.", ge=0)
     max_folded: float = field(0.003, "1", "Largest share of face pixels where the map folds.", ge=0)

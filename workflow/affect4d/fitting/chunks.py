@@ -94,7 +94,7 @@ def write_quarantine(quarantine, path, provenance):
     """Write a chunk's quarantine as CSV with a manifest beside it."""
     with store.atomic(path) as unfinished:
         quarantine.write(unfinished)
-    store.record(store.manifest_of(path), [path], provenance)
+    store.record(path.with_suffix(".manifest.json"), [path], provenance)
 
 
 def read_accepted(path):

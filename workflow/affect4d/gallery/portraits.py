@@ -23,23 +23,25 @@ from affect4d.gallery.texture import hair_colour, paint, texture_uv
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
 
-SIZE = 320
+SIZE = 400
 SUPERSAMPLE = 2
-HALF_HEIGHT_MM = 98.0
-CENTRE_MM = np.array([0.0, 2.0, 40.0])
+HALF_HEIGHT_MM = 145.0
+CENTRE_MM = np.array([0.0, -8.0, 40.0])
 YAW_SD, PITCH_SD, ROLL_SD = 8.0, 3.0, 2.0  # degrees
-HAIR_CENTRE_MM, HAIR_RADII_MM = np.array([0.0, 26.0, 10.0]), (97.0, 93.0)
+HAIR_CENTRE_MM, HAIR_RADII_MM = np.array([0.0, 26.0, 10.0]), (92.0, 90.0)
+COLLAR_MM, SHOULDERS_MM = np.array([0.0, -99.0, 40.0]), (185.0, 92.0)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Camera, light, background and hair of one person's photographs."""
+    """Camera, light, background, hair and clothes of one person's photographs."""
 
     rotation: np.ndarray
     light: np.ndarray
     ambient: float
     background: np.ndarray
     hair: np.ndarray
+    clothes: np.ndarray
 
     def project(self, points):
         """Points (N, 3) mm -> (N, 3): x right, y down in supersampled pixels, depth in mm."""
@@ -115,6 +117,7 @@ def _setting(rng, hair):
         rng.uniform(0.42, 0.55),
         np.clip(background, 20, 235),
         hair,
+        rng.uniform(25, 150) + rng.uniform(-25, 25, 3),
     )
 
 
@@ -135,6 +138,7 @@ def _photograph(model, face, texture, setting):
     _mouth(picture, setting.project(landmarks_on(template, face)[48:60])[:, :2])
     cover = ids >= 0
     picture[cover] = (skin * shade)[cover]
+    picture = _clothes(picture, setting)
     small = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)
 
@@ -162,6 +166,20 @@ def _hair(picture, setting):
     y = np.arange(len(mask), dtype=np.float32)[:, None]
     light = 0.75 + 0.35 * np.clip((centre[1] - y) / axes[1], 0, 1)
     return picture + soft[..., None] * (setting.hair * light[..., None] - picture)
+
+
+def _clothes(picture, setting):
+    """Shoulders up to the collar, in front of where the neck ends."""
+    factor = SIZE * SUPERSAMPLE / 2 / HALF_HEIGHT_MM
+    collar = setting.project(COLLAR_MM[None])[0, :2]
+    axes = tuple(round(radius * factor) for radius in SHOULDERS_MM)
+    centre = (round(collar[0]), round(collar[1]) + axes[1])
+    mask = np.zeros(picture.shape[:2], dtype=np.uint8)
+    cv2.ellipse(mask, centre, axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
+    soft = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), 1.5)[..., None]
+    x = np.arange(picture.shape[1], dtype=np.float32)
+    light = 1.0 - 0.35 * np.abs(x - centre[0] - 0.4 * axes[0] * setting.light[0]) / axes[0]
+    return picture + soft * (setting.clothes * light[None, :, None] - picture)
 
 
 def _mouth(picture, outline):

@@ -60,11 +60,13 @@ class Plane:
     xy : (V, 2) float32 pixels of the scan's vertices
     triangles : (F, 3) int32
     triangle_id : (H, W) int32, -1 where no triangle is seen
+    resolution : pixels per mm
     """
 
     xy: np.ndarray
     triangles: np.ndarray
     triangle_id: np.ndarray
+    resolution: float
 
     def locate(self, xy):
         """The triangle under each position and the barycentric coordinates in it.
@@ -90,7 +92,8 @@ def unroll(cylinder, uv, depth, triangles, keep):
     xy = np.ascontiguousarray(cylinder.pixels(uv), dtype=np.float32)
     height, width = cylinder.shape
     triangle_id, _ = rasterise(xy, depth, triangles, height, width, keep=keep)
-    return Plane(xy, np.ascontiguousarray(triangles, dtype=np.int32), triangle_id)
+    triangles = np.ascontiguousarray(triangles, dtype=np.int32)
+    return Plane(xy, triangles, triangle_id, cylinder.resolution)
 
 
 def sample(values, triangles, triangle, weights):

@@ -10,6 +10,7 @@ from affect4d.geometry.raster import rasterise
 from affect4d.geometry.surface import cotangent
 from affect4d.registration.cylinder import Cylinder
 from affect4d.registration.robust import STABLE
+from affect4d.registration.scan import signed_area
 from affect4d.registration.spline import green
 
 # Room around the template in the plane: a dropped jaw below, other heads elsewhere (mm).
@@ -117,15 +118,8 @@ def single_valued(template, cylinder):
     face = triangle_id[rows, columns]
     front = (depth[template.triangles[face]] * weights[rows, columns]).sum(1)
     shown = (face < 0) | (depth >= front - _FOLD_MM)
-    shown[template.triangles[orientation(uv, template.triangles) <= 0].ravel()] = False
+    shown[template.triangles[signed_area(uv, template.triangles) <= 0].ravel()] = False
     return shown
-
-
-def orientation(uv, triangles):
-    """Signed area (F,) of triangles in the plane, positive where they face outward, mm^2."""
-    a, b, c = uv[triangles[:, 0]], uv[triangles[:, 1]], uv[triangles[:, 2]]
-    ab, ac = b - a, c - a
-    return 0.5 * (ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0])
 
 
 def stable_weights(template):

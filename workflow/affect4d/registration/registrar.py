@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from affect4d.config.registration import Settings
-from affect4d.formats.template import INNER_LIPS
+from affect4d.formats.template import INNER_LIPS, NOSE_TIP
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import edges
 from affect4d.registration.cylinder import sample, unroll
@@ -14,13 +14,12 @@ from affect4d.registration.fill import Filler
 from affect4d.registration.quality import Quality
 from affect4d.registration.reference import (
     fit_cylinder,
-    orientation,
     prepare,
     single_valued,
     stable_weights,
 )
 from affect4d.registration.robust import JAW, Alignment, align, drop_outliers
-from affect4d.registration.scan import mouth_interior, unbroken, whole_pieces
+from affect4d.registration.scan import mouth_interior, outside, signed_area, unbroken, whole_pieces
 from affect4d.registration.spline import SurfaceSpline
 from affect4d.registration.track import Grid
 
@@ -30,6 +29,8 @@ _MOST_DROPPED = 24
 _STIFFNESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 # Scales of the robust placing: coarse to fine.
 _PLACING_MM = (3.0, 2.0, 1.0, 1.0, 1.0)
+# Reach (mm) of the skin that is followed; beyond the inner face, so that no margin cuts it.
+_FACE_MM = 90.0
 # A seen vertex that leaves its neighbours by more than this (mm) is a spike.
 _SPIKE_MM = 3.0
 
@@ -82,6 +83,11 @@ class Registrar:
     template : Template or Reference
         A Template is prepared here (3 s); a Reference was prepared before.
     settings : affect4d.config.registration.Settings, optional
+
+    Attributes
+    ----------
+    template : Template
+    grid : Grid, on which a Tracker follows skin
     """
 
     def __init__(self, template, settings=None):
@@ -91,9 +97,13 @@ class Registrar:
         self._cylinder = fit_cylinder(self.template, self.settings.resolution)
         self._shown = single_valued(self.template, self._cylinder)
         uv, depth = self._cylinder.unwrap(self.template.vertices)
-        inner = self.template.inner & self._shown
         lips = uv[self.template.landmark_vertices[INNER_LIPS]]
-        self.grid = Grid(uv, depth, self.template.triangles, inner, lips)
+        from_tip = np.linalg.norm(
+            self.template.vertices - self.template.landmarks[NOSE_TIP], axis=1
+        )
+        face = (from_tip < _FACE_MM) & self._shown
+        self.grid = Grid(uv, depth, self.template.triangles, face, lips)
+        inner = self.template.inner & self._shown
         weights = np.ones(68)
         weights[JAW] = self.settings.jaw_weight
         self._spline = SurfaceSpline(
@@ -193,7 +203,7 @@ class Registrar:
         """The aligned scan's skin on the cylinder's plane."""
         uv, depth = self._cylinder.unwrap(scan)
         keep = whole_pieces(scan, triangles)
-        keep &= unbroken(scan, uv, triangles, self._cylinder.radius)
+        keep &= unbroken(scan, uv, triangles, self._cylinder.radius) & outside(uv, triangles)
         lips, _ = self._cylinder.unwrap(predicted[self.template.landmark_vertices])
         keep &= ~mouth_interior(uv, lips, triangles)
         return unroll(self._cylinder, uv, depth, triangles, keep)
@@ -204,7 +214,7 @@ class Registrar:
         found = sample(scan, plane.triangles, triangle, weights)
         seen = (triangle >= 0) & self._shown
         seen &= np.abs(self._depth(found) - self._depth(predicted)) < self.settings.max_depth
-        seen[self._judged[orientation(query, self._judged) >= 0].ravel()] = False  # y is down
+        seen[self._judged[signed_area(query, self._judged) >= 0].ravel()] = False  # y is down
         displacement = np.where(seen[:, None], found - predicted, 0.0).astype(np.float32)
         seen &= ~self._spikes(displacement, seen)
         displacement = self.fill(displacement, seen)
@@ -241,7 +251,7 @@ class Registrar:
 
     def _flipped(self, predicted):
         uv, _ = self._cylinder.unwrap(predicted)
-        return float((orientation(uv, self._judged) <= 0).mean())
+        return float((signed_area(uv, self._judged) <= 0).mean())
 
 
 def _averaging(triangles, count):

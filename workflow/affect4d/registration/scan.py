@@ -78,6 +78,22 @@ def _longest_edges(vertices, triangles):
     return np.sqrt(longest)
 
 
+def outside(uv, triangles):
+    """Mask (F,) of the triangles whose outside shows: through a hole one would see the inside.
+
+    The winding that covers more of the plane is taken to be the outside's.
+    """
+    area = signed_area(uv, triangles)
+    return area > 0 if area.sum() > 0 else area < 0
+
+
+def signed_area(uv, triangles):
+    """Area (F,) of triangles in the plane, mm^2; positive where the winding is anticlockwise."""
+    a, b, c = uv[triangles[:, 0]], uv[triangles[:, 1]], uv[triangles[:, 2]]
+    ab, ac = b - a, c - a
+    return 0.5 * (ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0])
+
+
 def _across(uv, triangles, half):
     u = uv[:, 0][triangles]
     return u.max(1) - u.min(1) > half

@@ -5,7 +5,6 @@ placed on the neutral face of its own sequence, because later rooms use frame mi
 """
 
 import hashlib
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,8 +23,6 @@ from affect4d.registration.reference import Reference, prepare
 from affect4d.registration.registrar import Checked, Registrar
 from affect4d.registration.track import Texture, Tracker
 
-log = logging.getLogger(__name__)
-
 _TEXT = ("frame_id", "subject", "sequence", "task", "mesh", "texture", "landmarks")
 
 
@@ -36,7 +33,6 @@ class Frame:
     row: pd.Series
     mesh: Path
     texture: Path | None
-    landmarks: Path
     checked: Checked
 
 
@@ -167,9 +163,7 @@ def _check_frames(registrar, rows, root, quarantine):
             mesh, landmarks = inside(root, row.mesh), inside(root, row.landmarks)
             texture = None if pd.isna(row.texture) else inside(root, row.texture)
             points = read_landmarks(landmarks, dimension=3)
-            frames.append(
-                Frame(row, mesh, texture, landmarks, _check(registrar, points, landmarks))
-            )
+            frames.append(Frame(row, mesh, texture, _check(registrar, points, landmarks)))
         except BadInput as problem:
             quarantine.add(row.frame_id, problem)
     checks = denoise([frame.checked for frame in frames])

@@ -22,9 +22,9 @@ _SMOOTH_MM = 2.0
 # Lighting varies over this distance (mm) and more; it is taken out.
 _LIGHT_MM = 5.0
 # Pictures are not compared this near to where one of them ends.
-_MARGIN_PX = 3
+_MARGIN_PX = 2
 # The flow takes over from the landmarks at this distance (mm) from the inner lips.
-_LIPS_MM = 3.0
+_LIPS_MM = 1.5
 # Corrections beyond this (mm) are no landmark noise: the flow has lost its way.
 _FARTHEST_MM = 6.0
 
@@ -52,7 +52,7 @@ def lookup(image, x, y):
 
 
 class Grid:
-    """The inner face of the template as a picture on its cylinder.
+    """The face of the template as a picture on its cylinder.
 
     Parameters
     ----------
@@ -78,6 +78,13 @@ class Grid:
     def picture(self, values):
         """Values (V, C) at the template's vertices as a picture (H, W, C) float32."""
         return interpolate(*self._raster, self.triangles, values)
+
+    def at_vertices(self, picture):
+        """Values (V, C) of a picture (H, W, C) at the vertices; zero outside it."""
+        height, width = picture.shape[:2]
+        x, y = self.xy.T
+        inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+        return np.where(inside[:, None], lookup(picture, x, y), np.float32(0))
 
     @property
     def shown(self):
@@ -122,12 +129,9 @@ class Tracker:
         flow = self._flow(pattern, known)
         if not self._agrees_better(pattern, known, flow):
             return query
-        x, y = self._grid.xy.T
-        moved = lookup(flow, x, y)
-        height, width = known.shape
-        inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
-        shift = lookup(places, x + moved[:, 0], y + moved[:, 1]) - lookup(places, x, y)
-        return query + np.where(inside[:, None], shift, 0)
+        # a step on the picture is a step on the plane: both are the cylinder's, near enough
+        step = self._grid.at_vertices(flow) * np.float32(plane.resolution / _RESOLUTION)
+        return query + step
 
     def _agrees_better(self, pattern, known, flow):
         """Whether the flow brings this picture nearer to the neutral's."""

@@ -67,10 +67,10 @@ def synthesize_chunk(
     """Synthesize one chunk and write its store and its quarantine.
 
     The store holds, for N accepted pictures of P photographs at S = `settings.size`: images
-    (N, S, S, 3) uint8; class (N,), neutral (N,), sample (N,) int64; valence, arousal (N,)
+    (N, S, S, 3) uint8; class (N,), photograph (N,), sample (N,) int64; valence, arousal (N,)
     float64, the class's medians; landmarks (N, 68, 2) float32, pixels, moved with the face; quality
-    (N, Q) float32; neutral_images (P, S, S, 3) uint8, the photographs' crops, to which `neutral`
-    points. What names and explains them (image_id, class_name, neutral_image_id, ...) are
+    (N, Q) float32; neutral (P, S, S, 3) uint8, the photographs' crops, to which `photograph`
+    points. What names and explains them (image_ids, subjects, photographs, classes, ...) are
     attributes.
 
     Parameters
@@ -166,7 +166,7 @@ class _Collected:
                 {
                     "image_id": name,
                     "class": target.index,
-                    "neutral": len(self.photographs) - 1,
+                    "photograph": len(self.photographs) - 1,
                     "sample": target.sample,
                     "landmarks": made.motion.xy[anatomy.landmark_vertices],
                     "quality": [figures[figure] for figure in FIGURES],
@@ -178,14 +178,14 @@ class _Collected:
         count, size = len(self.rows), self.settings.size
         numbers = {
             name: np.array([row[name] for row in self.rows], dtype=np.int64)
-            for name in ("class", "neutral", "sample")
+            for name in ("class", "photograph", "sample")
         }
         labels = self.atlas.median[numbers["class"]].reshape(count, 2)
         square = (size, size, 3)
         return {
             **numbers,
             "images": np.array(self.images, np.uint8).reshape(count, *square),
-            "neutral_images": np.array(self.neutral, np.uint8).reshape(len(self.neutral), *square),
+            "neutral": np.array(self.neutral, np.uint8).reshape(len(self.neutral), *square),
             "valence": labels[:, 0].copy(),
             "arousal": labels[:, 1].copy(),
             "landmarks": self._column("landmarks").reshape(count, 68, 2),
@@ -199,12 +199,10 @@ class _Collected:
         """What names and explains the store's arrays."""
         return {
             "database": self.database,
-            "image_id": [row["image_id"] for row in self.rows],
-            "class_name": [self.atlas.names[row["class"]] for row in self.rows],
-            "neutral_image_id": [photograph["image_id"] for photograph in self.photographs],
-            "subject": [photograph["subject"] for photograph in self.photographs],
-            "path": [photograph["path"] for photograph in self.photographs],
-            "crop": [photograph["crop"] for photograph in self.photographs],
+            "image_ids": [row["image_id"] for row in self.rows],
+            "subjects": [self.photographs[row["photograph"]]["subject"] for row in self.rows],
+            "classes": list(self.atlas.names),
+            "photographs": self.photographs,
             "quality": list(FIGURES),
             "settings": self.settings.model_dump(mode="json"),
             "units": {"landmarks": "px"},
