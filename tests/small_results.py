@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+
 from affect4d import store
 from affect4d.config.dataset import Settings
 from affect4d.dataset import publish

@@ -6,10 +6,11 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from affect4d import audit, store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_results import CLASSES, build_results
+
+from affect4d import audit, store
 
 IMAGE = "photos-ann1-v-0.9_a+0.5"
 

@@ -9,12 +9,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from PIL import Image
+from small_results import KINDS, write_chunk
+
 from affect4d import store
 from affect4d.config.dataset import Settings
 from affect4d.dataset import publish, splits
 from affect4d.dataset.rows import collect
-from PIL import Image
-from small_results import KINDS, write_chunk
 
 
 @pytest.fixture(scope="module")

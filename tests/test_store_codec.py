@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from affect4d.store import Vertices, codec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from affect4d.store import Vertices, codec
 
 
 def sequence(seed, frames, motion, size=50):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import zarr
+
 from affect4d import store
 
 RNG = np.random.default_rng(0)

@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from affect4d import store
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from affect4d import store
 
 
 @pytest.fixture

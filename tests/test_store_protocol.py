@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+
 from affect4d import store
 from affect4d.store import protocol
 

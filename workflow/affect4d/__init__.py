@@ -1,3 +1,3 @@
-"""affect4d: valence-arousal annotated 4D scans and neutral photographs to labelled image datasets."""
+"""From valence-arousal annotated 4D scans and neutral photographs to labelled image datasets."""
 
 __version__ = "0.1.0"

@@ -97,7 +97,6 @@ def _synthesize(
     from affect4d.fitting.storage import read_model
     from affect4d.formats.images import read_image
     from affect4d.formats.landmarks import read_landmarks
-    from affect4d.formats.template import Template
     from affect4d.synthesis import single
     from affect4d.synthesis.deformations import Atlas
 

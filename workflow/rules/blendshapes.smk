@@ -1,12 +1,3 @@
-CLASS_GROUPS = list(
-    range(-(-PROJECT.affectspace.bins**2 // PROJECT.blendshapes.classes_per_job))
-)
-
-
-wildcard_constraints:
-    group=r"\d+",
-
-
 rule blendshapes:
     input:
         template=f"{RESULTS}/registration/template.manifest.json",

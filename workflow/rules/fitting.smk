@@ -1,8 +1,3 @@
-from affect4d.config import fitting as fitting_config
-
-FIT_CHUNKS = fitting_config.chunk_names(PROJECT.fitting)
-
-
 rule fitting_model:
     input:
         sequences=expand(

@@ -1,6 +1,3 @@
-SYNTHETIC = PROJECT.gallery.source == "synthetic"
-
-
 rule gallery_model:
     input:
         [path for path in (PROJECT.template.mesh, PROJECT.template.landmarks) if path],
@@ -17,8 +14,9 @@ rule gallery_model:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=settings("template", "gallery"),
-        code=code("gallery"),
+        settings=settings("template")
+        | synthetic("annotation_noise", "portraits", "subjects_per_job"),
+        code=code("gallery.model"),
     script:
         "../scripts/gallery_model.py"
 
@@ -42,8 +40,8 @@ if SYNTHETIC:
             mem_mb=3000,
             runtime=60,
         params:
-            settings=settings("gallery"),
-            code=code("gallery"),
+            settings=synthetic("annotation_noise", "portraits"),
+            code=code("gallery.scans"),
         script:
             "../scripts/gallery_scans_synthetic.py"
 
@@ -61,19 +59,12 @@ if SYNTHETIC:
             mem_mb=1000,
             runtime=15,
         params:
-            settings=settings("gallery"),
-            code=code("gallery"),
+            settings=synthetic("portraits", "subjects_per_job"),
+            code=code("gallery.sequences", "gallery.tables"),
         script:
             "../scripts/gallery_annotations_synthetic.py"
 
 else:
-
-    SCAN_ROWS = gallery_config.scan_rows(PROJECT.gallery)
-
-    def chunk_digest(wildcards):
-        """What a chunk's scans depend on: the table's time of change would count annotations."""
-        root = gallery_config.files_root(PROJECT.gallery, RESULTS)
-        return gallery_config.scans_digest(SCAN_ROWS[wildcards.chunk], root)
 
     rule gallery_scans:
         output:
@@ -156,7 +147,7 @@ rule gallery_portraits:
         mem_mb=3000,
         runtime=30,
     params:
-        settings=settings("gallery"),
-        code=code("gallery"),
+        settings=synthetic("annotation_noise", "subjects", "subjects_per_job"),
+        code=code("gallery.portraits"),
     script:
         "../scripts/gallery_portraits.py"

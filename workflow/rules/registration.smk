@@ -37,6 +37,6 @@ rule registration:
     params:
         settings=settings("registration"),
         code=code("registration"),
-        files_root=str(gallery_config.files_root(PROJECT.gallery, RESULTS)),
+        scans_root=lambda wildcards: str(FILES_ROOT),
     script:
         "../scripts/registration.py"

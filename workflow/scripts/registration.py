@@ -10,7 +10,7 @@ with Job(snakemake) as job:
     register_chunk(
         load_registrar(job.root / "registration/template.zarr", job.config("registration")),
         scans=job.root / f"gallery/scans/{job.wildcards.chunk}.csv",
-        root=Path(snakemake.params.files_root),
+        root=Path(snakemake.params.scans_root),
         quarantine=Quarantine("registration", job.strict),
         provenance=lambda item, files, extra: job.provenance(
             item, [job.input.template, *files], extra

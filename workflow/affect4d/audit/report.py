@@ -130,7 +130,8 @@ def _mean_faces(root, template, classes):
 
 def _registration(root, scans, template):
     """Neutral and middle apex frame of up to four people: raw, under `scans`, and registered."""
-    raw, registered, people = [], [], set()
+    raw, registered = [], []
+    people: set[str] = set()
     frames = pd.read_parquet(root / "gallery" / "frames.parquet").set_index("frame_id")
     posed = frames[frames["is_apex"].astype(bool)]
     wanted = ["happiness", "surprise", "disgust", "anger"]

@@ -16,7 +16,7 @@ def field(default: Any, unit: str, description: str, **limits: Any) -> Any:
 
     `limits` are pydantic's (`gt`, `ge`, `lt`, `le`, `min_length`, `pattern`, ...).
     """
-    extra = {"unit": unit}
+    extra: dict[str, Any] = {"unit": unit}
     if callable(default):
         return Field(
             default_factory=default, description=description, json_schema_extra=extra, **limits

@@ -29,7 +29,7 @@ class Synthetic(Section):
     subjects: int = field(24, "people", "Synthetic people.", ge=2, le=999)
     spontaneous: int = field(3, "sequences", "Spontaneous sequences a person.", ge=1, le=9)
     spontaneous_frames: int = field(24, "frames", "Frames of a spontaneous sequence.", ge=8)
-    posed_frames: int = field(6, "frames", "Frames of a posed sequence.", ge=5)
+    posed_frames: int = field(6, "frames", "Frames of a posed sequence.", ge=6)
     frame_rate: float = field(3.0, "Hz", "Frames a second.", gt=0)
     scan_vertices: int = field(
         16000, "vertices", "About how many vertices a raw scan has.", ge=2000
@@ -117,7 +117,8 @@ def scan_rows(settings: Settings) -> dict[str, list[dict[str, str]]]:
     rows = table_rows(settings)
     known: set[str] = set()
     for row in rows:
-        row["frame_id"] = row.get("frame_id") or f"{row['sequence']}/{row['frame'].zfill(5)}"
+        number = row["frame"].partition(".")[0].zfill(5)
+        row["frame_id"] = row.get("frame_id") or f"{row['sequence']}/{number}"
         row["repeated"] = "true" if row["frame_id"] in known else ""
         known.add(row["frame_id"])
     sequences = _by_sequence(rows)

@@ -23,7 +23,7 @@ from affect4d.formats.paths import inside, safe_name
 from affect4d.formats.quarantine import BadInput
 
 TASKS = ("posed", "spontaneous")
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _PER_SEQUENCE = ("subject", "session", "task")
 
 
@@ -130,9 +130,10 @@ def _check_files(row, root, file):
 
 
 def _integer(text, file):
-    if not re.fullmatch(r"[0-9]{1,9}", text):
+    # tables that went through a float column write 3 as 3.0
+    if not re.fullmatch(r"[0-9]{1,9}(\.0*)?", text):
         raise BadInput(file, f"frame {text!r} is not an integer from 0", "number the frames")
-    return int(text)
+    return int(float(text))
 
 
 def _boolean(name, row, file):

@@ -5,6 +5,7 @@ are not.
 """
 
 import json
+import shutil
 from dataclasses import dataclass
 
 import cv2
@@ -64,6 +65,8 @@ def write_portraits(folder, model_path, count, seed, provenance):
     seed : int
     provenance : store.Provenance
     """
+    # the manifest takes in the whole folder: nobody of an earlier build may stay in it
+    shutil.rmtree(folder, ignore_errors=True)
     model = read_model(model_path)
     for number in range(1, count + 1):
         video = f"{number:03d}"

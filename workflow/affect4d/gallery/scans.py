@@ -5,6 +5,8 @@ and 68 landmarks, some of them grossly wrong. The truth is never read by any rul
 benchmarks hold the results to it.
 """
 
+import shutil
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -46,6 +48,8 @@ def scan_chunk(folder, chunk, subjects, model_path, settings, seed, provenance, 
     provenance : (item, inputs) -> store.Provenance
     progress : (iterable, total, what) -> iterable
     """
+    # the manifest takes in the whole folder: nothing of an earlier build may stay in it
+    shutil.rmtree(folder / "scans" / chunk, ignore_errors=True)
     model = read_model(model_path)
     rows, truths = [], []
     for subject in progress(subjects, len(subjects), "people scanned"):
@@ -117,7 +121,6 @@ def _scan_take(model, take, texture, out, settings, seed):
         "faces": faces,
         "units": units,
         "affect": take.affect,
-        "annotation": take.annotation,
         "rotation": np.array([rotation for rotation, _ in poses]),
         "translation": np.array([shift for _, shift in poses]),
         "gross": gross,
@@ -180,9 +183,9 @@ def _spoil(marks, kind, rng):
 def _write_truth(path, truths, rows, provenance):
     """The truth of a chunk: per frame in the order of `frame_ids`, faces quantised."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {
+    arrays: dict[str, np.ndarray | store.Vertices] = {
         name: np.concatenate([truth[name] for truth in truths])
-        for name in ("units", "affect", "annotation", "rotation", "translation", "gross")
+        for name in ("units", "affect", "rotation", "translation", "gross")
     }
     for index, truth in enumerate(truths):
         faces = truth["faces"].astype(np.float32)

@@ -93,11 +93,9 @@ def _spontaneous(settings, subject, number, seed):
 
 def _wander(length, number, rng):
     """From rest through a halt in each quadrant, in random order: (T, 2), |values| <= 1."""
-    halts = [(0.0, 0.0)]
-    for quadrant in rng.permutation(4):
-        place = ((number * 4 + quadrant + 0.5) * _PLASTIC) % 1.0
-        halts.append(_QUADRANTS[quadrant] * (0.02 + 0.96 * place))
-    halts = np.array(halts)
+    order = rng.permutation(4)
+    places = ((number * 4 + order + 0.5)[:, None] * _PLASTIC) % 1.0
+    halts = np.vstack([np.zeros(2), _QUADRANTS[order] * (0.02 + 0.96 * places)])
     # the first frame is the neutral one, the halts share the rest
     position = np.concatenate([[0.0], np.linspace(0, 4, length - 1, endpoint=False) + 1e-9])
     index = np.minimum(position.astype(int), 3)

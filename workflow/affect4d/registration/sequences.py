@@ -67,7 +67,9 @@ def register_chunk(registrar, scans, root, quarantine, provenance, manifest, pro
     scans, root, manifest = Path(scans), Path(root), Path(manifest)
     folder = manifest.parent.parent
     chunk = manifest.name.removesuffix(".manifest.json")
-    table = pd.read_csv(scans, dtype=dict.fromkeys(_TEXT, "string"))
+    table = pd.read_csv(
+        scans, dtype=dict.fromkeys(_TEXT, "string"), keep_default_na=False, na_values=[""]
+    )
     groups = list(table.groupby("sequence", sort=True))
     done = []
     for sequence, rows in progress(groups, len(groups), "sequences"):
@@ -129,7 +131,7 @@ def _register_sequence(registrar, rows, scans, root, quarantine, path, provenanc
     neutral = next(i for i, frame in enumerate(kept) if frame.row.is_neutral)
     vertices = np.stack([result.vertices for result in results])
     qualities = _with_jitter(vertices, [r.quality for r in results], registrar.template.inner)
-    arrays = {
+    arrays: dict[str, np.ndarray | store.Vertices] = {
         "vertices": store.Vertices(vertices, vertices[neutral]),
         "seen": np.stack([result.seen for result in results]),
         "quality": np.array([quality.row() for quality in qualities], dtype=np.float32),
@@ -184,10 +186,10 @@ def _register_frames(registrar, frames, quarantine):
     """
     neutral = next((i for i, frame in enumerate(frames) if frame.row.is_neutral), None)
     tracker = Tracker(registrar.grid)
-    results = {}
-    if neutral is not None:
-        results[neutral] = _register(registrar, frames[neutral], None, tracker, quarantine)
-    if results.get(neutral) is None:
+    if neutral is None:
+        return []
+    results = {neutral: _register(registrar, frames[neutral], None, tracker, quarantine)}
+    if results[neutral] is None:
         return []
     ground = results[neutral].vertices
     for index, frame in enumerate(frames):

@@ -47,7 +47,7 @@ def lookup(image, x, y):
     """Bilinear values (M, C) float32 of an image at pixel positions x, y (M,)."""
     row = 4096  # cv2.remap takes at most 32,767 columns
     maps = [np.resize(part, (-(-len(part) // row), row)).astype(np.float32) for part in (x, y)]
-    values = cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    values = cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return values.reshape(maps[0].size, -1)[: len(x)].astype(np.float32)
 
 
@@ -77,7 +77,8 @@ class Grid:
 
     def picture(self, values):
         """Values (V, C) at the template's vertices as a picture (H, W, C) float32."""
-        return interpolate(*self._raster, self.triangles, values)
+        ids, weights = self._raster
+        return interpolate(ids, weights, self.triangles, values)
 
     def at_vertices(self, picture):
         """Values (V, C) of a picture (H, W, C) at the vertices; zero outside it."""
@@ -102,7 +103,7 @@ class Tracker:
 
     def __init__(self, grid):
         self._grid = grid
-        self._neutral = None
+        self._neutral: tuple[np.ndarray, np.ndarray] | None = None
 
     def follow(self, plane, query, texture):
         """Where the template's vertices lie on a frame's plane.
@@ -126,23 +127,12 @@ class Tracker:
             return query
         if not self._neutral[1].any():
             return query
-        flow = self._flow(pattern, known)
-        if not self._agrees_better(pattern, known, flow):
+        flow = self._flow(self._neutral, pattern, known)
+        if not _agrees_better(self._neutral, pattern, known, flow):
             return query
         # a step on the picture is a step on the plane: both are the cylinder's, near enough
         step = self._grid.at_vertices(flow) * np.float32(plane.resolution / _RESOLUTION)
         return query + step
-
-    def _agrees_better(self, pattern, known, flow):
-        """Whether the flow brings this picture nearer to the neutral's."""
-        neutral, neutral_known = self._neutral
-        rows, columns = np.indices(known.shape, dtype=np.float32)
-        warped = cv2.remap(
-            pattern, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR
-        ).astype(np.int16)
-        both = known & neutral_known
-        before = np.abs(pattern.astype(np.int16) - neutral)[both].sum()
-        return np.abs(warped - neutral)[both].sum() < before
 
     def _pattern(self, plane, places, texture):
         """Skin without its lighting (H, W) uint8, and where it is known (H, W) bool."""
@@ -150,18 +140,18 @@ class Tracker:
         triangle, weights = plane.locate(places.reshape(-1, 2))
         known = (triangle >= 0).reshape(height, width) & self._grid.shown
         colours = texture.colours(plane.triangles, triangle, weights)
-        grey = (colours @ np.float32([0.3, 0.6, 0.1])).reshape(height, width)
+        grey = (colours @ np.array([0.3, 0.6, 0.1], dtype=np.float32)).reshape(height, width)
         sigma = _LIGHT_MM * _RESOLUTION
         mean = _masked_blur(grey, known, sigma)
         contrast = np.where(known, grey - mean, 0)
         spread = np.sqrt(_masked_blur(contrast**2, known, 2 * sigma)) + 4.0
         return np.clip(128 + 48 * contrast / spread, 0, 255).astype(np.uint8), known
 
-    def _flow(self, pattern, known):
+    def _flow(self, reference, pattern, known):
         """Flow (H, W, 2) px from the neutral's picture to this one, smooth, zero where unknown."""
-        neutral, neutral_known = self._neutral
-        search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        flow = search.calc(neutral, pattern, None)
+        neutral, neutral_known = reference
+        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        flow = search.calc(neutral, pattern, None)  # type: ignore[call-overload]  # no first guess
         reach = np.ones((2 * _MARGIN_PX + 1,) * 2, dtype=np.uint8)
         sure = cv2.erode((known & neutral_known).astype(np.uint8), reach).astype(bool)
         sure &= np.linalg.norm(flow, axis=2) < _FARTHEST_MM * _RESOLUTION
@@ -175,6 +165,18 @@ class Tracker:
         total = cv2.GaussianBlur(weight + unknown, (0, 0), sigma)[..., None]
         smooth = cv2.GaussianBlur(flow * weight[..., None], (0, 0), sigma)
         return smooth / np.maximum(total, 1e-3) * self._grid.trust
+
+
+def _agrees_better(reference, pattern, known, flow):
+    """Whether the flow brings this picture nearer to the neutral's."""
+    neutral, neutral_known = reference
+    rows, columns = np.indices(known.shape, dtype=np.float32)
+    warped = cv2.remap(
+        pattern, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR
+    ).astype(np.int16)
+    both = known & neutral_known
+    before = np.abs(pattern.astype(np.int16) - neutral)[both].sum()
+    return np.abs(warped - neutral)[both].sum() < before
 
 
 def _masked_blur(image, mask, sigma):
