@@ -19,10 +19,12 @@ from affect4d.blendshapes.differences import Sequence, spread
 from affect4d.blendshapes.geodesics import Geodesics
 from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
 from affect4d.formats.quarantine import BadInput
+from affect4d.formats.template import NOSE_TIP
 from affect4d.store.protocol import remove
 
 log = logging.getLogger(__name__)
 LEAST_FRAMES = 2
+FADE_MM = 25.0  # width of the rim over which the face ends
 
 
 def fit_group(group, root, template, settings, quarantine, provenance):
@@ -78,6 +80,9 @@ class ClassFitter:
         self.provenance, self.quarantine = provenance, quarantine
         self.vertices, self.triangles = template.vertices, template.triangles
         self.geodesics = Geodesics(self.vertices, self.triangles, settings.outer_radius)
+        far = np.linalg.norm(self.vertices - template.landmarks[NOSE_TIP], axis=1)
+        face = np.clip(1 + (settings.face_radius - far) / FADE_MM, 0, 1)
+        self.face = face.astype(np.float32)[:, None]
 
     def fit(self, classes, frames):
         """Fit classes, keeping those that are current.
@@ -184,7 +189,7 @@ class ClassFitter:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             model.fit(
-                item.D.reshape(len(item.D), -1),
+                (item.D * self.face).reshape(len(item.D), -1),
                 vertices=self.vertices,
                 triangles=self.triangles,
                 geodesics=self.geodesics,

@@ -28,7 +28,14 @@ class Settings(Section):
         "Weights in [0, 1] with maximum 1, or in [-1, 1] with maximum modulus 1.",
     )
     sparsity: float = field(
-        0.15, "mm", "Mean weighted motion below which a vertex far from a centre is at rest.", ge=0
+        0.3, "mm", "Mean weighted motion below which a vertex far from a centre is at rest.", ge=0
+    )
+    face_radius: float = field(
+        90.0,
+        "mm",
+        "Components describe the face up to this distance from the nose tip: neck and ears carry "
+        "a scan's noise. The mean is of the whole head.",
+        gt=0,
     )
     inner_radius: float = field(
         15.0, "mm", "Geodesic distance from a centre up to which motion goes unpenalised.", ge=0
