@@ -273,3 +273,13 @@ def test_explain_knows_neutral_images_too(original):
 def test_explain_refuses_unknown_images_with_a_remedy(original, image_id):
     with pytest.raises(audit.UnknownImage, match="no image has this image_id; did you mean"):
         audit.explain(original, image_id)
+
+
+def test_an_artifact_that_is_gone_with_its_manifest_is_missed(results):
+    (results / "audit.json").write_bytes(store.canonical(audit.audit(results).record()))
+    assert audit.audit(results).whole
+    shutil.rmtree(results / "dataset")
+    (results / "dataset.manifest.json").unlink()
+    verdict = audit.audit(results)
+    assert verdict.exit_code == 1 and "dataset.manifest.json" in verdict.text()
+    assert "audit.json" in audit.invalidate(results, verdict)

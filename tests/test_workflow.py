@@ -1,6 +1,5 @@
 """The whole chain on a small configuration: what is built, what is built again, and what is not."""
 
-import csv
 import io
 import json
 import re
@@ -8,7 +7,6 @@ import subprocess
 
 import numpy as np
 import pandas as pd
-import pytest
 from PIL import Image
 from workflow_tree import Tree
 
@@ -183,30 +181,3 @@ def test_one_core_gives_the_same_bytes(built, tmp_path):
     other = Tree(tmp_path / "one_core")
     other.snakemake(cores=1)
     assert other.checksums() == built.checksums()
-
-
-@pytest.fixture
-def manifest_tree(built, tmp_path):
-    """The same scans as a user's own table of scans."""
-    frames = pd.read_parquet(built.results / "gallery" / "frames.parquet")
-    table = tmp_path / "scans.csv"
-    frames.to_csv(table, index=False)
-    source = {"source": "manifest", "manifest": {"root": str(built.results), "table": str(table)}}
-    tree = Tree(tmp_path / "manifest", {"gallery": source})
-    return tree, table
-
-
-def test_one_changed_annotation_rebuilds_only_what_depends_on_it(manifest_tree):
-    tree, table = manifest_tree
-    tree.snakemake()
-    assert tree.planned() == {}
-    rows = list(csv.DictReader(table.open()))
-    used = next(row for row in rows if row["valence"] not in ("", "0.0"))
-    used["valence"] = str(-float(used["valence"]))
-    with table.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    planned = set(tree.planned())
-    assert {"gallery_annotations", "affectspace", "blendshapes", "synthesis"} <= planned
-    assert not planned & BEFORE_AFFECT

@@ -4,6 +4,7 @@ Nothing is believed that a digest does not cover; labels and counts are compared
 only where their bytes are whole.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,7 @@ def _look(build: Build) -> Verdict:
         Finding(Kind.DAMAGED, name.removesuffix(SUFFIX), name, error.what)
         for name, error in build.unreadable.items()
     ]
+    problems += _find_missing(build)
     problems += _check_files(build)
     problems += _check_inputs(build)
     problems += _find_unlisted(build)
@@ -57,6 +59,7 @@ def _look(build: Build) -> Verdict:
     listed = [file for manifest in build.manifests.values() for file in manifest.files]
     return Verdict(
         artifacts=len(build.manifests) + len(build.unreadable),
+        known=tuple(sorted([*build.manifests, *build.unreadable])),
         files=len(listed),
         bytes=sum(file.size for file in listed),
         problems=tuple(problems),
@@ -66,6 +69,18 @@ def _look(build: Build) -> Verdict:
             for path in protocol.stale_temporaries(build.root)
         ),
     )
+
+
+def _find_missing(build: Build) -> Iterator[Finding]:
+    """Artifacts that the build's own audit saw and that are gone, manifest and all."""
+    try:
+        known = json.loads((build.root / "audit.json").read_bytes())["known"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for name in map(str, known):
+        if name not in build.manifests and name not in build.unreadable:
+            what = "was there when the build was audited and is missing"
+            yield Finding(Kind.DAMAGED, name.removesuffix(SUFFIX), name, what)
 
 
 def _check_files(build: Build) -> Iterator[Finding]:

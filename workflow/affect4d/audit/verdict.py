@@ -35,12 +35,14 @@ class Verdict:
 
     Attributes:
         artifacts, files, bytes: how much was looked at.
+        known: every artifact, so that a later audit misses one that is gone altogether.
         problems: what makes the build not whole.
         notes: what is in the way of nothing, such as leftovers of killed jobs.
         error: why the audit could not look; empty where it could.
     """
 
     artifacts: int = 0
+    known: tuple[str, ...] = ()
     files: int = 0
     bytes: int = 0
     problems: tuple[Finding, ...] = ()
