@@ -7,10 +7,11 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from affect4d.affectspace.classes import OK
 from affect4d.formats.images import encode_jpeg
 from affect4d.geometry.shading import render
 
-FACE = (100, 84)  # rows and columns of one mean face, pixels
+FACE = (150, 126)  # rows and columns of one mean face, pixels
 FACE_FRAME = ((0.0, -8.0, 60.0), 88.0)  # mm about the template's face
 
 
@@ -20,7 +21,7 @@ def mean_faces(template, means, classes, n):
     Parameters
     ----------
     template : Template
-    means : (n * n, V, 3) float32, mm; NaN where the class has no model
+    means : (n * n, V, 3), mm
     classes : DataFrame with class, count, status
     n : int, classes along an axis
 
@@ -28,16 +29,17 @@ def mean_faces(template, means, classes, n):
     -------
     PNG bytes
     """
-    figure = Figure(figsize=(n * 0.92, n * 1.05), dpi=110, layout="constrained")
+    figure = Figure(figsize=(1.1 * n, 1.07 * n), dpi=120, layout="constrained")
     axes = FigureCanvasAgg(figure).figure.subplots()
-    counts = classes.set_index("class")["count"].reindex(range(n * n), fill_value=0).to_numpy()
+    table = classes.set_index("class").loc[range(n * n)]
+    counts = table["count"].to_numpy()
     ground = np.log1p(counts.reshape(n, n).T)
     axes.imshow(
         ground, origin="lower", extent=(-1, 1, -1, 1), cmap="Blues", vmax=ground.max() * 1.6
     )
     width = 2.0 / n
     for index in range(n * n):
-        if not np.isfinite(means[index]).all():
+        if table["status"][index] != OK:
             continue
         face = render(template.vertices + means[index], template.triangles, *FACE, frame=FACE_FRAME)
         left, bottom = -1 + width * (index // n), -1 + width * (index % n)
