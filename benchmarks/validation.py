@@ -3,7 +3,8 @@
     python benchmarks/validation.py --results results --shuffle
 
 With `--shuffle` the labels of all used frames change places, a few times over; it exits with 1
-where the CCC of any size on the test subjects then reaches .05 for either axis.
+where the mean CCC of any size on the test subjects then reaches .05 for either axis. (One shuffle
+alone scatters by about one over the square root of the number of test frames.)
 """
 
 import argparse
@@ -29,7 +30,7 @@ def main():
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--config", type=Path, default=Path("config.yaml"))
     parser.add_argument("--shuffle", action="store_true")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     project = load(yaml.safe_load(arguments.config.read_text()) or {}, str(arguments.config))
     reader = open_reader(
@@ -44,7 +45,7 @@ def main():
         table = tabulate(split, frames, attained, project.validation, project.seed)
         print(table[["components", "status", *MEASURES]].to_string(index=False))
         return 0
-    worst = 0.0
+    found = []
     for repeat in range(arguments.repeats):
         order = stream(project.seed, "shuffle", repeat).permutation(
             len(next(iter(frames.values())))
@@ -55,9 +56,11 @@ def main():
         }
         table = tabulate(split, shuffled, attained, project.validation, project.seed)
         print(table[["components", "status", *MEASURES[:2]]].to_string(index=False))
-        worst = max(worst, np.nanmax(np.abs(table[MEASURES[:2]].to_numpy())))
-    print(f"largest |CCC| with shuffled labels: {worst:.4f}, bound {BOUND}")
-    return int(worst >= BOUND)
+        found.append(table[MEASURES[:2]].to_numpy())
+    mean = np.abs(np.nanmean(found, axis=0)).max()
+    print(f"largest |CCC| of one shuffle: {np.nanmax(np.abs(found)):.4f}")
+    print(f"largest |mean CCC| over {arguments.repeats} shuffles: {mean:.4f}, bound {BOUND}")
+    return int(mean >= BOUND)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -117,7 +118,7 @@ def scan_rows(settings: Settings) -> dict[str, list[dict[str, str]]]:
     rows = table_rows(settings)
     known: set[str] = set()
     for row in rows:
-        number = row["frame"].partition(".")[0].zfill(5)
+        number = re.sub(r"\.0*$", "", row["frame"]).zfill(5)
         row["frame_id"] = row.get("frame_id") or f"{row['sequence']}/{number}"
         row["repeated"] = "true" if row["frame_id"] in known else ""
         known.add(row["frame_id"])

@@ -142,7 +142,7 @@ def _read_obj(path):
         trimesh.load_mesh(path, process=False, maintain_order=True, split_object=False)
     )
     if announced == 0:
-        raise ValueError("no faces")
+        raise ValueError("no faces: truncated?")
     return Mesh(mesh.vertices, mesh.triangles, mesh.uv, _texture(path, _obj_texture(path)))
 
 
