@@ -11,7 +11,8 @@ dataset: .venv/pipeline.done
 	@echo "The dataset is in results/dataset, the report in results/report.html."
 
 test: .venv/test.done
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/workflow
+	$(BIN)/pytest tests/workflow
 
 lint: .venv/test.done
 	$(BIN)/ruff check .

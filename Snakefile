@@ -6,6 +6,9 @@ min_version("9.20")
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/gallery.smk"
 include: "workflow/rules/registration.smk"

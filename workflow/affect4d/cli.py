@@ -94,21 +94,25 @@ def _synthesize(
     crop: bool,
     results: Path,
 ) -> list[tuple[Any, dict[str, Any]]]:
+    from affect4d import store
     from affect4d.fitting.storage import read_model
     from affect4d.formats.images import read_image
     from affect4d.formats.landmarks import read_landmarks
+    from affect4d.registration.reference import Reference
     from affect4d.synthesis import single
+    from affect4d.synthesis.anatomy import anatomy_of
     from affect4d.synthesis.deformations import Atlas
 
     image = read_image(photo)
     marks = read_landmarks(landmarks or photo.with_suffix(".pts"), dimension=2)
     atlas = Atlas(results / "blendshapes" / "atlas.zarr")
     model = read_model(results / "fits" / "model.zarr")
+    prepared = store.open(results / "registration" / "template.zarr")
+    options = {"anatomy": anatomy_of(Reference.restore(prepared).template), "crop": crop}
     if path is not None:
-        return single.synthesize_path(
-            image, marks, _points(path), atlas, model, frames=frames, crop=crop
-        )
-    return [single.synthesize_photograph(image, marks, valence, arousal, atlas, model, crop=crop)]
+        points = _points(path)
+        return single.synthesize_path(image, marks, points, atlas, model, frames=frames, **options)
+    return [single.synthesize_photograph(image, marks, valence, arousal, atlas, model, **options)]
 
 
 def _write(made: list[tuple[Any, dict[str, Any]]], out: Path, folder: bool) -> None:

@@ -25,7 +25,7 @@ rule report:
         artifacts,
         audit=f"{RESULTS}/audit.json",
     output:
-        f"{RESULTS}/report.html",
+        report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Build"),
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:

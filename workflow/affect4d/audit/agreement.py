@@ -17,9 +17,10 @@ _TOLERANCE = 1e-6  # labels may have passed through float32
 def check(build: Build, broken: set[str]) -> list[Finding]:
     """Compare the artifacts that are there and whole.
 
-    Args:
-        build: all manifests.
-        broken: artifacts whose bytes cannot be believed; they are left out.
+    Parameters
+    ----------
+    build : all manifests
+    broken : artifacts whose bytes cannot be believed; they are left out
     """
     whole = {m.artifact for m in build.manifests.values()} - broken
     findings: list[Finding] = []

@@ -30,8 +30,10 @@ def audit(results: Path) -> Verdict:
     compared with those it was built from, files that nobody lists are found, and labels and counts
     are compared across artifacts.
 
-    Returns:
-        The verdict; its `error` says why the audit could not look, if it could not.
+    Returns
+    -------
+    Verdict
+        Its `error` says why the audit could not look, if it could not.
     """
     root = Path(results)
     if not root.is_dir():

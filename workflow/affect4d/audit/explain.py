@@ -37,9 +37,11 @@ class UnknownImage(LookupError):
 class Explanation:
     """Where an image comes from.
 
-    Attributes:
-        record: JSON values: image_id, label, class, quality, photograph, fit, frames,
-            frames_folder (what the frames' files are relative to), steps, versions.
+    Attributes
+    ----------
+    record : dict of JSON values
+        image_id, label, class, quality, photograph, fit, frames, frames_folder (what the frames'
+        files are relative to), steps, versions.
     """
 
     record: dict[str, Any]
@@ -62,9 +64,12 @@ class Explanation:
 def explain(results: Path, image_id: str) -> Explanation:
     """Walk the lineage of one image of the dataset, synthesized or neutral.
 
-    Raises:
-        UnknownImage: no chunk holds it.
-        StoreError: an artifact on the way is damaged or missing.
+    Raises
+    ------
+    UnknownImage
+        No chunk holds it.
+    StoreError
+        An artifact on the way is damaged or missing.
     """
     build = lineage.load(results)
     artifact, chunk, row, photograph = _find(build, image_id)

@@ -14,10 +14,11 @@ from affect4d.store.manifest import REBUILD, SUFFIX
 class Build:
     """All manifests under `root`, by their path relative to it.
 
-    Attributes:
-        root: the results folder, absolute.
-        manifests: those that are what was written.
-        unreadable: the others, with what is wrong.
+    Attributes
+    ----------
+    root : the results folder, absolute
+    manifests : those that are what was written
+    unreadable : the others, with what is wrong
     """
 
     root: Path

@@ -19,7 +19,9 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
     Files that no manifest lists are deleted inside stores only, and nothing outside the results
     folder ever. Leftovers of killed jobs go too.
 
-    Returns:
+    Returns
+    -------
+    list of str
         What was deleted, relative to the results folder; empty where the verdict had no problem.
     """
     build = lineage.load(results)

@@ -33,12 +33,13 @@ class Finding:
 class Verdict:
     """The outcome of an audit.
 
-    Attributes:
-        artifacts, files, bytes: how much was looked at.
-        known: every artifact, so that a later audit misses one that is gone altogether.
-        problems: what makes the build not whole.
-        notes: what is in the way of nothing, such as leftovers of killed jobs.
-        error: why the audit could not look; empty where it could.
+    Attributes
+    ----------
+    artifacts, files, bytes : how much was looked at
+    known : every artifact, so that a later audit misses one that is gone altogether
+    problems : what makes the build not whole
+    notes : what is in the way of nothing, such as leftovers of killed jobs
+    error : why the audit could not look; empty where it could
     """
 
     artifacts: int = 0

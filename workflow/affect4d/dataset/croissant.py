@@ -55,7 +55,9 @@ def describe(
 ) -> dict:
     """The metadata of the dataset in `folder`; its `data/*.parquet` must be there.
 
-    Returns:
+    Returns
+    -------
+    dict
         JSON-LD: every shard with its sha256, one record set whose fields are the columns.
     """
     shards = sorted((folder / "data").glob("*.parquet"))

@@ -30,17 +30,21 @@ def publish(
 ) -> None:
     """Build the dataset from the synthesis chunks.
 
-    Args:
-        chunks: stores `synthesis/{database}/{chunk}.zarr`.
-        kinds: database -> "photograph" or "rendered".
-        out: the folder `dataset`; its manifest becomes `dataset.manifest.json` beside it.
-        settings: name, image format, shares of the splits.
-        seed: the build's seed; decides with the subjects' names who is in which split.
-        provenance: what it is built from.
+    Parameters
+    ----------
+    chunks : stores `synthesis/{database}/{chunk}.zarr`
+    kinds : database -> "photograph" or "rendered"
+    out : the folder `dataset`; its manifest becomes `dataset.manifest.json` beside it
+    settings : name, image format, shares of the splits
+    seed : the build's seed; decides with the subjects' names who is in which split
+    provenance : what it is built from
 
-    Raises:
-        StoreError: a chunk is damaged, or another writer is at the dataset.
-        ValueError: there is no image, or an image_id occurs twice.
+    Raises
+    ------
+    StoreError
+        A chunk is damaged, or another writer is at the dataset.
+    ValueError
+        There is no image, or an image_id occurs twice.
     """
     rows = collect(chunks, kinds)
     people = splits.assign(rows, settings.validation, settings.test, seed)

@@ -20,17 +20,23 @@ MEAN = -1  # sample of the images that show a class's mean
 def collect(chunks: list[Path], kinds: dict[str, str]) -> pd.DataFrame:
     """The rows of all synthesis chunks.
 
-    Args:
-        chunks: stores `synthesis/{database}/{chunk}.zarr`.
-        kinds: database -> "photograph" or "rendered".
+    Parameters
+    ----------
+    chunks : stores `synthesis/{database}/{chunk}.zarr`
+    kinds : database -> "photograph" or "rendered"
 
-    Returns:
+    Returns
+    -------
+    DataFrame
         One row an image, by database and image_id: the dataset's columns but `image` and `split`,
         and `store`, `array`, `index`, which say where the pixels lie.
 
-    Raises:
-        StoreError: a chunk is damaged.
-        ValueError: two images have the same image_id, or no image was synthesized.
+    Raises
+    ------
+    StoreError
+        A chunk is damaged.
+    ValueError
+        Two images have the same image_id, or no image was synthesized.
     """
     tables = [table for path in chunks for table in _read_chunk(path, kinds) if len(table)]
     rows = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"class": []})

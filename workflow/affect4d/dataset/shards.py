@@ -34,15 +34,18 @@ def write_shards(
 ) -> dict[str, list[str]]:
     """Write `{split}-00000-of-0000N.parquet` for every split that has rows.
 
-    Args:
-        folder: where the shards go; made if absent.
-        rows: the dataset's rows with their `split`, and `store`, `array`, `index`.
-        columns: what is written, in this order.
-        shard_rows: the largest number of rows a shard.
-        image_format: "jpeg" or "png".
-        quality: of JPEG.
+    Parameters
+    ----------
+    folder : where the shards go; made if absent
+    rows : the dataset's rows with their `split`, and `store`, `array`, `index`
+    columns : what is written, in this order
+    shard_rows : the largest number of rows a shard
+    image_format : "jpeg" or "png"
+    quality : of JPEG
 
-    Returns:
+    Returns
+    -------
+    dict of lists of str
         The names of the shards of each split.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,12 +14,15 @@ def assign(rows: pd.DataFrame, validation: float, test: float, seed: int) -> pd.
     Subjects are ordered by a hash of seed, database and name; the first go to the test, the next to
     validation. A share above zero gets at least one subject where three or more are there.
 
-    Args:
-        rows: with columns database and subject.
-        validation, test: shares of the subjects.
-        seed: the build's seed.
+    Parameters
+    ----------
+    rows : with columns database and subject
+    validation, test : shares of the subjects
+    seed : the build's seed
 
-    Returns:
+    Returns
+    -------
+    DataFrame
         One row a subject, sorted: database, subject, split, images.
     """
     table = rows.groupby(["database", "subject"], sort=True).size().reset_index(name="images")

@@ -50,8 +50,10 @@ def describe(neutral: str) -> dict:
 def encode(vertices: Vertices) -> np.ndarray:
     """Quantise to (T, V, 3) uint16, or uint32 where two frames of a chunk are too far apart for it.
 
-    Raises:
-        ValueError: a coordinate is not finite, or further than 10 m from the neutral face.
+    Raises
+    ------
+    ValueError
+        A coordinate is not finite, or further than 10 m from the neutral face.
     """
     neutral = np.asarray(vertices.neutral, np.float32)
     stored = np.empty(vertices.values.shape, np.uint16)

@@ -35,16 +35,21 @@ def write(
 
     The data are read back and compared before they get their name; the manifest is written last.
 
-    Args:
-        path: ends in `.zarr`; the manifest becomes `X.manifest.json` beside it.
-        arrays: booleans, integers and floats, kept exactly; `Vertices`, kept within .005 mm a
-            coordinate. The neutral face of `Vertices` called `name` is kept as `name_neutral`.
-        attributes: JSON values, such as names and lists of strings.
-        provenance: what it was built from, for the manifest.
+    Parameters
+    ----------
+    path : ends in `.zarr`; the manifest becomes `X.manifest.json` beside it
+    arrays : dict of arrays and Vertices
+        Booleans, integers and floats, kept exactly; `Vertices`, kept within .005 mm a coordinate.
+        The neutral face of `Vertices` called `name` is kept as `name_neutral`.
+    attributes : JSON values, such as names and lists of strings
+    provenance : what it was built from, for the manifest
 
-    Raises:
-        StoreError: another writer is at it, or what was read back is not what was written.
-        ValueError, TypeError: something in `arrays` or `attributes` cannot be stored.
+    Raises
+    ------
+    StoreError
+        Another writer is at it, or what was read back is not what was written.
+    ValueError, TypeError
+        Something in `arrays` or `attributes` cannot be stored.
     """
     path = Path(path)
     if path.suffix != ".zarr":
@@ -58,9 +63,11 @@ def write(
 def open(path: Path) -> "Store":
     """Open a committed store for reading.
 
-    Raises:
-        StoreError: it has no valid manifest, a file is missing or of another size, or the metadata
-            are not what was written.
+    Raises
+    ------
+    StoreError
+        It has no valid manifest, a file is missing or of another size, or the metadata are not what
+        was written.
     """
     return Store(Path(path))
 

@@ -36,13 +36,14 @@ PACKAGES = (
 class Provenance:
     """What an artifact is built from.
 
-    Attributes:
-        root: the results folder; paths inside it are recorded relative to it, all others absolute.
-        rule: the rule that builds it.
-        item: the wildcards of the rule, or the item within a chunk.
-        inputs: manifests of other artifacts, and files from outside.
-        settings: the part of the configuration that matters, as JSON values.
-        code: the digest of the library modules that matter.
+    Attributes
+    ----------
+    root : the results folder; paths inside it are recorded relative to it, all others absolute
+    rule : the rule that builds it
+    item : the wildcards of the rule, or the item within a chunk
+    inputs : manifests of other artifacts, and files from outside
+    settings : the part of the configuration that matters, as JSON values
+    code : the digest of the library modules that matter
     """
 
     root: Path
@@ -55,8 +56,10 @@ class Provenance:
     def describe(self) -> dict:
         """The provenance as JSON values, with the digest of each input and the packages' versions.
 
-        Raises:
-            StoreError: an input is missing.
+        Raises
+        ------
+        StoreError
+            An input is missing.
         """
         described = {
             "inputs": {
@@ -137,8 +140,10 @@ def versions() -> dict[str, str]:
 def canonical(content: object) -> bytes:
     """The one serialisation of JSON values that manifests use: sorted keys, one newline at the end.
 
-    Raises:
-        TypeError, ValueError: something in it is no JSON value, or is NaN or infinite.
+    Raises
+    ------
+    TypeError, ValueError
+        Something in it is no JSON value, or is NaN or infinite.
     """
     text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
@@ -147,8 +152,10 @@ def canonical(content: object) -> bytes:
 def digest(path: Path) -> str:
     """The sha256 of a file.
 
-    Raises:
-        StoreError: it is missing or no regular file.
+    Raises
+    ------
+    StoreError
+        It is missing or no regular file.
     """
     try:
         with Path(path).open("rb") as file:
@@ -170,8 +177,10 @@ def record(manifest_path: Path, files: list[Path], provenance: Provenance | None
 
     A folder stands for all files below it, but the manifest itself.
 
-    Raises:
-        StoreError: a file is missing.
+    Raises
+    ------
+    StoreError
+        A file is missing.
     """
     manifest_path = Path(manifest_path)
     every = sorted({file for path in files for file in _expand(Path(path))} - {manifest_path})
@@ -219,8 +228,10 @@ def write_manifest(path: Path, files: list[File], provenance: Provenance | None)
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest, trusting nothing in it that its own digest does not cover.
 
-    Raises:
-        StoreError: it is missing, or not byte for byte what was written.
+    Raises
+    ------
+    StoreError
+        It is missing, or not byte for byte what was written.
     """
     path = Path(path)
     try:

@@ -57,8 +57,10 @@ def is_temporary(path: Path) -> bool:
 def lock(path: Path) -> Iterator[None]:
     """Hold the right to write the artifact `path`.
 
-    Raises:
-        StoreError: another writer holds it, in this process or any other.
+    Raises
+    ------
+    StoreError
+        Another writer holds it, in this process or any other.
     """
     name = path.with_name(f".{path.name}.lock")
     descriptor = _acquire(name)

@@ -97,6 +97,8 @@ class _Editor:
     def __init__(self, photo, landmarks, model, settings, fitting_settings, anatomy, crop):
         self.photo, self.crop, self.settings = photo, crop, settings or Settings()
         fitted = fit(photo, landmarks, model, fitting_settings or FittingSettings())
+        gates = [name for name, shut in fitted.quality.items() if name.startswith("gate_") and shut]
+        self.gated = (f"the fit was refused ({', '.join(gates)})",) if gates else None
         self.part = (
             square_around(fitted.landmarks, self.settings.margin, self.settings.size)
             if crop
@@ -118,7 +120,7 @@ class _Editor:
             image = self.photo.copy()
             self.part.view(image)[...] = made.image
         figures = measure(self.scene, made, self.settings)
-        reason = refusal(figures, self.settings)
+        reason = refusal(figures, self.settings) or self.gated
         return image, {
             "class": target.name,
             "valence": target.valence,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "slurm")
 
 
@@ -25,7 +25,7 @@ class Tree:
                 shutil.copytree(ROOT / part, self.folder / part, ignore=ignored)
             else:
                 shutil.copy(ROOT / part, self.folder / part, follow_symlinks=False)
-        small = yaml.safe_load((ROOT / "tests" / "small.yaml").read_text())
+        small = yaml.safe_load(Path(__file__).with_name("small.yaml").read_text())
         self.configure({**small, **(config or {})})
         self.results = self.folder / "results"
 
