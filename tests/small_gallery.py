@@ -96,6 +96,7 @@ def _write(root, subject, kind, motion, affect, apexes):
     return pd.DataFrame(columns).assign(
         subject=subject,
         sequence=sequence,
+        task=task,
         frame=range(count),
         valence=affect[:, 0],
         arousal=affect[:, 1],

@@ -77,7 +77,10 @@ def build_results(root, photograph):
         made.blendshapes(name, (valence, arousal), frames[frames["class"] == index])
     items = [root / f"blendshapes/{name}.manifest.json" for name, _, _ in CLASSES.values()]
     made.files("blendshapes/chunks/0", items, ["affectspace/affectspace", "registered/chunks/c0"])
-    made.store("blendshapes/atlas", {"median": np.zeros((100, 2))}, {}, ["blendshapes/chunks/0"])
+    median = np.full((100, 2), np.nan)
+    for index, (_, *place) in CLASSES.items():
+        median[index] = place
+    made.store("blendshapes/atlas", {"median": median}, {}, ["blendshapes/chunks/0"])
     made.neutrals("photos", ["ann", "bob"], photograph)
     made.fits("photos", ["ann1", "bob1"])
     provenance = made.provenance("synthesis", ["fits/photos/000", "blendshapes/atlas"])

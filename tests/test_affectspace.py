@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from affect4d import store
 from affect4d.affectspace import Grid
 from affect4d.affectspace.build import build_affectspace
-from affect4d.affectspace.classes import classify, summarise
+from affect4d.affectspace.classes import classify, report_classes, summarise
 from affect4d.config.affectspace import Settings
 from affect4d.formats.quarantine import BadInput, Quarantine
 
@@ -87,6 +87,7 @@ def frames_table():
             "sequence": "q",
             "frame": range(7),
             "subject": ["s", "s", "t", "t", "t", "t", "t"],
+            "task": ["spontaneous"] * 3 + ["posed"] + ["spontaneous"] * 3,
             "valence": [0.1, 0.15, 1.4, np.nan, np.nan, 0.1, 0.1],
             "arousal": [0.1, 0.12, 0.0, np.nan, 0.2, 0.1, 0.1],
         }
@@ -103,6 +104,27 @@ def test_every_frame_gets_one_status_and_bad_annotations_a_row():
     assert table["class"].tolist() == [55, 55, -1, -1, -1, -1, -1]
     assert [row.item for row in quarantine.rows] == ["c", "e"]
     assert "1.4" in quarantine.rows[0].rule and quarantine.rows[0].remedy
+
+
+def test_a_spontaneous_frame_without_annotation_is_quarantined():
+    quarantine = Quarantine("affectspace")
+    frames = frames_table().assign(task="spontaneous")
+    table = classify(frames, dict.fromkeys("abcdefg", 0), GRID, quarantine, "frames.parquet")
+    assert table["status"][3] == "quarantined"
+    assert "d" in [row.item for row in quarantine.rows]
+
+
+def test_a_class_without_a_model_has_a_row_and_strict_stops_there():
+    flags = dict.fromkeys("abcdefg", 0)
+    frames = classify(frames_table(), flags, GRID, Quarantine("affectspace"), "frames")
+    classes = summarise(frames, GRID, 2, 2)
+    quarantine, settings = Quarantine("affectspace"), Settings(min_frames=2, min_subjects=2)
+    report_classes(classes, settings, quarantine)
+    assert len(quarantine.rows) == 99
+    assert {row.item for row in quarantine.rows} == {GRID.name(i) for i in range(100) if i != 55}
+    assert "0 frames" in quarantine.rows[0].rule and "min_frames" in quarantine.rows[0].remedy
+    with pytest.raises(BadInput, match=r"classes\.parquet"):
+        report_classes(classes, settings, Quarantine("affectspace", strict=True))
 
 
 def test_strict_stops_at_the_first_bad_annotation():
@@ -148,4 +170,5 @@ def test_the_job_reads_flags_and_gives_the_same_bytes_twice(tmp_path):
     assert contents[0] == contents[1]
     status = pd.read_parquet(tmp_path / "a/frames.parquet")["status"].value_counts()
     assert status.to_dict() == {"unannotated": 45, "used": 35, "unregistered": 20, "flagged": 5}
-    assert (tmp_path / "a/quarantine.csv").read_text() == "room,item,file,rule,remedy\n"
+    rows = pd.read_csv(tmp_path / "a/quarantine.csv")
+    assert rows["rule"].str.startswith("the class holds").all()

@@ -160,10 +160,12 @@ def test_labels_that_are_not_the_class_median_are_found(results):
     seal(results, "affectspace/affectspace", path.parent)
     text = audited(results).text()
     assert "affectspace/classes.parquet: the median valence of class 7" in text
-    classes = pd.read_parquet(path.with_name("classes.parquet"))
-    classes.loc[7, "median_valence"] -= 0.005
-    classes.to_parquet(path.with_name("classes.parquet"), index=False)
-    seal(results, "affectspace/affectspace", path.parent)
+    atlas = results / "blendshapes/atlas.zarr"
+    median = store.open(atlas)["median"][...]
+    median[7, 0] -= 0.005
+    made = store.read_manifest(store.manifest_of(atlas))
+    inputs = [results / name for name in made.inputs]
+    store.write(atlas, {"median": median}, {}, store.Provenance(results, "atlas", "atlas", inputs))
     assert f"the valence of {IMAGE} is not the median of its class" in audited(results).text()
 
 
@@ -282,4 +284,14 @@ def test_an_artifact_that_is_gone_with_its_manifest_is_missed(results):
     (results / "dataset.manifest.json").unlink()
     verdict = audit.audit(results)
     assert verdict.exit_code == 1 and "dataset.manifest.json" in verdict.text()
-    assert "audit.json" in audit.invalidate(results, verdict)
+    audit.invalidate(results, verdict)
+    assert audit.audit(results).exit_code == 1
+
+
+def test_what_was_invalidated_is_missed_until_it_is_rebuilt(results):
+    (results / "audit.json").write_bytes(store.canonical(audit.audit(results).record()))
+    shard = next((results / "dataset").rglob("*.parquet"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert audit.invalidate(results, audited(results))
+    assert not shard.exists()
+    assert "dataset.manifest.json" in audited(results).text() and audited(results).exit_code == 1

@@ -39,11 +39,14 @@ def template():
     return make_template(vertices.reshape(-1, 3), triangles, landmarks)
 
 
-def write_sequence(folder, name, subject, faces, neutral, apex=(), task="posed"):
+def write_sequence(folder, name, subject, faces, neutral, apex=(), task="posed", flagged=()):
     count = len(faces)
     store.write(
         folder / f"{name}.zarr",
-        {"vertices": store.Vertices(np.asarray(faces, np.float32), faces[0].astype(np.float32))},
+        {
+            "vertices": store.Vertices(np.asarray(faces, np.float32), faces[0].astype(np.float32)),
+            "flags": np.array([k in flagged for k in range(count)], dtype=np.uint8),
+        },
         {
             "subject": subject,
             "task": task,
@@ -274,3 +277,15 @@ def test_dealing_gives_every_image_to_one_chunk():
     names = chunk_names(Settings(chunks=2))
     parts = [list(deal(accepted, name, names)["image_id"]) for name in names]
     assert parts == [["i0", "i2", "i4"], ["i1", "i3"]]
+
+
+def test_flagged_frames_teach_nothing(template, tmp_path):
+    face = template.vertices
+    wild = face + np.float32(40)
+    path = write_sequence(
+        tmp_path, "s1_anger", "s1", np.array([face, face + 1, wild, wild]), [0, 2], [1, 3],
+        flagged=[2, 3],
+    )  # fmt: skip
+    neutrals, apexes = gather_faces([path])
+    np.testing.assert_allclose(neutrals["s1"], face, atol=0.02)
+    np.testing.assert_allclose(apexes, np.ones_like(face)[None], atol=0.02)

@@ -63,7 +63,7 @@ def build(results, database, quarantine=None, **settings):
         Settings(databases={"db": database}, **settings),
         results,
         quarantine,
-        lambda further: Provenance(results, "neutrals", "db", [], further, ""),
+        lambda files, further: Provenance(results, "neutrals", "db", files, further, ""),
     )
     folder = results / "neutrals" / "db"
     rows = pd.read_csv(folder / "quarantine.csv")

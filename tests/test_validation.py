@@ -1,5 +1,7 @@
 """Metrics, CCA, support vector regression and Table 1."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr
 from sklearn.cross_decomposition import CCA
 
+from affect4d import store
 from affect4d.affectspace.build import build_affectspace
 from affect4d.config.affectspace import Settings as PlaneSettings
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
@@ -281,3 +284,30 @@ def test_a_gallery_without_apexes_is_refused_in_one_line(gallery):
     )
     with pytest.raises(BadInput, match="apex"):
         prepare(source, Settings(components=[3], **SMALL), 0)
+
+
+def test_a_gallery_without_apexes_gets_a_table_that_says_so(tmp_path):
+    small_gallery.build(tmp_path, subjects=3, length=20)
+    frames = pd.read_parquet(tmp_path / "gallery/frames.parquet")
+    for path in (tmp_path / "registered").glob("*.zarr"):
+        if "spontaneous" not in path.name:
+            shutil.rmtree(path)
+            store.manifest_of(path).unlink()
+    kept = frames[frames["task"] == "spontaneous"].assign(status="used", **{"class": 0})
+    (tmp_path / "affectspace").mkdir()
+    kept.to_parquet(tmp_path / "affectspace/frames.parquet", index=False)
+    quarantine = Quarantine("validation")
+    settings = Settings(components=[2, 84])
+    build_validation(
+        tmp_path, small_gallery.template(), settings, BlendshapeSettings(), 0, quarantine
+    )
+    table = pd.read_csv(tmp_path / "validation/table1.csv")
+    assert table["status"].str.contains("span no basis").all()
+    assert table[["ccc_valence", "mse_arousal"]].isna().all().all()
+    assert table["paper_ccc_valence"].tolist()[1] == 0.63
+    assert [row.item for row in quarantine.rows] == ["table1"]
+    with pytest.raises(BadInput, match="span no basis"):
+        build_validation(
+            tmp_path, small_gallery.template(), settings, BlendshapeSettings(), 0,
+            Quarantine("validation", strict=True),
+        )  # fmt: skip

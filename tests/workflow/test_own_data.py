@@ -139,7 +139,8 @@ def test_strict_stops_at_the_first_mistake_with_its_line(own_data, tmp_path):
     tree = Tree(tmp_path / "strict", config(own_data[0], strict=True))
     done = tree.snakemake("results/gallery/frames.manifest.json", check=False)
     assert done.returncode
-    assert any("; " in line and "ERROR" in line for line in done.stderr.splitlines())
+    lines = [line for line in done.stderr.splitlines() if " ERROR " in line]
+    assert any(str(own_data[0]) in line and line.count("; ") == 1 for line in lines), lines
 
 
 def test_one_changed_annotation_rebuilds_only_what_depends_on_it(own_build, own_data):

@@ -95,6 +95,8 @@ def _synthesize(
     results: Path,
 ) -> list[tuple[Any, dict[str, Any]]]:
     from affect4d import store
+    from affect4d.config.fitting import Settings as FittingSettings
+    from affect4d.config.synthesis import Settings as SynthesisSettings
     from affect4d.fitting.storage import read_model
     from affect4d.formats.images import read_image
     from affect4d.formats.landmarks import read_landmarks
@@ -108,11 +110,24 @@ def _synthesize(
     atlas = Atlas(results / "blendshapes" / "atlas.zarr")
     model = read_model(results / "fits" / "model.zarr")
     prepared = store.open(results / "registration" / "template.zarr")
-    options = {"anatomy": anatomy_of(Reference.restore(prepared).template), "crop": crop}
+    options = {
+        "anatomy": anatomy_of(Reference.restore(prepared).template),
+        "crop": crop,
+        "settings": SynthesisSettings(**_built_with(results, "synthesis")),
+        "fitting_settings": FittingSettings(**_built_with(results, "fits", "fitting")),
+    }
     if path is not None:
         points = _points(path)
         return single.synthesize_path(image, marks, points, atlas, model, frames=frames, **options)
     return [single.synthesize_photograph(image, marks, valence, arousal, atlas, model, **options)]
+
+
+def _built_with(results: Path, folder: str, section: str | None = None) -> dict[str, Any]:
+    """What the build's own chunks were made with; nothing, so the defaults, before any."""
+    from affect4d.store import read_manifest
+
+    chunks = sorted((results / folder).glob("*/*.manifest.json"))
+    return read_manifest(chunks[0]).settings.get(section or folder, {}) if chunks else {}
 
 
 def _write(made: list[tuple[Any, dict[str, Any]]], out: Path, folder: bool) -> None:

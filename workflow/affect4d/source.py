@@ -1,19 +1,23 @@
-"""Which code an artifact was made by: a hash over a room's modules and all they import.
+"""What a rule depends on beside its inputs: the code that it runs, and files outside the build.
 
-Comments, docstrings and layout do not count, so that a build re-runs for a change of meaning only.
+Of a room's modules and all they import, comments, docstrings and layout do not count, so that a
+build re-runs for a change of meaning only. Outside files count by name, size and time.
 """
 
 import ast
 import functools
 import hashlib
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 _ROOT = Path(__file__).parent
 _PACKAGE = _ROOT.name
+_DATA = {".j2", ".yaml", ".pts"}
 
 
 def code_hash(*rooms: str) -> str:
-    """Hash over the modules of `rooms` and, transitively, the modules of this package they import.
+    """Hash over the modules and data of `rooms` and, transitively, all modules they import.
 
     Parameters
     ----------
@@ -36,7 +40,30 @@ def code_hash(*rooms: str) -> str:
     digest = hashlib.sha256()
     for name in sorted(seen):
         digest.update(f"{name} {_read(seen[name])[0]}\n".encode())
+    for path in sorted({path for room in rooms for path in _data(room)}):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(_ROOT).as_posix()} {content}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def file_state(files: Iterable[Path]) -> str:
+    """Digest of the names, sizes and times of change of the files that are there."""
+    lines = []
+    for path in sorted(files):
+        try:
+            state = path.stat()
+        except OSError:
+            continue
+        if not stat.S_ISDIR(state.st_mode):
+            lines.append(f"{path} {state.st_size} {state.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _data(name: str) -> list[Path]:
+    """The templates, layouts and landmarks that lie among a room's modules."""
+    base = _ROOT.joinpath(*name.split("."))
+    folder = base if base.is_dir() else base.parent
+    return [p for p in folder.rglob("*") if p.suffix in _DATA and p.is_file()]
 
 
 def _modules(name: str) -> list[Path]:

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 from affect4d.config import fitting as fitting_config
 from affect4d.config import gallery as gallery_config
 from affect4d.config.project import ConfigError, load
 from affect4d.formats.quarantine import BadInput
-from affect4d.source import code_hash
+from affect4d.source import code_hash, file_state
 
 try:
     PROJECT = load(config)
@@ -50,9 +52,24 @@ def code(*rooms):
     return code_hash(*rooms)
 
 
+def template_files(wildcards):
+    """A template of the user's own."""
+    return [path for path in (PROJECT.template.mesh, PROJECT.template.landmarks) if path]
+
+
 def chunk_digest(wildcards):
     """What a chunk's scans depend on: the table's time of change would count annotations."""
-    return gallery_config.scans_digest(SCAN_ROWS[wildcards.chunk], FILES_ROOT)
+    rows = SCAN_ROWS[wildcards.chunk]
+    files = gallery_config.scan_files(rows, FILES_ROOT)
+    return [gallery_config.scans_digest(rows, FILES_ROOT), file_state(files)]
+
+
+def database_digest(wildcards):
+    """Names, sizes and times of an outside database's files: a repaired one counts."""
+    root = PROJECT.neutrals.databases[wildcards.database]
+    if root.root is None or root.built_folder:
+        return ""
+    return file_state(Path(root.root).rglob("*"))
 
 
 def built_database(wildcards):
@@ -81,5 +98,5 @@ def artifacts(wildcards):
         *expand(rules.synthesis.output, **databases),
         *(f"{RESULTS}/{name}.manifest.json" for name in single.split()),
         *(f"{RESULTS}/{folder}.manifest.json" for folder in built if folder),
-        *([f"{RESULTS}/gallery/model.manifest.json"] if SYNTHETIC else []),
+        *([f"{RESULTS}/gallery/model.manifest.json"] if SYNTHETIC or any(built) else []),
     ]

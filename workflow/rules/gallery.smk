@@ -1,6 +1,6 @@
 rule gallery_model:
     input:
-        [path for path in (PROJECT.template.mesh, PROJECT.template.landmarks) if path],
+        template_files,
     output:
         f"{RESULTS}/gallery/model.manifest.json",
     log:

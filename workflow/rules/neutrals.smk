@@ -17,5 +17,6 @@ rule neutrals:
     params:
         settings=settings("neutrals"),
         code=code("neutrals"),
+        files=database_digest,
     script:
         "../scripts/neutrals.py"

@@ -1,4 +1,6 @@
 rule registration_template:
+    input:
+        template_files,
     output:
         f"{RESULTS}/registration/template.manifest.json",
     log:

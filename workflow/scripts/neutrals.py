@@ -12,5 +12,5 @@ with Job(snakemake) as job:
         settings,
         job.root,
         Quarantine("neutrals", job.strict),
-        lambda further: job.provenance(name, job.input, further),
+        lambda files, further: job.provenance(name, [*job.input, *files], further),
     )

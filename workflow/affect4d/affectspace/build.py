@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from affect4d import store
-from affect4d.affectspace.classes import classify, summarise
+from affect4d.affectspace.classes import classify, report_classes, summarise
 from affect4d.affectspace.grid import Grid
 from affect4d.affectspace.histogram import draw_histogram
 
@@ -57,6 +57,7 @@ def build_affectspace(gallery, registered, out, settings, quarantine):
     flags = registration_flags(registered, table["sequence"].unique())
     frames = classify(table, flags, grid, quarantine, f"gallery/{gallery.name}")
     classes = summarise(frames, grid, settings.min_frames, settings.min_subjects)
+    report_classes(classes, settings, quarantine)
     writers = {
         "frames.parquet": lambda path: frames.to_parquet(path, index=False),
         "classes.parquet": lambda path: classes.to_parquet(path, index=False),

@@ -21,12 +21,12 @@ def classify(frames, flags, grid, quarantine, source):
     Parameters
     ----------
     frames : DataFrame
-        The gallery's table: frame_id, sequence, frame, subject, valence, arousal (and more).
+        The gallery's table: frame_id, sequence, frame, subject, task, valence, arousal (and more).
     flags : mapping of frame_id to int
         The registration flags of every registered frame; 0 is clean.
     grid : Grid
     quarantine : Quarantine
-        Receives each annotation that is outside the plane or only half there.
+        Receives each annotation that is missing, outside the plane or only half there.
     source : path
         Named as the file in the quarantine's rows.
 
@@ -40,7 +40,9 @@ def classify(frames, flags, grid, quarantine, source):
     missing = table[["valence", "arousal"]].isna().to_numpy()
     registered = table["frame_id"].isin(flags).to_numpy()
     flagged = table["frame_id"].map(flags).fillna(0).to_numpy() != 0
-    bad = (assigned == INVALID) & ~missing.all(1)
+    # posed frames are not annotated; a spontaneous one should be (rule 1)
+    expected = ~missing.all(1) | (frames["task"] == "spontaneous").to_numpy()
+    bad = (assigned == INVALID) & expected
     status = np.select(
         [bad, missing.all(1), ~registered, flagged],
         [QUARANTINED, UNANNOTATED, UNREGISTERED, FLAGGED],
@@ -58,8 +60,26 @@ def _bad_annotation(row, grid, source):
         source,
         f"annotation of {row.frame_id} (valence {row.valence:g}, arousal {row.arousal:g}) "
         f"is not in [{grid.low:g}, {grid.high:g}]",
-        "correct it, or leave both values empty",
+        "correct it, or drop the row",
     )
+
+
+def report_classes(classes, settings, quarantine):
+    """Put every class that gets no model into quarantine: no image will show it (rule 5).
+
+    Parameters
+    ----------
+    classes : DataFrame, as `summarise` returns it
+    settings : config.affectspace.Settings
+    quarantine : Quarantine
+    """
+    for row in classes[classes["status"] != OK].itertuples():
+        rule = (
+            f"the class holds {row.count} frames of {row.subjects} people, fewer than "
+            f"{settings.min_frames} of {settings.min_subjects}"
+        )
+        remedy = "annotate more frames there, or lower affectspace.min_frames or min_subjects"
+        quarantine.add(row.name, BadInput("affectspace/classes.parquet", rule, remedy))
 
 
 def summarise(frames, grid, min_frames, min_subjects):

@@ -10,7 +10,8 @@ from affect4d.audit.lineage import Build
 from affect4d.audit.verdict import Finding, Kind
 from affect4d.store.manifest import SUFFIX
 
-_GALLERY, _AFFECTSPACE, _DATASET = "gallery/frames", "affectspace/affectspace", "dataset"
+_GALLERY, _AFFECTSPACE = "gallery/frames", "affectspace/affectspace"
+_ATLAS, _DATASET = "blendshapes/atlas", "dataset"
 _TOLERANCE = 1e-6  # labels may have passed through float32
 
 
@@ -32,9 +33,11 @@ def check(build: Build, broken: set[str]) -> list[Finding]:
         if _GALLERY in whole:
             findings += _check_frame_count(build, len(frames))
     tables = {name: _labels(build, name) for name in sorted(whole) if _is_synthesis(build, name)}
-    if classes is not None:
+    if _ATLAS in whole:
+        atlas = store.open(build.root / f"{_ATLAS}.zarr")
+        medians = pd.DataFrame(atlas["median"][...], columns=["valence", "arousal"])
         for name, labels in tables.items():
-            findings += _check_labels(name, labels, classes)
+            findings += _check_labels(name, labels, medians)
     if _DATASET in whole:
         findings += _check_dataset(build, tables)
     return findings
@@ -77,11 +80,11 @@ def _labels(build: Build, artifact: str) -> pd.DataFrame:
     )
 
 
-def _check_labels(name: str, labels: pd.DataFrame, classes: pd.DataFrame) -> Iterator[Finding]:
-    """Every label is the median of its class."""
-    medians = classes.reindex(labels["class"])
+def _check_labels(name: str, labels: pd.DataFrame, medians: pd.DataFrame) -> Iterator[Finding]:
+    """Every label is the median of the frames behind its class's mean."""
+    medians = medians.reindex(labels["class"])
     for axis in ("valence", "arousal"):
-        wrong = ~np.isclose(labels[axis], medians[f"median_{axis}"], rtol=0, atol=_TOLERANCE)
+        wrong = ~np.isclose(labels[axis], medians[axis], rtol=0, atol=_TOLERANCE)
         for image_id in labels.loc[wrong, "image_id"]:
             what = f"the {axis} of {image_id} is not the median of its class"
             yield Finding(Kind.DAMAGED, name, f"{name}.zarr/{axis}", what)

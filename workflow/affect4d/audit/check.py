@@ -61,7 +61,7 @@ def _look(build: Build) -> Verdict:
     listed = [file for manifest in build.manifests.values() for file in manifest.files]
     return Verdict(
         artifacts=len(build.manifests) + len(build.unreadable),
-        known=tuple(sorted([*build.manifests, *build.unreadable])),
+        known=tuple(sorted({*build.manifests, *build.unreadable, *_known(build.root)})),
         files=len(listed),
         bytes=sum(file.size for file in listed),
         problems=tuple(problems),
@@ -75,14 +75,18 @@ def _look(build: Build) -> Verdict:
 
 def _find_missing(build: Build) -> Iterator[Finding]:
     """Artifacts that the build's own audit saw and that are gone, manifest and all."""
-    try:
-        known = json.loads((build.root / "audit.json").read_bytes())["known"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    for name in map(str, known):
+    for name in _known(build.root):
         if name not in build.manifests and name not in build.unreadable:
             what = "was there when the build was audited and is missing"
-            yield Finding(Kind.DAMAGED, name.removesuffix(SUFFIX), name, what)
+            yield Finding(Kind.OPEN, name.removesuffix(SUFFIX), name, what, "run snakemake")
+
+
+def _known(root: Path) -> list[str]:
+    """The artifacts of the last audit that was written down; none where there is none."""
+    try:
+        return [str(name) for name in json.loads((root / "audit.json").read_bytes())["known"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _check_files(build: Build) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ import pandas as pd
 from affect4d import store
 from affect4d.audit import lineage
 from affect4d.audit.lineage import Build
-from affect4d.store import Store
+from affect4d.store import Manifest, Store, StoreError
 from affect4d.store.manifest import SUFFIX
 
 _FRAMES_SHOWN = 12
@@ -143,9 +143,18 @@ def _photograph(build: Build, database: str, photograph: dict) -> dict:
     return {"database": database, **photograph, **row.to_dict()}
 
 
+def _manifest(build: Build, artifact: str) -> Manifest:
+    name = artifact + SUFFIX
+    if name in build.unreadable:
+        raise build.unreadable[name]
+    if name not in build.manifests:
+        raise StoreError(build.root / name, "is missing", "run `affect4d audit`")
+    return build.manifests[name]
+
+
 def _fit(build: Build, artifact: str, image_id: str) -> dict:
     """The fit of a photograph, from the store that the chunk was built from."""
-    inputs = build.manifests[artifact + SUFFIX].inputs
+    inputs = _manifest(build, artifact).inputs
     source = next(name for name in inputs if name.startswith("fits/"))
     name = source.removesuffix(SUFFIX) + ".zarr"
     fits = store.open(build.root / name)
@@ -170,7 +179,7 @@ def _frames(build: Build, frame_ids: list[str]) -> list[dict]:
 
 def _frames_folder(build: Build) -> Path:
     """The folder that the frames' files are relative to; the results folder if it built them."""
-    settings = build.manifests["gallery/frames" + SUFFIX].settings
+    settings = _manifest(build, "gallery/frames").settings
     return build.root / settings.get("files_root", "")
 
 
@@ -181,7 +190,7 @@ def _steps(build: Build, behind: list[str]) -> dict:
     steps: dict[str, dict] = {}
     versions: dict[str, set[str]] = {}
     for name in dict.fromkeys(every):
-        manifest = build.manifests[name]
+        manifest = _manifest(build, name.removesuffix(SUFFIX))
         about = {"artifact": manifest.artifact, "settings": manifest.settings}
         steps.setdefault(manifest.rule, about | {"code": manifest.code})
         for package, version in manifest.versions.items():

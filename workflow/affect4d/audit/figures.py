@@ -63,9 +63,10 @@ def contact_sheet(rows, gap=4):
 
     Parameters
     ----------
-    rows : list of lists of (H, W, 3) uint8 pictures of equal size
+    rows : list of lists of (H, W, 3) uint8 pictures of equal size; empty ones are left out
     gap : int, white pixels between pictures
     """
+    rows = [row for row in rows if row] or [[np.full((1, 1, 3), 255, dtype=np.uint8)]]
     width = max(sum(p.shape[1] + gap for p in row) for row in rows)
     height = sum(row[0].shape[0] + gap for row in rows)
     sheet = np.full((height, width, 3), 255, dtype=np.uint8)

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
+from affect4d import store
 from affect4d.audit import lineage
 from affect4d.audit.lineage import Build
 from affect4d.audit.verdict import Kind, Verdict
 from affect4d.store import protocol
 from affect4d.store.manifest import SUFFIX
-
-# Reports on the build: they are written again from what is rebuilt.
-_REPORTS = ("audit.json", "report.html")
 
 
 def invalidate(results: Path, verdict: Verdict) -> list[str]:
@@ -34,8 +32,12 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
     changed = damaged | stale | {_manifest(name.removesuffix(".zarr")) for name in uncommitted}
     # A manifest goes before its data, so that none stands beside other data if this is interrupted.
     doomed = sorted(changed | build.dependents(changed))
-    deleted = [*doomed, *sorted(gone), *(_REPORTS if doomed or gone else ())]
+    deleted = [*doomed, *sorted(gone)]
     deleted = [name for name in deleted if _remove(build.root, name)]
+    if deleted and (build.root / "audit.json").exists():
+        # the next audit must miss what is gone now, should nobody rebuild it
+        with store.atomic(build.root / "audit.json") as unfinished:
+            unfinished.write_bytes(store.canonical(verdict.record()))
     return [*deleted, *(build.relative(path) for path in protocol.sweep(build.root))]
 
 

@@ -157,6 +157,11 @@ def scans_digest(rows: list[dict[str, str]], root: Path) -> str:
     return hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:16]
 
 
+def scan_files(rows: list[dict[str, str]], root: Path) -> list[Path]:
+    """Every file that the rows name."""
+    return [root / row[name] for row in rows for name in FILE_COLUMNS if row[name]]
+
+
 def missing_files(row: dict[str, str], root: Path) -> list[str]:
     """The columns that name a file which is not there."""
     return [name for name in FILE_COLUMNS if row[name] and not _is_file(root / row[name])]

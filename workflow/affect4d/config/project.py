@@ -40,7 +40,10 @@ class Project(Section):
 
     results: str = field("results", "1", "Folder that receives everything that is built.")
     strict: bool = field(
-        False, "1", "Stop at the first bad input instead of putting it into quarantine."
+        False,
+        "1",
+        "Stop at the first bad input instead of putting it into quarantine. It concerns what is "
+        "built from then on; what is built already stays.",
     )
     seed: int = field(0, "1", "Mixed into every named random stream.", ge=0)
     template: TemplateSettings = field(TemplateSettings, "1", "The common topology.")

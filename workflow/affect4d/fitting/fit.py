@@ -30,6 +30,7 @@ class Fit:
     offset : (V, 2) float32, pixels; project(vertices)[:, :2] + offset meets the landmarks
     landmarks : (68, 2) float64, pixels
     quality : dict of floats, see `affect4d.fitting.quality.measure`
+    image : (H, W, 3) uint8, the photograph; None where the fit was read from a store
     """
 
     camera: Camera
@@ -39,6 +40,7 @@ class Fit:
     offset: np.ndarray
     landmarks: np.ndarray
     quality: dict = field(default_factory=dict)
+    image: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 def fit(image, landmarks, model, settings=None):
@@ -79,7 +81,7 @@ def fit(image, landmarks, model, settings=None):
         ),
         settings,
     )
-    return Fit(state.camera, identity, expression, vertices, offset, landmarks, quality)
+    return Fit(state.camera, identity, expression, vertices, offset, landmarks, quality, image)
 
 
 def _check(image, landmarks):

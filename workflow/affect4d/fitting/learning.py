@@ -53,7 +53,7 @@ def learn_model(sequences, template, settings):
 
 
 def gather_faces(sequences):
-    """Neutral faces and apex differences of registered sequences.
+    """Neutral faces and apex differences of registered sequences, flagged frames left out.
 
     Returns
     -------
@@ -64,12 +64,13 @@ def gather_faces(sequences):
     for path in sorted(sequences):
         sequence = store.open(path)
         attributes = sequence.attributes
-        neutral_frames = np.flatnonzero(attributes["is_neutral"])
+        sound = sequence["flags"][...] == 0
+        neutral_frames = np.flatnonzero(sound & attributes["is_neutral"])
         if not len(neutral_frames):
             continue
         neutral = sequence["vertices"][neutral_frames].mean(0, dtype=np.float64)
         faces[attributes["subject"]].append(neutral)
-        apex_frames = np.flatnonzero(attributes["is_apex"])
+        apex_frames = np.flatnonzero(sound & attributes["is_apex"])
         if attributes["task"] == "posed" and len(apex_frames):
             apex = sequence["vertices"][apex_frames].mean(0, dtype=np.float64)
             apexes.append((apex - neutral).astype(np.float32))

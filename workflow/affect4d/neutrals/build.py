@@ -34,7 +34,7 @@ def build_neutrals(name, database, settings, results, quarantine, provenance):
     settings : affect4d.config.neutrals.Settings
     results : Path, the results folder
     quarantine : affect4d.formats.quarantine.Quarantine
-    provenance : function (dict of further settings) -> affect4d.store.Provenance
+    provenance : (further inputs, further settings) -> affect4d.store.Provenance
     """
     folder = results / "neutrals" / name
     manifest = folder / "neutrals.manifest.json"
@@ -64,7 +64,7 @@ def build_neutrals(name, database, settings, results, quarantine, provenance):
             *(folder / table for table in ("candidates.parquet", "accepted.csv", "quarantine.csv")),
             *sorted((folder / "images").iterdir()),
         ],
-        provenance({"sources": _digest(candidates)}),
+        provenance(_sources(chosen), {"candidates": _digest(candidates)}),
     )
 
 
@@ -106,6 +106,12 @@ def _write_tables(folder, name, database, candidates, chosen, quarantine):
         pd.DataFrame(rows, columns=ACCEPTED).to_csv(path, index=False, lineterminator="\n")
     with store.atomic(folder / "quarantine.csv") as path:
         quarantine.write(path)
+
+
+def _sources(chosen):
+    """The accepted images and their landmark files, where they lie in the database."""
+    files = [path for c in chosen for path in (c.path, c.landmarks_path) if path]
+    return sorted(set(files))
 
 
 def _digest(candidates):

@@ -22,6 +22,7 @@ from affect4d.registration.quality import FLAGS, MEASURES
 from affect4d.registration.reference import Reference, prepare
 from affect4d.registration.registrar import Checked, Registrar
 from affect4d.registration.track import Texture, Tracker
+from affect4d.store.protocol import remove
 
 _TEXT = ("frame_id", "subject", "sequence", "task", "mesh", "texture", "landmarks")
 
@@ -74,6 +75,7 @@ def register_chunk(registrar, scans, root, quarantine, provenance, manifest, pro
     done = []
     for sequence, rows in progress(groups, len(groups), "sequences"):
         rows = rows.sort_values("frame", kind="stable")
+        path = None
         try:
             path = folder / f"{safe_name(sequence, scans)}.zarr"
             made_from = provenance(sequence, _files(rows, root), {"rows": _digest(rows)})
@@ -81,6 +83,9 @@ def register_chunk(registrar, scans, root, quarantine, provenance, manifest, pro
                 _register_sequence(registrar, rows, scans, root, quarantine, path, made_from)
             done.append(store.manifest_of(path))
         except BadInput as problem:
+            if path is not None:  # what an earlier, better version of the sequence left
+                remove(store.manifest_of(path))
+                remove(path)
             quarantine.add(sequence, problem)
     rejected = folder / "quarantine" / f"{chunk}.csv"
     with store.atomic(rejected) as unfinished:
@@ -182,18 +187,19 @@ def _check(registrar, points, file):
 def _register_frames(registrar, frames, quarantine):
     """(index, Registered) of every frame whose mesh can be read, in order of the frames.
 
-    The neutral frame is placed on the template, the others on it; empty without a neutral frame.
+    The first usable neutral frame is placed on the template, the others on it; empty without one.
     """
-    neutral = next((i for i, frame in enumerate(frames) if frame.row.is_neutral), None)
     tracker = Tracker(registrar.grid)
-    if neutral is None:
+    results, ground = {}, None
+    for index in (i for i, frame in enumerate(frames) if frame.row.is_neutral):
+        results[index] = _register(registrar, frames[index], None, tracker, quarantine)
+        if results[index] is not None:
+            ground = results[index].vertices
+            break
+    if ground is None:
         return []
-    results = {neutral: _register(registrar, frames[neutral], None, tracker, quarantine)}
-    if results[neutral] is None:
-        return []
-    ground = results[neutral].vertices
     for index, frame in enumerate(frames):
-        if index != neutral:
+        if index not in results:
             results[index] = _register(registrar, frame, ground, tracker, quarantine)
     return [(index, results[index]) for index in sorted(results) if results[index] is not None]
 

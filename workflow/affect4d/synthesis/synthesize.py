@@ -26,14 +26,14 @@ class Edit:
     interior: bool
 
 
-def synthesize(fit, deformation, *, image, settings=None, anatomy=None):
+def synthesize(fit, deformation, *, image=None, settings=None, anatomy=None):
     """The photograph with a deformation imposed on its face.
 
     Parameters
     ----------
     fit : affect4d.fitting.Fit
     deformation : (V, 3) array, mm, in the template's frame; zero returns the photograph
-    image : (H, W, 3) uint8, the photograph
+    image : (H, W, 3) uint8, the photograph; the fit's own when absent
     settings : affect4d.config.synthesis.Settings, optional
     anatomy : affect4d.synthesis.Anatomy, optional
         Of the template whose topology the fit has; menpo3d's when absent.
@@ -45,8 +45,11 @@ def synthesize(fit, deformation, *, image, settings=None, anatomy=None):
     Raises
     ------
     ValueError
-        Shapes do not agree, or the deformation is not finite.
+        Shapes do not agree, the deformation is not finite, or there is no photograph.
     """
+    image = fit.image if image is None else image
+    if image is None:
+        raise ValueError("the fit was read from a store: give the photograph as `image`")
     settings = settings or Settings()
     anatomy = anatomy or default_anatomy()
     settled = anatomy.settle(deformation)

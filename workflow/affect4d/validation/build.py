@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from affect4d import store
+from affect4d.formats.quarantine import BadInput
 from affect4d.validation.basis import make_patch
 from affect4d.validation.features import Reader
-from affect4d.validation.table import describe_split, draw_table, prepare, tabulate
+from affect4d.validation.table import describe_split, draw_table, prepare, tabulate, unmeasured
 
 
 def open_reader(root, template, settings, blendshapes, quarantine):
@@ -45,12 +46,18 @@ def build_validation(root, template, settings, blendshapes, seed, quarantine):
     Raises
     ------
     BadInput
-        There are no apex frames, no used frames, or only one subject.
+        There are no apex frames, no used frames, or only one subject, and the quarantine is
+        strict; else the table says so in place of figures.
     """
     reader = open_reader(root, template, settings, blendshapes, quarantine)
-    split, frames, attained = prepare(reader, settings, seed)
-    table = tabulate(split, frames, attained, settings, seed)
-    parts = describe_split(split, frames)
+    try:
+        split, frames, attained = prepare(reader, settings, seed)
+        table = tabulate(split, frames, attained, settings, seed)
+        parts = describe_split(split, frames)
+    except BadInput as problem:  # the rest of the build does not depend on this proof
+        quarantine.add("table1", problem)
+        table = unmeasured(settings.components, problem.rule)
+        split = parts = pd.DataFrame(columns=["subject", "part", "frames"])
     writers = {
         "table1.csv": lambda path: table.to_csv(path, index=False, float_format="%.6f"),
         "split.csv": lambda path: parts.to_csv(path, index=False),

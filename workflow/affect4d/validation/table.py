@@ -93,15 +93,23 @@ def tabulate(split, frames, attained, settings, seed):
             test = np.array([subject in held for subject in frames[size].subjects])
             rng = stream(seed, "validation", size)
             row |= evaluate(frames[size][~test], frames[size][test], settings, rng)
-        row |= {
-            f"paper_{name}": value
-            for name, value in zip(MEASURES, PAPER.get(size, [np.nan] * 4), strict=True)
-        }
         rows.append(row)
         log.info("%d components: %s", size, _brief(row))
+    return _beside_paper(rows)
+
+
+def unmeasured(components, reason):
+    """The table where nothing could be measured: a row a number of components, with the reason."""
+    return _beside_paper([{"components": size, "status": reason} for size in sorted(components)])
+
+
+def _beside_paper(rows):
     bounds = [f"{name}_{side}" for name in MEASURES for side in ("low", "high")]
-    columns = ["components", "status", *MEASURES, *bounds, *(f"paper_{m}" for m in MEASURES)]
-    return pd.DataFrame(rows).reindex(columns=columns)
+    columns = ["components", "status", *MEASURES, *bounds]
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    paper = [PAPER.get(size, [np.nan] * 4) for size in table["components"]]
+    table[[f"paper_{name}" for name in MEASURES]] = np.array(paper, dtype=float)
+    return table
 
 
 def _brief(row):
@@ -131,7 +139,8 @@ def draw_table(path, table, split):
     for axes, name in zip(panels, ("ccc", "mse"), strict=True):
         for axis, colour in zip(AXES, ("tab:blue", "tab:orange"), strict=True):
             key = f"{name}_{axis}"
-            reach = [table[key] - table[f"{key}_low"], table[f"{key}_high"] - table[key]]
+            low, high = (table[f"{key}_{side}"].astype(float) for side in ("low", "high"))
+            reach = [table[key] - low, high - table[key]]
             axes.errorbar(
                 table["components"],
                 table[key],
@@ -149,7 +158,7 @@ def draw_table(path, table, split):
         axes.minorticks_off()
         axes.axhline(0, color="0.7", linewidth=0.8)
     panels[0].legend(fontsize=8)
-    parts = split["part"].value_counts()
+    parts = split["part"].value_counts().reindex([TEST, TRAIN], fill_value=0)
     figure.suptitle(
         f"{parts[TEST]} test subjects, {parts[TRAIN]} training subjects; "
         "bars: 95 % over test subjects; crosses: the paper, on 4DFAB",
