@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cProfile
 import pstats
+import sys
 import tempfile
 from pathlib import Path
 
@@ -137,13 +138,15 @@ def print_errors(frames):
 
 def print_flags(frames):
     gross, sound = frames[frames.gross], frames[~frames.gross]
-    print(f"gross frames without a flag: {(gross['flags'] == 0).sum()} of {len(gross)}")
+    missed = int((gross["flags"] == 0).sum())
+    print(f"gross frames without a flag: {missed} of {len(gross)}")
     false = sound["flags"] > 0
     print(f"sound frames with a flag: {false.sum()} of {len(sound)} ({100 * false.mean():.1f} %)")
     for bit, name in enumerate(FLAGS):
         count = int(((sound["flags"].to_numpy() >> bit) & 1).sum())
         if count:
             print(f"  {name}: {count}")
+    return missed
 
 
 def main():
@@ -158,10 +161,11 @@ def main():
         registrar = load_registrar(results / "registration/template.zarr", Settings())
         frames = evaluate(results, registrar, arguments.singles)
     print_errors(frames)
-    print_flags(frames)
+    missed = print_flags(frames)
     if profile is not None:
         print_stages(profile)
+    return int(missed > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -50,7 +50,7 @@ def write_chunk(root, database, number, subjects, provenance=None):
             ],
             "subjects": [subjects[p] for p in photograph],
             "quality": ["flipped", "folded"],
-            "settings": {"margin": 0.3, "size": 8},
+            "settings": {"margin": 0.3, "size": 8, "blend": "warp"},
         },
         provenance,
     )

@@ -81,6 +81,12 @@ def _checksums(folder: Path) -> str:
     )
 
 
+_BLENDS = {
+    "warp": "the photograph was moved accordingly",
+    "poisson": "the deformed face was rendered into the photograph and Poisson blended",
+}
+
+
 def _card(
     rows: pd.DataFrame,
     columns: list[Column],
@@ -112,6 +118,7 @@ def _card(
         width=first["images"].shape[2],
         encoding="PNG (lossless)" if settings.image_format == "png" else lossy,
         margin=first.attributes["settings"]["margin"],
+        blend=_BLENDS[first.attributes["settings"]["blend"]],
         by_split=_counts(synthesized, ["split"]),
         by_database=_counts(synthesized, ["database", "kind"]),
         by_class=_counts(synthesized, ["class", "class_name", "valence", "arousal"]),
