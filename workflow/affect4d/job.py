@@ -12,13 +12,13 @@ from typing import Any
 
 from affect4d.config.project import Project
 from affect4d.formats.quarantine import BadInput
-from affect4d.store import Provenance
+from affect4d.store import Provenance, StoreError
 
 log = logging.getLogger("affect4d")
 
 
 class Job:
-    """Context of one rule's run; a BadInput that leaves it ends the run with its one line.
+    """Context of one rule's run; a BadInput or StoreError that leaves it ends it with one line.
 
     Attributes
     ----------
@@ -33,8 +33,7 @@ class Job:
         self.strict = bool(snakemake.config["strict"])
         self.seed = int(snakemake.config["seed"])
         self.input, self.output = snakemake.input, snakemake.output
-        self.wildcards, self.threads = snakemake.wildcards, snakemake.threads
-        self.rule = snakemake.rule
+        self.wildcards, self.rule = snakemake.wildcards, snakemake.rule
         self.settings: dict[str, Any] = dict(snakemake.params.settings)
         self.code: str = snakemake.params.code
         self._project = Project.model_validate(self.settings)
@@ -92,7 +91,7 @@ class Job:
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, BadInput):
+        if isinstance(error, BadInput | StoreError):
             log.error("%s", error)
             sys.exit(1)
         if error is not None and kind is not SystemExit:

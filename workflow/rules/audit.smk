@@ -25,7 +25,9 @@ rule report:
         artifacts,
         audit=f"{RESULTS}/audit.json",
     output:
-        report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Build"),
+        report(
+            f"{RESULTS}/report.html", caption="../report/report.rst", category="Build"
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:

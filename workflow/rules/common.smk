@@ -54,7 +54,9 @@ def code(*rooms):
 
 def template_files(wildcards):
     """A template of the user's own."""
-    return [path for path in (PROJECT.template.mesh, PROJECT.template.landmarks) if path]
+    return [
+        path for path in (PROJECT.template.mesh, PROJECT.template.landmarks) if path
+    ]
 
 
 def chunk_digest(wildcards):
@@ -98,5 +100,9 @@ def artifacts(wildcards):
         *expand(rules.synthesis.output, **databases),
         *(f"{RESULTS}/{name}.manifest.json" for name in single.split()),
         *(f"{RESULTS}/{folder}.manifest.json" for folder in built if folder),
-        *([f"{RESULTS}/gallery/model.manifest.json"] if SYNTHETIC or any(built) else []),
+        *(
+            [f"{RESULTS}/gallery/model.manifest.json"]
+            if SYNTHETIC or any(built)
+            else []
+        ),
     ]

@@ -14,7 +14,6 @@ _TONES = np.array(
 )
 _HAIR = np.array([(38, 28, 22), (70, 48, 32), (112, 78, 46), (30, 30, 32), (96, 88, 82)])
 _IRIS = np.array([(84, 58, 36), (70, 96, 112), (78, 92, 60), (60, 44, 30)])
-_SKIN_LOW_MM = 22.0
 
 
 def texture_uv(template):

@@ -17,11 +17,6 @@ class Similarity:
         """Transform points (..., 3)."""
         return self.scale * (np.asarray(points) @ self.rotation.T) + self.translation
 
-    def inverse(self):
-        """The transform that undoes this one."""
-        rotation = self.rotation.T
-        return Similarity(1.0 / self.scale, rotation, -(rotation @ self.translation) / self.scale)
-
 
 def fit_similarity(source, target, weights=None, scale=True):
     """The similarity (or rigid motion) that carries source onto target in least squares.
