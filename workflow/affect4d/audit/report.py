@@ -102,10 +102,11 @@ def write_report(root, out, template, config, audit):
 
 
 _TABLE1_NOTE = (
-    "Scaler, CCA and SVR see training subjects only; the basis is spanned by the apex frames of all "
-    "subjects, as in the paper, unless validation.basis_subjects says train_only. Intervals are "
-    "95 % bootstrap intervals over test subjects. The paper's columns were measured on 4DFAB, other people and other annotations than "
-    "this gallery's: they are shown for comparison of shape, not as a target."
+    "Scaler, CCA and SVR see training subjects only; the basis is spanned by the apex frames of "
+    "all subjects, as in the paper, unless validation.basis_subjects says train_only. Intervals "
+    "are 95 % bootstrap intervals over test subjects. The paper's columns were measured on 4DFAB, "
+    "other people and other annotations than this gallery's: they are shown for comparison of "
+    "shape, not as a target."
 )
 
 
