@@ -1,5 +1,6 @@
 """The code hash follows meaning and imports, and nothing else."""
 
+import os
 import shutil
 
 import pytest
@@ -68,3 +69,24 @@ def test_a_module_can_be_named_and_an_unknown_room_is_an_error(tree):
     assert source.code_hash("audit.report") != source.code_hash("audit.figures")
     with pytest.raises(ValueError, match="no room"):
         source.code_hash("kitchen")
+
+
+def test_a_rooms_templates_and_layouts_count_too(tree):
+    before = source.code_hash("dataset"), source.code_hash("registration")
+    card = tree / "dataset" / "card.md.j2"
+    card.write_text(card.read_text() + "\nOne more line.\n")
+    assert source.code_hash("dataset") != before[0]
+    assert source.code_hash("registration") == before[1]
+
+
+def test_outside_files_count_by_name_size_and_time(tmp_path):
+    file = tmp_path / "scan.ply"
+    file.write_bytes(b"one")
+    os.utime(file, (1, 1))
+    before = source.file_state([file])
+    assert source.file_state([file, tmp_path / "absent.ply", tmp_path]) == before
+    os.utime(file, (1, 2))
+    touched = source.file_state([file])
+    file.write_bytes(b"other")
+    os.utime(file, (1, 2))
+    assert len({before, touched, source.file_state([file])}) == 3
