@@ -9,7 +9,8 @@ from scipy.spatial import cKDTree
 
 from affect4d import store
 from affect4d.affectspace import Grid
-from affect4d.config.gallery import EXPRESSIONS, SCAN_COLUMNS, Settings, Synthetic, chunks, subjects
+from affect4d.config.gallery import EXPRESSIONS, SCAN_COLUMNS, Settings, Synthetic, subjects
+from affect4d.config.gallery_jobs import chunks
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh

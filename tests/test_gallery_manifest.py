@@ -6,22 +6,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from affect4d import store
-from affect4d.config.gallery import (
-    SCAN_COLUMNS,
+from affect4d.config import gallery_jobs
+from affect4d.config.gallery import SCAN_COLUMNS, Manifest, Settings, files_root
+from affect4d.config.gallery_jobs import (
     TABLE_COLUMNS,
-    Manifest,
-    Settings,
+    chunk_state,
     chunks,
-    files_root,
+    look_at_files,
     scan_rows,
     scans_digest,
 )
+from affect4d.formats import markup
 from affect4d.formats.quarantine import BadInput, Quarantine
-from affect4d.gallery.manifest import read_annotations, write_scans
+from affect4d.gallery.manifest import read_annotations, write_scans, write_table
 from affect4d.gallery.tables import FRAME_COLUMNS, write_annotations, write_frames
 
+MARKUPS = Path(markup.__file__).parent / "markups"
 DESIGN = (
     "frame_id", "subject", "session", "sequence", "frame", "mesh", "landmarks", "valence",
     "arousal", "expression", "is_apex", "is_neutral",
@@ -77,16 +81,18 @@ class Source:
         return store.Provenance(self.results, "rule", item, list(inputs), dict(extra or {}), "c")
 
     def build(self, strict=False):
-        """Run the three rules; the frames and the quarantine."""
+        """Run the four rules; the frames and the quarantine."""
         gallery = self.results / "gallery"
+        table = Path(self.settings.manifest.table)
+        write_table(gallery, self.settings, strict, self.provenance("table", [table]))
         for chunk in chunks(self.settings):
             write_scans(
                 gallery, chunk, self.settings, Quarantine("gallery", strict), self.provenance
             )
         quarantine = Quarantine("gallery", strict)
-        annotations = read_annotations(self.settings, quarantine)
-        table = Path(self.settings.manifest.table)
-        write_annotations(gallery, annotations, quarantine, self.provenance("annotations", [table]))
+        annotations = read_annotations(gallery, table, quarantine)
+        made_from = self.provenance("annotations", [gallery / "table.manifest.json"])
+        write_annotations(gallery, annotations, quarantine, made_from)
         manifests = [gallery / f"scans/{chunk}.manifest.json" for chunk in chunks(self.settings)]
         made_from = [*manifests, gallery / "annotations.manifest.json"]
         write_frames(gallery, list(chunks(self.settings)), self.provenance("frames", made_from))
@@ -101,7 +107,7 @@ class Source:
     def digests(self):
         """What the scans of each chunk depend on."""
         return {
-            chunk: scans_digest(rows, self.folder)
+            chunk: scans_digest(rows, look_at_files(rows, self.folder))
             for chunk, rows in scan_rows(self.settings).items()
         }
 
@@ -326,3 +332,165 @@ def test_a_person_may_be_called_na(source):
     source.write()
     frames, _ = source.build()
     assert frames["subject"].tolist() == ["NA"] * 6 + ["p2"] * 6
+
+
+def test_a_replaced_file_changes_its_chunk_only(source):
+    before = {c: chunk_state(r, source.settings) for c, r in scan_rows(source.settings).items()}
+    (source.folder / source.rows[0]["landmarks"]).write_text("marked again")
+    after = {c: chunk_state(r, source.settings) for c, r in scan_rows(source.settings).items()}
+    assert before["c0000"] != after["c0000"] and before["c0001"] == after["c0001"]
+    rows = {c: state[0] for c, state in after.items()}
+    assert rows == {c: state[0] for c, state in before.items()}, "the rows are as they were"
+
+
+def test_a_job_keeps_its_members_while_others_are_appended(source):
+    few, digests = chunks(source.settings), source.digests()
+    source.rows += [source._row("p3", "talk", frame) for frame in range(3)]
+    source.write()
+    many = chunks(source.settings)
+    assert list(many) == ["c0000", "c0001", "c0002"] and many["c0002"] == ["p3_1_talk"]
+    assert {name: many[name] for name in few} == few
+    assert {name: source.digests()[name] for name in few} == digests
+
+
+def test_rows_of_a_sequence_need_not_stand_together(source):
+    frames, _ = source.build()
+    source.rows = source.rows[::2] + source.rows[1::2]
+    source.write()
+    again, rejected = source.build()
+    assert rejected.empty
+    assert set(again["frame_id"]) == set(frames["frame_id"])
+    assert again.groupby("sequence", sort=False).ngroup().is_monotonic_increasing
+
+
+def test_a_strict_build_stops_before_the_first_chunk(source):
+    source.rows[-1]["mesh"] = "no.obj"
+    source.write()
+    gallery = source.results / "gallery"
+    with pytest.raises(BadInput, match="the mesh does not exist"):
+        write_table(gallery, source.settings, True, source.provenance("table", []))
+    assert not list(source.results.rglob("*.parquet"))
+
+
+def test_the_whole_table_is_checked_at_once_and_the_first_mistake_named(source, caplog):
+    source.rows[7]["mesh"], source.rows[9]["frame"] = "no.obj", "x"
+    source.write()
+    gallery = source.results / "gallery"
+    with caplog.at_level("WARNING", logger="affect4d"):
+        write_table(gallery, source.settings, False, source.provenance("table", []))
+    assert "2 of 12 rows will be in quarantine" in caplog.text and "no.obj" in caplog.text
+    assert len(pd.read_parquet(gallery / "table.parquet")) == 12
+
+
+def test_the_markup_of_the_settings_and_of_the_row(source):
+    (source.folder / "mine.yaml").write_text((MARKUPS / "ibug49.yaml").read_text())
+    named = {0: "ibug49", 1: "mine.yaml", 2: "../mine.yaml", 4: "nobody", 5: "no.yaml"}
+    for index, name in named.items():
+        source.rows[index]["markup"] = name
+    manifest = source.settings.manifest.model_copy(update={"markup": "bu3dfe83"})
+    source.settings = source.settings.model_copy(update={"manifest": manifest})
+    source.write()
+    _, rejected = source.build()
+    scans = pd.read_csv(source.results / "gallery/scans/c0000.csv")
+    assert scans["markup"].tolist() == ["ibug49", str(source.folder / "mine.yaml"), "bu3dfe83"]
+    assert rejected["rule"].str.contains("must stay under|no such mark-up|does not exist").all()
+    assert len(rejected) == 3
+    state = chunk_state(scan_rows(source.settings)["c0000"], source.settings)
+    with (source.folder / "mine.yaml").open("a") as handle:
+        handle.write("# changed\n")
+    assert state != chunk_state(scan_rows(source.settings)["c0000"], source.settings)
+
+
+def test_a_markup_that_is_none_stops_before_any_work(source):
+    manifest = source.settings.manifest.model_copy(update={"markup": "nobody"})
+    settings = source.settings.model_copy(update={"manifest": manifest})
+    with pytest.raises(BadInput, match="nobody: no such mark-up"):
+        write_table(source.results / "gallery", settings, False, source.provenance("table", []))
+
+
+def test_a_column_that_is_there_twice_is_refused(source):
+    table = Path(source.settings.manifest.table)
+    head, rest = table.read_text().split("\n", 1)
+    table.write_text(f"{head},valence\n" + "".join(f"{line},1\n" for line in rest.splitlines()))
+    with pytest.raises(BadInput, match="has twice the column valence"):
+        chunks(source.settings)
+
+
+def test_other_columns_and_a_byte_order_mark_do_not_matter(source):
+    frames, _ = source.build()
+    for row in source.rows:
+        row["remark"] = 'a "long"\nstory, told'
+    source.write()
+    table = Path(source.settings.manifest.table)
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    again, rejected = source.build()
+    assert rejected.empty
+    pd.testing.assert_frame_equal(frames, again)
+
+
+_cell = st.sampled_from(["", "a", "b", " a ", "NaN", "nan", "1", "01", "1.0", "true", "ä", 'q"x'])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    rows=st.lists(st.tuples(*[_cell] * 7), min_size=1, max_size=12),
+    size=st.integers(1, 3),
+    at_random=st.randoms(),
+)
+def test_the_table_reads_as_its_rows_say(tmp_path_factory, rows, size, at_random):
+    """Held to a reading row by row."""
+    folder = tmp_path_factory.mktemp("any")
+    varied = ("sequence", "frame", "expression", "valence", "arousal", "task", "frame_id")
+    table = [
+        dict.fromkeys((*TABLE_COLUMNS, "task", "frame_id"), "x") | dict(zip(varied, r, strict=True))
+        for r in rows
+    ]
+    names = list(table[0])
+    at_random.shuffle(names)
+    with (folder / "t.csv").open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, names)
+        writer.writeheader()
+        writer.writerows(table)
+    manifest = Manifest(root=str(folder), table=str(folder / "t.csv"), sequences_per_job=size)
+    here = Settings(source="manifest", manifest=manifest)
+    read = {name: part.to_pylist() for name, part in scan_rows(here).items()}
+    expected = by_rows(table, size)
+    assert list(read) == list(expected) == list(chunks(here))
+    for name, members in expected.items():
+        assert chunks(here)[name] == list(dict.fromkeys(row["sequence"] for row in members))
+        assert [{k: row[k] for k in members[0]} for row in read[name]] == members
+
+
+def by_rows(table, size):
+    """The rows of each chunk with frame_id, task and repeated, by the rules of docs/own-data.md."""
+    rows, known = [], set()
+    for raw in table:
+        row = {key: "" if value.strip().lower() == "nan" else value.strip()
+               for key, value in raw.items()}  # fmt: skip
+        number = row["frame"].removesuffix(".0").zfill(5)
+        row["frame_id"] = row["frame_id"] or f"{row['sequence']}/{number}"
+        row["repeated"] = "true" if row["frame_id"] in known else ""
+        known.add(row["frame_id"])
+        rows.append(row)
+    sequences = list(dict.fromkeys(row["sequence"] for row in rows))
+    made: dict[str, list] = {}
+    for place, sequence in enumerate(sequences):
+        members = [row for row in rows if row["sequence"] == sequence]
+        annotated = any(row["valence"] or row["arousal"] for row in members)
+        posed = any(row["expression"] for row in members) and not annotated
+        for row in members:
+            row["task"] = row["task"] or ("posed" if posed else "spontaneous")
+            made.setdefault(f"c{place // size:04d}", []).append(row)
+    return made
+
+
+def test_slow_and_quick_looks_at_files_see_the_same(source, monkeypatch):
+    rows = scan_rows(source.settings)["c0000"]
+    (source.folder / source.rows[1]["mesh"]).unlink()
+    monkeypatch.setattr(gallery_jobs, "_FIRST", 2)
+    looks = []
+    for limit in (0.0, 1e9):
+        monkeypatch.setattr(gallery_jobs, "_QUICK_S", limit)
+        looks.append(list(look_at_files(rows, source.folder).items()))
+    assert looks[0] == looks[1] and len(looks[0]) == 18
+    assert dict(looks[0])[source.rows[1]["mesh"]] is None

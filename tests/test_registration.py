@@ -108,6 +108,13 @@ def error(registered, truth, template):
     return np.linalg.norm(rigid.apply(registered.vertices[mask]) - truth[mask], axis=1)
 
 
+def assert_same_but_for_rounding(one, other):
+    """Equal within .01 mm; where a vertex lies on an edge of the scan, either side is right."""
+    distance = np.abs(one.vertices - other.vertices)[one.seen & other.seen].max(1)
+    assert np.percentile(distance, 99.8) < 0.01 and (distance > 0.3).mean() < 1e-4
+    assert (one.seen != other.seen).mean() < 1e-3
+
+
 def test_recovers_known_correspondence(template, registrar, truth, scan):
     registered = registrar.register(*scan)
     distance = error(registered, truth, template)
@@ -159,6 +166,15 @@ def test_five_gross_landmarks_are_dropped_and_flagged(template, registrar, truth
     assert error(registered, truth, template).mean() < 1.5
 
 
+def test_points_that_a_markup_lacks_are_not_missed(template, registrar, truth, scan):
+    vertices, triangles, landmarks = scan
+    fewer = landmarks.copy()
+    fewer[[*range(17), 60, 64]] = np.nan
+    registered = registrar.register(vertices, triangles, fewer)
+    assert registered.quality.flags(registrar.settings) == 0
+    assert error(registered, truth, template).mean() < 1.1
+
+
 def test_one_eye_off_as_a_whole_is_flagged(registrar, scan):
     landmarks = scan[2].copy()
     landmarks[36:42] += [18.0, 18.0, 0.0]
@@ -185,7 +201,7 @@ def test_mirrored_scan_and_other_units_are_flagged(registrar, scan):
         other = registrar.register(vertices / unit, triangles, landmarks / unit)
         assert flag_names(other.quality.flags(registrar.settings)) == ["unit"]
         assert other.quality.unit == unit
-        assert np.abs(other.vertices - plain.vertices)[plain.seen & other.seen].max() < 0.05
+        assert_same_but_for_rounding(other, plain)
 
 
 def test_sound_frames_raise_no_flag(template, registrar):
@@ -205,8 +221,7 @@ def test_fragments_and_seams_are_left_out(template, registrar, truth, scan):
     behind = [int(np.argmin(vertices[:, 0])), int(np.argmax(vertices[:, 0])), 0]
     spoiled = np.concatenate([triangles, [[count, count + 1, count + 2], behind]])
     registered = registrar.register(np.concatenate([vertices, fragment]), spoiled, landmarks)
-    plain = registrar.register(*scan)
-    assert np.abs(registered.vertices - plain.vertices).max() < 1e-3
+    assert_same_but_for_rounding(registered, registrar.register(*scan))
 
 
 def test_pieces_split_at_texture_seams_stay_whole():
@@ -215,9 +230,12 @@ def test_pieces_split_at_texture_seams_stay_whole():
     )
     vertices = np.concatenate([vertices, vertices[:3] + 50])
     triangles = np.array([[0, 1, 2], [3, 5, 4], [6, 7, 8]], dtype=np.int32)
-    assert whole_pieces(vertices, triangles).all()  # one of three is no fragment by size
+    centre = np.zeros(3)
+    assert whole_pieces(vertices, triangles, centre).all()  # one of three is no fragment by size
     many = np.concatenate([np.repeat(triangles[:2], 10, axis=0), triangles[2:]])
-    assert whole_pieces(vertices, many).tolist() == [True] * 20 + [False]
+    assert whole_pieces(vertices, many, centre).tolist() == [True] * 20 + [False]
+    vertices[6:] += 200
+    assert whole_pieces(vertices, triangles, centre).tolist() == [True, True, False]  # elsewhere
 
 
 def test_mouths_inside_does_not_show(template, reference, registrar):
@@ -258,11 +276,11 @@ def test_harmonic_filling_reproduces_linear_fields():
         [np.c_[corner, corner + n, corner + 1], np.c_[corner + 1, corner + n, corner + n + 1]]
     )
     laplacian, area = cotangent(vertices, triangles)
-    field = np.c_[grid @ [0.3, -0.2], grid @ [0.1, 0.4]].astype(np.float32)
+    field = np.c_[grid @ [0.3, -0.2], grid @ [0.1, 0.4], grid @ [1, 1]].astype(np.float32)
     seen = np.ones(n * n, dtype=bool)
     seen[((grid > 3) & (grid < 8)).all(1)] = False
     spoiled = np.where(seen[:, None], field, 99)
-    filled = Filler(laplacian, area, reach=1e6).fill(spoiled, seen, tolerance=1e-6)
+    filled = Filler(laplacian, area, reach=1e6).fill(spoiled, seen, tolerance=1e-7)
     np.testing.assert_allclose(filled, field, atol=1e-3)
 
 
@@ -278,6 +296,11 @@ def test_denoising_brings_landmarks_nearer_the_truth(template, registrar):
     expected = [points - clean[0] for points in clean]
     assert np.abs(np.array(relative) - expected).mean() < 0.4
     assert checks[7].keep[40] and np.isnan(checks[7].residual[40])
+    for points in noisy:
+        points[:17] = np.nan
+    fewer = denoise([registrar.check(points) for points in noisy])
+    assert not fewer[3].keep[:17].any() and fewer[3].keep[17:].all()
+    np.testing.assert_allclose(fewer[3].displacement[50], checks[3].displacement[50], atol=1)
 
 
 def test_following_the_skin_makes_frames_agree(template, registrar):
@@ -309,10 +332,10 @@ def test_wrong_landmarks_are_refused(registrar, scan):
     vertices, triangles, landmarks = scan
     with pytest.raises(ValueError, match="68"):
         registrar.register(vertices, triangles, landmarks[:67])
-    landmarks = landmarks.copy()
-    landmarks[3, 1] = np.nan
+    unmarked = landmarks.copy()
+    unmarked[9:] = np.nan
     with pytest.raises(ValueError, match="finite"):
-        registrar.register(vertices, triangles, landmarks)
+        registrar.register(vertices, triangles, unmarked)
     with pytest.raises(ValueError, match="plane"):
         registrar.register(vertices, triangles, np.ones((68, 3)))
 
@@ -382,6 +405,7 @@ class Chunk:
             "frame": index,
             "mesh": f"gallery/scans/c0/{name}.ply",
             "texture": f"gallery/scans/c0/{texture}",
+            "markup": "ibug68",
             "landmarks": f"gallery/scans/c0/{name}.pts",
             "expression": "happiness" if index == 3 else "",
             "is_apex": index == 3,

@@ -53,6 +53,43 @@ def test_vertices_are_indexed_like_an_array(path, key):
     assert got.shape == VALUES[key].shape
 
 
+class OnDisk:
+    """Sliced like an array; says what was the most that was asked for at once."""
+
+    def __init__(self, values):
+        self._values, self.shape, self.dtype, self.most = values, values.shape, values.dtype, 0
+
+    def __getitem__(self, key):
+        rows = self._values[key]
+        self.most = max(self.most, len(rows))
+        return rows
+
+
+def test_a_long_sequence_is_written_a_shard_at_a_time(tmp_path):
+    values = (NEUTRAL + RNG.normal(0, 1, (150, 40, 3))).astype(np.float32)
+    lazy, seen = OnDisk(values), OnDisk(RNG.random((150, 40)) < 0.5)
+    store.write(tmp_path / "lazy.zarr", {"x": store.Vertices(lazy, NEUTRAL), "seen": seen})
+    assert lazy.most == 64
+    opened = store.open(tmp_path / "lazy.zarr")
+    np.testing.assert_allclose(opened["x"][...], values, atol=0.00502)
+    np.testing.assert_array_equal(opened["x"][[149, 3, 64]], opened["x"][...][[149, 3, 64]])
+    np.testing.assert_array_equal(opened["seen"][...], seen[:])
+    whole = {"x": store.Vertices(values, NEUTRAL), "seen": seen[:]}
+    store.write(tmp_path / "whole.zarr", whole)
+    for file in sorted((tmp_path / "whole.zarr").rglob("*")):
+        if file.is_file():
+            other = tmp_path / "lazy.zarr" / file.relative_to(tmp_path / "whole.zarr")
+            assert file.read_bytes() == other.read_bytes()
+
+
+def test_frames_far_apart_fall_back_to_thirty_two_bits(tmp_path):
+    values = np.repeat(VALUES, 5, axis=0)
+    values[90:] += 400
+    store.write(tmp_path / "jump.zarr", {"x": store.Vertices(values, NEUTRAL)})
+    assert zarr.open_array(tmp_path / "jump.zarr/x", mode="r").dtype == np.uint32
+    np.testing.assert_allclose(store.open(tmp_path / "jump.zarr")["x"][...], values, atol=0.00502)
+
+
 @pytest.mark.parametrize("key", [2, slice(3, 9), [4, 1], (slice(None), 2), Ellipsis])
 def test_plain_arrays_are_indexed_like_an_array(path, key):
     np.testing.assert_array_equal(store.open(path)["quality"][key], ARRAYS["quality"][key])

@@ -1,4 +1,4 @@
-"""The command line: `affect4d synth`, `affect4d audit`, `affect4d explain`."""
+"""The command line: `affect4d synth`, `audit`, `explain`, `gallery draft`."""
 
 import json
 from pathlib import Path
@@ -12,6 +12,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Facial affect from 4D scans onto photographs, and proof of where every image comes from.",
 )
+gallery = typer.Typer(no_args_is_help=True, help="The gallery of 4D scans.")
+app.add_typer(gallery, name="gallery")
 Results = Annotated[
     Path, typer.Option("--results", help="Results folder of a build (`make dataset`).")
 ]
@@ -183,6 +185,38 @@ def explain(
     except (room.UnknownImage, StoreError) as error:
         _fail(error, 1)
     typer.echo(json.dumps(explanation.record, indent=1) if as_json else explanation.text())
+
+
+@gallery.command()
+def draft(
+    path: Annotated[Path, typer.Argument(help="Folder with a tree of OBJ, PLY, WRL or BNT scans.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Table to write.")] = Path("scans.csv"),
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="How paths read without their suffix, of {subject}, {session}, {sequence}, "
+            "{expression}, {frame} and * for anything else inside a level."
+        ),
+    ] = None,
+) -> None:
+    """Write a first table of the scans in a folder (gallery.source: manifest), to be checked.
+
+    Folders are taken for subject, session and sequence, numbers in names for the order of the
+    frames, files of the same name for texture and landmarks.
+
+    Example: affect4d gallery draft /data/4dfab --pattern "{subject}/{session}/{sequence}/*_{frame}"
+    """
+    from affect4d.formats.quarantine import BadInput
+    from affect4d.gallery.draft import draft_table, write_draft
+
+    try:
+        found = draft_table(path, pattern)
+        write_draft(found, out)
+    except BadInput as error:
+        _fail(error, 1)
+    typer.echo(f"{out}:")
+    for line in found.summary():
+        typer.echo(f"  {line}")
 
 
 def main() -> None:

@@ -59,6 +59,12 @@ def file_state(files: Iterable[Path]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
+def content_hash(path: Path) -> str:
+    """Digest of a file's content."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
+
+
 def _data(name: str) -> list[Path]:
     """The templates, layouts and landmarks that lie among a room's modules."""
     base = _ROOT.joinpath(*name.split("."))

@@ -1,16 +1,23 @@
+import functools
 from pathlib import Path
 
 from affect4d.config import fitting as fitting_config
-from affect4d.config import gallery as gallery_config
+from affect4d.config import gallery_jobs
+from affect4d.config.gallery import files_root
 from affect4d.config.project import ConfigError, load
+from affect4d.formats.facekit import facekit_files
 from affect4d.formats.quarantine import BadInput
-from affect4d.source import code_hash, file_state
+from affect4d.source import code_hash, content_hash, file_state
 
 try:
     PROJECT = load(config)
-    SYNTHETIC = PROJECT.gallery.source == "synthetic"
-    SCAN_ROWS = {} if SYNTHETIC else gallery_config.scan_rows(PROJECT.gallery)
-    CHUNKS = list(gallery_config.chunks(PROJECT.gallery) if SYNTHETIC else SCAN_ROWS)
+    SOURCE = PROJECT.gallery.source
+    CHUNKS = list(gallery_jobs.chunks(PROJECT.gallery))
+    FACEKIT = (
+        [str(path) for path in facekit_files(PROJECT.gallery.ict_facekit.root).values()]
+        if SOURCE == "ict_facekit"
+        else []
+    )
 except ConfigError as error:
     raise WorkflowError(f"The configuration has mistakes.\n{error}")
 except BadInput as error:
@@ -18,7 +25,8 @@ except BadInput as error:
 
 config = PROJECT.model_dump(mode="json")
 RESULTS = PROJECT.results
-FILES_ROOT = gallery_config.files_root(PROJECT.gallery, RESULTS)
+FILES_ROOT = files_root(PROJECT.gallery, RESULTS)
+GENERATOR = "facekit" if SOURCE == "ict_facekit" else "model"
 CLASS_GROUPS = [
     str(group)
     for group in range(
@@ -40,11 +48,11 @@ def settings(*sections):
     return {"seed": PROJECT.seed} | {name: config[name] for name in sections}
 
 
-def synthetic(*left_out):
-    """The gallery's slice for a synthetic rule, without what this rule does not depend on."""
-    people = config["gallery"]["synthetic"]
-    kept = {name: value for name, value in people.items() if name not in left_out}
-    return {"seed": PROJECT.seed, "gallery": {"source": "synthetic", "synthetic": kept}}
+def source_settings(source, *left_out):
+    """The gallery's slice for a rule of one source, without what it does not depend on."""
+    section = config["gallery"][source]
+    kept = {name: value for name, value in section.items() if name not in left_out}
+    return {"seed": PROJECT.seed, "gallery": {"source": source, source: kept}}
 
 
 def code(*rooms):
@@ -59,11 +67,21 @@ def template_files(wildcards):
     ]
 
 
-def chunk_digest(wildcards):
+@functools.cache
+def scan_rows():
+    """The user's table by chunk, read where a job's scans depend on it."""
+    return gallery_jobs.scan_rows(PROJECT.gallery)
+
+
+@functools.cache
+def chunk_state(chunk):
     """What a chunk's scans depend on: the table's time of change would count annotations."""
-    rows = SCAN_ROWS[wildcards.chunk]
-    files = gallery_config.scan_files(rows, FILES_ROOT)
-    return [gallery_config.scans_digest(rows, FILES_ROOT), file_state(files)]
+    return list(gallery_jobs.chunk_state(scan_rows()[chunk], PROJECT.gallery))
+
+
+def table_state(wildcards):
+    """The table's content: a copy that is put back may be older than what was made from it."""
+    return content_hash(Path(PROJECT.gallery.manifest.table))
 
 
 def database_digest(wildcards):
@@ -85,6 +103,13 @@ def layout_file(wildcards):
     return str(PROJECT.neutrals.databases[wildcards.database].layout_file)
 
 
+def gallery_parts(built):
+    """What the gallery's source makes beside scans, annotations and frames."""
+    if SOURCE == "manifest":
+        return ["table", "model"] if any(built) else ["table"]
+    return sorted({GENERATOR, "model"} if any(built) else {GENERATOR})
+
+
 def artifacts(wildcards):
     """The manifest of every artifact of the build."""
     single = """gallery/annotations gallery/frames registration/template
@@ -100,9 +125,5 @@ def artifacts(wildcards):
         *expand(rules.synthesis.output, **databases),
         *(f"{RESULTS}/{name}.manifest.json" for name in single.split()),
         *(f"{RESULTS}/{folder}.manifest.json" for folder in built if folder),
-        *(
-            [f"{RESULTS}/gallery/model.manifest.json"]
-            if SYNTHETIC or any(built)
-            else []
-        ),
+        *(f"{RESULTS}/gallery/{name}.manifest.json" for name in gallery_parts(built)),
     ]

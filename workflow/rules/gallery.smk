@@ -15,17 +15,45 @@ rule gallery_model:
         runtime=30,
     params:
         settings=settings("template")
-        | synthetic("annotation_noise", "portraits", "subjects_per_job"),
+        | source_settings(
+            "synthetic", "annotation_noise", "portraits", "subjects_per_job"
+        ),
         code=code("gallery.model"),
     script:
         "../scripts/gallery_model.py"
 
 
-if SYNTHETIC:
+if SOURCE == "ict_facekit":
+
+    rule gallery_facekit:
+        input:
+            FACEKIT,
+        output:
+            f"{RESULTS}/gallery/facekit.manifest.json",
+        log:
+            f"{RESULTS}/logs/gallery_facekit.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/gallery_facekit.tsv"
+        conda:
+            "../../envs/pipeline.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            settings=source_settings(
+                "ict_facekit", "annotation_noise", "subjects", "subjects_per_job"
+            ),
+            code=code("gallery.facekit"),
+        script:
+            "../scripts/gallery_facekit.py"
+
+
+if SOURCE != "manifest":
 
     rule gallery_scans:
         input:
-            model=f"{RESULTS}/gallery/model.manifest.json",
+            model=f"{RESULTS}/gallery/{GENERATOR}.manifest.json",
         output:
             scans=f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json",
             truth=f"{RESULTS}/gallery/truth/{{chunk}}.manifest.json",
@@ -40,7 +68,7 @@ if SYNTHETIC:
             mem_mb=3000,
             runtime=60,
         params:
-            settings=synthetic("annotation_noise", "portraits"),
+            settings=source_settings(SOURCE, "annotation_noise", "portraits"),
             code=code("gallery.scans"),
         script:
             "../scripts/gallery_scans_synthetic.py"
@@ -59,14 +87,39 @@ if SYNTHETIC:
             mem_mb=1000,
             runtime=15,
         params:
-            settings=synthetic("portraits", "subjects_per_job"),
+            settings=source_settings(SOURCE, "portraits", "subjects_per_job"),
             code=code("gallery.sequences", "gallery.tables"),
         script:
             "../scripts/gallery_annotations_synthetic.py"
 
 else:
 
+    rule gallery_table:
+        input:
+            PROJECT.gallery.manifest.table,
+        output:
+            f"{RESULTS}/gallery/table.manifest.json",
+        log:
+            f"{RESULTS}/logs/gallery_table.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/gallery_table.tsv"
+        priority: 100  # whatever is wrong with the table is said before work begins
+        conda:
+            "../../envs/pipeline.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            settings=source_settings("manifest"),
+            code=code("gallery.manifest"),
+            content=table_state,
+        script:
+            "../scripts/gallery_table.py"
+
     rule gallery_scans:
+        # no input: a chunk's own rows and files decide, not the table's time of change,
+        # and below a rule that is to run, snakemake does not look at what params say
         output:
             f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json",
         log:
@@ -80,15 +133,15 @@ else:
             mem_mb=2000,
             runtime=60,
         params:
-            settings=settings("gallery"),
+            settings=source_settings("manifest"),
             code=code("gallery.manifest"),
-            digest=chunk_digest,
+            state=lambda wildcards: chunk_state(wildcards.chunk),
         script:
             "../scripts/gallery_scans_manifest.py"
 
     rule gallery_annotations:
         input:
-            PROJECT.gallery.manifest.table,
+            f"{RESULTS}/gallery/table.manifest.json",
         output:
             f"{RESULTS}/gallery/annotations.manifest.json",
         log:
@@ -102,7 +155,7 @@ else:
             mem_mb=2000,
             runtime=15,
         params:
-            settings=settings("gallery"),
+            settings=source_settings("manifest", "sequences_per_job"),
             code=code("gallery.manifest", "gallery.tables"),
         script:
             "../scripts/gallery_annotations_manifest.py"
@@ -147,7 +200,9 @@ rule gallery_portraits:
         mem_mb=3000,
         runtime=30,
     params:
-        settings=synthetic("annotation_noise", "subjects", "subjects_per_job"),
+        settings=source_settings(
+            "synthetic", "annotation_noise", "subjects", "subjects_per_job"
+        ),
         code=code("gallery.portraits"),
     script:
         "../scripts/gallery_portraits.py"

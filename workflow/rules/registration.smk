@@ -38,7 +38,7 @@ rule registration:
         runtime=60,
     params:
         settings=settings("registration"),
-        code=code("registration"),
+        code=code("registration", "formats.markup"),
         scans_root=lambda wildcards: str(FILES_ROOT),
     script:
         "../scripts/registration.py"

@@ -7,9 +7,10 @@ from affect4d.job import Job
 
 with Job(snakemake) as job:
     quarantine = Quarantine("gallery", job.strict)
+    table = job.config("gallery").manifest.table
     write_annotations(
         job.root / "gallery",
-        read_annotations(job.config("gallery"), quarantine),
+        read_annotations(job.root / "gallery", table, quarantine),
         quarantine,
         job.provenance(job.item, job.input),
     )

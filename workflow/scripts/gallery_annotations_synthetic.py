@@ -10,7 +10,7 @@ with Job(snakemake) as job:
     settings = job.config("gallery")
     write_annotations(
         job.root / "gallery",
-        annotations(settings.synthetic, subjects(settings), job.seed),
+        annotations(settings.recording, subjects(settings), job.seed),
         Quarantine("gallery", job.strict),
         job.provenance(job.item, []),
     )

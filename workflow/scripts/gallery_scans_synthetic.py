@@ -1,6 +1,6 @@
 """Scan one chunk of synthetic people."""
 
-from affect4d.config.gallery import chunks
+from affect4d.config.gallery_jobs import chunks
 from affect4d.gallery.scans import scan_chunk
 from affect4d.job import Job
 
@@ -10,8 +10,8 @@ with Job(snakemake) as job:
         job.root / "gallery",
         chunk,
         chunks(settings)[chunk],
-        job.root / "gallery/model.zarr",
-        settings.synthetic,
+        job.input.model.removesuffix(".manifest.json") + ".zarr",
+        settings.recording,
         job.seed,
         job.provenance,
         job.progress,

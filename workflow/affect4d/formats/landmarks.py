@@ -1,50 +1,76 @@
-"""68-point landmark files: .pts of photographs and scans, menpo's .ljson.
+"""Landmark files of any mark-up: .pts, menpo's .ljson, Bosphorus' .lm3, BU-3DFE's .bnd.
 
-Inside, coordinates are (x, y) pixels counted from 0, or (x, y, z) millimetres.
+Inside, they are iBUG's 68 points, NaN where a mark-up has none; coordinates are (x, y) pixels
+counted from 0, or (x, y, z) millimetres.
 """
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 
+from affect4d.formats.content import read_content
+from affect4d.formats.markup import COUNT, known_markups, load_markup
+from affect4d.formats.polygons import FARTHEST_MM
 from affect4d.formats.quarantine import BadInput
 
-COUNT = 68
+DEFAULT_MARKUP = "ibug68"
+FEWEST = 6
+_PARTS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "mouth": slice(48, 68)}
+_IMPLIED = {".lm3": "bosphorus", ".bnd": "bu3dfe83"}
+_LARGEST_FILE = 16 << 20  # bytes
+_ANNOUNCED = re.compile(r"(\d{1,6})(?:\s+landmarks?\s*:?)?")
 
 
-def read_landmarks(path, dimension=2):
-    """Read 68 landmarks in iBUG order.
+def read_landmarks(path, dimension=2, markup=DEFAULT_MARKUP):
+    """Read landmarks in iBUG order.
 
     Parameters
     ----------
-    path : path of a .pts or .ljson file
+    path : path of a .pts, .ljson, .lm3 or .bnd file
     dimension : 2 for photographs (.pts counts pixels from 1), 3 for scans (as they stand)
+    markup : str, name of a mark-up ("ibug68", "ibug49", ...) or path of a user's own .yaml
+        Left at its default, .lm3 and .bnd imply their own.
 
     Returns
     -------
-    (68, dimension) float64
+    (68, dimension) float64; rows that the mark-up does not have are NaN
 
     Raises
     ------
     BadInput
-        The file is missing, cannot be parsed, or does not hold 68 finite points.
+        The file is missing, cannot be parsed, does not hold the mark-up's points, a point that
+        the mark-up has is not finite, or what there is makes no face (fewer than 6 points, no
+        point of an eye or of the mouth).
     """
     path = Path(path)
-    readers = {".pts": _read_pts, ".ljson": _read_ljson}
-    if path.suffix.lower() not in readers:
-        raise BadInput(path, f"unknown landmark format {path.suffix!r}", "give .pts or .ljson")
+    suffix = path.suffix.lower()
+    readers = {".pts": _read_pts, ".ljson": _read_ljson, ".lm3": _read_lm3, ".bnd": _read_bnd}
+    if suffix not in readers:
+        known = ", ".join(sorted(readers))
+        raise BadInput(path, f"unknown landmark format {suffix!r}", f"give one of {known}")
+    name = _IMPLIED.get(suffix, markup) if markup == DEFAULT_MARKUP else str(markup)
+    chosen = load_markup(name)
+    content = read_content(path, _LARGEST_FILE, "landmark file")
     try:
-        points = readers[path.suffix.lower()](path, dimension)
-    except FileNotFoundError:
-        raise BadInput(path, "the landmark file does not exist", "add it or drop the row") from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise BadInput(path, f"cannot be read as landmarks ({error})", "write it again") from None
-    return check_landmarks(points, path, dimension)
+        points, labels = readers[suffix](content.decode("utf-8"), dimension)
+        points = np.array(points, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise BadInput(path, f"cannot be read as landmarks ({reason})", "write it again") from None
+    _check_count(points, labels, dimension, chosen, name, path)
+    has = ~np.isnan(chosen.arrange(np.zeros_like(points), labels)).any(axis=1)
+    arranged = chosen.arrange(points, labels)
+    if not np.isfinite(arranged[has]).all():
+        raise BadInput(path, "a landmark is not a finite number", "mark the missing points")
+    if np.abs(arranged[has]).max() > FARTHEST_MM:
+        raise BadInput(path, "a landmark lies more than 10 km from the origin", "mark it again")
+    return _check_parts(arranged, has, path)
 
 
 def check_landmarks(points, file, dimension):
-    """`points` as (68, dimension) float64, or BadInput that names `file`."""
+    """All of `points` as (68, dimension) float64, or BadInput that names `file`."""
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape != (COUNT, dimension):
         raise BadInput(
@@ -57,28 +83,6 @@ def check_landmarks(points, file, dimension):
     return points
 
 
-def _read_pts(path, dimension):
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    start, end = lines.index("{"), lines.index("}")
-    rows = [[float(value) for value in line.split()] for line in lines[start + 1 : end] if line]
-    if len({len(row) for row in rows}) > 1:
-        raise ValueError("rows of different lengths")
-    points = np.array(rows)
-    return points - 1.0 if dimension == 2 else points
-
-
-def _read_ljson(path, dimension):
-    content = json.loads(path.read_text(encoding="utf-8"))
-    group = content
-    if "groups" in content:
-        groups = content["groups"]
-        group = next(iter(groups.values())) if isinstance(groups, dict) else groups[0]
-    if "landmarks" not in group:
-        raise ValueError("no 'landmarks' in the file")
-    points = np.array(group["landmarks"]["points"], dtype=float)
-    return points[:, ::-1] if dimension == 2 else points  # menpo stores (y, x) for images
-
-
 def write_pts(path, landmarks):
     """Write landmarks (68, 2) pixels (counted from 1 in the file) or (68, 3) mm as .pts."""
     landmarks = np.asarray(landmarks, dtype=float)
@@ -87,3 +91,94 @@ def write_pts(path, landmarks):
     Path(path).write_text(
         f"version: 1\nn_points: {len(landmarks)}\n{{\n{rows}\n}}\n", encoding="utf-8"
     )
+
+
+def _check_count(points, labels, dimension, markup, name, path):
+    if points.ndim != 2 or points.shape[1] != dimension:
+        raise BadInput(
+            path,
+            f"expected {markup.points} points of {dimension} coordinates, found {points.shape}",
+            "write one point a line, all of its coordinates",
+        )
+    if markup.is_labelled:
+        if labels is None:
+            raise BadInput(path, f"mark-up {name} needs labelled points", "give a .lm3 file")
+        return
+    if len(points) != markup.points:
+        fitting = [n for n, known in known_markups().items() if known.points == len(points)]
+        raise BadInput(
+            path,
+            f"expected {markup.points} points ({name}), found {len(points)}",
+            f"set the mark-up to {' or '.join(fitting)}" if fitting else "mark all of them",
+        )
+
+
+def _check_parts(points, has, path):
+    missing = [name for name, rows in _PARTS.items() if not has[rows].any()]
+    if missing or has.sum() < FEWEST:
+        what = f"no point of the {missing[0]}" if missing else f"only {has.sum()} points"
+        raise BadInput(path, f"{what} is marked", "mark both eyes and the mouth at least")
+    return points
+
+
+# One reader a format: (text, dimension) -> (points, labels or None); they raise ValueError.
+
+
+def _read_pts(text, dimension):
+    lines = [line.strip() for line in text.splitlines()]
+    start, end = lines.index("{"), lines.index("}")
+    points = np.array(_rows(line for line in lines[start + 1 : end] if line))
+    return (points - 1.0 if dimension == 2 else points), None
+
+
+def _read_ljson(text, dimension):
+    group = json.loads(text)
+    groups = group.get("groups") if isinstance(group, dict) else None
+    if groups:
+        group = next(iter(groups.values())) if isinstance(groups, dict) else groups[0]
+    landmarks = group.get("landmarks") if isinstance(group, dict) else None
+    if not isinstance(landmarks, dict) or "points" not in landmarks:
+        raise ValueError("no 'landmarks' in the file")
+    points = np.array(landmarks["points"], dtype=float)
+    if points.ndim == 2 and dimension == 2:
+        points = points[:, ::-1]  # menpo stores (y, x) for images
+    return points, None
+
+
+def _read_lm3(text, dimension):
+    """A count, then a line with a label and a line with coordinates for each point."""
+    announced, label, found = None, None, {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if count := _ANNOUNCED.fullmatch(line):
+            announced = int(count.group(1))
+        elif not _is_row(line):
+            label = line
+        elif label is None or label in found:
+            raise ValueError(f"coordinates without a label of their own: {line[:60]!r}")
+        else:
+            found[label], label = line, None
+    if announced != len(found):
+        raise ValueError(f"{announced} landmarks announced, {len(found)} found (truncated?)")
+    return _rows(found.values()), list(found)
+
+
+def _is_row(line):
+    try:
+        return len([float(value) for value in line.split()]) == 3
+    except ValueError:
+        return False
+
+
+def _read_bnd(text, dimension):
+    """A line a point: the scan's vertex (not needed), x, y, z."""
+    rows = _rows(line for line in text.splitlines() if line.strip())
+    if any(len(row) != 4 for row in rows):
+        raise ValueError("a line is not a vertex's number and three coordinates")
+    return [row[1:] for row in rows], None
+
+
+def _rows(lines):
+    rows = [[float(value) for value in line.split()] for line in lines]
+    if len({len(row) for row in rows}) != 1:
+        raise ValueError("rows of different lengths" if rows else "no points")
+    return rows

@@ -6,25 +6,66 @@ first stays. Annotations are checked apart from scans, so that none of them make
 again; their range is the affect space's concern.
 """
 
+import logging
 import re
+from functools import cache
 from pathlib import Path
 
-import pandas as pd
+import pyarrow.parquet
 
 from affect4d import store
-from affect4d.config.gallery import (
+from affect4d.config.gallery import SCAN_COLUMNS
+from affect4d.config.gallery_jobs import (
     FILE_COLUMNS,
-    SCAN_COLUMNS,
-    missing_files,
+    look_at_files,
+    read_table,
     scan_rows,
     scans_digest,
 )
+from affect4d.formats.markup import MARKUP_FILES, load_markup
 from affect4d.formats.paths import inside, safe_name
 from affect4d.formats.quarantine import BadInput
 
+log = logging.getLogger("affect4d")
 TASKS = ("posed", "spontaneous")
 _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _PER_SEQUENCE = ("subject", "session", "task")
+
+
+def write_table(folder, settings, strict, provenance):
+    """Check the user's table as a whole, and keep it by column (rule `gallery_table`).
+
+    What is wrong with rows is only counted here: the jobs of their chunks, which read the user's
+    table themselves, quarantine them.
+
+    Parameters
+    ----------
+    folder : Path of `gallery/`
+    settings : config.gallery.Settings
+    strict : bool
+    provenance : store.Provenance
+
+    Raises
+    ------
+    BadInput
+        The table as a whole cannot be used, or `strict` and a row is bad.
+    """
+    load_markup(settings.manifest.markup)
+    table = read_table(settings)
+    rows = table.to_pandas()
+    files = look_at_files(table, settings.manifest.root)
+    problems = find_problems(rows, settings.manifest, files)
+    if problems:
+        first = problems[min(problems)]
+        if strict:
+            raise first
+        log.warning(
+            "%d of %d rows will be in quarantine, the first is %s", len(problems), len(rows), first
+        )
+    path = folder / "table.parquet"
+    with store.atomic(path) as unfinished:
+        pyarrow.parquet.write_table(table, unfinished)
+    store.record(store.manifest_of(folder / "table"), [path], provenance)
 
 
 def write_scans(folder, chunk, settings, quarantine, provenance):
@@ -43,124 +84,192 @@ def write_scans(folder, chunk, settings, quarantine, provenance):
     BadInput
         The table as a whole cannot be used, or the quarantine is strict and a row is bad.
     """
-    rows, root = scan_rows(settings)[chunk], Path(settings.manifest.root)
-    table = check_scans(rows, root, settings.manifest.table, quarantine)
-    scans, rejected = (folder / "scans" / f"{chunk}{end}" for end in (".csv", ".quarantine.csv"))
-    with store.atomic(scans) as unfinished:
-        table.to_csv(unfinished, index=False, lineterminator="\n")
+    table = scan_rows(settings)[chunk]
+    files = look_at_files(table, settings.manifest.root)
+    scans = check_scans(table.to_pandas(), settings.manifest, files, quarantine)
+    kept, rejected = (folder / "scans" / f"{chunk}{end}" for end in (".csv", ".quarantine.csv"))
+    with store.atomic(kept) as unfinished:
+        scans.to_csv(unfinished, index=False, lineterminator="\n")
     with store.atomic(rejected) as unfinished:
         quarantine.write(unfinished)
-    made_from = provenance(chunk, [], {"rows": scans_digest(rows, root)})
-    store.record(store.manifest_of(folder / "scans" / chunk), [scans, rejected], made_from)
+    made_from = provenance(chunk, [], {"rows": scans_digest(table, files)})
+    store.record(store.manifest_of(folder / "scans" / chunk), [kept, rejected], made_from)
 
 
-def check_scans(rows, root, file, quarantine):
+def check_scans(rows, source, files, quarantine):
     """The scans that can be used.
 
     Parameters
     ----------
-    rows : list of dict, of `config.gallery.scan_rows`; each sequence is in it as a whole
-    root : Path of the folder that their paths are relative to, and stay below
-    file : the table, named in the quarantine
+    rows : DataFrame of `config.gallery_jobs.read_table`; each sequence is in it as a whole
+    source : config section gallery.manifest
+    files : of `config.gallery_jobs.look_at_files`
     quarantine : Quarantine
 
     Returns
     -------
     DataFrame of config.gallery.SCAN_COLUMNS, in the order of the rows
     """
-    first: dict[str, dict] = {}
-    usable: dict[str, list[dict]] = {}
-    for row in rows:
-        opening = first.setdefault(row["sequence"], row)
-        frames = usable.setdefault(row["sequence"], [])
+    problems = find_problems(rows, source, files)
+    for index in sorted(problems):
+        quarantine.add(rows["frame_id"][index], problems[index])
+    scans = _typed(rows.drop(index=list(problems)), source)
+    lost = []
+    for sequence in rows["sequence"].unique():
         try:
-            frames.append(_check_scan(row, opening, root, file))
-        except BadInput as problem:
-            quarantine.add(row["frame_id"], problem)
-    kept = []
-    for sequence, frames in usable.items():
-        try:
-            kept += _check_sequence(sequence, frames, file)
+            _check_sequence(sequence, scans[scans["sequence"] == sequence], source.table)
         except BadInput as problem:
             quarantine.add(sequence, problem)
-    return pd.DataFrame(kept, columns=list(SCAN_COLUMNS))
+            lost.append(sequence)
+    return scans[~scans["sequence"].isin(lost)]
 
 
-def _check_scan(row, opening, root, file):
-    """A row as it enters the table of scans; `opening` is the first row of its sequence."""
-    for name in ("subject", "session", "sequence", "expression"):
-        if row[name] or name != "expression":
-            safe_name(row[name], file)
-    if row["repeated"]:
-        raise BadInput(
-            file,
-            f"frame_id {row['frame_id']} is in an earlier row, which stays",
-            "give each frame an id of its own",
-        )
-    _check_one_recording(row, opening, file)
-    if row["task"] not in TASKS:
-        raise BadInput(file, f"unknown task {row['task']!r}", f"use {' or '.join(TASKS)}")
-    _check_files(row, root, file)
-    values = {
-        "frame": _integer(row["frame"], file),
-        "is_apex": _boolean("is_apex", row, file),
-        "is_neutral": _boolean("is_neutral", row, file),
-    }
-    return {name: values.get(name, row[name]) for name in SCAN_COLUMNS}
+def find_problems(rows, source, files):
+    """The first rule that each bad row breaks: {index: BadInput}; parameters as `check_scans`."""
+    table = source.table
+    problems: dict[int, BadInput] = {}
 
+    def judge(name, check, among=slice(None)):
+        """Hold each value of a column to `check`, which raises a BadInput."""
+        values = rows[name][among]
+        wrong = {value: problem for value in values.unique() if (problem := _failure(check, value))}
+        for index, value in values[values.isin(list(wrong))].items():
+            problems.setdefault(index, wrong[value])
 
-def _check_one_recording(row, opening, file):
+    for name in ("subject", "session", "sequence"):
+        judge(name, lambda value: safe_name(value, table))
+    judge("expression", lambda value: safe_name(value, table), rows["expression"] != "")
+    judge("frame_id", lambda value: _refuse_repeated(value, table), rows["repeated"] != "")
     for name in _PER_SEQUENCE:
-        if row[name] != opening[name]:
+        _judge_recording(name, rows, table, problems)
+    judge("task", lambda value: _check_task(value, table))
+    check_file = _file_check(source, files)
+    for name in FILE_COLUMNS:
+        judge(name, lambda value, name=name: check_file(name, value))
+    judge("markup", lambda value: _check_markup(value, source, check_file), rows["markup"] != "")
+    judge("frame", lambda value: _integer(value, table))
+    for name in ("is_apex", "is_neutral"):
+        judge(name, lambda value, name=name: _boolean(name, value, table))
+    return problems
+
+
+def _failure(check, value):
+    try:
+        check(value)
+    except BadInput as problem:
+        return problem
+    return None
+
+
+def _refuse_repeated(frame_id, table):
+    raise BadInput(
+        table,
+        f"frame_id {frame_id} is in an earlier row, which stays",
+        "give each frame an id of its own",
+    )
+
+
+def _judge_recording(name, rows, table, problems):
+    opening = rows.groupby("sequence", sort=False)[name].transform("first")
+    for index in rows.index[rows[name] != opening]:
+        problem = BadInput(
+            table,
+            f"sequence {rows['sequence'][index]} has {name} {opening[index]!r} "
+            f"and {rows[name][index]!r}",
+            "name each recording of one person apart: subject_session_sequence",
+        )
+        problems.setdefault(index, problem)
+
+
+def _check_task(task, table):
+    if task not in TASKS:
+        raise BadInput(table, f"unknown task {task!r}", f"use {' or '.join(TASKS)}")
+
+
+def _file_check(source, files):
+    """A check (column, path) of a file that is named; each folder is looked up once."""
+
+    @cache
+    def check_folder(folder):
+        inside(source.root, folder)
+
+    def check(column, path):
+        if not path:
+            if column != "texture":
+                raise BadInput(
+                    source.table, f"no {column} is named", f"fill in the column {column}"
+                )
+            return
+        state = files[path]
+        if state is None or state.is_link or "\\" in path or path.startswith("/") or ".." in path:
+            inside(source.root, path)
+        check_folder(path.rpartition("/")[0] or ".")
+        if state is None:
             raise BadInput(
-                file,
-                f"sequence {row['sequence']} has {name} {opening[name]!r} and {row[name]!r}",
-                "name each recording of one person apart: subject_session_sequence",
+                Path(source.root) / path, f"the {column} does not exist", "add it, or drop the row"
             )
 
-
-def _check_files(row, root, file):
-    for name in FILE_COLUMNS:
-        if row[name]:
-            inside(root, row[name])
-        elif name != "texture":
-            raise BadInput(file, f"no {name} is named", f"fill in the column {name}")
-    for name in missing_files(row, root):
-        raise BadInput(root / row[name], f"the {name} does not exist", "add it, or drop the row")
+    return check
 
 
-def _integer(text, file):
+def _check_markup(name, source, check_file):
+    if name.endswith(MARKUP_FILES):
+        check_file("markup", name)
+        load_markup(str(inside(source.root, name)))
+    else:
+        load_markup(safe_name(name, source.table))
+
+
+def _integer(text, table):
     # tables that went through a float column write 3 as 3.0
     if not re.fullmatch(r"[0-9]{1,9}(\.0*)?", text):
-        raise BadInput(file, f"frame {text!r} is not an integer from 0", "number the frames")
+        raise BadInput(table, f"frame {text!r} is not an integer from 0", "number the frames")
     return int(float(text))
 
 
-def _boolean(name, row, file):
+def _boolean(name, text, table):
     try:
-        return _BOOLEANS[row[name].lower()]
+        return _BOOLEANS[text.lower()]
     except KeyError:
-        raise BadInput(file, f"{name} {row[name]!r} is not a boolean", "true or false") from None
+        raise BadInput(table, f"{name} {text!r} is not a boolean", "true or false") from None
 
 
-def _check_sequence(sequence, frames, file):
-    if not frames:
+def _typed(rows, source):
+    """Rows that break no rule as they enter the table of scans."""
+    scans = rows[list(SCAN_COLUMNS)].copy()
+    scans["frame"] = [_integer(text, source.table) for text in rows["frame"]]
+    for name in ("is_apex", "is_neutral"):
+        scans[name] = [_boolean(name, text, source.table) for text in rows[name]]
+    scans["markup"] = [
+        str(inside(source.root, text)) if text.endswith(MARKUP_FILES) else text or source.markup
+        for text in rows["markup"]
+    ]
+    return scans
+
+
+def _check_sequence(sequence, scans, table):
+    if scans.empty:
         raise BadInput(
-            file,
+            table,
             f"sequence {sequence} is empty: none of its rows can be used",
             "correct its rows, each of which is in quarantine as well",
         )
-    if not any(frame["is_neutral"] for frame in frames):
+    if not scans["is_neutral"].any():
         raise BadInput(
-            file,
-            f"sequence {sequence} has no neutral frame; its {len(frames)} frames are left out",
+            table,
+            f"sequence {sequence} has no neutral frame; its {len(scans)} frames are left out",
             "mark one of them as is_neutral",
         )
-    return frames
 
 
-def read_annotations(settings, quarantine):
+def read_annotations(folder, table, quarantine):
     """The annotations of every frame of the user's table.
+
+    Parameters
+    ----------
+    folder : Path of `gallery/`, with what `write_table` wrote
+    table : the user's table, named in the quarantine
+    quarantine : Quarantine
 
     Returns
     -------
@@ -170,29 +279,33 @@ def read_annotations(settings, quarantine):
     Raises
     ------
     BadInput
-        The table as a whole cannot be used, or the quarantine is strict and an annotation is bad.
+        The quarantine is strict and an annotation is bad.
     """
-    kept = []
-    for row in (row for rows in scan_rows(settings).values() for row in rows):
-        if row["repeated"]:
-            continue
-        values = [float("nan"), float("nan")]
-        try:
-            values = [
-                _number(name, row, settings.manifest.table) for name in ("valence", "arousal")
-            ]
-        except BadInput as problem:
-            quarantine.add(row["frame_id"], problem)
-        kept.append((row["frame_id"], *values))
-    return pd.DataFrame(kept, columns=["frame_id", "valence", "arousal"])
+    columns = ["frame_id", "valence", "arousal", "repeated"]
+    rows = pyarrow.parquet.read_table(folder / "table.parquet", columns=columns).to_pandas()
+    rows = rows[rows["repeated"] == ""].reset_index(drop=True)
+    kept = rows[["frame_id"]].copy()
+    wrong: dict[int, BadInput] = {}
+    for name in ("valence", "arousal"):
+        values = {text: _number(text) for text in rows[name].unique()}
+        kept[name] = rows[name].map(values).astype("float64")
+        strange = [text for text, value in values.items() if value is None]
+        for index in rows.index[rows[name].isin(strange)]:
+            problem = BadInput(
+                table,
+                f"{name} {rows[name][index]!r} is not a number",
+                "give a number in [-1, 1], or leave both values empty",
+            )
+            wrong.setdefault(index, problem)
+    for index in sorted(wrong):
+        quarantine.add(rows["frame_id"][index], wrong[index])
+    kept.loc[list(wrong), ["valence", "arousal"]] = float("nan")
+    return kept
 
 
-def _number(name, row, file):
+def _number(text):
+    """The number, NaN for an empty cell, None where it is none."""
     try:
-        return float(row[name] or "nan")
+        return float(text or "nan")
     except ValueError:
-        raise BadInput(
-            file,
-            f"{name} {row[name]!r} is not a number",
-            "give a number in [-1, 1], or leave both values empty",
-        ) from None
+        return None

@@ -1,4 +1,4 @@
-"""The generator of the embedded gallery: built once, kept in a store, read by every job."""
+"""The generator of synthetic people: built once, kept in a store, read by every job."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,24 +45,33 @@ class Model:
 
 
 def write_model(path, template, scan_vertices, seed, provenance):
-    """Build the generator and store it (rule `gallery_model`)."""
+    """Build the embedded gallery's generator and store it (rule `gallery_model`)."""
+    topologies = [
+        scan_topology(template, scan_vertices, str(number), seed) for number in range(TOPOLOGIES)
+    ]
+    model = Model(template, identity_modes(template), action_fields(template), topologies)
+    store_model(path, model, provenance)
+
+
+def store_model(path, model, provenance):
+    """Store a Model."""
     arrays = {
-        "vertices": template.vertices,
-        "triangles": template.triangles,
-        "landmarks": template.landmarks,
-        "identity": identity_modes(template),
-        "units": action_fields(template),
+        "vertices": model.template.vertices,
+        "triangles": model.template.triangles,
+        "landmarks": model.template.landmarks,
+        "identity": model.identity,
+        "units": model.units,
     }
-    for number in range(TOPOLOGIES):
-        topology = scan_topology(template, scan_vertices, str(number), seed)
+    for number, topology in enumerate(model.topologies):
         arrays[f"topology{number}_anchors"] = topology.anchors
         arrays[f"topology{number}_weights"] = topology.weights
         arrays[f"topology{number}_triangles"] = topology.triangles
-    store.write(path, arrays, {"units": list(NAMES), "topologies": TOPOLOGIES}, provenance)
+    attributes = {"units": list(NAMES), "topologies": len(model.topologies)}
+    store.write(path, arrays, attributes, provenance)
 
 
 def read_model(path):
-    """The Model stored by `write_model`."""
+    """The Model stored by `store_model`."""
     opened = store.open(path)
     topologies = [
         Topology(

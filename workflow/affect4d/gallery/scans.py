@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from affect4d import store
 from affect4d.config.gallery import SCAN_COLUMNS
 from affect4d.formats.images import write_image
-from affect4d.formats.landmarks import write_pts
+from affect4d.formats.landmarks import DEFAULT_MARKUP, write_pts
 from affect4d.formats.meshes import Mesh, write_ply
 from affect4d.formats.quarantine import Quarantine
 from affect4d.gallery.model import read_model
@@ -43,7 +43,7 @@ def scan_chunk(folder, chunk, subjects, model_path, settings, seed, provenance, 
     chunk : str
     subjects : list of str
     model_path : path of the generator's store
-    settings : config section gallery.synthetic
+    settings : config section gallery.synthetic or gallery.ict_facekit
     seed : int
     provenance : (item, inputs) -> store.Provenance
     progress : (iterable, total, what) -> iterable
@@ -81,7 +81,7 @@ def _rows(take, place):
     return [
         (
             name, take.subject, take.session, take.name, take.task, t, f"{place}/{t:05d}.ply",
-            f"{place}/{t:05d}.jpg", f"{place}/{t:05d}.pts", take.expression,
+            f"{place}/{t:05d}.jpg", f"{place}/{t:05d}.pts", DEFAULT_MARKUP, take.expression,
             bool(take.is_apex[t]), bool(take.is_neutral[t]),
         )
         for t, name in enumerate(take.frame_ids())

@@ -51,7 +51,7 @@ class Take:
 
 
 def takes(settings, subject, seed):
-    """Every sequence of one synthetic person (config section gallery.synthetic)."""
+    """Every sequence of one synthetic person (config.gallery.Recording)."""
     spontaneous = [_spontaneous(settings, subject, k, seed) for k in range(settings.spontaneous)]
     return spontaneous + [_posed(settings, subject, name, seed) for name in EXPRESSIONS]
 

@@ -28,18 +28,40 @@ def rasterise(xy, depth, triangles, height, width, keep=None):
     barycentric : (height, width, 3) float32, zero where nothing is drawn
     """
     xy = np.ascontiguousarray(xy, dtype=np.float32)
-    depth = np.ascontiguousarray(depth, dtype=np.float32)
     triangles = np.ascontiguousarray(triangles, dtype=np.int32)
-    chosen = np.arange(len(triangles)) if keep is None else np.flatnonzero(keep)
-    return _rasterise(xy, depth, triangles, chosen.astype(np.int32), int(height), int(width))
+    triangle_id = draw(xy, depth, triangles, height, width, keep)
+    return triangle_id, _barycentric(triangle_id, xy, triangles)
 
 
-@numba.njit(cache=True, fastmath=False)
-def _rasterise(xy, depth, triangles, chosen, height, width):
+def draw(xy, depth, triangles, height, width, keep=None):
+    """The first part of `rasterise`: triangle_id (height, width) int32, -1 where nothing is."""
+    return _draw(
+        np.ascontiguousarray(xy, dtype=np.float32),
+        np.ascontiguousarray(depth, dtype=np.float32),
+        np.ascontiguousarray(triangles, dtype=np.int32),
+        np.ones(len(triangles), dtype=np.bool_) if keep is None else keep,
+        int(height),
+        int(width),
+    )
+
+
+@numba.njit(cache=True)
+def _span(a, b, c, size):
+    """First and last pixel between three coordinates that lie on the raster; none where NaN."""
+    least, most = min(a, b, c), max(a, b, c)
+    if not (most >= 0 and least <= size - 1):
+        return 0, -1
+    return int(np.ceil(max(least, np.float32(0.0)))), int(min(most, np.float32(size - 1)))
+
+
+@numba.njit(cache=True)
+def _draw(xy, depth, triangles, keep, height, width):
     ids = np.full((height, width), -1, dtype=np.int32)
-    weights = np.zeros((height, width, 3), dtype=np.float32)
     nearest = np.full((height, width), -np.inf, dtype=np.float32)
-    for f in chosen:
+    low, high = np.float32(-1e-5), np.float32(1.0 + 1e-5)
+    for f in range(len(triangles)):
+        if not keep[f]:
+            continue
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         ax, ay = xy[a, 0], xy[a, 1]
         bx, by = xy[b, 0], xy[b, 1]
@@ -47,28 +69,51 @@ def _rasterise(xy, depth, triangles, chosen, height, width):
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
         if not abs(area) > 1e-12:  # degenerate or NaN
             continue
-        left, right = min(ax, bx, cx), max(ax, bx, cx)
-        top, bottom = min(ay, by, cy), max(ay, by, cy)
-        if not (right >= 0 and left <= width - 1 and bottom >= 0 and top <= height - 1):
+        x0, x1 = _span(ax, bx, cx, width)
+        y0, y1 = _span(ay, by, cy, height)
+        if x0 > x1 or y0 > y1:
             continue
-        x0, x1 = int(np.ceil(max(left, 0.0))), int(np.floor(min(right, width - 1.0)))
-        y0, y1 = int(np.ceil(max(top, 0.0))), int(np.floor(min(bottom, height - 1.0)))
+        inverse = np.float32(1.0) / area
+        # weights of b and c are linear over the pixels; positions relative to a keep digits
+        b_right, b_down = (cy - ay) * inverse, -(cx - ax) * inverse
+        c_right, c_down = -(by - ay) * inverse, (bx - ax) * inverse
+        x, y = np.float32(x0) - ax, np.float32(y0) - ay
+        b_row, c_row = x * b_right + y * b_down, x * c_right + y * c_down
+        za, zb, zc = depth[a], depth[b] - depth[a], depth[c] - depth[a]
         for j in range(y0, y1 + 1):
+            wb, wc = b_row, c_row
             for i in range(x0, x1 + 1):
-                wa = ((bx - i) * (cy - j) - (cx - i) * (by - j)) / area
-                wb = ((cx - i) * (ay - j) - (ax - i) * (cy - j)) / area
-                wc = np.float32(1.0) - wa - wb
                 # a hair of tolerance closes the cracks between neighbours
-                if wa < -1e-5 or wb < -1e-5 or wc < -1e-5:
-                    continue
-                z = wa * depth[a] + wb * depth[b] + wc * depth[c]
-                if z > nearest[j, i]:
-                    nearest[j, i] = z
-                    ids[j, i] = f
-                    weights[j, i, 0] = wa
-                    weights[j, i, 1] = wb
-                    weights[j, i, 2] = wc
-    return ids, weights
+                if wb >= low and wc >= low and wb + wc <= high:
+                    z = za + wb * zb + wc * zc
+                    if z > nearest[j, i]:
+                        nearest[j, i] = z
+                        ids[j, i] = f
+                wb += b_right
+                wc += c_right
+            b_row += b_down
+            c_row += c_down
+    return ids
+
+
+@numba.njit(cache=True)
+def _barycentric(ids, xy, triangles):
+    height, width = ids.shape
+    weights = np.zeros((height, width, 3), dtype=np.float32)
+    for j in range(height):
+        for i in range(width):
+            f = ids[j, i]
+            if f < 0:
+                continue
+            a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+            ax, ay = xy[a, 0], xy[a, 1]
+            bx, by = xy[b, 0], xy[b, 1]
+            cx, cy = xy[c, 0], xy[c, 1]
+            inverse = np.float32(1.0) / ((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
+            weights[j, i, 0] = ((bx - i) * (cy - j) - (cx - i) * (by - j)) * inverse
+            weights[j, i, 1] = ((cx - i) * (ay - j) - (ax - i) * (cy - j)) * inverse
+            weights[j, i, 2] = np.float32(1.0) - weights[j, i, 0] - weights[j, i, 1]
+    return weights
 
 
 def interpolate(triangle_id, barycentric, triangles, values):

@@ -37,14 +37,40 @@ def fit_similarity(source, target, weights=None, scale=True):
     if len(source) < 3 or source.shape != target.shape:
         raise ValueError(f"need two sets of at least 3 points, got {source.shape}, {target.shape}")
     w = np.full(len(source), 1.0) if weights is None else np.asarray(weights, float)
-    w = w / w.sum()
-    mean_s, mean_t = w @ source, w @ target
-    s, t = source - mean_s, target - mean_t
-    u, singular, vt = np.linalg.svd((t * w[:, None]).T @ s)
-    if singular[1] <= 1e-12 * max(singular[0], 1e-300):
+    factors, rotations, translations = fit_similarities(source[None], target, w[None], scale)
+    return Similarity(float(factors[0]), rotations[0], translations[0])
+
+
+def fit_similarities(sources, target, weights, scale=True):
+    """The same for B sets of points at once.
+
+    Parameters
+    ----------
+    sources : (B, N, 3) array
+    target : (N, 3) array
+    weights : (B, N) array
+    scale : bool
+
+    Returns
+    -------
+    scale (B,), rotation (B, 3, 3), translation (B, 3)
+
+    Raises
+    ------
+    ValueError
+        The points of a set do not span a plane.
+    """
+    w = (weights / weights.sum(1, keepdims=True))[:, :, None]
+    mean_s, mean_t = (w * sources).sum(1), (w * target).sum(1)
+    s, t = sources - mean_s[:, None], target - mean_t[:, None]
+    u, singular, vt = np.linalg.svd((t * w).transpose(0, 2, 1) @ s)
+    if not (singular[:, 1] > 1e-12 * np.maximum(singular[:, 0], 1e-300)).all():
         raise ValueError("the points do not span a plane")
-    sign = np.ones(3)
-    sign[2] = np.sign(np.linalg.det(u @ vt))
-    rotation = (u * sign) @ vt
-    factor = float(singular @ sign / (w @ (s**2).sum(1))) if scale else 1.0
-    return Similarity(factor, rotation, mean_t - factor * rotation @ mean_s)
+    sign = np.ones_like(singular)
+    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
+    rotation = (u * sign[:, None]) @ vt
+    factor = np.ones(len(sources))
+    if scale:
+        factor = (singular * sign).sum(1) / (w * s**2).sum((1, 2))
+    moved = (rotation @ mean_s[:, :, None])[:, :, 0]
+    return factor, rotation, mean_t - factor[:, None] * moved

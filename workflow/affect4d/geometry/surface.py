@@ -1,6 +1,7 @@
 """Discrete differential geometry of triangle meshes (cotangent Laplacian after libigl)."""
 
 import igl
+import numba
 import numpy as np
 from scipy import sparse
 
@@ -31,19 +32,36 @@ def cotangent(vertices, triangles):
 
 def vertex_normals(vertices, triangles):
     """Unit normals (V, 3) float64, weighted by triangle area; zero at unreferenced vertices."""
-    vertices = np.asarray(vertices, dtype=np.float64)
-    corners = vertices[triangles]
-    face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    incidence = sparse.csr_matrix(
-        (
-            np.ones(3 * len(triangles)),
-            (np.ravel(triangles), np.repeat(np.arange(len(triangles)), 3)),
-        ),
-        shape=(len(vertices), len(triangles)),
-    )
-    normals = incidence @ face
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+    vertices = np.ascontiguousarray(vertices, dtype=np.float64)
+    return _vertex_normals(vertices, np.ascontiguousarray(triangles, dtype=np.int32))
+
+
+@numba.njit(cache=True)
+def _vertex_normals(vertices, triangles):
+    normals = np.zeros_like(vertices)
+    for f in range(len(triangles)):
+        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        ux, uy, uz = (
+            vertices[b, 0] - vertices[a, 0],
+            vertices[b, 1] - vertices[a, 1],
+            vertices[b, 2] - vertices[a, 2],
+        )
+        vx, vy, vz = (
+            vertices[c, 0] - vertices[a, 0],
+            vertices[c, 1] - vertices[a, 1],
+            vertices[c, 2] - vertices[a, 2],
+        )
+        x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for corner in (a, b, c):
+            normals[corner, 0] += x
+            normals[corner, 1] += y
+            normals[corner, 2] += z
+    for v in range(len(normals)):
+        length = np.sqrt(normals[v, 0] ** 2 + normals[v, 1] ** 2 + normals[v, 2] ** 2)
+        if length > 0:
+            for k in range(3):
+                normals[v, k] /= length
+    return normals
 
 
 def edges(triangles):

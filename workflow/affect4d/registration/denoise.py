@@ -44,7 +44,7 @@ def denoise(checks):
 
 def _interpolate(values, trusted):
     """Displacements (T, 68, 3) with those not trusted replaced along time."""
-    filled = values.copy()
+    filled = np.where(trusted.any(0)[:, None], values, 0.0)  # not in the mark-up
     time = np.arange(len(values))
     for landmark in np.flatnonzero(~trusted.all(0) & trusted.any(0)):
         known = trusted[:, landmark]

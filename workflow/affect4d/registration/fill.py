@@ -8,8 +8,9 @@ from scipy import sparse
 class Filler:
     """Fills displacements over unseen vertices: (L + area / reach^2) d = 0, d given where seen.
 
-    The screening lets the displacement fade to the prior over `reach` mm away from anything
-    seen, and keeps the system well conditioned: a few conjugate-gradient steps do.
+    The screening lets the displacement fade to the prediction over `reach` mm away from anything
+    seen. Values are carried outward from the seen vertices ring by ring, then relaxed in that order
+    and back (symmetric Gauss-Seidel): what is left to do is local, and few sweeps do it.
 
     Parameters
     ----------
@@ -18,69 +19,92 @@ class Filler:
     reach : mm
     """
 
-    def __init__(self, laplacian, area, reach=40.0):
-        self._matrix = sparse.csr_matrix(laplacian + sparse.diags(area / reach**2))
+    def __init__(self, laplacian, area, reach=15.0):
+        matrix = sparse.csr_matrix(laplacian + sparse.diags(area / reach**2))
+        diagonal = matrix.diagonal()
+        # rows scaled to a unit diagonal: what remains are the neighbours' weights
+        weights = sparse.csr_matrix(sparse.diags(-1.0 / diagonal) @ matrix)
+        weights.setdiag(0.0)
+        weights.eliminate_zeros()
+        weights.sort_indices()
+        self._parts = weights.indptr, weights.indices, weights.data.astype(np.float32)
 
-    def fill(self, values, seen, tolerance=1e-2, steps=200):
-        """Values (V, C) with the rows that are not `seen` (V,) replaced, float32."""
-        unseen = np.flatnonzero(~seen)
+    def fill(self, values, seen, tolerance=1e-2, sweeps=200):
+        """Values (V, 3) with the rows that are not `seen` (V,) replaced, float32.
+
+        It ends when a sweep changes no value by more than `tolerance` times the greatest one seen.
+        """
         filled = np.array(values, dtype=np.float32)
-        if not len(unseen):
-            return filled
-        filled[unseen] = 0.0
-        rows = self._matrix[unseen]
-        inside = rows[:, unseen]
-        filled[unseen] = _conjugate_gradient(
-            inside.data.astype(np.float32),
-            inside.indices,
-            inside.indptr,
-            -(rows @ filled).astype(np.float32),
-            tolerance,
-            steps,
-        )
+        if seen.all() or not seen.any():
+            return np.where(seen[:, None], filled, np.float32(0))
+        largest = float(np.abs(filled[seen]).max())
+        order = _rings(*self._parts[:2], seen)
+        _relax(*self._parts, order, seen, filled, tolerance * largest, sweeps)
         return filled
 
 
 @numba.njit(cache=True)
-def _conjugate_gradient(data, indices, indptr, right, tolerance, steps):
-    """Solve matrix @ x = right (n, C) from zero, all columns at once, Jacobi preconditioned."""
-    count, columns = right.shape
-    inverse = np.empty(count, dtype=np.float32)
-    for i in range(count):
-        for j in range(indptr[i], indptr[i + 1]):
-            if indices[j] == i:
-                inverse[i] = 1.0 / data[j]
-    x = np.zeros_like(right)
-    residual = right.copy()
-    direction = np.empty_like(right)
-    product = np.empty_like(right)
-    old = np.zeros(columns)
-    for i in range(count):
-        for k in range(columns):
-            direction[i, k] = inverse[i] * residual[i, k]
-            old[k] += residual[i, k] * direction[i, k]
-    start = old.copy()
-    for _ in range(steps):
-        if (old <= tolerance**2 * start).all():
+def _rings(indptr, indices, seen):
+    """The unseen vertices that hang together with seen ones, nearest first; then the others."""
+    count = 0
+    for known in seen:
+        count += not known
+    order = np.empty(count, dtype=np.int32)
+    reached = seen.copy()
+    last = 0
+    for v in range(len(seen)):
+        if not seen[v]:
+            for j in range(indptr[v], indptr[v + 1]):
+                if seen[indices[j]]:
+                    order[last] = v
+                    last += 1
+                    reached[v] = True
+                    break
+    first = 0
+    while first < last:
+        v = order[first]
+        first += 1
+        for j in range(indptr[v], indptr[v + 1]):
+            u = indices[j]
+            if not reached[u]:
+                reached[u] = True
+                order[last] = u
+                last += 1
+    for v in range(len(seen)):
+        if not reached[v]:
+            order[last] = v
+            last += 1
+    return order
+
+
+@numba.njit(cache=True)
+def _relax(indptr, indices, weights, order, seen, values, tolerance, sweeps):
+    known = seen.copy()
+    for v in order:  # the first round sees only what lies inside
+        share = x = y = z = np.float32(0.0)
+        for j in range(indptr[v], indptr[v + 1]):
+            u, weight = indices[j], weights[j]
+            if known[u] and weight > 0:
+                share += weight
+                x += weight * values[u, 0]
+                y += weight * values[u, 1]
+                z += weight * values[u, 2]
+        share = max(share, np.float32(1e-12))
+        values[v, 0], values[v, 1], values[v, 2] = x / share, y / share, z / share
+        known[v] = True
+    for sweep in range(sweeps):
+        change = np.float32(0.0)
+        for place in range(len(order)):
+            v = order[place] if sweep % 2 else order[len(order) - 1 - place]
+            x = y = z = np.float32(0.0)
+            for j in range(indptr[v], indptr[v + 1]):
+                u, weight = indices[j], weights[j]
+                x += weight * values[u, 0]
+                y += weight * values[u, 1]
+                z += weight * values[u, 2]
+            change = max(
+                change, abs(x - values[v, 0]), abs(y - values[v, 1]), abs(z - values[v, 2])
+            )
+            values[v, 0], values[v, 1], values[v, 2] = x, y, z
+        if change <= tolerance:
             break
-        curvature = np.zeros(columns)
-        for i in range(count):
-            product[i] = 0.0
-            for j in range(indptr[i], indptr[i + 1]):
-                for k in range(columns):
-                    product[i, k] += data[j] * direction[indices[j], k]
-            for k in range(columns):
-                curvature[k] += direction[i, k] * product[i, k]
-        step = (old / np.maximum(curvature, 1e-20)).astype(np.float32)
-        new = np.zeros(columns)
-        for i in range(count):
-            for k in range(columns):
-                x[i, k] += step[k] * direction[i, k]
-                residual[i, k] -= step[k] * product[i, k]
-                new[k] += inverse[i] * residual[i, k] ** 2
-        turn = (new / np.maximum(old, 1e-20)).astype(np.float32)
-        for i in range(count):
-            for k in range(columns):
-                direction[i, k] = inverse[i] * residual[i, k] + turn[k] * direction[i, k]
-        old = new
-    return x

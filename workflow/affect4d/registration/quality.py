@@ -49,7 +49,7 @@ class Quality:
     def flags(self, settings):
         """Bit mask over `FLAGS` under the thresholds of the registration's settings."""
         raised = (
-            self.landmarks_dropped > 0,
+            self.landmarks_dropped > 0 or self.landmark_residual > settings.max_landmark_residual,
             self.similarity_residual > settings.max_similarity_residual,
             self.flipped > settings.max_flipped,
             self.seen < settings.min_seen,

@@ -1,4 +1,4 @@
-"""What registration needs of the template, computed once: unwrapping, spline kernel, Laplacian."""
+"""What registration needs of the template, computed once: unwrapping, spline, prior, Laplacian."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,18 @@ from affect4d.formats.template import Template, make_template
 from affect4d.geometry.raster import rasterise
 from affect4d.geometry.surface import cotangent
 from affect4d.registration.cylinder import Cylinder
+from affect4d.registration.prior import Prior, make_prior
 from affect4d.registration.robust import STABLE
 from affect4d.registration.scan import signed_area
-from affect4d.registration.spline import green
+from affect4d.registration.spline import Green, affine
 
 # Room around the template in the plane: a dropped jaw below, other heads elsewhere (mm).
 _MARGIN_MM = (25.0, 45.0, 25.0, 25.0)
 # A template vertex this far (mm) behind the plane's front surface is folded away from the viewer.
 _FOLD_MM = 1.5
 _STABLE_REACH_MM = 9.0
+# Pixels per mm at which the prior asks what the cylinder shows.
+_RESOLUTION = 2.0
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,14 @@ class Reference:
     ----------
     template : Template
     kernel : (V, 68) float32, mm^2, columns of the surface's Green's function
+    prior : Prior
     laplacian : (V, V) csr, cotangent weights
     area : (V,) mm^2
     """
 
     template: Template
     kernel: np.ndarray
+    prior: Prior
     laplacian: sparse.csr_matrix
     area: np.ndarray
 
@@ -44,6 +49,8 @@ class Reference:
             "triangles": self.template.triangles,
             "landmarks": self.template.landmarks,
             "kernel": self.kernel,
+            "modes": self.prior.modes,
+            "precision": self.prior.precision,
             "laplacian_data": self.laplacian.data,
             "laplacian_indices": self.laplacian.indices,
             "laplacian_indptr": self.laplacian.indptr,
@@ -53,33 +60,29 @@ class Reference:
     @classmethod
     def restore(cls, arrays):
         """A Reference from what `arrays` gave (any mapping of names to arrays)."""
-        part = {
-            name: np.asarray(arrays[name][...])
-            for name in (
-                "vertices",
-                "triangles",
-                "landmarks",
-                "kernel",
-                "laplacian_data",
-                "laplacian_indices",
-                "laplacian_indptr",
-                "area",
-            )
-        }
-        count = len(part["vertices"])
+
+        def part(name):
+            return np.asarray(arrays[name][...])
+
+        template = make_template(part("vertices"), part("triangles"), part("landmarks"))
         laplacian = sparse.csr_matrix(
-            (part["laplacian_data"], part["laplacian_indices"], part["laplacian_indptr"]),
-            shape=(count, count),
+            tuple(part(f"laplacian_{name}") for name in ("data", "indices", "indptr")),
+            shape=(len(template.vertices),) * 2,
         )
-        template = make_template(part["vertices"], part["triangles"], part["landmarks"])
-        return cls(template, part["kernel"], laplacian, part["area"])
+        prior = Prior(part("modes"), part("precision"))
+        return cls(template, part("kernel"), prior, laplacian, part("area"))
 
 
 def prepare(template):
-    """Prepare a template (3 s for 53,349 vertices)."""
+    """Prepare a template (some 15 s for 53,349 vertices)."""
     laplacian, area = cotangent(template.vertices, template.triangles)
-    kernel = green(laplacian, area, template.landmark_vertices)
-    return Reference(template, kernel, sparse.csr_matrix(laplacian), area)
+    green = Green(laplacian, area)
+    shown = single_valued(template, fit_cylinder(template, _RESOLUTION))
+    prior = make_prior(
+        template.vertices, template.landmarks, shown, green, affine(template.vertices)
+    )
+    kernel = green(template.landmark_vertices)
+    return Reference(template, kernel, prior, sparse.csr_matrix(laplacian), area)
 
 
 def fit_cylinder(template, resolution):

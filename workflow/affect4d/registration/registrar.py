@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
-from scipy import sparse
 
 from affect4d.config.registration import Settings
 from affect4d.formats.template import INNER_LIPS, NOSE_TIP
 from affect4d.geometry.similarity import fit_similarity
-from affect4d.geometry.surface import edges
+from affect4d.geometry.surface import vertex_normals
 from affect4d.registration.cylinder import sample, unroll
 from affect4d.registration.fill import Filler
 from affect4d.registration.quality import Quality
@@ -18,21 +18,31 @@ from affect4d.registration.reference import (
     single_valued,
     stable_weights,
 )
+from affect4d.registration.refine import Refiner
 from affect4d.registration.robust import JAW, Alignment, align, drop_outliers
-from affect4d.registration.scan import mouth_interior, outside, signed_area, unbroken, whole_pieces
+from affect4d.registration.scan import folded, relax, signed_area, skin
+from affect4d.registration.smooth import Smoother
 from affect4d.registration.spline import SurfaceSpline
 from affect4d.registration.track import Grid
 
 # More landmarks than this are not dropped: the frame is flagged either way.
 _MOST_DROPPED = 24
 # From marked by hand to a poor detector (mm^2).
-_STIFFNESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_STIFFNESS = (0.125, 0.5, 2.0, 4.0, 8.0, 16.0, 32.0)
 # Scales of the robust placing: coarse to fine.
 _PLACING_MM = (3.0, 2.0, 1.0, 1.0, 1.0)
+# A face is not placed by fewer landmarks.
+_FEWEST = 12
+# Stable skin that must be seen (vertices), or all of it counts.
+_FEWEST_STABLE = 40
+# Every so many vertices of the stable skin one places the face.
+_PLACED_BY = 3
 # Reach (mm) of the skin that is followed; beyond the inner face, so that no margin cuts it.
 _FACE_MM = 90.0
-# A seen vertex that leaves its neighbours by more than this (mm) is a spike.
-_SPIKE_MM = 3.0
+# Share of triangles turned over at which a scan is smoothed, and how often at most.
+_FOLDED, _MOST_CALMED = 0.3, 12
+# The surface is sought along the normal no further than this (mm).
+_ACROSS_MM = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,9 +52,11 @@ class Checked:
     Attributes
     ----------
     alignment : Alignment to the template
-    displacement : (68, 3) mm, from the template's landmarks to the aligned ones
+    displacement : (68, 3) mm, from the template's landmarks to the aligned ones; NaN where not
+        marked
     keep : (68,) bool, the landmarks whose displacement is used
-    residual : (68,) mm, leave-one-out residual; NaN for the dropped
+    residual : (68,) mm, leave-one-out residual; NaN for the others
+    dropped : number of landmarks that were marked and are not believed
     stiffness : mm^2, of the spline through them: how noisy they look
     """
 
@@ -52,6 +64,7 @@ class Checked:
     displacement: np.ndarray
     keep: np.ndarray
     residual: np.ndarray
+    dropped: int
     stiffness: float
 
 
@@ -81,7 +94,7 @@ class Registrar:
     Parameters
     ----------
     template : Template or Reference
-        A Template is prepared here (3 s); a Reference was prepared before.
+        A Template is prepared here (some 15 s); a Reference was prepared before.
     settings : affect4d.config.registration.Settings, optional
 
     Attributes
@@ -112,9 +125,14 @@ class Registrar:
             self.template.landmark_vertices,
             weights,
         )
+        self._refiner = Refiner(
+            self.template, reference.prior, weights, self._shown, self.settings.surface_noise
+        )
         self._filler = Filler(reference.laplacian, reference.area)
-        self._stable = stable_weights(self.template)
-        self._neighbours = _averaging(self.template.triangles, len(self.template.vertices))
+        self._smoother = Smoother(self.template.triangles, len(self.template.vertices))
+        stable = stable_weights(self.template)
+        self._stable = np.flatnonzero(stable)[::_PLACED_BY]
+        self._stability = stable[self._stable]
         self._judged = self.template.triangles[inner[self.template.triangles].all(1)]
 
     def check(self, landmarks):
@@ -122,7 +140,8 @@ class Registrar:
 
         Parameters
         ----------
-        landmarks : (68, 3) array, iBUG order, the scan's frame
+        landmarks : (68, 3) array, iBUG order, the scan's frame; rows of NaN where the mark-up has
+            no such point
 
         Returns
         -------
@@ -131,11 +150,15 @@ class Registrar:
         Raises
         ------
         ValueError
-            Landmarks are not (68, 3), not finite, or do not span a plane.
+            Landmarks are not (68, 3), fewer than 12 of them are finite, or they do not span a
+            plane.
         """
         landmarks = np.asarray(landmarks, dtype=float)
-        if landmarks.shape != (68, 3) or not np.isfinite(landmarks).all():
-            raise ValueError(f"expected 68 finite landmarks (68, 3), got {landmarks.shape}")
+        if landmarks.shape != (68, 3):
+            raise ValueError(f"expected landmarks (68, 3), got {landmarks.shape}")
+        marked = np.isfinite(landmarks).all(1).sum()
+        if marked < _FEWEST:
+            raise ValueError(f"only {marked} of 68 landmarks are finite numbers")
         alignment = align(landmarks, self.template.landmarks)
         points = alignment.similarity.apply(alignment.landmarks)
         displacement = points - self.template.landmarks
@@ -143,7 +166,8 @@ class Registrar:
             self._spline, displacement, self.settings.outlier, _MOST_DROPPED
         )
         stiffness = self._spline.estimate_stiffness(displacement, keep, _STIFFNESS)
-        return Checked(alignment, displacement, keep, residual, stiffness)
+        dropped = int(marked - keep.sum())
+        return Checked(alignment, displacement, keep, residual, dropped, stiffness)
 
     def register(self, vertices, triangles, landmarks, place_on=None, tracker=None, texture=None):
         """Register one scan.
@@ -171,20 +195,20 @@ class Registrar:
         checked = landmarks if isinstance(landmarks, Checked) else self.check(landmarks)
         alignment = checked.alignment
         triangles = np.ascontiguousarray(triangles, dtype=np.int32)
-        coefficients, _, _ = self._spline.fit(checked.displacement, checked.stiffness, checked.keep)
-        predicted = self.template.vertices + self._spline.evaluate(coefficients)
-        scan = alignment.similarity.apply(vertices).astype(np.float32)
-        plane = self._unroll(scan, triangles, predicted)
-        query = self._cylinder.pixels(self._cylinder.unwrap(predicted)[0])
+        scan = self._calmed(_moved(alignment.similarity, vertices), triangles)
+        predicted, plane = self._predict(checked, scan, triangles)
+        query = self._cylinder.pixels(
+            self._cylinder.unwrap(self._across(predicted, scan, plane))[0]
+        )
         if tracker is not None and texture is not None:
             query = tracker.follow(plane, query, texture)
         positions, seen, triangle, weights = self._look_up(scan, plane, query, predicted)
         enlarged = alignment.similarity.scale / alignment.unit
         target = self.template.vertices if place_on is None else place_on
-        placed = self._place(positions / np.float32(enlarged), seen, target)
+        placed = self.place(positions / np.float32(enlarged), seen, target)
         quality = Quality(
             landmark_residual=float(np.nanmean(checked.residual)),
-            landmarks_dropped=float(np.isnan(checked.residual).sum() + alignment.relabelled),
+            landmarks_dropped=float(checked.dropped + alignment.relabelled),
             similarity_residual=alignment.residual,
             scale=1.0 / enlarged,
             flipped=self._flipped(predicted),
@@ -193,20 +217,48 @@ class Registrar:
             unit=alignment.unit,
             jitter=float("nan"),
         )
-        return Registered(placed.astype(np.float32), seen, quality, triangle, weights)
+        return Registered(placed, seen, quality, triangle, weights)
 
     def fill(self, values, seen):
-        """Values (V, C) at the vertices, continued harmonically where not `seen` (V,)."""
+        """Values (V, 3) at the vertices, continued harmonically where not `seen` (V,)."""
         return self._filler.fill(values, seen)
 
-    def _unroll(self, scan, triangles, predicted):
+    def _calmed(self, scan, triangles):
+        """The scan, without noise so great that it folds the surface."""
+        for _ in range(_MOST_CALMED):
+            if folded(self._cylinder.unwrap(scan)[0], triangles) < _FOLDED:
+                break
+            scan = relax(scan, triangles)
+        return scan
+
+    def _predict(self, checked, scan, triangles):
+        """Where every vertex (V, 3) mm lies by landmarks and surface; the scan's Plane."""
+        coefficients, _, _ = self._spline.fit(checked.displacement, checked.stiffness, checked.keep)
+        field = self._spline.evaluate(coefficients)
+        plane = self._unroll(scan, triangles, field)
+        if self.settings.refinements:
+            amplitude = self._spline.amplitude(coefficients, checked.displacement, checked.keep)
+            field = self._refiner.refine(
+                checked, amplitude, field, scan, plane, self._cylinder, self.settings.refinements
+            )
+        return self.template.vertices + field, plane
+
+    def _unroll(self, scan, triangles, field):
         """The aligned scan's skin on the cylinder's plane."""
         uv, depth = self._cylinder.unwrap(scan)
-        keep = whole_pieces(scan, triangles)
-        keep &= unbroken(scan, uv, triangles, self._cylinder.radius) & outside(uv, triangles)
-        lips, _ = self._cylinder.unwrap(predicted[self.template.landmark_vertices])
-        keep &= ~mouth_interior(uv, lips, triangles)
+        lips = self.template.landmark_vertices[INNER_LIPS]
+        lips_uv, _ = self._cylinder.unwrap(self.template.vertices[lips] + field[lips])
+        half_turn = np.pi * self._cylinder.radius
+        centre = self.template.landmarks.mean(0)
+        keep = skin(scan, uv, triangles, half_turn, lips_uv, centre)
         return unroll(self._cylinder, uv, depth, triangles, keep)
+
+    def _across(self, predicted, scan, plane):
+        """The predicted vertices moved along their normals onto the scan, where it is near."""
+        triangle, weights = plane.locate(self._cylinder.pixels(self._cylinder.unwrap(predicted)[0]))
+        found = sample(scan, plane.triangles, triangle, weights)
+        normals = vertex_normals(predicted, self.template.triangles)
+        return _step_across(predicted, normals, found, triangle, np.float32(_ACROSS_MM))
 
     def _look_up(self, scan, plane, query, predicted):
         """Take every template vertex from the plane; fill the displacement of the others."""
@@ -215,8 +267,8 @@ class Registrar:
         seen = (triangle >= 0) & self._shown
         seen &= np.abs(self._depth(found) - self._depth(predicted)) < self.settings.max_depth
         seen[self._judged[signed_area(query, self._judged) >= 0].ravel()] = False  # y is down
-        displacement = np.where(seen[:, None], found - predicted, 0.0).astype(np.float32)
-        seen &= ~self._spikes(displacement, seen)
+        displacement = np.where(seen[:, None], found - predicted, np.float32(0))
+        displacement, seen = self._smoother.clean(displacement, seen, self.settings.smoothing)
         displacement = self.fill(displacement, seen)
         triangle = np.where(seen, triangle, -1).astype(np.int32)
         return predicted + displacement, seen, triangle, weights
@@ -225,41 +277,58 @@ class Registrar:
         axis = self._cylinder.axis
         return np.hypot(points[:, 0] - axis[0], points[:, 2] - axis[1])
 
-    def _spikes(self, displacement, seen):
-        """Mask (V,) of seen vertices that leave the mean of their seen neighbours."""
-        weight = seen.astype(np.float32)[:, None]
-        total = self._neighbours @ np.concatenate([displacement * weight, weight], axis=1)
-        mean = total[:, :3] / np.maximum(total[:, 3:], 1e-6)
-        off = np.linalg.norm(displacement - mean, axis=1) > _SPIKE_MM
-        return off & seen & (total[:, 3] > 0)
-
-    def _place(self, positions, seen, target):
-        """The rigid motion to the target (V, 3) by the skin that follows the skull.
+    def place(self, positions, seen, target):
+        """Positions moved rigidly to a target by the skin that follows the skull.
 
         Reweighted (Geman-McClure), so that skin which an expression moved there does not count.
+
+        Parameters
+        ----------
+        positions, target : (V, 3) mm
+        seen : (V,) bool, vertices that count
+
+        Returns
+        -------
+        (V, 3) float32, mm
         """
-        weights = self._stable * seen
-        if (weights > 0).sum() < 100:
-            weights = self._stable
-        chosen = np.flatnonzero(weights > 0)
-        source, goal, current = positions[chosen], target[chosen], weights[chosen]
+        weights = self._stability * seen[self._stable]
+        if (weights > 0).sum() < _FEWEST_STABLE:
+            weights = self._stability
+        source, goal = positions[self._stable], target[self._stable]
+        current = weights
         for scale_mm in _PLACING_MM:
             rigid = fit_similarity(source, goal, current, scale=False)
             distance = np.linalg.norm(rigid.apply(source) - goal, axis=1)
-            current = weights[chosen] / (1.0 + (distance / scale_mm) ** 2) ** 2
-        return rigid.apply(positions)
+            current = weights / (1.0 + (distance / scale_mm) ** 2) ** 2
+        return _moved(rigid, positions)
 
     def _flipped(self, predicted):
         uv, _ = self._cylinder.unwrap(predicted)
         return float((signed_area(uv, self._judged) <= 0).mean())
 
 
-def _averaging(triangles, count):
-    """(V, V) csr, each row the mean over a vertex's neighbours."""
-    pairs = edges(triangles)
-    rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
-    adjacency = sparse.csr_matrix(
-        (np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(count, count)
-    )
-    degree = np.maximum(np.asarray(adjacency.sum(1)).ravel(), 1)
-    return (sparse.diags((1.0 / degree).astype(np.float32)) @ adjacency).tocsr()
+@numba.njit(cache=True)
+def _step_across(points, normals, found, triangle, farthest):
+    moved = points.copy()
+    for v in range(len(points)):
+        if triangle[v] < 0:
+            continue
+        step = np.float32(0.0)
+        for k in range(3):
+            step += (found[v, k] - points[v, k]) * np.float32(normals[v, k])
+        if abs(step) <= farthest:
+            for k in range(3):
+                moved[v, k] += step * np.float32(normals[v, k])
+    return moved
+
+
+def _moved(similarity, points):
+    """Points (N, 3) under a similarity, float32: taken from a point among them, so that no digit of
+    a far scan is lost."""
+    points = np.asarray(points)
+    origin = points[len(points) // 2].astype(np.float64)
+    near = (points - origin.astype(points.dtype)).astype(np.float32, copy=False)
+    matrix = (similarity.scale * similarity.rotation.T).astype(np.float32)
+    moved = near @ matrix
+    moved += similarity.apply(origin).astype(np.float32)
+    return moved

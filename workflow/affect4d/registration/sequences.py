@@ -1,7 +1,8 @@
 """One chunk of sequences: every frame registered, or in quarantine with the reason.
 
 A sequence is registered as a whole: its landmarks are freed of noise together, and every frame is
-placed on the neutral face of its own sequence, because later rooms use frame minus neutral.
+placed on the neutral face of its own sequence, because later rooms use frame minus neutral. Each
+file is read once; what was registered waits on disk, so that memory does not grow with the length.
 """
 
 import hashlib
@@ -13,18 +14,22 @@ import pandas as pd
 
 from affect4d import store
 from affect4d.formats.images import read_image
-from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.landmarks import DEFAULT_MARKUP, read_landmarks
+from affect4d.formats.markup import MARKUP_FILES
 from affect4d.formats.meshes import read_mesh
 from affect4d.formats.paths import inside, safe_name
 from affect4d.formats.quarantine import BadInput
 from affect4d.registration.denoise import denoise
-from affect4d.registration.quality import FLAGS, MEASURES
+from affect4d.registration.quality import FLAGS, MEASURES, Quality
 from affect4d.registration.reference import Reference, prepare
-from affect4d.registration.registrar import Checked, Registrar
+from affect4d.registration.registrar import Checked, Registered, Registrar
+from affect4d.registration.spool import Spool
 from affect4d.registration.track import Texture, Tracker
 from affect4d.store.protocol import remove
 
-_TEXT = ("frame_id", "subject", "sequence", "task", "mesh", "texture", "landmarks")
+_TEXT = ("frame_id", "subject", "sequence", "task", "mesh", "texture", "landmarks", "markup")
+# A sequence of more frames logs how far it got.
+_LONG = 200
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ def register_chunk(registrar, scans, root, quarantine, provenance, manifest, pro
             path = folder / f"{safe_name(sequence, scans)}.zarr"
             made_from = provenance(sequence, _files(rows, root), {"rows": _digest(rows)})
             if not _is_kept(path, made_from, quarantine):
-                _register_sequence(registrar, rows, scans, root, quarantine, path, made_from)
+                sequence_of = _Sequence(registrar, rows, root, quarantine, progress)
+                sequence_of.write(path, scans, made_from)
             done.append(store.manifest_of(path))
         except BadInput as problem:
             if path is not None:  # what an earlier, better version of the sequence left
@@ -98,7 +104,8 @@ def register_chunk(registrar, scans, root, quarantine, provenance, manifest, pro
 def _files(rows, root):
     """Every file of a sequence that is there: what its store is made from."""
     names = pd.concat([rows[column] for column in ("mesh", "texture", "landmarks")]).dropna()
-    found = set()
+    # a user's own mark-up; the gallery made sure of where it lies
+    found = {Path(name) for name in rows["markup"].dropna() if name.endswith(MARKUP_FILES)}
     for name in names:
         try:
             found.add(inside(root, name))
@@ -121,60 +128,117 @@ def _is_kept(path, provenance, quarantine):
     return True
 
 
-def _register_sequence(registrar, rows, scans, root, quarantine, path, provenance):
-    first = len(quarantine.rows)
-    frames = _check_frames(registrar, rows, root, quarantine)
-    registered = _register_frames(registrar, frames, quarantine)
-    if not registered:
-        raise BadInput(
-            scans,
-            f"sequence {path.stem} has no usable neutral frame",
-            "mark one of its frames as is_neutral, or repair the one there is",
-        )
-    kept = [frames[index] for index, _ in registered]
-    results = [result for _, result in registered]
-    neutral = next(i for i, frame in enumerate(kept) if frame.row.is_neutral)
-    vertices = np.stack([result.vertices for result in results])
-    qualities = _with_jitter(vertices, [r.quality for r in results], registrar.template.inner)
-    arrays: dict[str, np.ndarray | store.Vertices] = {
-        "vertices": store.Vertices(vertices, vertices[neutral]),
-        "seen": np.stack([result.seen for result in results]),
-        "quality": np.array([quality.row() for quality in qualities], dtype=np.float32),
-        "flags": np.array(
-            [quality.flags(registrar.settings) for quality in qualities], dtype=np.uint8
-        ),
-    }
-    if kept[neutral].texture is not None:
-        arrays["colour"] = _colour(registrar, kept[neutral], results[neutral])
-    attributes = {
-        "measures": list(MEASURES),
-        "flag_names": list(FLAGS),
-        "subject": str(rows.subject.iloc[0]),
-        "task": str(rows.task.iloc[0]),
-        "frame_ids": [str(frame.row.frame_id) for frame in kept],
-        "expression": [_text(frame.row.expression) for frame in kept],
-        "is_apex": [bool(frame.row.is_apex) for frame in kept],
-        "is_neutral": [bool(frame.row.is_neutral) for frame in kept],
-        "quarantined": [
-            [row.item, row.file, row.rule, row.remedy] for row in quarantine.rows[first:]
-        ],
-    }
-    store.write(path, arrays, attributes, provenance)
+class _Sequence:
+    """One sequence on its way from files to a store."""
 
+    def __init__(self, registrar, rows, root, quarantine, progress):
+        self._registrar, self._rows, self._root = registrar, rows, root
+        self._quarantine, self._progress = quarantine, progress
+        self._first = len(quarantine.rows)
+        self._tracker = Tracker(registrar.grid) if registrar.settings.tracking else None
+        self._qualities: dict[int, Quality] = {}
+        self._colour: np.ndarray | None = None
+        self._tried: list[int] = []
 
-def _check_frames(registrar, rows, root, quarantine):
-    """Frames whose files are there and whose landmarks can be used; the others in quarantine."""
-    frames = []
-    for _, row in rows.iterrows():
+    def write(self, path, scans, provenance):
+        """Register every frame that can be; BadInput where none can be the neutral one."""
+        frames = self._check_frames()
+        count = len(self._registrar.template.vertices)
+        with Spool((count, 3), np.float32) as vertices, Spool((count,), np.bool_) as seen:
+            neutral = self._register_neutral(frames, vertices, seen)
+            if neutral is None:
+                raise BadInput(
+                    scans,
+                    f"sequence {path.stem} has no usable neutral frame",
+                    "mark one of its frames as is_neutral, or repair the one there is",
+                )
+            others = [number for number in range(len(frames)) if number not in self._tried]
+            if len(others) >= _LONG:
+                others = self._progress(others, len(others), f"frames of {path.stem}")
+            for number in others:
+                self._register(number, frames[number], neutral, vertices, seen)
+            self._store(path, frames, neutral, vertices, seen, provenance)
+
+    def _check_frames(self):
+        """Frames whose files are there and whose landmarks can be used; others in quarantine."""
+        frames = []
+        for _, row in self._rows.iterrows():
+            try:
+                mesh, landmarks = inside(self._root, row.mesh), inside(self._root, row.landmarks)
+                texture = None if pd.isna(row.texture) else inside(self._root, row.texture)
+                markup = DEFAULT_MARKUP if pd.isna(row.markup) else row.markup
+                points = read_landmarks(landmarks, dimension=3, markup=markup)
+                checked = _check(self._registrar, points, landmarks)
+                frames.append(Frame(row, mesh, texture, checked))
+            except BadInput as problem:
+                self._quarantine.add(row.frame_id, problem)
+        checks = denoise([frame.checked for frame in frames])
+        return [
+            replace(frame, checked=checked) for frame, checked in zip(frames, checks, strict=True)
+        ]
+
+    def _register_neutral(self, frames, vertices, seen):
+        """The first neutral frame that can be read, placed on the template: (V, 3), or None."""
+        for number, frame in enumerate(frames):
+            if frame.row.is_neutral:
+                self._tried.append(number)
+                registered = self._register(number, frame, None, vertices, seen)
+                if registered is not None:
+                    return registered.vertices
+        return None
+
+    def _register(self, number, frame, place_on, vertices, seen) -> Registered | None:
+        """One frame into the spools; None and a row in quarantine where it cannot be read."""
         try:
-            mesh, landmarks = inside(root, row.mesh), inside(root, row.landmarks)
-            texture = None if pd.isna(row.texture) else inside(root, row.texture)
-            points = read_landmarks(landmarks, dimension=3)
-            frames.append(Frame(row, mesh, texture, _check(registrar, points, landmarks)))
+            mesh = read_mesh(frame.mesh)
+            texture = _read_texture(mesh, frame)
         except BadInput as problem:
-            quarantine.add(row.frame_id, problem)
-    checks = denoise([frame.checked for frame in frames])
-    return [replace(frame, checked=checked) for frame, checked in zip(frames, checks, strict=True)]
+            self._quarantine.add(frame.row.frame_id, problem)
+            return None
+        registered = self._registrar.register(
+            mesh.vertices,
+            mesh.triangles,
+            frame.checked,
+            place_on=place_on,
+            tracker=self._tracker,
+            texture=texture,
+        )
+        vertices.put(number, registered.vertices)
+        seen.put(number, registered.seen)
+        self._qualities[number] = registered.quality
+        if place_on is None and texture is not None:
+            self._colour = _colour(self._registrar, mesh, texture, registered)
+        return registered
+
+    def _store(self, path, frames, neutral, vertices, seen, provenance):
+        kept = sorted(self._qualities)
+        inner = self._registrar.template.inner
+        qualities = _with_jitter(
+            vertices.select(kept), [self._qualities[number] for number in kept], inner
+        )
+        flags = [quality.flags(self._registrar.settings) for quality in qualities]
+        arrays = {
+            "vertices": store.Vertices(vertices, neutral),
+            "seen": seen.select(kept),
+            "quality": np.array([quality.row() for quality in qualities], dtype=np.float32),
+            "flags": np.array(flags, dtype=np.uint16),
+        }
+        if self._colour is not None:
+            arrays["colour"] = self._colour
+        chosen = [frames[number].row for number in kept]
+        quarantined = self._quarantine.rows[self._first :]
+        attributes = {
+            "measures": list(MEASURES),
+            "flag_names": list(FLAGS),
+            "subject": str(self._rows.subject.iloc[0]),
+            "task": str(self._rows.task.iloc[0]),
+            "frame_ids": [str(row.frame_id) for row in chosen],
+            "expression": [_text(row.expression) for row in chosen],
+            "is_apex": [bool(row.is_apex) for row in chosen],
+            "is_neutral": [bool(row.is_neutral) for row in chosen],
+            "quarantined": [[row.item, row.file, row.rule, row.remedy] for row in quarantined],
+        }
+        store.write(path, arrays, attributes, provenance)
 
 
 def _check(registrar, points, file):
@@ -182,43 +246,6 @@ def _check(registrar, points, file):
         return registrar.check(points)
     except ValueError as error:
         raise BadInput(file, f"the landmarks form no face ({error})", "mark them again") from None
-
-
-def _register_frames(registrar, frames, quarantine):
-    """(index, Registered) of every frame whose mesh can be read, in order of the frames.
-
-    The first usable neutral frame is placed on the template, the others on it; empty without one.
-    """
-    tracker = Tracker(registrar.grid)
-    results, ground = {}, None
-    for index in (i for i, frame in enumerate(frames) if frame.row.is_neutral):
-        results[index] = _register(registrar, frames[index], None, tracker, quarantine)
-        if results[index] is not None:
-            ground = results[index].vertices
-            break
-    if ground is None:
-        return []
-    for index, frame in enumerate(frames):
-        if index not in results:
-            results[index] = _register(registrar, frame, ground, tracker, quarantine)
-    return [(index, results[index]) for index in sorted(results) if results[index] is not None]
-
-
-def _register(registrar, frame, place_on, tracker, quarantine):
-    try:
-        mesh = read_mesh(frame.mesh)
-        texture = _read_texture(mesh, frame)
-    except BadInput as problem:
-        quarantine.add(frame.row.frame_id, problem)
-        return None
-    return registrar.register(
-        mesh.vertices,
-        mesh.triangles,
-        frame.checked,
-        place_on=place_on,
-        tracker=tracker,
-        texture=texture,
-    )
 
 
 def _read_texture(mesh, frame):
@@ -233,18 +260,20 @@ def _read_texture(mesh, frame):
 
 def _with_jitter(vertices, qualities, inner):
     """Qualities with each frame's mean distance (mm) from the mean of its two neighbours."""
-    if len(vertices) < 3:
+    if len(qualities) < 3:
         return qualities
-    face = vertices[:, inner]
-    middle = np.linalg.norm(face[1:-1] - (face[:-2] + face[2:]) / 2, axis=2).mean(1)
-    jitter = [float("nan"), *map(float, middle), float("nan")]
-    return [replace(q, jitter=value) for q, value in zip(qualities, jitter, strict=True)]
+    before, here = (vertices[number : number + 1][0][inner] for number in (0, 1))
+    judged = [qualities[0]]
+    for number, quality in enumerate(qualities[1:-1], 1):
+        after = vertices[number + 1 : number + 2][0][inner]
+        jitter = np.linalg.norm(here - (before + after) / 2, axis=1).mean()
+        judged.append(replace(quality, jitter=float(jitter)))
+        before, here = here, after
+    return [*judged, qualities[-1]]
 
 
-def _colour(registrar, frame, registered):
+def _colour(registrar, mesh, texture, registered):
     """The texture's colour (V, 3) uint8 at the registered vertices; filled where none was seen."""
-    mesh = read_mesh(frame.mesh)
-    texture = _read_texture(mesh, frame)
     colour = texture.colours(mesh.triangles, registered.triangle, registered.weights)
     seen = registered.seen
     mean = colour[seen].mean(0)

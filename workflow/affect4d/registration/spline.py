@@ -6,6 +6,7 @@ weights). Values travel along the surface, never across the cut between the lips
 columns depend on the template alone and are computed once.
 """
 
+import numba
 import numpy as np
 from scipy import sparse
 from scipy.linalg import solve_triangular
@@ -16,34 +17,43 @@ from scipy.sparse.linalg import splu
 _REACH_MM = 150.0
 
 
-def green(laplacian, area, centres):
-    """Columns of the bi-Laplacian's Green's function.
+class Green:
+    """The Green's function of the surface's bi-Laplacian, which falls off over some 150 mm.
 
     Parameters
     ----------
     laplacian : (V, V) sparse, positive semidefinite
     area : (V,) mm^2
-    centres : (m,) vertex indices
-
-    Returns
-    -------
-    (V, m) float32, mm^2
     """
-    energy = laplacian @ sparse.diags(1.0 / area) @ laplacian
-    energy = (energy + sparse.diags(area / _REACH_MM**4)).tocsc()
-    factor = splu(
-        energy,
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
+
+    def __init__(self, laplacian, area):
+        energy = laplacian @ sparse.diags(1.0 / area) @ laplacian
+        energy = (energy + sparse.diags(area / _REACH_MM**4)).tocsc()
+        self._count = len(area)
+        self._factor = splu(
+            energy,
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+
+    def __call__(self, centres):
+        """Its columns (V, m) float32, mm^2, at vertex indices `centres` (m,)."""
+        columns = np.empty((self._count, len(centres)), dtype=np.float32)
+        for first in range(0, len(centres), 16):
+            block = np.asarray(centres[first : first + 16])
+            units = np.zeros((self._count, len(block)))
+            units[block, np.arange(len(block))] = 1.0
+            columns[:, first : first + 16] = self._factor.solve(units)
+        return columns
+
+
+def affine(vertices):
+    """The functions (V, 4) that the kernel leaves free: a constant and x, y, z (mm)."""
+    vertices = np.asarray(vertices, dtype=float)
+    return np.concatenate(
+        [np.ones((len(vertices), 1)), (vertices - vertices.mean(0)) / _REACH_MM], axis=1
     )
-    columns = np.empty((len(area), len(centres)), dtype=np.float32)
-    for first in range(0, len(centres), 16):
-        block = np.asarray(centres[first : first + 16])
-        units = np.zeros((len(area), len(block)))
-        units[block, np.arange(len(block))] = 1.0
-        columns[:, first : first + 16] = factor.solve(units)
-    return columns
 
 
 class SurfaceSpline:
@@ -52,7 +62,7 @@ class SurfaceSpline:
     Parameters
     ----------
     kernel : (V, m) float32
-        Columns of `green` at the landmarks' vertices.
+        Columns of `Green` at the landmarks' vertices.
     vertices : (V, 3), mm
         Carry the affine part.
     centres : (m,) vertex indices
@@ -62,15 +72,12 @@ class SurfaceSpline:
 
     def __init__(self, kernel, vertices, centres, weights):
         self.centres = np.asarray(centres)
-        origin = vertices.mean(0)
-        affine = np.concatenate(
-            [np.ones((len(vertices), 1)), (vertices - origin) / _REACH_MM], axis=1
-        )
-        self._basis = np.concatenate([kernel, affine.astype(np.float32)], axis=1)
+        free = affine(vertices)
+        self._basis = np.concatenate([kernel, free.astype(np.float32)], axis=1)
         square = kernel[self.centres].astype(np.float64)
         self._square = (square + square.T) / 2
         self._noise = 1.0 / np.asarray(weights)
-        self._affine = affine[self.centres]
+        self._affine = free[self.centres]
 
     def fit(self, values, stiffness, keep=None):
         """Coefficients of the spline through the kept landmarks.
@@ -111,6 +118,12 @@ class SurfaceSpline:
         spread[chosen] = np.sqrt(np.median(precision) / precision)
         return coefficients, left_out, spread
 
+    def amplitude(self, coefficients, values, keep):
+        """Variance of the field in units of the kernel (Wahba 1990, eq. 4.8.6): c'y / (n - 4)."""
+        chosen = np.flatnonzero(keep)
+        power = (coefficients[chosen] * values[chosen]).sum()
+        return float(power / (values.shape[1] * max(len(chosen) - self._affine.shape[1], 1)))
+
     def estimate_stiffness(self, values, keep, candidates):
         """The candidate under which the kept values (m, C) are likeliest.
 
@@ -135,5 +148,26 @@ class SurfaceSpline:
         return self._square[np.ix_(chosen, chosen)] + np.diag(stiffness * self._noise[chosen])
 
     def evaluate(self, coefficients):
-        """The field at every vertex, (V, C) float32."""
-        return self._basis @ coefficients.astype(np.float32)
+        """The field (V, 3) float32 at every vertex of coefficients (m + 4, 3)."""
+        return combine(self._basis, coefficients)
+
+
+def combine(basis, coefficients):
+    """basis (V, M) @ coefficients (M, 3), float32: reads the basis once, at memory's speed, which a
+    general matrix product does not for three columns."""
+    rows = np.ascontiguousarray(np.asarray(coefficients).T, dtype=np.float32)
+    return _combine(basis, rows)
+
+
+@numba.njit(cache=True, fastmath=True)
+def _combine(basis, rows):
+    out = np.empty((len(basis), 3), dtype=np.float32)
+    for v in range(len(basis)):
+        x = y = z = np.float32(0.0)
+        for m in range(basis.shape[1]):
+            value = basis[v, m]
+            x += value * rows[0, m]
+            y += value * rows[1, m]
+            z += value * rows[2, m]
+        out[v, 0], out[v, 1], out[v, 2] = x, y, z
+    return out

@@ -6,6 +6,7 @@ that a chunk decodes by itself and small motions of either sign become small num
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,13 +21,17 @@ _LARGEST = 10**6
 
 @dataclass(frozen=True, eq=False)
 class Vertices:
-    """A sequence to be stored quantised: `values` (T, V, 3) mm and the `neutral` face (V, 3) mm."""
+    """A sequence to be stored quantised: `values` (T, V, 3) mm and the `neutral` face (V, 3) mm.
 
-    values: np.ndarray
+    `values` is an array or what is sliced like one (`shape`, `values[a:b]`), so that a sequence
+    need not be in memory.
+    """
+
+    values: Any
     neutral: np.ndarray
 
     def __post_init__(self):
-        values, neutral = np.shape(self.values), np.shape(self.neutral)
+        values, neutral = tuple(self.values.shape), np.shape(self.neutral)
         if len(values) != 3 or values[2] != 3 or 0 in values or neutral != values[1:]:
             raise ValueError(
                 f"vertices {values} and neutral {neutral}: expected (T, V, 3) and (V, 3)"
@@ -47,21 +52,23 @@ def describe(neutral: str) -> dict:
     }
 
 
-def encode(vertices: Vertices) -> np.ndarray:
-    """Quantise to (T, V, 3) uint16, or uint32 where two frames of a chunk are too far apart for it.
+def encode(values: np.ndarray, neutral: np.ndarray, dtype: type) -> np.ndarray:
+    """Quantise frames (T, V, 3) mm to `dtype`, np.uint16 or np.uint32; T starts where a chunk does.
 
     Raises
     ------
+    OverflowError
+        Two frames of a chunk are too far apart for the type.
     ValueError
         A coordinate is not finite, or further than 10 m from the neutral face.
     """
-    neutral = np.asarray(vertices.neutral, np.float32)
-    stored = np.empty(vertices.values.shape, np.uint16)
+    neutral = np.asarray(neutral, np.float32)
+    stored: np.ndarray = np.empty(values.shape, dtype)
     for start in range(0, len(stored), FRAMES):
         block = slice(start, start + FRAMES)
-        folded = _fold(_steps(vertices.values[block], neutral))
-        if stored.dtype == np.uint16 and folded.max() > np.iinfo(np.uint16).max:
-            stored = stored.astype(np.uint32)
+        folded = _fold(_steps(values[block], neutral))
+        if folded.max() > np.iinfo(dtype).max:
+            raise OverflowError
         stored[block] = folded
     return stored
 
@@ -81,9 +88,9 @@ def decode(stored: np.ndarray, neutral: np.ndarray, step: float, frames: int) ->
     return values
 
 
-def error_bound(vertices: Vertices) -> float:
+def error_bound(values: np.ndarray) -> float:
     """The largest error of a decoded coordinate in mm: half a step and float32's own rounding."""
-    largest = np.abs(vertices.values).max() + STEP
+    largest = max(values.max(), -values.min()) + STEP
     return STEP / 2 + float(np.spacing(np.float32(largest))) / 2
 
 

@@ -1,4 +1,4 @@
-"""Stores: one Zarr v3 group an artifact, one shard an array, committed whole, read by its manifest.
+"""Stores: one Zarr v3 group an artifact, whole shards, committed whole, read by its manifest.
 
 Zarr returns fill values for a shard that is missing or empty, so every read first holds the files
 against the manifest; each chunk also carries a CRC-32C, without which Blosc decodes most flipped
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import zarr
 
 _CHUNK_BYTES = 16 * 2**20
+# A shard is written whole, and is what a writer holds in memory: chunks of one array.
+_SHARD_CHUNKS, _SHARD_FRAMES = 4, 64
 
 
 def write(
@@ -40,7 +42,8 @@ def write(
     path : ends in `.zarr`; the manifest becomes `X.manifest.json` beside it
     arrays : dict of arrays and Vertices
         Booleans, integers and floats, kept exactly; `Vertices`, kept within .005 mm a coordinate.
-        The neutral face of `Vertices` called `name` is kept as `name_neutral`.
+        The neutral face of `Vertices` called `name` is kept as `name_neutral`. What has `shape`,
+        `dtype` and slices like an array is read a shard at a time.
     attributes : JSON values, such as names and lists of strings
     provenance : what it was built from, for the manifest
 
@@ -186,9 +189,7 @@ class VertexArray(Array):
         return codec.decode(stored, self.neutral, self._step, self._frames)
 
 
-def _write_group(
-    folder: Path, arrays: dict[str, np.ndarray | Vertices], attributes: dict[str, Any]
-) -> None:
+def _write_group(folder: Path, arrays: dict[str, Any], attributes: dict[str, Any]) -> None:
     import zarr
 
     group = zarr.create_group(folder, zarr_format=3, attributes=attributes)
@@ -197,69 +198,123 @@ def _write_group(
             neutral = f"{name}_neutral"
             if neutral in arrays:
                 raise ValueError(f"the name {neutral} is kept for the neutral face of {name}")
-            stored = codec.encode(array)
-            _write_array(group, name, stored, codec.FRAMES, codec.describe(neutral))
-            _write_array(
-                group, neutral, np.asarray(array.neutral, np.float32), None, {"unit": "mm"}
-            )
+            _write_vertices(group, name, array, codec.describe(neutral))
+            _write_array(group, neutral, np.asarray(array.neutral, np.float32), {"unit": "mm"})
         else:
-            _write_array(group, name, np.asarray(array), None, {})
+            _write_array(group, name, _sliceable(array), {})
 
 
-def _write_array(
-    group: "zarr.Group", name: str, array: np.ndarray, rows: int | None, attributes: dict
-) -> None:
-    """Add one array: chunks of `rows` (None: about 16 MB) whole rows, all in one shard."""
-    from zarr.codecs import BloscCodec, Crc32cCodec
+def _sliceable(array: Any) -> Any:
+    """`array` as it stands where it is read by slices, else as a NumPy array."""
+    return array if hasattr(array, "shape") and hasattr(array, "dtype") else np.asarray(array)
 
+
+def _write_vertices(group: "zarr.Group", name: str, array: Vertices, attributes: dict) -> None:
+    """Add a quantised sequence, in 16 bits or, where two frames are too far apart for it, in 32."""
+    shape, frames = tuple(array.values.shape), codec.FRAMES
+    chunks = min(math.ceil(shape[0] / frames), _SHARD_FRAMES // frames)
+    for dtype in (np.uint16, np.uint32):
+        target = _create(group, name, shape, dtype, frames, chunks, attributes)
+        try:
+            for start, stop in _blocks(shape[0], frames * chunks):
+                values = np.asarray(array.values[start:stop])
+                target[start:stop] = codec.encode(values, array.neutral, dtype)
+        except OverflowError:
+            del group[name]
+        else:
+            return
+
+
+def _write_array(group: "zarr.Group", name: str, array: Any, attributes: dict) -> None:
+    """Add one array: chunks of whole rows, about 16 MB."""
     if array.dtype.kind not in "biuf":
         raise TypeError(
             f"array {name} is of type {array.dtype}; strings and objects are attributes"
         )
-    row_bytes = max(array.dtype.itemsize * math.prod(array.shape[1:]), 1)
-    chunk: tuple[int, ...] = ()
-    shard: tuple[int, ...] | None = None
-    if array.ndim:
-        rows = rows or max(1, min(len(array), _CHUNK_BYTES // row_bytes))
-        rest = tuple(max(size, 1) for size in array.shape[1:])
-        chunk = (rows, *rest)
-        shard = (max(math.ceil(len(array) / rows), 1) * rows, *rest)
+    shape = tuple(array.shape)
+    if not shape:
+        _create(group, name, shape, array.dtype, 0, 0, attributes)[...] = array
+        return
+    row_bytes = max(array.dtype.itemsize * math.prod(shape[1:]), 1)
+    rows = max(1, min(shape[0], _CHUNK_BYTES // row_bytes))
+    chunks = min(max(math.ceil(shape[0] / rows), 1), _SHARD_CHUNKS)
+    target = _create(group, name, shape, array.dtype, rows, chunks, attributes)
+    for start, stop in _blocks(shape[0], rows * chunks):
+        target[start:stop] = array[start:stop]
+
+
+def _blocks(length: int, size: int) -> list[tuple[int, int]]:
+    """The ranges of rows of each shard."""
+    return [(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def _create(
+    group: "zarr.Group",
+    name: str,
+    shape: tuple[int, ...],
+    dtype: Any,
+    rows: int,
+    chunks: int,
+    attributes: dict,
+) -> "zarr.Array":
+    """An empty array: chunks of `rows` whole rows, `chunks` of them a shard."""
+    from zarr.codecs import BloscCodec, Crc32cCodec
+
+    rest = tuple(max(size, 1) for size in shape[1:])
     shuffle: Literal["shuffle", "noshuffle"] = (
-        "shuffle" if array.dtype.itemsize > 1 else "noshuffle"
+        "shuffle" if np.dtype(dtype).itemsize > 1 else "noshuffle"
     )
-    group.create_array(
+    return group.create_array(
         name,
-        shape=array.shape,
-        dtype=array.dtype,
-        chunks=chunk,
-        shards=shard,
+        shape=shape,
+        dtype=dtype,
+        chunks=(rows, *rest) if shape else (),
+        shards=(rows * chunks, *rest) if shape else None,
         compressors=[BloscCodec(cname="zstd", clevel=3, shuffle=shuffle), Crc32cCodec()],
         attributes=_json_values(attributes),
         # An array of zeros gets its shard too: a missing file must always mean lost data.
         config={"write_empty_chunks": True},
-    )[...] = array
+    )
 
 
-def _read_back(folder: Path, path: Path, arrays: dict[str, np.ndarray | Vertices]) -> None:
+def _read_back(folder: Path, path: Path, arrays: dict[str, Any]) -> None:
     """Raise a StoreError unless what lies in `folder` decodes to `arrays`."""
     import zarr
 
     group = zarr.open_group(folder, mode="r", zarr_format=3)
     for name, array in arrays.items():
-        stored = np.asarray(group[name][...])  # type: ignore[index]
         if isinstance(array, Vertices):
-            neutral = np.asarray(group[f"{name}_neutral"][...])  # type: ignore[index]
-            decoded = codec.decode(stored, neutral, codec.STEP, codec.FRAMES)
-            np.subtract(decoded, array.values, out=decoded)
-            same = max(decoded.max(), -decoded.min()) <= codec.error_bound(array)
+            same = _same_vertices(group, name, array)
         else:
-            same = stored.tobytes() == np.asarray(array).tobytes()
+            same = _same(group[name], _sliceable(array))
         if not same:
             raise StoreError(
                 path,
                 f"array {name} read back differs from what was written",
                 "check disk and memory",
             )
+
+
+def _same_vertices(group: "zarr.Group", name: str, array: Vertices) -> bool:
+    stored: Any = group[name]
+    neutral: Any = np.asarray(group[f"{name}_neutral"][...])  # type: ignore[index]
+    for start, stop in _blocks(stored.shape[0], stored.shards[0]):
+        values = np.asarray(array.values[start:stop])
+        frames = np.asarray(stored[start:stop])
+        decoded = codec.decode(frames, neutral, codec.STEP, codec.FRAMES)
+        np.subtract(decoded, values, out=decoded)
+        if not max(decoded.max(), -decoded.min()) <= codec.error_bound(values):
+            return False
+    return True
+
+
+def _same(stored: Any, array: Any) -> bool:
+    if not stored.shape:
+        return np.asarray(stored[...]).tobytes() == np.asarray(array).tobytes()
+    return all(
+        np.asarray(stored[start:stop]).tobytes() == np.asarray(array[start:stop]).tobytes()
+        for start, stop in _blocks(stored.shape[0], stored.shards[0])
+    )
 
 
 def _json_values(attributes: dict) -> dict[str, Any]:

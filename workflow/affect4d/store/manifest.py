@@ -28,7 +28,7 @@ REBUILD = "run `affect4d audit --invalidate`, then snakemake"
 PACKAGES = (
     "affect4d", "fast-simplification", "libigl", "menpo", "menpo3d", "numba", "numcodecs",
     "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow", "scikit-image",
-    "scikit-learn", "scipy", "trimesh", "zarr",
+    "scikit-learn", "scipy", "zarr",
 )  # fmt: skip
 
 

@@ -1,0 +1,32 @@
+"""What this machine allows: bytes moved and single-precision operations a second of CPU time.
+
+Other jobs on the machine can only slow it: the best of several runs counts.
+"""
+
+import time
+
+import numpy as np
+
+_COPIED = 1 << 26  # floats, far beyond any cache
+_SIDE = 2048
+
+
+def bandwidth():
+    """Bytes read and written a second by a copy of memory."""
+    source, target = np.ones(_COPIED, np.float32), np.empty(_COPIED, np.float32)
+    return 2 * source.nbytes / _quickest(lambda: np.copyto(target, source))
+
+
+def arithmetic():
+    """Operations a second of the matrix product in single precision (sgemm)."""
+    left = np.ones((_SIDE, _SIDE), np.float32)
+    return 2 * _SIDE**3 / _quickest(lambda: left @ left)
+
+
+def _quickest(function, times=8):
+    spent = []
+    for _ in range(times + 1):  # the first touches fresh memory
+        start = time.process_time()
+        function()
+        spent.append(time.process_time() - start)
+    return min(spent)

@@ -1,0 +1,171 @@
+"""Registration against the embedded gallery's truth: errors in mm, flags, times.
+
+    python benchmarks/registration_gallery.py --results results    # a finished build
+    python benchmarks/registration_gallery.py                      # a small gallery of its own
+
+"Inner" is the seen face within 75 mm of the nose tip. A frame's error is the distance of its
+vertices from the truth after a rigid motion; the difference's error that of frame minus neutral,
+which is what later rooms use. `single` registers each frame alone, without its sequence.
+"""
+
+import argparse
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import cProfile
+import pstats
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affect4d import store
+from affect4d.config.gallery import Synthetic
+from affect4d.config.registration import Settings
+from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.meshes import read_mesh
+from affect4d.formats.quarantine import Quarantine
+from affect4d.formats.template import load_template
+from affect4d.gallery.model import write_model
+from affect4d.gallery.scans import scan_chunk
+from affect4d.geometry.similarity import fit_similarity
+from affect4d.registration.quality import FLAGS
+from affect4d.registration.sequences import load_registrar, register_chunk, write_template
+
+STAGES = {
+    "check": "landmarks",
+    "_unroll": "unwrap, clean, raster",
+    "follow": "follow the skin",
+    "_look_up": "look up and fill",
+    "read_mesh": "read mesh",
+    "read_image": "read texture",
+    "register": "register, all but reading",
+}
+
+
+def every(items, total, what):
+    return items
+
+
+def build(results, subjects):
+    """A small gallery, registered: the two room functions without Snakemake."""
+    gallery = results / "gallery"
+    settings = Synthetic(spontaneous=1)
+    template = load_template()
+    write_model(gallery / "model.zarr", template, settings.scan_vertices, 0, None)
+    names = [f"s{number:03d}" for number in range(1, subjects + 1)]
+    scan_chunk(gallery, "c0000", names, gallery / "model.zarr", settings, 0, lambda *_: None, every)
+    write_template(results / "registration/template.zarr", template, None)
+    profile = cProfile.Profile()
+    registrar = load_registrar(results / "registration/template.zarr", Settings())
+    profile.enable()
+    register_chunk(
+        registrar,
+        gallery / "scans/c0000.csv",
+        results,
+        Quarantine("registration"),
+        lambda item, inputs, extra: store.Provenance(results, "registration", item, inputs, extra),
+        results / "registered/chunks/c0000.manifest.json",
+        every,
+    )
+    profile.disable()
+    return profile
+
+
+def print_stages(profile):
+    """Milliseconds a call of each stage."""
+    print("\nms a call, one thread")
+    for (_, _, name), (_, calls, _, spent, _) in pstats.Stats(profile).stats.items():
+        if name in STAGES:
+            print(f"  {STAGES[name]:28s} {1e3 * spent / calls:7.1f}  ({calls} calls)")
+
+
+def rigid_error(found, truth):
+    motion = fit_similarity(found, truth, scale=False)
+    return np.linalg.norm(motion.apply(found) - truth, axis=1)
+
+
+def evaluate(results, registrar, singles):
+    """One row a frame: errors (mm), flags, what was wrong with its landmarks."""
+    rows, inner = [], registrar.template.inner
+    for path in sorted((results / "gallery/truth").glob("*.zarr")):
+        truth = store.open(path)
+        gross = dict(zip(truth.attributes["frame_ids"], truth["gross"][...].tolist(), strict=True))
+        table = pd.read_csv(results / f"gallery/scans/{path.stem}.csv").set_index("frame_id")
+        for index, name in enumerate(truth.attributes["sequences"]):
+            sequence = store.open(results / f"registered/{name}.zarr")
+            ids = sequence.attributes["frame_ids"]
+            order = [i for i, row in enumerate(table.index[table.sequence == name]) if row in ids]
+            faces = truth[f"faces{index}"][...][order]
+            vertices, seen = sequence["vertices"][...], sequence["seen"][...]
+            flags, neutral = sequence["flags"][...], sequence.attributes["is_neutral"].index(True)
+            for t, frame in enumerate(ids):
+                mask = inner & seen[t] & seen[neutral]
+                change = (vertices[t] - vertices[neutral]) - (faces[t] - faces[neutral])
+                row = {
+                    "frame_id": frame,
+                    "task": sequence.attributes["task"],
+                    "gross": gross[frame] > 0,
+                    "flags": int(flags[t]),
+                    "error": rigid_error(vertices[t][mask], faces[t][mask]),
+                    "difference": np.linalg.norm(change[mask], axis=1) if t != neutral else [],
+                    "motion": np.linalg.norm((faces[t] - faces[neutral])[mask], axis=1),
+                }
+                if t % singles == 0:
+                    mesh = read_mesh(results / table.mesh[frame])
+                    marks = read_landmarks(results / table.landmarks[frame], dimension=3)
+                    alone = registrar.register(mesh.vertices, mesh.triangles, marks)
+                    mask = inner & alone.seen
+                    row["single"] = rigid_error(alone.vertices[mask], faces[t][mask])
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def print_errors(frames):
+    print(f"{len(frames)} frames, {frames.gross.sum()} with gross landmarks")
+    for task, part in [("all", frames), *frames.groupby("task")]:
+        for name in ("single", "error", "difference", "motion"):
+            if name in part:
+                values = np.concatenate([v for v in part[name] if np.ndim(v) and len(v)])
+                print(
+                    f"{task:12s} {name:11s} mean {values.mean():.2f}"
+                    f"  p95 {np.percentile(values, 95):.2f} mm"
+                )
+
+
+def print_flags(frames):
+    gross, sound = frames[frames.gross], frames[~frames.gross]
+    missed = int((gross["flags"] == 0).sum())
+    print(f"gross frames without a flag: {missed} of {len(gross)}")
+    false = sound["flags"] > 0
+    print(f"sound frames with a flag: {false.sum()} of {len(sound)} ({100 * false.mean():.1f} %)")
+    for bit, name in enumerate(FLAGS):
+        count = int(((sound["flags"].to_numpy() >> bit) & 1).sum())
+        if count:
+            print(f"  {name}: {count}")
+    return missed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, help="a finished build")
+    parser.add_argument("--subjects", type=int, default=2, help="people of the small gallery")
+    parser.add_argument("--singles", type=int, default=3, help="register every n-th frame alone")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        results = arguments.results or Path(scratch)
+        profile = None if arguments.results else build(results, arguments.subjects)
+        registrar = load_registrar(results / "registration/template.zarr", Settings())
+        frames = evaluate(results, registrar, arguments.singles)
+    print_errors(frames)
+    missed = print_flags(frames)
+    if profile is not None:
+        print_stages(profile)
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""How the registration went, summed up a sequence: what its quality rows and flags say.
+
+Of a sequence's store only the measures, flags and names are read, and one row is kept, so that a
+build of thousands of sequences is read in seconds and the page does not grow with its frames.
+"""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from affect4d import store
+
+SEQUENCES_SHOWN = 20
+# More columns than this are numbered instead of named.
+_MOST_NAMED = 40
+_MEANS = ("landmark_residual", "similarity_residual", "seen", "jitter")
+
+
+def read_quality(folder):
+    """One row a registered sequence.
+
+    Parameters
+    ----------
+    folder : Path of `registered/`
+
+    Returns
+    -------
+    DataFrame, sorted by sequence: sequence, subject, frames, flagged (frames with a flag),
+    quarantined (frames); means over its frames of landmark_residual and similarity_residual (mm),
+    seen (share), jitter (mm); flags (dict: frames a flag); posed (it has an apex frame); its worst
+    frame as worst_index, worst_id, worst_flags (tuple of names) and worst_residual (mm)
+
+    Raises
+    ------
+    store.StoreError
+        A sequence is damaged.
+    """
+    return pd.DataFrame([_summary(path) for path in sorted(folder.glob("*.zarr"))])
+
+
+def _summary(path):
+    opened = store.open(path)
+    attributes = opened.attributes
+    flags = opened["flags"][...]
+    measures = pd.DataFrame(opened["quality"][...], columns=list(attributes["measures"]))
+    raised = [
+        tuple(name for bit, name in enumerate(attributes["flag_names"]) if int(mask) >> bit & 1)
+        for mask in flags
+    ]
+    residual = measures["landmark_residual"].to_numpy(float)
+    worst = np.lexsort((-np.nan_to_num(residual, nan=np.inf), flags == 0))[0]
+    return {
+        "sequence": path.stem,
+        "subject": attributes["subject"],
+        "frames": len(flags),
+        "flagged": int((flags != 0).sum()),
+        "quarantined": len(attributes["quarantined"]),
+        **measures[list(_MEANS)].mean().to_dict(),
+        "flags": dict(Counter(name for names in raised for name in names)),
+        "posed": any(attributes["is_apex"]),
+        "worst_index": int(worst),
+        "worst_id": attributes["frame_ids"][worst],
+        "worst_flags": raised[worst],
+        "worst_residual": float(residual[worst]),
+    }
+
+
+def cells(quality):
+    """Three tables, subjects down and sequences across, for the heat maps.
+
+    Returns
+    -------
+    dict: mean landmark residual (mm), share of the face seen, share of frames flagged; each a
+    DataFrame with a row a subject, NaN where a subject has no such sequence
+    """
+    columns = _columns(quality)
+    share = quality["flagged"] / quality["frames"]
+    values = {
+        "landmark residual, mm": quality["landmark_residual"],
+        "share of the face seen": quality["seen"],
+        "share of frames flagged": share,
+    }
+    return {
+        title: value.groupby([quality["subject"], columns]).mean().unstack()
+        for title, value in values.items()
+    }
+
+
+def _columns(quality):
+    """What a subject's sequences are called without the subject; their number where all differ."""
+    named = pd.Series(
+        [
+            sequence.removeprefix(subject).strip("_-. ") or sequence
+            for sequence, subject in zip(quality["sequence"], quality["subject"], strict=True)
+        ],
+        quality.index,
+    )
+    numbered = quality.groupby("subject").cumcount() + 1
+    return named if named.nunique() <= _MOST_NAMED else numbered
+
+
+def flag_table(quality, settings):
+    """Every flag with what raises it, and how many frames and sequences have it.
+
+    Parameters
+    ----------
+    quality : what `read_quality` gave
+    settings : the registration's Settings
+    """
+    total = quality["frames"].sum()
+    rows = []
+    for name, reason in _reasons(settings).items():
+        frames = quality["flags"].map(lambda counts, name=name: counts.get(name, 0))
+        rows.append((name, reason, frames.sum(), frames.sum() / total, (frames > 0).sum()))
+    rows.append(("any", "", quality["flagged"].sum(), quality["flagged"].sum() / total,
+                 (quality["flagged"] > 0).sum()))  # fmt: skip
+    return pd.DataFrame(rows, columns=["flag", "raised by", "frames", "share", "sequences"])
+
+
+def _reasons(settings):
+    return {
+        "landmarks": "a landmark dropped or relabelled, or a mean residual above "
+        f"{settings.max_landmark_residual:g} mm",
+        "similarity": f"landmarks {settings.max_similarity_residual:g} mm from the template's",
+        "folded": f"more than {settings.max_flipped:g} of the face turned over",
+        "unseen": f"less than {settings.min_seen:g} of the face seen",
+        "mirrored": "the landmarks are a mirror image",
+        "unit": "the scan is not in millimetres",
+        "scale": f"{settings.max_scale:g} times as large or small as the template",
+        "jitter": f"{settings.max_jitter:g} mm from the mean of its neighbours",
+    }
+
+
+def worst_sequences(quality):
+    """The sequences with the greatest share of flagged frames, then the greatest residual."""
+    ordered = quality.assign(share=quality["flagged"] / quality["frames"]).sort_values(
+        ["share", "landmark_residual"], ascending=False, kind="stable"
+    )
+    ordered["flags"] = [
+        ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+        for counts in ordered["flags"]
+    ]
+    names = {
+        "subject": "subject",
+        "sequence": "sequence",
+        "frames": "frames",
+        "quarantined": "in quarantine",
+        "share": "share flagged",
+        "flags": "flags (frames)",
+        "landmark_residual": "landmark residual, mm",
+        "similarity_residual": "similarity residual, mm",
+        "seen": "share seen",
+        "jitter": "jitter, mm",
+    }
+    return ordered.head(SEQUENCES_SHOWN)[list(names)].rename(columns=names)
+
+
+def worst_frames(quality, count):
+    """Rows of the sequences that hold the worst frames: flagged first, then the greatest residual.
+
+    One frame a sequence, so that one bad sequence does not hide the others.
+    """
+    ordered = quality.assign(fine=quality["worst_flags"].map(len) == 0).sort_values(
+        ["fine", "worst_residual"], ascending=[True, False], kind="stable", na_position="first"
+    )
+    return ordered.head(count)

@@ -1,0 +1,91 @@
+"""The scanner's noise taken off a registered surface: averages over neighbours on the template."""
+
+import numba
+import numpy as np
+from scipy import sparse
+
+from affect4d.geometry.surface import edges
+
+# A vertex that leaves its neighbours by more than this (mm), or so many times the noise.
+_SPIKE_MM, _SPIKE_NOISE = 3.0, 5.0
+# The number of passes is meant for this noise (mm a coordinate); variance falls with each.
+_USUAL_MM, _MOST_PASSES = 0.25, 40
+# Median length of a vector of three standard normal variables.
+_MEDIAN = 1.538
+
+
+class Smoother:
+    """Neighbours of each vertex of a topology (F, 3) of `count` vertices."""
+
+    def __init__(self, triangles, count):
+        pairs = edges(triangles)
+        rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
+        graph = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(count, count))
+        self._indptr, self._indices = graph.indptr, graph.indices
+
+    def clean(self, values, seen, passes):
+        """Values (V, 3) mm without the scanner's noise.
+
+        Parameters
+        ----------
+        values : (V, 3) float32, mm
+        seen : (V,) bool
+        passes : int
+            Each draws a vertex two thirds to its seen neighbours' mean; noisier scans get more.
+
+        Returns
+        -------
+        values : (V, 3) float32
+        seen : (V,) bool, without the spikes
+        """
+        off = _distances(values, seen, self._indptr, self._indices)
+        known = off >= 0
+        noise = float(np.median(off[known])) / _MEDIAN if known.any() else 0.0
+        seen = seen & ~(off > max(_SPIKE_MM, _SPIKE_NOISE * noise))
+        wanted = round(passes * (noise / _USUAL_MM) ** 2)
+        for _ in range(min(max(passes, wanted), max(passes, _MOST_PASSES))):
+            values = _drawn(values, seen, self._indptr, self._indices)
+        return values, seen
+
+
+@numba.njit(cache=True)
+def _distances(values, seen, indptr, indices):
+    """Distance (V,) of seen vertices' values from their seen neighbours' mean; -1 without any."""
+    distance = np.full(len(values), np.float32(-1.0))
+    for v in range(len(values)):
+        x, y, z, count = _mean(v, values, seen, indptr, indices)
+        if seen[v] and count:
+            x, y, z = x - values[v, 0], y - values[v, 1], z - values[v, 2]
+            distance[v] = np.sqrt(x * x + y * y + z * z)
+    return distance
+
+
+@numba.njit(cache=True)
+def _drawn(values, seen, indptr, indices):
+    """Values (V, 3), the seen ones drawn two thirds to their seen neighbours' mean."""
+    third = np.float32(1.0 / 3.0)
+    moved = values.copy()
+    for v in range(len(values)):
+        if not seen[v]:
+            continue
+        x, y, z, count = _mean(v, values, seen, indptr, indices)
+        if count:
+            moved[v, 0] = (values[v, 0] + 2 * x) * third
+            moved[v, 1] = (values[v, 1] + 2 * y) * third
+            moved[v, 2] = (values[v, 2] + 2 * z) * third
+    return moved
+
+
+@numba.njit(cache=True, inline="always")
+def _mean(v, values, seen, indptr, indices):
+    x = y = z = np.float32(0.0)
+    count = 0
+    for j in range(indptr[v], indptr[v + 1]):
+        u = indices[j]
+        if seen[u]:
+            count += 1
+            x += values[u, 0]
+            y += values[u, 1]
+            z += values[u, 2]
+    share = np.float32(1.0) / np.float32(max(count, 1))
+    return x * share, y * share, z * share, count

@@ -1,0 +1,13 @@
+"""Gather ICT-FaceKit's people and expressions."""
+
+from affect4d.gallery.facekit import write_facekit
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    settings = job.config("gallery").ict_facekit
+    write_facekit(
+        job.root / "gallery/facekit.zarr",
+        settings.root,
+        settings.subdivisions,
+        job.provenance(job.item, job.input),
+    )

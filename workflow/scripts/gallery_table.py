@@ -1,0 +1,12 @@
+"""Check the user's table of scans as a whole."""
+
+from affect4d.gallery.manifest import write_table
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    write_table(
+        job.root / "gallery",
+        job.config("gallery"),
+        job.strict,
+        job.provenance(job.item, job.input),
+    )
