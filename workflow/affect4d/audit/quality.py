@@ -4,10 +4,13 @@ Of a sequence's store only the measures, flags and names are read, and one row i
 build of thousands of sequences is read in seconds and the page does not grow with its frames.
 """
 
+import io
 from collections import Counter
 
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from affect4d import store
 
@@ -85,6 +88,36 @@ def cells(quality):
         title: value.groupby([quality["subject"], columns]).mean().unstack()
         for title, value in values.items()
     }
+
+
+def draw_cells(tables):
+    """Tables of subjects by sequences side by side, dark where worst; PNG bytes.
+
+    The picture's size is bounded, whatever the tables' is.
+
+    Parameters
+    ----------
+    tables : dict of title: DataFrame of the same shape, NaN where there is no such sequence;
+        in a table whose title names what is seen, little is worst
+    """
+    rows, columns = next(iter(tables.values())).shape
+    width = min(1.4 + 0.24 * columns, 5.5)
+    height = min(1.5 + max(0.16 * min(rows, 40), 0.09 * rows), 18.0)
+    figure = Figure(figsize=(width * len(tables) + 0.6, height), dpi=110, layout="constrained")
+    axes = FigureCanvasAgg(figure).figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    for place, (title, table) in zip(axes, tables.items(), strict=True):
+        colours = "YlOrRd_r" if "seen" in title else "YlOrRd"
+        picture = place.imshow(table.to_numpy(float), aspect="auto", cmap=colours)
+        place.set_facecolor("#d9dfe5")
+        place.set_title(title, fontsize=9)
+        place.set_xticks(range(columns), table.columns, rotation=90, fontsize=7)
+        every = -(-rows // max(int(height / 0.14), 1))
+        place.set_yticks(range(0, rows, every), table.index[::every], fontsize=7)
+        bar = figure.colorbar(picture, ax=place, shrink=0.8 if rows > 8 else 1.0, pad=0.02)
+        bar.ax.tick_params(labelsize=7)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def _columns(quality):

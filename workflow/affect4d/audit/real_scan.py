@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import trimesh
 
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
@@ -20,8 +19,8 @@ from affect4d.registration.track import Texture
 
 # The file lists its groups in another order than iBUG's.
 _GROUPS = ("chin", "leyebrow", "reyebrow", "nose", "leye", "reye", "mouth")
-_PIXELS = (420, 340)
-_FRAME = ((0.0, -8.0, 60.0), 125.0)
+_PIXELS = (400, 380)
+_FRAME = ((0.0, -8.0, 60.0), 132.0)
 _VIEWS_DEGREES = (0, 35)
 # Each turns a triangle of the scan into four, so that its texture is not blurred by few vertices.
 _SUBDIVISIONS = 2
@@ -54,14 +53,11 @@ def register_real_scan(registrar):
     template = registrar.template
     carried = carry_landmarks(template, registered.vertices)
     rigid = fit_similarity(landmarks, carried, scale=False)
+    colour = _colour(registrar, mesh, texture, registered)
     vertices, triangles, colours = _textured(rigid.apply(mesh.vertices), mesh, texture)
     return RealScan(
         [_draw(vertices, triangles, colours, angle) for angle in _VIEWS_DEGREES],
-        [
-            _draw(registered.vertices, template.triangles, colour, angle)
-            for colour in [_colour(registrar, mesh, texture, registered)]
-            for angle in _VIEWS_DEGREES
-        ],
+        [_draw(registered.vertices, template.triangles, colour, angle) for angle in _VIEWS_DEGREES],
         float(np.linalg.norm(rigid.apply(landmarks) - carried, axis=1).mean()),
         registered.quality.seen,
     )
@@ -81,16 +77,25 @@ def _landmarks(path):
 
 def _textured(vertices, mesh, texture):
     """The scan with more vertices, and the texture's colour at each."""
-    attributes, triangles = {"uv": np.asarray(mesh.uv)}, mesh.triangles
+    both, triangles = np.hstack([vertices, mesh.uv]), mesh.triangles
     for _ in range(_SUBDIVISIONS):
-        vertices, triangles, attributes = trimesh.remesh.subdivide(
-            vertices, triangles, vertex_attributes=attributes
-        )
-    corners = np.repeat(np.arange(len(vertices))[:, None], 3, axis=1)
-    first = np.tile(np.float32([1, 0, 0]), (len(vertices), 1))
-    dense = Texture(texture.image, attributes["uv"])
-    colours = dense.colours(corners, np.arange(len(vertices), dtype=np.int32), first)
+        both, triangles = _subdivide(both, triangles)
+    vertices, uv = both[:, :3], both[:, 3:]
+    itself = np.repeat(np.arange(len(uv), dtype=np.int32)[:, None], 3, axis=1)
+    first = np.tile(np.float32([1, 0, 0]), (len(uv), 1))
+    colours = Texture(texture.image, uv).colours(itself, itself[:, 0], first)
     return vertices, triangles, colours
+
+
+def _subdivide(values, triangles):
+    """Values (V, C) at vertices, and triangles, each split into four at its edges' midpoints."""
+    a, b, c = triangles.T
+    edges = np.sort(np.stack([[a, b], [b, c], [c, a]]).transpose(0, 2, 1).reshape(-1, 2), axis=1)
+    edges, number = np.unique(edges, axis=0, return_inverse=True)
+    ab, bc, ca = number.reshape(3, -1) + len(values)
+    parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
+    split = np.concatenate([np.stack(part, axis=1) for part in parts])
+    return np.concatenate([values, values[edges].mean(axis=1)]), split
 
 
 def _colour(registrar, mesh, texture, registered):
@@ -104,7 +109,5 @@ def _colour(registrar, mesh, texture, registered):
 
 def _draw(vertices, triangles, colours, angle):
     turn = np.radians(angle)
-    view = np.array(
-        [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
-    )
+    view = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
     return render(vertices, triangles, *_PIXELS, colours=colours, view=view, frame=_FRAME)

@@ -14,11 +14,11 @@ from markupsafe import Markup
 from PIL import Image
 
 from affect4d import store
-from affect4d.audit import figures
-from affect4d.config.gallery import Settings, files_root
-from affect4d.formats.meshes import read_mesh
-from affect4d.formats.paths import inside
-from affect4d.geometry.shading import render
+from affect4d.audit import figures, registration_section
+from affect4d.config.gallery import Settings as GallerySettings
+from affect4d.config.gallery import files_root
+from affect4d.config.registration import Settings
+from affect4d.registration.sequences import load_registrar
 from affect4d.store.manifest import versions
 
 log = logging.getLogger(__name__)
@@ -47,13 +47,15 @@ def write_report(root, out, template, config, audit):
     images = _read_images(root / "dataset")
     quarantine = _read_quarantine(root)
     times = _read_times(root / "benchmarks")
+    registered = registration_section.section(
+        root,
+        files_root(GallerySettings(**config["gallery"]), root),
+        load_registrar(root / "registration" / "template.zarr", Settings(**config["registration"])),
+    )
     log.info("drawing the mean faces")
     pictures = {
         "mean_faces": _uri(_mean_faces(root, template, classes)),
         "histogram": _uri((root / "affectspace" / "histogram.png").read_bytes()),
-        "registration": _uri(
-            _registration(root, files_root(Settings(**config["gallery"]), root), template)
-        ),
         "table1": _uri((root / "validation" / "table1.png").read_bytes()),
         "pairs": _uri(_pairs(images)),
         "levels": _uri(_levels(images)),
@@ -81,6 +83,12 @@ def write_report(root, out, template, config, audit):
         ],
         audit=audit,
         pictures=pictures,
+        registration={
+            "pictures": {name: _uri(content) for name, content in registered["pictures"].items()},
+            "tables": {name: _html(table) for name, table in registered["tables"].items()},
+            "captions": registered["captions"],
+            "worst": [(_uri(content), caption) for content, caption in registered["worst"]],
+        },
         tables={
             "status": _status(frames),
             "table1": _table1(root),
@@ -127,41 +135,6 @@ def _html(table):
 def _mean_faces(root, template, classes):
     atlas = store.open(root / "blendshapes" / "atlas.zarr")
     return figures.mean_faces(template, atlas["mean"][...], classes, int(len(classes) ** 0.5))
-
-
-def _registration(root, scans, template):
-    """Neutral and middle apex frame of up to four people: raw, under `scans`, and registered."""
-    raw, registered = [], []
-    people: set[str] = set()
-    frames = pd.read_parquet(root / "gallery" / "frames.parquet").set_index("frame_id")
-    posed = frames[frames["is_apex"].astype(bool)]
-    wanted = ["happiness", "surprise", "disgust", "anger"]
-    for subject, rows in posed.groupby("subject", sort=True):
-        if len(people) == len(wanted):
-            break
-        mine = rows[rows["expression"] == wanted[len(people)]]
-        sequence = (mine if len(mine) else rows)["sequence"].iloc[0]
-        path = root / "registered" / f"{sequence}.zarr"
-        if not path.is_dir():
-            continue
-        people.add(subject)
-        opened = store.open(path)
-        ids = list(opened.attributes["frame_ids"])
-        apex = [i for i, name in enumerate(ids) if frames.loc[name, "is_apex"]]
-        neutral = [i for i, name in enumerate(ids) if frames.loc[name, "is_neutral"]]
-        for index in neutral[:1] + apex[len(apex) // 2 : len(apex) // 2 + 1]:
-            scan = read_mesh(inside(scans, frames.loc[ids[index], "mesh"]))
-            raw.append(render(scan.vertices, scan.triangles, 260, 220))
-            registered.append(
-                render(
-                    opened["vertices"][index],
-                    template.triangles,
-                    260,
-                    220,
-                    frame=(figures.FACE_FRAME[0], 110.0),
-                )
-            )
-    return figures.contact_sheet([raw, registered])
 
 
 def _read_images(folder):

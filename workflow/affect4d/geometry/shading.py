@@ -8,7 +8,7 @@ from affect4d.geometry.surface import vertex_normals
 
 _LIGHTS = np.array([[0.35, 0.45, 0.85], [-0.6, 0.2, 0.6]])
 _STRENGTHS = np.array([0.72, 0.28])
-_CLAY = np.array([205, 190, 178], dtype=np.float32)
+CLAY = np.array([205, 190, 178], dtype=np.float32)
 
 
 def render(vertices, triangles, height, width, colours=None, view=None, frame=None, supersample=2):
@@ -60,7 +60,7 @@ def render(vertices, triangles, height, width, colours=None, view=None, frame=No
     normals /= np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-6)
     lights = _LIGHTS / np.linalg.norm(_LIGHTS, axis=1, keepdims=True)
     light = 0.18 + 0.92 * np.clip(normals @ lights.T, 0, None) @ _STRENGTHS
-    albedo = _CLAY if colours is None else interpolate(ids, weights, triangles, colours)
+    albedo = CLAY if colours is None else interpolate(ids, weights, triangles, colours)
     picture = np.where((ids >= 0)[..., None], albedo * light[..., None], 255.0)
     picture = cv2.resize(picture.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)

@@ -28,6 +28,8 @@ from affect4d.registration.track import Texture, Tracker
 from affect4d.store.protocol import remove
 
 _TEXT = ("frame_id", "subject", "sequence", "task", "mesh", "texture", "landmarks", "markup")
+# A scan that shows less of the inner face is not the landmarks'.
+_LEAST_SEEN = 0.1
 # A sequence of more frames logs how far it got.
 _LONG = 200
 
@@ -44,7 +46,12 @@ class Frame:
 
 def write_template(path, template, provenance):
     """Prepare a template and store it (rule `registration_template`)."""
-    store.write(path, prepare(template).arrays(), {}, provenance)
+    store_reference(path, prepare(template), provenance)
+
+
+def store_reference(path, reference, provenance):
+    """Store a prepared template."""
+    store.write(path, reference.arrays(), {}, provenance)
 
 
 def load_registrar(path, settings):
@@ -203,6 +210,14 @@ class _Sequence:
             tracker=self._tracker,
             texture=texture,
         )
+        if registered.quality.seen < _LEAST_SEEN:
+            problem = BadInput(
+                frame.mesh,
+                "the mesh shows nothing of the face that the landmarks mark",
+                "give mesh and landmarks in the same coordinates",
+            )
+            self._quarantine.add(frame.row.frame_id, problem)
+            return None
         vertices.put(number, registered.vertices)
         seen.put(number, registered.seen)
         self._qualities[number] = registered.quality

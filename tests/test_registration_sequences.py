@@ -1,0 +1,121 @@
+"""The chunk's job: sequences into stores, bad frames into quarantine, what is whole kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from registration_scans import Chunk
+
+from affect4d import store
+from affect4d.formats.meshes import read_mesh, write_ply
+from affect4d.formats.quarantine import BadInput
+from affect4d.registration import FLAGS
+
+
+@pytest.fixture
+def chunk(tmp_path, prepared, template):
+    return Chunk(tmp_path, prepared, template)
+
+
+def test_chunk_is_registered_and_resumed(chunk, template):
+    assert chunk.run().empty
+    sequence = chunk.sequence("s001_1_happiness")
+    count = len(template.vertices)
+    assert sequence["vertices"][...].shape == (4, count, 3)
+    assert sequence["seen"][...].shape == (4, count)
+    assert sequence["quality"][...].shape == (4, len(sequence.attributes["measures"]))
+    assert sequence["flags"][...].tolist() == [0] * 4
+    assert sequence.attributes["flag_names"] == list(FLAGS)
+    assert sequence.attributes["is_neutral"] == [True, False, False, False]
+    colour = sequence["colour"][...]
+    x = template.vertices[template.inner, 0]
+    assert np.corrcoef(colour[template.inner, 0], x)[0, 1] > 0.95
+    listed = store.read_manifest(chunk.manifest).files
+    assert len(listed) == 3
+
+    manifest = chunk.root / "registered/s001_1_happiness.manifest.json"
+    before, stamp = manifest.read_bytes(), manifest.stat().st_mtime_ns
+    chunk.rows.loc[5, "expression"] = "surprise"
+    chunk.run()
+    assert manifest.stat().st_mtime_ns == stamp  # nothing of this sequence changed: kept
+    assert chunk.sequence("s002_1_spontaneous0").attributes["expression"][1] == "surprise"
+    (chunk.root / "registered/s001_1_happiness.manifest.json").unlink()
+    chunk.run()
+    assert manifest.read_bytes() == before
+
+
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def _put_nan(path):
+    mesh = read_mesh(path)
+    mesh.vertices[10] = np.nan
+    write_ply(path, mesh, None)
+
+
+def _drop_last_point(path):
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-2], lines[-1]]) + "\n")
+
+
+SPOILERS = {
+    "truncated mesh": ("s001_1_happiness_0002.ply", _truncate, 1),
+    "NaN vertices": ("s001_1_happiness_0002.ply", _put_nan, 1),
+    "67 landmarks": ("s001_1_happiness_0002.pts", _drop_last_point, 1),
+    "missing mesh": ("s001_1_happiness_0002.ply", Path.unlink, 1),
+}
+
+
+@pytest.mark.parametrize("case", SPOILERS)
+def test_bad_frame_goes_to_quarantine_and_the_rest_goes_on(chunk, case):
+    name, spoil, expected = SPOILERS[case]
+    spoil(chunk.folder / name)
+    rows = chunk.run()
+    assert len(rows) == expected and name in rows.file[0] and rows.rule[0] and rows.remedy[0]
+    assert rows.item[0] == "s001_1_happiness_0002"
+    assert len(chunk.sequence("s001_1_happiness")["flags"]) == 3
+    assert len(chunk.sequence("s002_1_spontaneous0")["flags"]) == 4
+    pd.testing.assert_frame_equal(chunk.run(), rows)  # kept sequences report theirs again
+    with pytest.raises(BadInput, match=name):
+        (chunk.root / "registered/s001_1_happiness.manifest.json").unlink()
+        chunk.run(strict=True)
+
+
+def test_missing_texture_goes_to_quarantine(chunk):
+    (chunk.folder / "s001_1_happiness.png").unlink()
+    rows = chunk.run()
+    assert rows.item.tolist() == ["s001_1_happiness_0000", "s001_1_happiness"]
+    assert rows.file.str.contains("s001_1_happiness.png").any()
+    assert len(chunk.sequence("s002_1_spontaneous0")["flags"]) == 4
+
+
+def test_sequence_without_neutral_goes_to_quarantine(chunk):
+    chunk.rows["is_neutral"] &= chunk.rows.sequence != "s001_1_happiness"
+    rows = chunk.run()
+    assert rows.item.tolist() == ["s001_1_happiness"] and "neutral" in rows.rule[0]
+    assert not (chunk.root / "registered/s001_1_happiness.zarr").exists()
+
+
+def test_paths_out_of_the_results_go_to_quarantine(chunk):
+    chunk.rows.loc[2, "mesh"] = "../../etc/scan.ply"
+    rows = chunk.run()
+    assert rows.item.tolist() == ["s001_1_happiness_0002"] and ".." in rows.remedy[0]
+
+
+def test_empty_chunk_gives_an_empty_manifest(chunk):
+    chunk.rows = chunk.rows.iloc[:0]
+    assert chunk.run().empty
+    assert chunk.manifest.is_file()
+
+
+def test_a_scan_that_shows_nothing_of_the_face_goes_to_quarantine(chunk):
+    path = chunk.folder / "s001_1_happiness_0001.ply"
+    mesh = read_mesh(path)
+    mesh.vertices[:] += 5000  # landmarks and mesh in different frames
+    write_ply(path, mesh, None)
+    rows = chunk.run()
+    assert rows.item.tolist() == ["s001_1_happiness_0001"]
+    assert "nothing of the face" in rows.rule[0] and path.name in rows.file[0]
+    assert len(chunk.sequence("s001_1_happiness")["flags"]) == 3
