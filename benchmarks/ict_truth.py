@@ -212,7 +212,7 @@ class _Carrier:
         self.corners = faces[triangle]
         self.neutral = neutral
         laplacian, area = cotangent(template.vertices, template.triangles)
-        self.filler = Filler(laplacian, area)
+        self.filler = Filler(laplacian, area, reach=40.0)
         # a step of diffusion takes off the edges of ICT's larger triangles
         self.smooth = sparse.linalg.splu((sparse.diags(area) + 1.5 * laplacian).tocsc())
         self.area = area
@@ -221,7 +221,7 @@ class _Carrier:
         change = (shape - self.neutral)[self.corners]
         field = np.einsum("vk,vkc->vc", self.weights, change)
         field = self.fit.scale * field @ self.fit.rotation.T
-        filled = self.filler.fill(field, self.seen, tolerance=1e-4, steps=2000)
+        filled = self.filler.fill(field, self.seen, tolerance=1e-4, sweeps=2000)
         return self.smooth.solve(self.area[:, None] * filled.astype(float))
 
 

@@ -10,10 +10,12 @@ import pytest
 from registration_scans import deform, open_mouth, scan_of
 from scipy.spatial.transform import Rotation
 
+from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import cotangent
+from affect4d.registration import Registrar
 from affect4d.registration.denoise import denoise
 from affect4d.registration.fill import Filler
 from affect4d.registration.quality import flag_names
@@ -184,6 +186,23 @@ def test_mouths_inside_does_not_show(template, reference, registrar):
     )
     assert np.abs(registered.vertices - plain.vertices)[template.inner].max() < 4
     assert error(registered, truth, template).mean() < 1.1
+
+
+def test_the_noses_underside_lies_on_the_scan(template, reference, registrar):
+    truth = deform(template, seed=21)
+    scan = scan_of(template, truth, seed=22)
+    refined = registrar.register(*scan)
+    only_landmarks = Registrar(reference, Settings(refinements=0)).register(*scan)
+    base = np.linalg.norm(template.vertices - template.landmarks[33], axis=1) < 20
+    unseen = base & ~refined.seen & ~only_landmarks.seen
+    assert unseen.sum() > 50
+    off = []
+    for registered in (only_landmarks, refined):
+        seen = template.inner & registered.seen
+        rigid = fit_similarity(registered.vertices[seen], truth[seen], scale=False)
+        distance = np.linalg.norm(rigid.apply(registered.vertices[unseen]) - truth[unseen], axis=1)
+        off.append(distance.mean())
+    assert off[1] < 0.9 and off[1] < 0.8 * off[0]
 
 
 def test_holes_are_filled_near_the_truth(template, registrar, truth, scan):

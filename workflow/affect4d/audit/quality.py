@@ -113,7 +113,7 @@ def draw_cells(tables):
         place.set_xticks(range(columns), table.columns, rotation=90, fontsize=7)
         every = -(-rows // max(int(height / 0.14), 1))
         place.set_yticks(range(0, rows, every), table.index[::every], fontsize=7)
-        bar = figure.colorbar(picture, ax=place, shrink=0.8 if rows > 8 else 1.0, pad=0.02)
+        bar = figure.colorbar(picture, ax=place, shrink=min(1.0, 4.0 / height), pad=0.02)
         bar.ax.tick_params(labelsize=7)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
@@ -155,13 +155,13 @@ def _reasons(settings):
     return {
         "landmarks": "a landmark dropped or relabelled, or a mean residual above "
         f"{settings.max_landmark_residual:g} mm",
-        "similarity": f"landmarks {settings.max_similarity_residual:g} mm from the template's",
+        "similarity": f"landmarks over {settings.max_similarity_residual:g} mm from the template's",
         "folded": f"more than {settings.max_flipped:g} of the face turned over",
         "unseen": f"less than {settings.min_seen:g} of the face seen",
         "mirrored": "the landmarks are a mirror image",
         "unit": "the scan is not in millimetres",
-        "scale": f"{settings.max_scale:g} times as large or small as the template",
-        "jitter": f"{settings.max_jitter:g} mm from the mean of its neighbours",
+        "scale": f"more than {settings.max_scale:g} times as large or small as the template",
+        "jitter": f"more than {settings.max_jitter:g} mm from the mean of its neighbours",
     }
 
 

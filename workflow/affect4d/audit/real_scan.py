@@ -82,7 +82,7 @@ def _textured(vertices, mesh, texture):
         both, triangles = _subdivide(both, triangles)
     vertices, uv = both[:, :3], both[:, 3:]
     itself = np.repeat(np.arange(len(uv), dtype=np.int32)[:, None], 3, axis=1)
-    first = np.tile(np.float32([1, 0, 0]), (len(uv), 1))
+    first = np.tile(np.array([1, 0, 0], dtype=np.float32), (len(uv), 1))
     colours = Texture(texture.image, uv).colours(itself, itself[:, 0], first)
     return vertices, triangles, colours
 

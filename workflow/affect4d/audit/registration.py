@@ -12,6 +12,7 @@ from affect4d import store
 from affect4d.audit import figures
 from affect4d.audit.quality import (
     cells,
+    draw_cells,
     flag_table,
     read_quality,
     worst_frames,
@@ -33,7 +34,7 @@ STRIP_FRAMES = 8
 PEOPLE_EXPRESSIONS = ("happiness", "surprise", "disgust", "anger")
 STRIP_EXPRESSION = "surprise"
 _PIXELS = (250, 210)
-_FRAME = (figures.FACE_FRAME[0], 112.0)
+_FRAME = (figures.FACE_FRAME[0], 120.0)
 _FILLED = np.array([140, 165, 215], dtype=np.float32)
 _SCAN_COLUMNS = ("frame_id", "mesh", "landmarks", "markup")
 
@@ -87,7 +88,7 @@ def section(root, scans, registrar):
     real = register_real_scan(registrar)
     return {
         "pictures": {
-            "overview": figures.heat_maps(cells(quality)),
+            "overview": draw_cells(cells(quality)),
             "people": _sheet(people_shown),
             "strip": _sheet(strip_shown),
             "real": figures.contact_sheet([[*real.raw, *real.registered]]),

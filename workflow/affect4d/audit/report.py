@@ -14,7 +14,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from affect4d import store
-from affect4d.audit import figures, registration_section
+from affect4d.audit import figures, registration
 from affect4d.config.gallery import Settings as GallerySettings
 from affect4d.config.gallery import files_root
 from affect4d.config.registration import Settings
@@ -47,7 +47,7 @@ def write_report(root, out, template, config, audit):
     images = _read_images(root / "dataset")
     quarantine = _read_quarantine(root)
     times = _read_times(root / "benchmarks")
-    registered = registration_section.section(
+    registered = registration.section(
         root,
         files_root(GallerySettings(**config["gallery"]), root),
         load_registrar(root / "registration" / "template.zarr", Settings(**config["registration"])),

@@ -9,6 +9,7 @@ from affect4d.config.registration import Settings
 from affect4d.formats.template import INNER_LIPS, NOSE_TIP
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import vertex_normals
+from affect4d.registration.blind import BlindSpot
 from affect4d.registration.cylinder import sample, unroll
 from affect4d.registration.fill import Filler
 from affect4d.registration.quality import Quality
@@ -130,6 +131,7 @@ class Registrar:
         )
         self._filler = Filler(reference.laplacian, reference.area)
         self._smoother = Smoother(self.template.triangles, len(self.template.vertices))
+        self._blind = BlindSpot(self.template, self._smoother)
         stable = stable_weights(self.template)
         self._stable = np.flatnonzero(stable)[::_PLACED_BY]
         self._stability = stable[self._stable]
@@ -203,6 +205,8 @@ class Registrar:
         if tracker is not None and texture is not None:
             query = tracker.follow(plane, query, texture)
         positions, seen, triangle, weights = self._look_up(scan, plane, query, predicted)
+        if self.settings.refinements:
+            positions = self._blind.draw(positions, seen, scan, triangles)
         enlarged = alignment.similarity.scale / alignment.unit
         target = self.template.vertices if place_on is None else place_on
         placed = self.place(positions / np.float32(enlarged), seen, target)

@@ -211,12 +211,14 @@ class _Sequence:
             texture=texture,
         )
         if registered.quality.seen < _LEAST_SEEN:
-            problem = BadInput(
-                frame.mesh,
-                "the mesh shows nothing of the face that the landmarks mark",
-                "give mesh and landmarks in the same coordinates",
+            self._quarantine.add(
+                frame.row.frame_id,
+                BadInput(
+                    frame.mesh,
+                    "the mesh shows nothing of the face that the landmarks mark",
+                    "give mesh and landmarks in the same coordinates",
+                ),
             )
-            self._quarantine.add(frame.row.frame_id, problem)
             return None
         vertices.put(number, registered.vertices)
         seen.put(number, registered.seen)

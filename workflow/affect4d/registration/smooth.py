@@ -47,6 +47,24 @@ class Smoother:
             values = _drawn(values, seen, self._indptr, self._indices)
         return values, seen
 
+    def carry(self, values, known, to, passes):
+        """Values (V, 3) spread from the `known` (V,) to the vertices `to` (n,), and smoothed there;
+        those of all others stay."""
+        moved = values.copy()
+        for _ in range(passes):
+            mean = _carried(moved, known, to, self._indptr, self._indices)
+            moved[to] = np.where(known[to][:, None], (moved[to] + 2 * mean) / 3, mean)
+        return moved
+
+
+@numba.njit(cache=True)
+def _carried(values, known, to, indptr, indices):
+    means = np.zeros((len(to), 3), dtype=np.float32)
+    for n in range(len(to)):
+        x, y, z, _ = _mean(to[n], values, known, indptr, indices)
+        means[n, 0], means[n, 1], means[n, 2] = x, y, z
+    return means
+
 
 @numba.njit(cache=True)
 def _distances(values, seen, indptr, indices):

@@ -19,12 +19,11 @@ from affect4d.audit.quality import (
     worst_sequences,
 )
 from affect4d.audit.real_scan import register_real_scan
-from affect4d.audit.registration_section import section
+from affect4d.audit.registration import section
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import write_pts
 from affect4d.formats.meshes import Mesh, write_ply
-from affect4d.formats.template import load_template
-from affect4d.registration import FLAGS, MEASURES, Registrar
+from affect4d.registration import FLAGS, MEASURES
 
 LANDMARKS, UNSEEN = 1, 8  # bits of FLAGS
 
@@ -150,11 +149,6 @@ def test_a_large_gallery_stays_small_on_the_page(unlike):
     assert len(content) < 600_000
     assert len(worst_sequences(quality)) == SEQUENCES_SHOWN
     assert len(worst_frames(quality, 8)) == 8
-
-
-@pytest.fixture(scope="module")
-def registrar():
-    return Registrar(load_template())
 
 
 def test_the_real_scan_is_registered_and_drawn(registrar):
