@@ -1,6 +1,6 @@
 """Peak memory of registering one long sequence, beside a short one: is it bounded?
 
-    python benchmarks/memory.py --frames 50 1000
+    python benchmarks/memory.py --frames 400 1000
 
 Each length is registered by a process of its own, as a job does it: `register_chunk` on files. The
 frames of a sequence show a few scans to and fro (hard links), each with landmarks of its own. The
@@ -85,7 +85,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--frames", type=int, nargs="+", default=[50, 1000], help="lengths")
+    parser.add_argument("--frames", type=int, nargs="+", default=[400, 1000], help="lengths")
     parser.add_argument("--scratch", type=Path, help="folder in which to write, then removed")
     parser.add_argument("--step", choices=["write", "work"], help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)

@@ -112,6 +112,7 @@ STAGES = {
         "look up, smooth, fill",
         lambda s: 12 * s.points + (8 + 12 + 12 + 4 + 12) * s.vertices + 12 * 7 * s.vertices,
     ),
+    "blind.draw": Stage("underside of the nose"),
     "registrar.place": Stage("place", lambda s: 24 * s.vertices),
     "groups.write": Stage("write the store", lambda s: 2 * 12 * s.vertices),
 }

@@ -11,9 +11,9 @@ class Settings(Section):
         0.2, "1", "Weight of the jaw's contour, whose landmarks slide.", gt=0, le=1
     )
     refinements: int = field(
-        2,
+        3,
         "1",
-        "Steps that fit the surface as well as the landmarks; 0: landmarks only.",
+        "Steps that fit surface and landmarks together; 0: landmarks only.",
         ge=0,
         le=9,
     )

@@ -312,9 +312,14 @@ def _same(stored: Any, array: Any) -> bool:
     if not stored.shape:
         return np.asarray(stored[...]).tobytes() == np.asarray(array).tobytes()
     return all(
-        np.asarray(stored[start:stop]).tobytes() == np.asarray(array[start:stop]).tobytes()
+        np.array_equal(_bytes(stored[start:stop]), _bytes(array[start:stop]))
         for start, stop in _blocks(stored.shape[0], stored.shards[0])
     )
+
+
+def _bytes(rows: Any) -> np.ndarray:
+    """The bytes of some rows: NaN equals itself, and 0 is not -0."""
+    return np.ascontiguousarray(rows).reshape(-1).view(np.uint8)
 
 
 def _json_values(attributes: dict) -> dict[str, Any]:
