@@ -197,11 +197,11 @@ class Registrar:
         checked = landmarks if isinstance(landmarks, Checked) else self.check(landmarks)
         alignment = checked.alignment
         triangles = np.ascontiguousarray(triangles, dtype=np.int32)
-        scan = self._calmed(_moved(alignment.similarity, vertices), triangles)
-        predicted, plane = self._predict(checked, scan, triangles)
-        query = self._cylinder.pixels(
-            self._cylinder.unwrap(self._across(predicted, scan, plane))[0]
-        )
+        scan, uv, depth = self._calmed(_moved(alignment.similarity, vertices), triangles)
+        predicted, plane = self._predict(checked, scan, uv, depth, triangles)
+        predicted_uv, _ = self._cylinder.unwrap(predicted)
+        on_scan = self._across(predicted, predicted_uv, scan, plane)
+        query = self._cylinder.pixels(self._cylinder.unwrap(on_scan)[0])
         if tracker is not None and texture is not None:
             query = tracker.follow(plane, query, texture)
         positions, seen, triangle, weights = self._look_up(scan, plane, query, predicted)
@@ -215,7 +215,7 @@ class Registrar:
             landmarks_dropped=float(checked.dropped + alignment.relabelled),
             similarity_residual=alignment.residual,
             scale=1.0 / enlarged,
-            flipped=self._flipped(predicted),
+            flipped=float((signed_area(predicted_uv, self._judged) <= 0).mean()),
             seen=float(seen[self.template.inner & self._shown].mean()),
             mirrored=float(alignment.mirrored),
             unit=alignment.unit,
@@ -228,18 +228,20 @@ class Registrar:
         return self._filler.fill(values, seen)
 
     def _calmed(self, scan, triangles):
-        """The scan, without noise so great that it folds the surface."""
+        """The scan, without noise so great that it folds the surface, and its uv and depth."""
+        uv, depth = self._cylinder.unwrap(scan)
         for _ in range(_MOST_CALMED):
-            if folded(self._cylinder.unwrap(scan)[0], triangles) < _FOLDED:
+            if folded(uv, triangles) < _FOLDED:
                 break
             scan = relax(scan, triangles)
-        return scan
+            uv, depth = self._cylinder.unwrap(scan)
+        return scan, uv, depth
 
-    def _predict(self, checked, scan, triangles):
+    def _predict(self, checked, scan, uv, depth, triangles):
         """Where every vertex (V, 3) mm lies by landmarks and surface; the scan's Plane."""
         coefficients, _, _ = self._spline.fit(checked.displacement, checked.stiffness, checked.keep)
         field = self._spline.evaluate(coefficients)
-        plane = self._unroll(scan, triangles, field)
+        plane = self._unroll(scan, uv, depth, triangles, field)
         if self.settings.refinements:
             amplitude = self._spline.amplitude(coefficients, checked.displacement, checked.keep)
             field = self._refiner.refine(
@@ -247,9 +249,8 @@ class Registrar:
             )
         return self.template.vertices + field, plane
 
-    def _unroll(self, scan, triangles, field):
+    def _unroll(self, scan, uv, depth, triangles, field):
         """The aligned scan's skin on the cylinder's plane."""
-        uv, depth = self._cylinder.unwrap(scan)
         lips = self.template.landmark_vertices[INNER_LIPS]
         lips_uv, _ = self._cylinder.unwrap(self.template.vertices[lips] + field[lips])
         half_turn = np.pi * self._cylinder.radius
@@ -257,9 +258,9 @@ class Registrar:
         keep = skin(scan, uv, triangles, half_turn, lips_uv, centre)
         return unroll(self._cylinder, uv, depth, triangles, keep)
 
-    def _across(self, predicted, scan, plane):
+    def _across(self, predicted, uv, scan, plane):
         """The predicted vertices moved along their normals onto the scan, where it is near."""
-        triangle, weights = plane.locate(self._cylinder.pixels(self._cylinder.unwrap(predicted)[0]))
+        triangle, weights = plane.locate(self._cylinder.pixels(uv))
         found = sample(scan, plane.triangles, triangle, weights)
         normals = vertex_normals(predicted, self.template.triangles)
         return _step_across(predicted, normals, found, triangle, np.float32(_ACROSS_MM))
@@ -305,10 +306,6 @@ class Registrar:
             distance = np.linalg.norm(rigid.apply(source) - goal, axis=1)
             current = weights / (1.0 + (distance / scale_mm) ** 2) ** 2
         return _moved(rigid, positions)
-
-    def _flipped(self, predicted):
-        uv, _ = self._cylinder.unwrap(predicted)
-        return float((signed_area(uv, self._judged) <= 0).mean())
 
 
 @numba.njit(cache=True)

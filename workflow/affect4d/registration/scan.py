@@ -122,13 +122,13 @@ def _whole_pieces(welded, vertices, triangles, centre, reach, share):
                 parent[b] = a
             elif b < a:
                 parent[a] = b
+    for a in range(count):  # a parent comes before its children: one pass leads all to the roots
+        parent[a] = parent[parent[a]]
     sizes = np.zeros(count, dtype=np.int32)
     middle = np.zeros((count, 3))
     roots = np.empty(len(triangles), dtype=np.int32)
     for f in range(len(triangles)):
-        a = welded[triangles[f, 0]]
-        while parent[a] != a:
-            a = parent[a]
+        a = parent[welded[triangles[f, 0]]]
         roots[f] = a
         sizes[a] += 1
         for k in range(3):
