@@ -138,7 +138,7 @@ def main():
     methods["NICP"] = lambda scan: run_nicp(truth.template, scan)
     errors: dict[str, list] = {name: [] for name in methods}
     seconds: dict[str, list] = {name: [] for name in methods}
-    for number, (_, scan) in enumerate(ict_truth.singles(truth, arguments.scans)):
+    for number, (_, scan) in enumerate(ict_truth.singles(truth, arguments.scans, ict_truth.SEED)):
         if number == 0:  # what the first call compiles is not part of the work
             for registrar in registrars.values():
                 registrar.register(scan.vertices, scan.triangles, scan.landmarks)

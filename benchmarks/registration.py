@@ -45,8 +45,6 @@ from tqdm import tqdm
 from affect4d.config.registration import Settings
 from affect4d.registration import Registrar, prepare
 
-# Other people than those with whom the method's constants were chosen (seed 0).
-SEED = 1
 # What differs from the default settings in each mode.
 MODES: dict[str, dict] = {"refined": {}, "fast": {"refinements": 0}}
 
@@ -179,7 +177,7 @@ def run_singles(registrar, truth, count, mode):
     """Errors (list of (n,) arrays) and Timing of single scans."""
     profile, cpu, found, scan = cProfile.Profile(), 0.0, [], None
     for number, (_, scan) in enumerate(
-        tqdm(ict_truth.singles(truth, count, SEED), f"singles, {mode}", count)
+        tqdm(ict_truth.singles(truth, count, ict_truth.SEED), f"singles, {mode}", count)
     ):
         if number == 0:  # what the first call compiles is not part of the work
             registrar.register(scan.vertices, scan.triangles, scan.landmarks)
@@ -199,7 +197,7 @@ def run_sequences(registrar, truth, count, frames):
     for number in tqdm(range(count), "sequences"):
         with tempfile.TemporaryDirectory() as scratch:
             root = Path(scratch)
-            scans, texture = ict_truth.sequence(truth, number, frames, SEED)
+            scans, texture = ict_truth.sequence(truth, number, frames, ict_truth.SEED)
             ict_sequences.write_table(
                 root, ict_sequences.write_sequence(root, "take", scans, texture)
             )

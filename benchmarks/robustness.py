@@ -209,7 +209,7 @@ def examine(registrar, case, rng):
 def examine_all(registrar, truth, count, kinds):
     """One row a case: kind, error, flags."""
     still = np.eye(3), np.zeros(3)
-    scans = [scan for _, scan in ict_truth.singles(truth, count + 1, pose=still)]
+    scans = [scan for _, scan in ict_truth.singles(truth, count + 1, ict_truth.SEED, pose=still)]
     rows = []
     with tqdm(total=count * len(kinds)) as shown:
         for kind in kinds:

@@ -253,6 +253,21 @@ def test_denoising_brings_landmarks_nearer_the_truth(template, registrar):
     np.testing.assert_allclose(fewer[3].displacement[50], checks[3].displacement[50], atol=1)
 
 
+def test_frames_that_mark_other_points_keep_their_own(template, registrar):
+    rng = np.random.default_rng(0)
+    noisy = [template.landmarks + rng.normal(size=(68, 3)) for _ in range(6)]
+    for frame, points in enumerate(noisy):
+        points[slice(0, 34) if frame % 2 else slice(34, 68)] = np.nan
+    checks = [registrar.check(points) for points in noisy]
+    assert denoise(checks) == checks
+
+
+def test_landmarks_beside_the_face_are_flagged(registrar, scan):
+    vertices, triangles, landmarks = scan
+    moved = registrar.register(vertices, triangles, landmarks + np.array([0, 12, 0]))
+    assert "disagreement" in flag_names(moved.quality.flags(registrar.settings))
+
+
 def test_following_the_skin_makes_frames_agree(template, registrar):
     rng = np.random.default_rng(3)
     truth = deform(template, seed=8)
@@ -283,7 +298,7 @@ def test_wrong_landmarks_are_refused(registrar, scan):
     with pytest.raises(ValueError, match="68"):
         registrar.register(vertices, triangles, landmarks[:67])
     unmarked = landmarks.copy()
-    unmarked[9:] = np.nan
+    unmarked[5:] = np.nan
     with pytest.raises(ValueError, match="finite"):
         registrar.register(vertices, triangles, unmarked)
     with pytest.raises(ValueError, match="plane"):

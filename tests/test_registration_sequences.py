@@ -8,9 +8,12 @@ import pytest
 from registration_scans import Chunk
 
 from affect4d import store
+from affect4d.config.registration import Settings
+from affect4d.formats.landmarks import read_landmarks, write_pts
 from affect4d.formats.meshes import read_mesh, write_ply
 from affect4d.formats.quarantine import BadInput
 from affect4d.registration import FLAGS
+from affect4d.registration.quality import flag_names
 
 
 @pytest.fixture
@@ -119,3 +122,39 @@ def test_a_scan_that_shows_nothing_of_the_face_goes_to_quarantine(chunk):
     assert rows.item.tolist() == ["s001_1_happiness_0001"]
     assert "nothing of the face" in rows.rule[0] and path.name in rows.file[0]
     assert len(chunk.sequence("s001_1_happiness")["flags"]) == 3
+
+
+def test_a_sound_neutral_frame_goes_before_a_flagged_one(chunk):
+    chunk.rows.loc[chunk.rows.frame_id == "s001_1_happiness_0002", "is_neutral"] = True
+    assert chunk.run().empty
+    before = chunk.sequence("s001_1_happiness")["vertices"][...]
+    path = chunk.folder / "s001_1_happiness_0000.pts"
+    marks = read_landmarks(path, dimension=3)
+    marks[[36, 39, 42, 45, 48]] += [25, 20, 0]
+    write_pts(path, marks)
+    assert chunk.run().empty
+    sequence = chunk.sequence("s001_1_happiness")
+    flagged = sequence["flags"][...] > 0
+    assert flagged.tolist() == [True, False, False, False]
+    neutral = sequence["vertices"].neutral
+    np.testing.assert_allclose(neutral, sequence["vertices"][2], atol=0.01)
+    after = sequence["vertices"][...]
+    assert np.linalg.norm(after[1] - before[1], axis=1).mean() < 2.0
+
+
+def test_a_frame_of_another_size_is_flagged(chunk):
+    path = chunk.folder / "s001_1_happiness_0001"
+    mesh = read_mesh(path.with_suffix(".ply"))
+    mesh.vertices[:] *= 1.1
+    write_ply(path.with_suffix(".ply"), mesh, None)
+    write_pts(path.with_suffix(".pts"), 1.1 * read_landmarks(path.with_suffix(".pts"), dimension=3))
+    assert chunk.run().empty
+    sequence = chunk.sequence("s001_1_happiness")
+    names = [flag_names(flags) for flags in sequence["flags"][...]]
+    assert "scale" in names[1] and not any("scale" in names[other] for other in (0, 2, 3))
+
+
+@pytest.mark.parametrize("settings", [Settings(tracking=False), Settings(refinements=0)])
+def test_without_tracking_or_refinement_every_frame_is_there(chunk, settings):
+    assert chunk.run(settings=settings).empty
+    assert chunk.sequence("s001_1_happiness")["flags"][...].tolist() == [0] * 4

@@ -45,6 +45,12 @@ class Settings(Section):
     max_scale: float = field(
         1.35, "1", "Flag: ratio of scan to template size (or its inverse).", gt=1
     )
+    max_scale_change: float = field(
+        0.07, "1", "Flag: change of size against the sequence's median.", gt=0
+    )
+    max_disagreement: float = field(
+        2.3, "1", "Flag: landmarks as a whole beside the surface, in standard errors.", gt=0
+    )
     max_jitter: float = field(
         6.0, "mm", "Flag: mean distance of the inner face from the mean of its neighbours.", gt=0
     )

@@ -4,6 +4,7 @@ The text is parsed in two compiled passes (count, then fill), so nothing is allo
 does not hold.
 """
 
+import os
 import re
 
 import numba
@@ -93,7 +94,9 @@ def _find_texture(path, content, names):
         (libraries if keyword == "mtllib" else used).append("".join(name).strip())
     textures = {}
     for library in dict.fromkeys(libraries):
-        textures.update(_read_materials(inside(path.parent, library), path))
+        place = inside(path.parent, library)
+        if os.path.isfile(place):  # scans are often passed on without their materials
+            textures.update(_read_materials(place, path))
     found = [textures[name] for name in dict.fromkeys(used) if name in textures]
     found = list(dict.fromkeys(found or list(textures.values())[:1]))
     if len(found) > 1:

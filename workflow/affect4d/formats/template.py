@@ -61,6 +61,13 @@ def load_template(mesh=None, landmarks=None):
         unit = 1.0
     scan = read_mesh(mesh)
     points = read_landmarks(landmarks, dimension=3) * unit
+    unused = np.setdiff1d(np.arange(len(scan.vertices)), scan.triangles)
+    if len(unused):
+        raise BadInput(
+            mesh,
+            f"{len(unused)} vertices of the template belong to no triangle (first: {unused[0]})",
+            "remove them",
+        )
     return make_template(scan.vertices * np.float32(unit), scan.triangles, points)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 # With fewer frames, half of the singular values may carry movement, and none shows the noise.
 _LEAST_FRAMES = 5
+# A face is not registered by fewer landmarks that most frames share.
+_LEAST_LANDMARKS = 12
 
 
 def denoise(checks):
@@ -33,6 +35,8 @@ def denoise(checks):
     filled = _interpolate(np.stack([check.displacement for check in checks]), trusted)
     smooth, rank = _low_rank(filled)
     known = trusted.sum(0) > frames / 2
+    if known.sum() < _LEAST_LANDMARKS:  # each frame marks other points
+        return list(checks)
     # The mean and each way of moving keep 1 / frames of the noise's variance.
     left = (1 + rank) / frames
     stiffness = left * float(np.median([check.stiffness for check in checks]))

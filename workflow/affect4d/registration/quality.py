@@ -12,6 +12,7 @@ FLAGS = (
     "unit",
     "scale",
     "jitter",
+    "disagreement",
 )
 
 
@@ -25,6 +26,9 @@ class Quality:
     landmarks_dropped : number of landmarks dropped or relabelled
     similarity_residual : mm, weighted mean after the similarity
     scale : size of the scan relative to the template, units corrected
+    scale_change : size relative to the sequence's median; NaN for a frame by itself
+    disagreement : how far the kept landmarks as a whole lie from where landmarks and surface
+        together put them, in standard errors of their noise
     flipped : share of the inner face's triangles turned over by the warp
     seen : share of the inner face that was seen
     mirrored : 1 where the landmarks formed a mirror image
@@ -36,6 +40,8 @@ class Quality:
     landmarks_dropped: float
     similarity_residual: float
     scale: float
+    scale_change: float
+    disagreement: float
     flipped: float
     seen: float
     mirrored: float
@@ -55,8 +61,10 @@ class Quality:
             self.seen < settings.min_seen,
             self.mirrored > 0,
             self.unit != 1.0,
-            not 1.0 / settings.max_scale <= self.scale <= settings.max_scale,
+            not 1.0 / settings.max_scale <= self.scale <= settings.max_scale
+            or abs(self.scale_change - 1.0) > settings.max_scale_change,
             self.jitter > settings.max_jitter,
+            self.disagreement > settings.max_disagreement,
         )
         return sum(1 << bit for bit, up in enumerate(raised) if up)
 

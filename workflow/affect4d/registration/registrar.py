@@ -33,7 +33,7 @@ _STIFFNESS = (0.125, 0.5, 2.0, 4.0, 8.0, 16.0, 32.0)
 # Scales of the robust placing: coarse to fine.
 _PLACING_MM = (3.0, 2.0, 1.0, 1.0, 1.0)
 # A face is not placed by fewer landmarks.
-_FEWEST = 12
+_FEWEST = 6
 # Stable skin that must be seen (vertices), or all of it counts.
 _FEWEST_STABLE = 40
 # Every so many vertices of the stable skin one places the face.
@@ -55,6 +55,7 @@ class Checked:
     alignment : Alignment to the template
     displacement : (68, 3) mm, from the template's landmarks to the aligned ones; NaN where not
         marked
+    raw : (68, 3) mm, the same, never smoothed over time
     keep : (68,) bool, the landmarks whose displacement is used
     residual : (68,) mm, leave-one-out residual; NaN for the others
     dropped : number of landmarks that were marked and are not believed
@@ -63,6 +64,7 @@ class Checked:
 
     alignment: Alignment
     displacement: np.ndarray
+    raw: np.ndarray
     keep: np.ndarray
     residual: np.ndarray
     dropped: int
@@ -152,7 +154,7 @@ class Registrar:
         Raises
         ------
         ValueError
-            Landmarks are not (68, 3), fewer than 12 of them are finite, or they do not span a
+            Landmarks are not (68, 3), fewer than 6 of them are finite, or they do not span a
             plane.
         """
         landmarks = np.asarray(landmarks, dtype=float)
@@ -169,7 +171,7 @@ class Registrar:
         )
         stiffness = self._spline.estimate_stiffness(displacement, keep, _STIFFNESS)
         dropped = int(marked - keep.sum())
-        return Checked(alignment, displacement, keep, residual, dropped, stiffness)
+        return Checked(alignment, displacement, displacement, keep, residual, dropped, stiffness)
 
     def register(self, vertices, triangles, landmarks, place_on=None, tracker=None, texture=None):
         """Register one scan.
@@ -192,7 +194,7 @@ class Registrar:
         Raises
         ------
         ValueError
-            Landmarks are not (68, 3), not finite, or do not span a plane.
+            Landmarks are not (68, 3), too few are finite, or they do not span a plane.
         """
         checked = landmarks if isinstance(landmarks, Checked) else self.check(landmarks)
         alignment = checked.alignment
@@ -215,6 +217,8 @@ class Registrar:
             landmarks_dropped=float(checked.dropped + alignment.relabelled),
             similarity_residual=alignment.residual,
             scale=1.0 / enlarged,
+            scale_change=float("nan"),
+            disagreement=self._disagreement(checked, predicted),
             flipped=float((signed_area(predicted_uv, self._judged) <= 0).mean()),
             seen=float(seen[self.template.inner & self._shown].mean()),
             mirrored=float(alignment.mirrored),
@@ -226,6 +230,19 @@ class Registrar:
     def fill(self, values, seen):
         """Values (V, 3) at the vertices, continued harmonically where not `seen` (V,)."""
         return self._filler.fill(values, seen)
+
+    def _disagreement(self, checked, predicted):
+        """Length of the mean vector from where landmarks and surface together put the kept
+        landmarks to where they are, over what their distances, without a common direction, would
+        leave of it: noise has none, landmarks beside the face have."""
+        trusted = np.isfinite(checked.residual) & (np.arange(68) >= len(JAW))
+        kept = np.flatnonzero(trusted)
+        if not len(kept):
+            return float("nan")
+        at = self.template.landmark_vertices[kept]
+        off = checked.raw[kept] - (predicted[at] - self.template.vertices[at])
+        distance = np.linalg.norm(off, axis=1).mean()
+        return float(np.sqrt(len(kept)) * np.linalg.norm(off.mean(0)) / max(distance, 1e-6))
 
     def _calmed(self, scan, triangles):
         """The scan, without noise so great that it folds the surface, and its uv and depth."""

@@ -142,7 +142,7 @@ class _Sequence:
         self._registrar, self._rows, self._root = registrar, rows, root
         self._quarantine, self._progress = quarantine, progress
         self._first = len(quarantine.rows)
-        self._tracker = Tracker(registrar.grid) if registrar.settings.tracking else None
+        self._tracker: Tracker | None = None
         self._qualities: dict[int, Quality] = {}
         self._colour: np.ndarray | None = None
         self._tried: list[int] = []
@@ -185,40 +185,46 @@ class _Sequence:
         ]
 
     def _register_neutral(self, frames, vertices, seen):
-        """The first neutral frame that can be read, placed on the template: (V, 3), or None."""
+        """The neutral frame placed on the template: (V, 3), or None where none can be read.
+
+        The first without a flag; the first that can be read where all are flagged.
+        """
+        usable = []
         for number, frame in enumerate(frames):
-            if frame.row.is_neutral:
-                self._tried.append(number)
-                registered = self._register(number, frame, None, vertices, seen)
-                if registered is not None:
-                    return registered.vertices
-        return None
+            if not frame.row.is_neutral:
+                continue
+            self._tried.append(number)
+            registered = self._begin(number, frame, vertices, seen)
+            if registered is not None:
+                usable.append((number, frame, registered))
+                if not registered.quality.flags(self._registrar.settings):
+                    break
+        if not usable:
+            return None
+        number, frame, neutral = usable[-1]
+        if neutral.quality.flags(self._registrar.settings) and len(usable) > 1:
+            number, frame, neutral = usable[0]
+            self._begin(number, frame, vertices, seen)  # the tracker saw others since
+        for other, frame, _ in usable:  # they are placed on it as well
+            if other != number:
+                self._register(other, frame, neutral.vertices, vertices, seen)
+        return neutral.vertices
+
+    def _begin(self, number, frame, vertices, seen) -> Registered | None:
+        """A frame as the neutral one: the tracker's first."""
+        tracking = self._registrar.settings.tracking and frame.texture is not None
+        self._tracker = Tracker(self._registrar.grid) if tracking else None
+        return self._register(number, frame, None, vertices, seen)
 
     def _register(self, number, frame, place_on, vertices, seen) -> Registered | None:
         """One frame into the spools; None and a row in quarantine where it cannot be read."""
         try:
             mesh = read_mesh(frame.mesh)
-            texture = _read_texture(mesh, frame)
+            wanted = place_on is None or self._tracker is not None
+            texture = _read_texture(mesh, frame) if wanted else None
+            registered = self._surface(mesh, frame, place_on, texture)
         except BadInput as problem:
             self._quarantine.add(frame.row.frame_id, problem)
-            return None
-        registered = self._registrar.register(
-            mesh.vertices,
-            mesh.triangles,
-            frame.checked,
-            place_on=place_on,
-            tracker=self._tracker,
-            texture=texture,
-        )
-        if registered.quality.seen < _LEAST_SEEN:
-            self._quarantine.add(
-                frame.row.frame_id,
-                BadInput(
-                    frame.mesh,
-                    "the mesh shows nothing of the face that the landmarks mark",
-                    "give mesh and landmarks in the same coordinates",
-                ),
-            )
             return None
         vertices.put(number, registered.vertices)
         seen.put(number, registered.seen)
@@ -227,12 +233,34 @@ class _Sequence:
             self._colour = _colour(self._registrar, mesh, texture, registered)
         return registered
 
+    def _surface(self, mesh, frame, place_on, texture) -> Registered:
+        """The registered scan; BadInput where mesh and landmarks do not belong together."""
+        try:
+            registered = self._registrar.register(
+                mesh.vertices,
+                mesh.triangles,
+                frame.checked,
+                place_on=place_on,
+                tracker=self._tracker,
+                texture=texture,
+            )
+        except ValueError as error:
+            raise BadInput(
+                frame.mesh, f"cannot be registered ({error})", "look at mesh and landmarks"
+            ) from None
+        if registered.quality.seen < _LEAST_SEEN:
+            raise BadInput(
+                frame.mesh,
+                "the mesh shows nothing of the face that the landmarks mark",
+                "give mesh and landmarks in the same coordinates",
+            )
+        return registered
+
     def _store(self, path, frames, neutral, vertices, seen, provenance):
         kept = sorted(self._qualities)
         inner = self._registrar.template.inner
-        qualities = _with_jitter(
-            vertices.select(kept), [self._qualities[number] for number in kept], inner
-        )
+        qualities = _with_scale_change([self._qualities[number] for number in kept])
+        qualities = _with_jitter(vertices.select(kept), qualities, inner)
         flags = [quality.flags(self._registrar.settings) for quality in qualities]
         arrays = {
             "vertices": store.Vertices(vertices, neutral),
@@ -273,6 +301,12 @@ def _read_texture(mesh, frame):
     if mesh.uv is None:
         raise BadInput(frame.mesh, "the mesh has no texture coordinates", "export them as well")
     return Texture(image, mesh.uv)
+
+
+def _with_scale_change(qualities):
+    """Qualities with each frame's size over the sequence's median: a head does not grow."""
+    usual = float(np.median([quality.scale for quality in qualities]))
+    return [replace(quality, scale_change=quality.scale / usual) for quality in qualities]
 
 
 def _with_jitter(vertices, qualities, inner):
