@@ -160,8 +160,11 @@ def _reasons(settings):
         "unseen": f"less than {settings.min_seen:g} of the face seen",
         "mirrored": "the landmarks are a mirror image",
         "unit": "the scan is not in millimetres",
-        "scale": f"more than {settings.max_scale:g} times as large or small as the template",
+        "scale": f"more than {settings.max_scale:g} times as large or small as the template, or "
+        f"{settings.max_scale_change:.0%} beside its sequence's size",
         "jitter": f"more than {settings.max_jitter:g} mm from the mean of its neighbours",
+        "disagreement": "landmarks as a whole beside the surface by more than "
+        f"{settings.max_disagreement:g} standard errors",
     }
 
 

@@ -4,7 +4,6 @@ The text is parsed in two compiled passes (count, then fill), so nothing is allo
 does not hold.
 """
 
-import os
 import re
 
 import numba
@@ -95,13 +94,20 @@ def _find_texture(path, content, names):
     textures = {}
     for library in dict.fromkeys(libraries):
         place = inside(path.parent, library)
-        if os.path.isfile(place):  # scans are often passed on without their materials
+        if _is_file(place):  # scans are often passed on without their materials
             textures.update(_read_materials(place, path))
     found = [textures[name] for name in dict.fromkeys(used) if name in textures]
     found = list(dict.fromkeys(found or list(textures.values())[:1]))
     if len(found) > 1:
         raise BadInput(path, f"the mesh has {len(found)} textures", "bake them into one")
     return inside(path.parent, found[0]) if found else None
+
+
+def _is_file(place):
+    try:
+        return place.is_file()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _read_materials(library, mesh):
