@@ -41,10 +41,15 @@ def error(registered, truth, template):
     return np.linalg.norm(rigid.apply(registered.vertices[mask]) - truth[mask], axis=1)
 
 
-def assert_same_but_for_rounding(one, other):
-    """Equal within .01 mm; where a vertex lies on an edge of the scan, either side is right."""
-    distance = np.abs(one.vertices - other.vertices)[one.seen & other.seen].max(1)
-    assert np.percentile(distance, 99.8) < 0.01 and (distance > 0.3).mean() < 1e-4
+def assert_same_but_for_rounding(one, other, inner):
+    """Every vertex of the face within .05 mm, and 99.8 % of all within .01 mm.
+
+    In the ears' folds a vertex on an edge of the scan may fall to either side.
+    """
+    both = one.seen & other.seen
+    distance = np.abs(one.vertices - other.vertices).max(1)
+    assert distance[both & inner].max() < 0.05
+    assert np.percentile(distance[both], 99.8) < 0.01
     assert (one.seen != other.seen).mean() < 1e-3
 
 
@@ -134,7 +139,7 @@ def test_mirrored_scan_and_other_units_are_flagged(registrar, scan):
         other = registrar.register(vertices / unit, triangles, landmarks / unit)
         assert flag_names(other.quality.flags(registrar.settings)) == ["unit"]
         assert other.quality.unit == unit
-        assert_same_but_for_rounding(other, plain)
+        assert_same_but_for_rounding(other, plain, registrar.template.inner)
 
 
 def test_sound_frames_raise_no_flag(template, registrar):
@@ -154,7 +159,8 @@ def test_fragments_and_seams_are_left_out(template, registrar, truth, scan):
     behind = [int(np.argmin(vertices[:, 0])), int(np.argmax(vertices[:, 0])), 0]
     spoiled = np.concatenate([triangles, [[count, count + 1, count + 2], behind]])
     registered = registrar.register(np.concatenate([vertices, fragment]), spoiled, landmarks)
-    assert_same_but_for_rounding(registered, registrar.register(*scan))
+    plain = registrar.register(*scan)
+    assert_same_but_for_rounding(registered, plain, template.inner)
 
 
 def test_pieces_split_at_texture_seams_stay_whole():

@@ -11,7 +11,7 @@ import numpy as np
 
 from affect4d.formats.content import read_content
 from affect4d.formats.numbers import scan_integer, scan_number, token_at
-from affect4d.formats.paths import inside
+from affect4d.formats.paths import beside
 from affect4d.formats.polygons import LARGEST_MESH, check_count, from_polygons
 from affect4d.formats.quarantine import BadInput
 
@@ -93,14 +93,14 @@ def _find_texture(path, content, names):
         (libraries if keyword == "mtllib" else used).append("".join(name).strip())
     textures = {}
     for library in dict.fromkeys(libraries):
-        place = inside(path.parent, library)
+        place = beside(path, library)
         if _is_file(place):  # scans are often passed on without their materials
             textures.update(_read_materials(place, path))
     found = [textures[name] for name in dict.fromkeys(used) if name in textures]
     found = list(dict.fromkeys(found or list(textures.values())[:1]))
     if len(found) > 1:
         raise BadInput(path, f"the mesh has {len(found)} textures", "bake them into one")
-    return inside(path.parent, found[0]) if found else None
+    return beside(path, found[0]) if found else None
 
 
 def _is_file(place):

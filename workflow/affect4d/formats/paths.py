@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from affect4d.formats.quarantine import BadInput
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_LONGEST_SHOWN = 100
 
 
 def inside(root, relative):
@@ -26,6 +27,22 @@ def inside(root, relative):
     if not path.resolve().is_relative_to(Path(root).resolve()):
         raise BadInput(text, f"the path leads out of {root}", "replace the link by the file itself")
     return path
+
+
+def beside(path, name):
+    """The file that a scan's file names: `name` in the folder of `path`.
+
+    Raises
+    ------
+    BadInput
+        As for `inside`; the scan's file is the one that is named.
+    """
+    path = Path(path)
+    try:
+        return inside(path.parent, name)
+    except BadInput as problem:
+        shown = name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..."
+        raise BadInput(path, f"it names {shown!r}: {problem.rule}", problem.remedy) from None
 
 
 def safe_name(name, file):

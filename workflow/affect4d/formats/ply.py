@@ -12,7 +12,7 @@ import numpy as np
 
 from affect4d.formats.content import read_content
 from affect4d.formats.numbers import read_numbers, whole_numbers
-from affect4d.formats.paths import inside
+from affect4d.formats.paths import beside
 from affect4d.formats.polygons import LARGEST_MESH, check_count, from_polygons
 from affect4d.formats.quarantine import BadInput
 
@@ -104,7 +104,7 @@ def read_ply(path):
     order, elements, textures, at = _read_header(content)
     if len(textures) > 1:
         raise BadInput(path, f"the mesh has {len(textures)} textures", "bake them into one")
-    texture = inside(path.parent, textures[0]) if textures else None
+    texture = beside(path, textures[0]) if textures else None
     data = np.frombuffer(content, dtype=np.uint8)
     if order is None:
         if content[-1:].strip():  # the last number may have been cut

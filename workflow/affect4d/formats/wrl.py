@@ -4,7 +4,7 @@ import numpy as np
 
 from affect4d.formats.content import read_content
 from affect4d.formats.numbers import whole_numbers
-from affect4d.formats.paths import inside
+from affect4d.formats.paths import beside
 from affect4d.formats.polygons import LARGEST_MESH, from_polygons
 from affect4d.formats.quarantine import BadInput
 from affect4d.formats.vrml import Numbers, read_scene
@@ -37,7 +37,7 @@ def read_wrl(path):
     textures = list(dict.fromkeys(textures))
     if len(textures) > 1:
         raise BadInput(path, f"the mesh has {len(textures)} textures", "bake them into one")
-    texture = inside(path.parent, textures[0]) if textures else None
+    texture = beside(path, textures[0]) if textures else None
     points, sizes, corners, corner_uv = _join(sets)
     return from_polygons(points, sizes, corners, corner_uv, texture)
 
