@@ -192,3 +192,10 @@ def test_the_command_writes_once_and_says_what_to_do(root, tmp_path):
     assert out.read_bytes() == before
     nowhere = CliRunner().invoke(app, ["gallery", "draft", str(root / "no")])
     assert nowhere.exit_code == 1 and "no such folder" in nowhere.output
+
+
+def test_a_draft_is_csv_by_its_name(root):
+    grow(root, "a/1.obj")
+    with pytest.raises(BadInput, match=r"ends in \.csv"):
+        write_draft(draft_table(root), root.parent / "scans.parquet")
+    assert not (root.parent / "scans.parquet").exists()

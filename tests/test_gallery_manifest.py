@@ -382,6 +382,17 @@ def test_the_whole_table_is_checked_at_once_and_the_first_mistake_named(source, 
     assert len(pd.read_parquet(gallery / "table.parquet")) == 12
 
 
+def test_rows_that_no_class_can_use_are_counted_before_any_work(source, caplog):
+    for row in source.rows[1:3]:  # of a spontaneous sequence
+        row["valence"] = ""
+    source.rows[3]["expression"] = ""
+    source.write()
+    with caplog.at_level("WARNING", logger="affect4d"):
+        gallery = source.results / "gallery"
+        write_table(gallery, source.settings, False, source.provenance("table", []))
+    assert "3 of 12 rows have neither expression nor annotation" in caplog.text
+
+
 def test_the_markup_of_the_settings_and_of_the_row(source):
     (source.folder / "mine.yaml").write_text((MARKUPS / "ibug49.yaml").read_text())
     named = {0: "ibug49", 1: "mine.yaml", 2: "../mine.yaml", 4: "nobody", 5: "no.yaml"}

@@ -142,6 +142,31 @@ def test_a_sound_neutral_frame_goes_before_a_flagged_one(chunk):
     assert np.linalg.norm(after[1] - before[1], axis=1).mean() < 2.0
 
 
+def test_a_sequence_in_metres_is_flagged_with_the_remedy(chunk, caplog):
+    for path in chunk.folder.glob("s001_1_happiness_*.ply"):
+        mesh = read_mesh(path)
+        mesh.vertices[:] /= 1000
+        write_ply(path, mesh, None)
+        points = read_landmarks(path.with_suffix(".pts"), dimension=3)
+        write_pts(path.with_suffix(".pts"), points / 1000)
+    with caplog.at_level("WARNING", logger="affect4d"):
+        assert chunk.run().empty
+    assert "s001_1_happiness: 4 of 4 frames are flagged and left out: unit 4" in caplog.text
+    assert "export the scan in millimetres" in caplog.text
+    assert "s002" not in caplog.text
+
+
+def test_one_frame_of_a_wild_size_does_not_flag_its_only_neighbour(chunk):
+    for index in (2, 3):
+        (chunk.folder / f"s001_1_happiness_000{index}.ply").unlink()
+    path = chunk.folder / "s001_1_happiness_0001.pts"
+    write_pts(path, np.random.default_rng(0).permutation(read_landmarks(path, dimension=3)))
+    chunk.run()
+    sequence = chunk.sequence("s001_1_happiness")
+    flags = dict(zip(sequence.attributes["frame_ids"], sequence["flags"][...], strict=True))
+    assert flags["s001_1_happiness_0000"] == 0
+
+
 def test_a_frame_of_another_size_is_flagged(chunk):
     path = chunk.folder / "s001_1_happiness_0001"
     mesh = read_mesh(path.with_suffix(".ply"))

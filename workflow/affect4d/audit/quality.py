@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from affect4d import store
+from affect4d.registration.quality import REMEDIES, reasons
 
 SEQUENCES_SHOWN = 20
 # More columns than this are numbered instead of named.
@@ -143,29 +144,14 @@ def flag_table(quality, settings):
     """
     total = quality["frames"].sum()
     rows = []
-    for name, reason in _reasons(settings).items():
+    for name, reason in reasons(settings).items():
         frames = quality["flags"].map(lambda counts, name=name: counts.get(name, 0))
-        rows.append((name, reason, frames.sum(), frames.sum() / total, (frames > 0).sum()))
+        share = frames.sum() / total
+        rows.append((name, reason, frames.sum(), share, (frames > 0).sum(), REMEDIES[name]))
     rows.append(("any", "", quality["flagged"].sum(), quality["flagged"].sum() / total,
-                 (quality["flagged"] > 0).sum()))  # fmt: skip
-    return pd.DataFrame(rows, columns=["flag", "raised by", "frames", "share", "sequences"])
-
-
-def _reasons(settings):
-    return {
-        "landmarks": "a landmark dropped or relabelled, or a mean residual above "
-        f"{settings.max_landmark_residual:g} mm",
-        "similarity": f"landmarks over {settings.max_similarity_residual:g} mm from the template's",
-        "folded": f"more than {settings.max_flipped:g} of the face turned over",
-        "unseen": f"less than {settings.min_seen:g} of the face seen",
-        "mirrored": "the landmarks are a mirror image",
-        "unit": "the scan is not in millimetres",
-        "scale": f"more than {settings.max_scale:g} times as large or small as the template, or "
-        f"{settings.max_scale_change:.0%} beside its sequence's size",
-        "jitter": f"more than {settings.max_jitter:g} mm from the mean of its neighbours",
-        "disagreement": "landmarks as a whole beside the surface by more than "
-        f"{settings.max_disagreement:g} standard errors",
-    }
+                 (quality["flagged"] > 0).sum(), ""))  # fmt: skip
+    columns = ["flag", "raised by", "frames", "share", "sequences", "what to do"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def worst_sequences(quality):

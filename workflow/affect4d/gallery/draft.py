@@ -103,8 +103,10 @@ def write_draft(draft, path):
     Raises
     ------
     BadInput
-        There is such a file already, or it cannot be written.
+        There is such a file already, it is no .csv, or it cannot be written.
     """
+    if Path(path).suffix != ".csv":
+        raise BadInput(path, "a draft is written as CSV", "give it a name that ends in .csv")
     try:
         with Path(path).open("x", newline="", encoding="utf-8") as handle:
             writer = csv.DictWriter(handle, TABLE_COLUMNS, lineterminator="\n")

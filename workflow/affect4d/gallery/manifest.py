@@ -62,10 +62,22 @@ def write_table(folder, settings, strict, provenance):
         log.warning(
             "%d of %d rows will be in quarantine, the first is %s", len(problems), len(rows), first
         )
+    unannotated = int((~_has_annotation(rows) & (rows["expression"] == "")).sum())
+    if unannotated:
+        log.warning(
+            "%d of %d rows have neither expression nor annotation: they will be in no class; "
+            "fill in valence and arousal, or the expression of a posed sequence",
+            unannotated,
+            len(rows),
+        )
     path = folder / "table.parquet"
     with store.atomic(path) as unfinished:
         pyarrow.parquet.write_table(table, unfinished)
     store.record(store.manifest_of(folder / "table"), [path], provenance)
+
+
+def _has_annotation(rows):
+    return (rows["valence"] != "") & (rows["arousal"] != "")
 
 
 def write_scans(folder, chunk, settings, quarantine, provenance):

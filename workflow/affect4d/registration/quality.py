@@ -15,6 +15,18 @@ FLAGS = (
     "disagreement",
 )
 
+REMEDIES = {
+    "landmarks": "mark the face again",
+    "similarity": "look at the landmarks; their order may be another mark-up's",
+    "folded": "look at mesh and landmarks",
+    "unseen": "nothing, if the scan has holes; else export all of it",
+    "mirrored": "export the scan without mirroring it, or put left and right landmarks in order",
+    "unit": "export the scan in millimetres",
+    "scale": "look at the landmarks and at the scan's unit",
+    "jitter": "look at the frames beside it",
+    "disagreement": "give mesh and landmarks of the same frame, in the same coordinates",
+}
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -75,3 +87,21 @@ MEASURES = tuple(field.name for field in fields(Quality))
 def flag_names(flags):
     """Names of the bits set in a mask."""
     return [name for bit, name in enumerate(FLAGS) if int(flags) >> bit & 1]
+
+
+def reasons(settings):
+    """{flag: what raises it}, under the thresholds of the registration's settings."""
+    return {
+        "landmarks": "a landmark dropped or relabelled, or a mean residual above "
+        f"{settings.max_landmark_residual:g} mm",
+        "similarity": f"landmarks over {settings.max_similarity_residual:g} mm from the template's",
+        "folded": f"more than {settings.max_flipped:g} of the face turned over",
+        "unseen": f"less than {settings.min_seen:g} of the face seen",
+        "mirrored": "the landmarks are a mirror image",
+        "unit": "the scan is not in millimetres",
+        "scale": f"more than {settings.max_scale:g} times as large or small as the template, or "
+        f"{settings.max_scale_change:.0%} beside its sequence's size",
+        "jitter": f"more than {settings.max_jitter:g} mm from the mean of its neighbours",
+        "disagreement": "landmarks as a whole beside the surface by more than "
+        f"{settings.max_disagreement:g} standard errors",
+    }

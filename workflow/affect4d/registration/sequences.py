@@ -6,6 +6,8 @@ file is read once; what was registered waits on disk, so that memory does not gr
 """
 
 import hashlib
+import logging
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,13 +22,21 @@ from affect4d.formats.meshes import read_mesh
 from affect4d.formats.paths import inside, safe_name
 from affect4d.formats.quarantine import BadInput
 from affect4d.registration.denoise import denoise
-from affect4d.registration.quality import FLAGS, MEASURES, Quality
+from affect4d.registration.quality import (
+    FLAGS,
+    MEASURES,
+    REMEDIES,
+    Quality,
+    flag_names,
+    reasons,
+)
 from affect4d.registration.reference import Reference, prepare
 from affect4d.registration.registrar import Checked, Registered, Registrar
 from affect4d.registration.spool import Spool
 from affect4d.registration.track import Texture, Tracker
 from affect4d.store.protocol import remove
 
+log = logging.getLogger("affect4d")
 _TEXT = ("frame_id", "subject", "sequence", "task", "mesh", "texture", "landmarks", "markup")
 # A scan that shows less of the inner face is not the landmarks'.
 _LEAST_SEEN = 0.1
@@ -259,9 +269,12 @@ class _Sequence:
     def _store(self, path, frames, neutral, vertices, seen, provenance):
         kept = sorted(self._qualities)
         inner = self._registrar.template.inner
-        qualities = _with_scale_change([self._qualities[number] for number in kept])
+        qualities = _with_scale_change(
+            [self._qualities[number] for number in kept], self._registrar.settings
+        )
         qualities = _with_jitter(vertices.select(kept), qualities, inner)
         flags = [quality.flags(self._registrar.settings) for quality in qualities]
+        _warn(path.stem, flags, self._registrar.settings)
         arrays = {
             "vertices": store.Vertices(vertices, neutral),
             "seen": seen.select(kept),
@@ -303,9 +316,29 @@ def _read_texture(mesh, frame):
     return Texture(image, mesh.uv)
 
 
-def _with_scale_change(qualities):
-    """Qualities with each frame's size over the sequence's median: a head does not grow."""
-    usual = float(np.median([quality.scale for quality in qualities]))
+def _warn(sequence, flags, settings):
+    """One line on the frames that later rooms leave out, with what to do about each flag."""
+    flagged = sum(map(bool, flags))
+    if not flagged:
+        return
+    counts = Counter(name for mask in flags for name in flag_names(mask))
+    about = "; ".join(
+        f"{name} {counts[name]} ({reason}): {REMEDIES[name]}"
+        for name, reason in reasons(settings).items()
+        if counts[name]
+    )
+    log.warning(
+        "%s: %d of %d frames are flagged and left out: %s", sequence, flagged, len(flags), about
+    )
+
+
+def _with_scale_change(qualities, settings):
+    """Qualities with each frame's size over the sequence's median: a head does not grow.
+
+    The median of the frames that nothing else speaks against, where there are any.
+    """
+    sound = [quality.scale for quality in qualities if not quality.flags(settings)]
+    usual = float(np.median(sound or [quality.scale for quality in qualities]))
     return [replace(quality, scale_change=quality.scale / usual) for quality in qualities]
 
 
