@@ -31,5 +31,6 @@ rule all:
     input:
         # every artifact, so that a missing one is rebuilt although nothing else misses it
         artifacts,
+        f"{RESULTS}/crate.manifest.json",
         f"{RESULTS}/audit.json",
         f"{RESULTS}/report.html",

@@ -1,25 +1,37 @@
 """A small results folder with an artifact of every kind, as the rooms write them."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
 from affect4d import store
+from affect4d.affectspace.classes import summarise
+from affect4d.affectspace.grid import Grid
+from affect4d.blendshapes.atlas import STATUSES
 from affect4d.config.dataset import Settings
+from affect4d.config.gallery import SCAN_COLUMNS
 from affect4d.dataset import publish
+from affect4d.dataset.rows import MEAN
 from affect4d.formats.images import write_image
+from affect4d.formats.landmarks import write_pts
+from affect4d.formats.quarantine import Quarantine
+from affect4d.gallery.tables import FRAME_COLUMNS
+from affect4d.neutrals.build import ACCEPTED
 
 CLASSES = {7: ("v-0.9_a+0.5", -0.88, 0.51), 66: ("v+0.3_a+0.3", 0.31, 0.29)}
 
 
+GRID = Grid()
+NAMES = [GRID.name(index) for index in range(len(GRID))]
 KINDS = {"photos": "photograph", "synthetic": "rendered"}
 
 
-def write_chunk(root, database, number, subjects, provenance=None):
+def write_chunk(root, database, number, subjects, provenance=None, samples=(MEAN,)):
     """A synthesis chunk of one 8 x 8 photograph a subject, in two classes; the last is refused."""
     rng = np.random.default_rng(number)
-    photograph = np.repeat(np.arange(len(subjects)), len(CLASSES))[: -1 if number else None]
-    classes = np.tile(list(CLASSES), len(subjects))[: len(photograph)]
-    names = {index: name for index, (name, _, _) in CLASSES.items()}
+    made = list(itertools.product(range(len(subjects)), CLASSES, samples))
+    photograph, classes, sample = np.array(made[: -1 if number else None]).T
     path = root / "synthesis" / database / f"{number:03d}.zarr"
     store.write(
         path,
@@ -28,7 +40,7 @@ def write_chunk(root, database, number, subjects, provenance=None):
             "neutral": rng.integers(0, 256, (len(subjects), 8, 8, 3), dtype=np.uint8),
             "photograph": photograph,
             "class": classes,
-            "sample": np.full(len(classes), -1),
+            "sample": sample,
             "valence": np.array([CLASSES[c][1] for c in classes]),
             "arousal": np.array([CLASSES[c][2] for c in classes]),
             "quality": rng.random((len(classes), 2)).astype(np.float32),
@@ -36,10 +48,10 @@ def write_chunk(root, database, number, subjects, provenance=None):
         {
             "database": database,
             "image_ids": [
-                f"{database}-{subjects[p]}1-{names[c]}"
-                for p, c in zip(photograph, classes, strict=True)
+                f"{database}-{subjects[p]}1-{NAMES[c]}" + ("" if s == MEAN else f"-s{s}")
+                for p, c, s in zip(photograph, classes, sample, strict=True)
             ],
-            "classes": [names.get(index, f"class{index}") for index in range(100)],
+            "classes": list(NAMES),
             "photographs": [
                 {
                     "image_id": f"{subject}1",
@@ -57,16 +69,24 @@ def write_chunk(root, database, number, subjects, provenance=None):
     return path
 
 
-def build_results(root, photograph):
-    """Build every kind of artifact under `root`; `photograph` is a file outside."""
+def build_results(root, photograph, people=(("ann", "bob"),), samples=(MEAN,)):
+    """Build every kind of artifact under `root`.
+
+    Parameters
+    ----------
+    root : the results folder
+    photograph : a file outside
+    people : the subjects of each chunk of images
+    samples : of each class: `MEAN`, or the numbers of samples
+    """
     made = _Builder(root)
     frames = _frames()
     for name in frames["mesh"]:
         path = root / "gallery/scans" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(f"ply of {name}".encode())
-    made.files("gallery/scans/c0", [root / "gallery/scans/c0"], [])
-    made.table("gallery/frames", frames, ["gallery/scans/c0"])
+    made.scans(frames)
+    made.table("gallery/frames", frames[list(FRAME_COLUMNS)], ["gallery/scans/c0"])
     sequences = sorted(frames["sequence"].unique())
     for name in sequences:
         made.sequence(name, frames[frames["sequence"] == name])
@@ -77,16 +97,16 @@ def build_results(root, photograph):
         made.blendshapes(name, (valence, arousal), frames[frames["class"] == index])
     items = [root / f"blendshapes/{name}.manifest.json" for name, _, _ in CLASSES.values()]
     made.files("blendshapes/chunks/0", items, ["affectspace/affectspace", "registered/chunks/c0"])
-    median = np.full((100, 2), np.nan)
-    for index, (_, *place) in CLASSES.items():
-        median[index] = place
-    made.store("blendshapes/atlas", {"median": median}, {}, ["blendshapes/chunks/0"])
-    made.neutrals("photos", ["ann", "bob"], photograph)
-    made.fits("photos", ["ann1", "bob1"])
-    provenance = made.provenance("synthesis", ["fits/photos/000", "blendshapes/atlas"])
-    chunk = write_chunk(root, "photos", 0, ["ann", "bob"], provenance)
-    provenance = made.provenance("dataset", ["synthesis/photos/000"])
-    publish([chunk], KINDS, root / "dataset", Settings(), 0, provenance)
+    made.atlas()
+    made.neutrals("photos", [subject for subjects in people for subject in subjects], photograph)
+    chunks = []
+    for number, subjects in enumerate(people):
+        made.fits(f"fits/photos/{number:03d}", [f"{subject}1" for subject in subjects])
+        inputs = [f"fits/photos/{number:03d}", "blendshapes/atlas"]
+        provenance = made.provenance("synthesis", inputs)
+        chunks.append(write_chunk(root, "photos", number, subjects, provenance, samples))
+    provenance = made.provenance("dataset", [f"synthesis/photos/{c.stem}" for c in chunks])
+    publish(chunks, KINDS, root / "dataset", Settings(), 0, provenance)
 
 
 def _frames():
@@ -95,15 +115,23 @@ def _frames():
         {
             "frame_id": f"s{part}_{index}_{step}",
             "subject": f"s{part}",
+            "session": "1",
             "sequence": f"s{part}",
+            "task": "spontaneous",
+            "frame": len(CLASSES) * step + order,
             "valence": valence + (part - 2) * 0.01,
             "arousal": arousal + (part - 2) * 0.01,
             "class": index,
             "mesh": f"c0/s{part}_{index}_{step}.ply",
             "texture": None,
-            "landmarks": None,
+            "landmarks": f"c0/s{part}_{index}_{step}.pts",
+            "markup": None,
+            "expression": None,
+            "is_apex": False,
+            "is_neutral": False,
+            "status": "used",
         }
-        for index, (_, valence, arousal) in CLASSES.items()
+        for order, (index, (_, valence, arousal)) in enumerate(CLASSES.items())
         for part in (1, 2, 3)
         for step in range(2)
     ]
@@ -133,53 +161,97 @@ class _Builder:
         provenance = self.provenance(name.split("/")[0], inputs)
         store.write(self.root / f"{name}.zarr", arrays, attributes, provenance)
 
+    def scans(self, frames):
+        folder = self.root / "gallery/scans"
+        frames[list(SCAN_COLUMNS)].to_csv(folder / "c0.csv", index=False)
+        Quarantine("gallery").write(folder / "c0.quarantine.csv")
+        files = [folder / "c0.csv", folder / "c0.quarantine.csv", folder / "c0"]
+        self.files("gallery/scans/c0", files, [])
+
     def sequence(self, name, frames):
-        neutral = np.random.default_rng(0).normal(size=(4, 3))
-        vertices = store.Vertices(np.stack([neutral] * len(frames)), neutral)
-        ids = frames["frame_id"].tolist()
-        self.store(
-            f"registered/{name}", {"vertices": vertices}, {"frame_ids": ids}, ["gallery/scans/c0"]
-        )
+        neutral, count = np.random.default_rng(0).normal(size=(4, 3)), len(frames)
+        arrays = {
+            "vertices": store.Vertices(np.stack([neutral] * count), neutral),
+            "seen": np.ones((count, 4), bool),
+            "quality": np.ones((count, 1), np.float32),
+            "flags": np.zeros(count, np.uint16),
+        }
+        attributes = {"frame_ids": frames["frame_id"].tolist(), "measures": ["seen"]}
+        self.store(f"registered/{name}", arrays, attributes, ["gallery/scans/c0"])
 
     def affectspace(self, frames):
         folder = self.root / "affectspace"
         folder.mkdir()
-        index = np.arange(100)
-        groups = frames.groupby("class")
-        medians = groups[["valence", "arousal"]].median().reindex(index).add_prefix("median_")
-        count = groups.size().reindex(index, fill_value=0)
-        classes = pd.DataFrame({"class": index, "count": count}).join(medians)
-        frames.to_parquet(folder / "frames.parquet", index=False)
+        columns = ["frame_id", "sequence", "frame", "subject", "valence", "arousal", "class"]
+        classes = summarise(frames, GRID, 1, 1)
+        frames[[*columns, "status"]].to_parquet(folder / "frames.parquet", index=False)
         classes.to_parquet(folder / "classes.parquet", index=False)
         self.files("affectspace/affectspace", [folder], ["gallery/frames", "registered/chunks/c0"])
 
     def blendshapes(self, name, label, frames):
+        ids = frames["frame_id"].tolist()
         attributes = {
-            "frame_ids": frames["frame_id"].tolist(),
+            "class": NAMES.index(name),
+            "frame_ids": ids,
+            "fitted_frame_ids": ids,
+            "sequences": frames["sequence"].tolist(),
             "median_valence": label[0],
             "median_arousal": label[1],
             "neutral_frame_ids": {"s1": ["s1_7_0"]},
         }
         inputs = ["affectspace/affectspace", "registered/s1", "registered/s2"]
-        self.store(f"blendshapes/{name}", {"mean": np.zeros((4, 3))}, attributes, inputs)
+        arrays = {
+            "mean": np.zeros((4, 3)),
+            "components": np.ones((1, 4, 3)),
+            "weights": np.ones((len(ids), 1)),
+        }
+        self.store(f"blendshapes/{name}", arrays, attributes, inputs)
+
+    def atlas(self):
+        median, count = np.full((len(NAMES), 2), np.nan), np.zeros(len(NAMES), np.int64)
+        for index, (_, *place) in CLASSES.items():
+            median[index], count[index] = place, 6
+        arrays = {
+            "mean": store.Vertices(np.zeros((len(NAMES), 4, 3)), np.zeros((4, 3))),
+            "median": median,
+            "count": count,
+            "status": np.where(count > 0, STATUSES.index("ok"), 0).astype(np.uint8),
+        }
+        attributes = {"names": NAMES, "statuses": STATUSES}
+        self.store("blendshapes/atlas", arrays, attributes, ["blendshapes/chunks/0"])
 
     def neutrals(self, database, subjects, photograph):
         folder = self.root / "neutrals" / database
         (folder / "images").mkdir(parents=True)
         for subject in subjects:
             write_image(folder / f"images/{subject}1.png", np.zeros((8, 8, 3), np.uint8))
+            write_pts(folder / f"images/{subject}1.pts", np.zeros((68, 2)))
         rows = [
-            {"image_id": f"{s}1", "subject": s, "evidence": "chosen", "source": str(photograph)}
-            for s in subjects
+            {
+                "image_id": f"{subject}1",
+                "subject": subject,
+                "path": f"neutrals/{database}/images/{subject}1.png",
+                "landmarks": f"neutrals/{database}/images/{subject}1.pts",
+                "evidence": "chosen",
+                "source": str(photograph),
+            }
+            for subject in subjects
         ]
-        pd.DataFrame(rows).to_csv(folder / "accepted.csv", index=False)
+        pd.DataFrame(rows, columns=ACCEPTED).to_csv(folder / "accepted.csv", index=False)
         self.files(f"neutrals/{database}/neutrals", [folder], [], [photograph])
 
-    def fits(self, database, image_ids):
+    def fits(self, name, image_ids):
+        database = name.split("/")[1]
         arrays = {
             "camera": np.ones((len(image_ids), 2)),
             "quality": np.full((len(image_ids), 1), 0.5),
         }
-        attributes = {"image_ids": image_ids, "camera": ["scale", "yaw"], "quality": ["residual"]}
+        attributes = {
+            "image_ids": image_ids,
+            "subjects": [image_id[:-1] for image_id in image_ids],
+            "images": [f"neutrals/{database}/images/{image_id}.png" for image_id in image_ids],
+            "camera": ["scale", "yaw"],
+            "quality": ["residual"],
+        }
         inputs = [f"neutrals/{database}/neutrals"]
-        self.store(f"fits/{database}/000", arrays, attributes, inputs)
+        self.store(name, arrays, attributes, inputs)

@@ -292,7 +292,7 @@ def plane(root, **settings):
     store.record(root / "affectspace/affectspace.manifest.json", files, None)
 
 
-def run(root, quarantine=None, **settings):
+def run(root, quarantine=None, workers=1, **settings):
     """Fit all classes; return when each class's manifest was written."""
     fit_group(
         0,
@@ -303,6 +303,7 @@ def run(root, quarantine=None, **settings):
         lambda item, inputs, extra: store.Provenance(
             root, "blendshapes", item, inputs, settings | extra
         ),
+        workers,
     )
     manifests = (root / "blendshapes").glob("v*.manifest.json")
     return {path.name: path.stat().st_mtime_ns for path in manifests}
@@ -327,6 +328,42 @@ def test_a_class_model_is_the_mean_and_components_of_its_frames(built):
     faces = [sample(model, np.random.default_rng(seed)) for seed in (0, 0, 1)]
     assert np.array_equal(faces[0], faces[1]) and not np.array_equal(faces[0], faces[2])
     assert np.abs(faces[0]).max() < 2 * np.abs(expected).max()
+
+
+def test_the_mean_is_that_of_all_frames_however_few_are_fitted(built, copied, monkeypatch):
+    monkeypatch.setattr("affect4d.blendshapes.classes.BLOCK_FRAMES", 4)
+    run(copied, max_frames=3)
+    for path in (built / "blendshapes").glob("v*.zarr"):
+        whole, few = store.open(path), store.open(copied / "blendshapes" / path.name)
+        assert sorted(whole.attributes["fitted_frame_ids"]) == sorted(whole.attributes["frame_ids"])
+        assert len(few.attributes["fitted_frame_ids"]) == len(few["weights"]) == 3
+        assert few.attributes["frame_ids"] == whole.attributes["frame_ids"]
+        np.testing.assert_allclose(few["mean"][...], whole["mean"][...], rtol=0, atol=1e-5)
+
+
+def test_each_row_of_the_weights_belongs_to_its_frame(built):
+    for path in (built / "blendshapes").glob("v*.zarr"):
+        stored = store.open(path)
+        frames = dict(
+            zip(stored.attributes["frame_ids"], stored.attributes["sequences"], strict=True)
+        )
+        D = []
+        for frame_id in stored.attributes["fitted_frame_ids"]:
+            sequence = Sequence(built / f"registered/{frames[frame_id]}.zarr")
+            D.append(sequence.differences(sequence.rows([frame_id]), [0, 1]).ravel())
+        D = np.array(D, dtype=np.float64)
+        residual = D - stored["weights"][...] @ stored["components"][...].reshape(-1, D.shape[1])
+        mixed = D - stored["weights"][...][::-1] @ stored["components"][...].reshape(-1, D.shape[1])
+        assert np.linalg.norm(residual) < 0.5 * np.linalg.norm(mixed)
+
+
+def test_the_number_of_reading_threads_changes_no_byte(built, copied):
+    shutil.rmtree(copied / "blendshapes")
+    run(copied, workers=3)
+    manifests = list((built / "blendshapes").glob("v*.manifest.json"))
+    assert manifests
+    for path in manifests:
+        assert (copied / "blendshapes" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_samples_scatter_about_the_mean_of_the_class(built):

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from affect4d import store
-from affect4d.store import protocol
 
 KILLS = 25
 
@@ -109,18 +108,36 @@ def test_an_exception_leaves_the_old_file_and_no_temporary(tmp_path):
 
 
 def test_the_manifest_comes_after_the_data_and_the_old_one_goes_before_them(tmp_path, monkeypatch):
+    path, manifest, seen = tmp_path / "a.zarr", tmp_path / "a.manifest.json", []
+    store.write(path, {"a": np.ones(2)})
+    rename = os.rename
+
+    def watch(source, target):
+        rename(source, target)
+        seen.append((path.exists(), manifest.exists()))
+
+    monkeypatch.setattr(os, "rename", watch)
+    with store.replacing(path, None) as unfinished:
+        unfinished.mkdir()
+    assert seen == [(True, False), (False, False), (True, False), (True, True)]
+
+
+@pytest.mark.parametrize("failing", range(4))
+def test_a_commit_that_fails_half_way_puts_the_old_artifact_back(tmp_path, monkeypatch, failing):
     path = tmp_path / "a.zarr"
     store.write(path, {"a": np.ones(2)})
+    before = sorted(tmp_path.rglob("*"))
+    rename, calls = os.rename, iter(range(100))
 
-    def fail(new, old):
-        assert not path.with_suffix(".manifest.json").exists()
-        raise OSError("disk")
+    def fail(source, target):
+        if next(calls) == failing:
+            raise OSError("disk")
+        rename(source, target)
 
-    monkeypatch.setattr(protocol, "replace_folder", fail)
-    with pytest.raises(OSError, match="disk"):
-        store.write(path, {"a": np.zeros(2)})
-    with pytest.raises(store.StoreError, match="never committed"):
-        store.open(path)
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(OSError, match="disk"), store.replacing(path, None) as unfinished:
+        unfinished.mkdir()
+    assert sorted(tmp_path.rglob("*")) == before and store.verify(path) == []
 
 
 def test_what_reads_back_differently_is_not_committed(tmp_path, monkeypatch):

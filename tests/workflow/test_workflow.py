@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import subprocess
 
 import numpy as np
@@ -10,11 +11,11 @@ import pandas as pd
 from PIL import Image
 from workflow_tree import Tree
 
-from affect4d.audit import audit
+from affect4d.audit import audit, explain
 from affect4d.formats.images import read_image
 
 BEFORE_AFFECT = {"gallery_scans", "registration", "neutrals", "fitting", "fitting_model"}
-AFTER_SYNTHESIS = {"synthesis", "dataset", "audit", "report", "all"}
+AFTER_SYNTHESIS = {"synthesis", "dataset", "crate", "audit", "report", "all"}
 
 
 def dataset(tree):
@@ -27,7 +28,7 @@ def test_every_artifact_of_the_design_is_there(built):
         affectspace/histogram.png blendshapes/atlas.zarr validation/table1.csv
         neutrals/photographs/candidates.parquet neutrals/photographs/accepted.csv
         fits/model.zarr dataset/croissant.json dataset/README.md dataset/SHA256SUMS
-        audit.json report.html"""
+        ro-crate-metadata.json audit.json report.html"""
     missing = [name for name in expected.split() if not (built.results / name).exists()]
     assert not missing
 
@@ -162,6 +163,46 @@ def test_explain_walks_from_an_image_to_photograph_fit_class_scans_and_versions(
         assert word in text, word
     unknown = built.affect4d("explain", "../../etc/passwd", check=False)
     assert unknown.returncode == 1 and len(unknown.stderr.strip().splitlines()) == 1
+
+
+def test_explain_knows_frames_classes_sequences_and_artifacts(built):
+    frames = pd.read_parquet(built.results / "affectspace" / "frames.parquet")
+    used = frames[frames["class"] >= 0].iloc[0]
+    text = built.affect4d("explain", used["frame_id"]).stdout
+    for word in ("valence", ".ply", "landmark_residual", "flags", "registration", "numpy"):
+        assert word in text, word
+    classes = pd.read_parquet(built.results / "affectspace" / "classes.parquet")
+    for row in (classes.iloc[0], classes[classes["status"] != "ok"].iloc[0]):
+        text = built.affect4d("explain", row["name"]).stdout
+        assert f"{row['count']} frames, {row['status']}" in text
+    assert "frames_by_class" in built.affect4d("explain", used["sequence"]).stdout
+    for path in sorted(built.results.rglob("*.manifest.json"))[::5]:
+        name = path.relative_to(built.results).as_posix()
+        found = explain(built.results, f"artifact:{name}").record
+        assert not found["what"].startswith("an artifact of rule"), name
+
+
+def test_diff_names_the_setting_behind_a_change(built, tmp_path):
+    old = shutil.copytree(built.results, tmp_path / "old")
+    assert built.affect4d("diff", old, "results").returncode == 0
+    built.configure({"dataset": {"jpeg_quality": 80}})
+    try:
+        built.snakemake()
+        done = built.affect4d("diff", old, "results", check=False)
+    finally:
+        built.configure({"dataset": {"jpeg_quality": 95}})
+        built.snakemake()
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [
+        "setting dataset.jpeg_quality: 95 -> 80",
+        "  behind 1 artifacts: dataset 1",
+    ]
+    rows = len(dataset(built))
+    assert f"  image differs in {rows} rows" in lines
+    assert built.affect4d("diff", old, "results").returncode == 0
+    crate = "ro-crate-metadata.json"
+    assert (built.results / crate).read_bytes() == (old / crate).read_bytes()
 
 
 def test_synth_edits_any_photograph_with_landmarks(built, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
+BINARIES = Path(sys.executable).parent
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "slurm")
 
 
@@ -35,19 +36,22 @@ class Tree:
         config = yaml.safe_load(path.read_text()) or {}
         path.write_text(yaml.safe_dump(_merged(config, changes)))
 
-    def run(self, program, *arguments, check=True):
-        """Run a program of this environment on this tree's code; returns the completed process."""
-        binaries = Path(sys.executable).parent
-        environment = {
+    @property
+    def environment(self):
+        """The environment in which this tree's own code runs."""
+        return {
             **os.environ,
             "PYTHONPATH": str(self.folder / "workflow"),
-            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{BINARIES}{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "200",
         }
+
+    def run(self, program, *arguments, check=True):
+        """Run a program of this environment on this tree's code; returns the completed process."""
         done = subprocess.run(
-            [str(binaries / program), *map(str, arguments)],
+            [str(BINARIES / program), *map(str, arguments)],
             cwd=self.folder,
-            env=environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,

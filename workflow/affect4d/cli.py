@@ -1,4 +1,4 @@
-"""The command line: `affect4d synth`, `audit`, `explain`, `gallery draft`."""
+"""The command line: `affect4d synth`, `audit`, `explain`, `diff`, `gallery draft`."""
 
 import json
 from pathlib import Path
@@ -154,37 +154,80 @@ def audit(
             help="Delete what is broken, so that the next snakemake rebuilds it and what follows.",
         ),
     ] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Read so many files only; check that the others are there."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed draws another --sample.")] = 0,
 ) -> None:
-    """Hold every artifact to its manifest: digests, lineage, labels, counts.
+    """Hold every artifact to its manifest: digests, lineage, schemas, labels, counts.
 
     Exit code 0: everything whole and its lineage known; 1: something is broken (each line names
-    artifact, file and remedy); 2: could not look.
+    artifact, file and remedy); 2: could not look. An audit that is interrupted goes on where it
+    stopped when it is started again within a day.
     """
     from affect4d import audit as room
+    from affect4d.store import StoreError
+    from affect4d.store.protocol import explained
 
-    verdict = room.audit(results)
+    try:
+        verdict = room.audit(results, sample, seed)
+    except KeyboardInterrupt:
+        _fail("interrupted; start the audit again to go on", 2)
     typer.echo(json.dumps(verdict.record(), indent=1) if as_json else verdict.text())
-    if invalidate:
-        for name in room.invalidate(results, verdict):
+    if invalidate and not verdict.error:
+        try:
+            with explained(results):
+                deleted = room.invalidate(results, verdict)
+        except StoreError as error:
+            _fail(error, 2)
+        for name in deleted:
             typer.echo(f"deleted {name}", err=True)
     raise typer.Exit(verdict.exit_code)
 
 
 @app.command()
 def explain(
-    image_id: Annotated[str, typer.Argument(help="image_id of a row of the dataset.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="An image_id, frame_id, sequence, class (name or index), photograph, artifact "
+            "or file; KIND:NAME where a name alone stands for several things."
+        ),
+    ],
     results: Results = RESULTS,
     as_json: Annotated[bool, typer.Option("--json", help="The whole record as JSON.")] = False,
 ) -> None:
-    """Walk from one synthesized image back to class, frames, scans, photograph and versions."""
+    """Say what anything in a build is, what it was built from, and what was built from it.
+
+    Examples: affect4d explain dataset; affect4d explain v+0.5_a+0.5; affect4d explain
+    registered/s001_1_happiness; affect4d explain class:44
+    """
     from affect4d import audit as room
     from affect4d.store import StoreError
 
     try:
-        explanation = room.explain(results, image_id)
-    except (room.UnknownImage, StoreError) as error:
+        explanation = room.explain(results, name)
+    except (room.UnknownName, room.AmbiguousName, StoreError) as error:
         _fail(error, 1)
     typer.echo(json.dumps(explanation.record, indent=1) if as_json else explanation.text())
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(help="Results folder of a build, or its manifests.")],
+    new: Annotated[Path, typer.Argument(help="Results folder of another build.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The comparison as JSON.")] = False,
+) -> None:
+    """Say what changed between two builds, and which setting, input, code or package is behind it.
+
+    Exit code 0: every artifact has the same bytes; 1: something differs; 2: could not look.
+    """
+    from affect4d import audit as room
+
+    found = room.diff(old, new)
+    typer.echo(json.dumps(found.record(), indent=1) if as_json else found.text())
+    raise typer.Exit(found.exit_code)
 
 
 @gallery.command()

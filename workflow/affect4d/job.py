@@ -12,13 +12,13 @@ from typing import Any
 
 from affect4d.config.project import Project
 from affect4d.formats.quarantine import BadInput
-from affect4d.store import Provenance, StoreError
+from affect4d.store import Provenance, StoreError, trouble
 
 log = logging.getLogger("affect4d")
 
 
 class Job:
-    """Context of one rule's run; a BadInput or StoreError that leaves it ends it with one line.
+    """Context of one rule's run; bad input, damage, a full disk that leave it end it with one line.
 
     Attributes
     ----------
@@ -86,11 +86,15 @@ class Job:
             handler.setFormatter(form)
             log.addHandler(handler)
         log.setLevel(logging.INFO)
+        # on a full disk the log's own failure must not bury the line that says so
+        logging.raiseExceptions = False
         log.propagate = False
         logging.captureWarnings(True)
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, OSError):
+            error = trouble(error, error.filename or self.root) or error
         if isinstance(error, BadInput | StoreError):
             log.error("%s", error)
             sys.exit(1)

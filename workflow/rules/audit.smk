@@ -1,6 +1,32 @@
+rule crate:
+    input:
+        built=artifacts,
+        workflow=workflow_files,
+    output:
+        f"{RESULTS}/crate.manifest.json",
+    log:
+        f"{RESULTS}/logs/crate.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/crate.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=settings(
+            *(name for name in config if name not in ("results", "seed", "strict"))
+        ),
+        code=code("audit.crate"),
+    script:
+        "../scripts/crate.py"
+
+
 rule audit:
     input:
         artifacts,
+        rules.crate.output,
     output:
         f"{RESULTS}/audit.json",
     log:
@@ -9,10 +35,10 @@ rule audit:
         f"{RESULTS}/benchmarks/audit.tsv"
     conda:
         "../../envs/pipeline.yaml"
-    threads: 1
+    threads: 4
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=240,
     params:
         settings=settings(),
         code=code("audit.check"),

@@ -1,4 +1,5 @@
 import functools
+import os
 from pathlib import Path
 
 from affect4d.config import fitting as fitting_config
@@ -101,6 +102,14 @@ def built_database(wildcards):
 def layout_file(wildcards):
     """The database's file names and codes, which the code's hash does not cover."""
     return str(PROJECT.neutrals.databases[wildcards.database].layout_file)
+
+
+def workflow_files(wildcards):
+    """The Snakefile, then what it includes and runs."""
+    folder = Path(os.path.relpath(workflow.basedir))
+    patterns = ("workflow/rules/*.smk", "workflow/scripts/*.py", "envs/*.*")
+    found = sorted(path for pattern in patterns for path in folder.glob(pattern))
+    return [str(path) for path in (folder / "Snakefile", *found)]
 
 
 def gallery_parts(built):

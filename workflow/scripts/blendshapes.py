@@ -14,4 +14,5 @@ with Job(snakemake) as job:
         job.config("blendshapes"),
         Quarantine("blendshapes", job.strict),
         lambda item, inputs, further: job.provenance(item, [job.input.template, *inputs], further),
+        snakemake.threads,
     )

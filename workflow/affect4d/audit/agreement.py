@@ -1,110 +1,236 @@
-"""Do artifacts agree with one another: labels with class medians, counts with what was counted."""
+"""Do artifacts agree on frames and classes: counts with what was counted, labels with medians."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
-from affect4d import store
-from affect4d.audit.lineage import Build
-from affect4d.audit.verdict import Finding, Kind
+from affect4d.affectspace.classes import OK
+from affect4d.affectspace.grid import Grid
+from affect4d.audit.stores import check_store, sound
+from affect4d.audit.tables import batches, hashes
+from affect4d.audit.verdict import Finding, Kind, few, guarded
+from affect4d.audit.whole import Whole
+from affect4d.store import Store
 from affect4d.store.manifest import SUFFIX
 
-_GALLERY, _AFFECTSPACE = "gallery/frames", "affectspace/affectspace"
-_ATLAS, _DATASET = "blendshapes/atlas", "dataset"
-_TOLERANCE = 1e-6  # labels may have passed through float32
+_GALLERY, _FRAMES = "gallery/frames.parquet", "affectspace/frames.parquet"
+_CLASSES, ATLAS = "affectspace/classes.parquet", "blendshapes/atlas"
+_AXES = ("valence", "arousal")
+_TOLERANCE = 1e-9
+_DEFORMATION_MM = 0.01  # the atlas is quantised, a class's own mean is not
 
 
-def check(build: Build, broken: set[str]) -> list[Finding]:
-    """Compare the artifacts that are there and whole.
+@dataclass
+class Frames:
+    """The frames of the affect space, 32 bytes each: `id` stands for the frame_id."""
 
-    Parameters
-    ----------
-    build : all manifests
-    broken : artifacts whose bytes cannot be believed; they are left out
-    """
-    whole = {m.artifact for m in build.manifests.values()} - broken
-    findings: list[Finding] = []
-    classes = None
-    if _AFFECTSPACE in whole:
-        frames = pd.read_parquet(build.root / "affectspace/frames.parquet")
-        classes = pd.read_parquet(build.root / "affectspace/classes.parquet").set_index("class")
-        findings += _check_classes(frames, classes)
-        if _GALLERY in whole:
-            findings += _check_frame_count(build, len(frames))
-    tables = {name: _labels(build, name) for name in sorted(whole) if _is_synthesis(build, name)}
-    if _ATLAS in whole:
-        atlas = store.open(build.root / f"{_ATLAS}.zarr")
-        medians = pd.DataFrame(atlas["median"][...], columns=["valence", "arousal"])
-        for name, labels in tables.items():
-            findings += _check_labels(name, labels, medians)
-    if _DATASET in whole:
-        findings += _check_dataset(build, tables)
-    return findings
+    id: np.ndarray
+    index: np.ndarray
+    place: np.ndarray
+
+    @classmethod
+    def read(cls, whole: Whole) -> "Frames":
+        """Read the columns that are compared."""
+        ids, index, place = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], [np.empty((0, 2))]
+        for batch in batches(whole.root / _FRAMES, ["frame_id", "class", *_AXES]):
+            ids.append(hashes(batch["frame_id"]))
+            index.append(batch["class"].to_numpy(zero_copy_only=False))
+            columns = [batch[axis].to_numpy(zero_copy_only=False) for axis in _AXES]
+            place.append(np.column_stack(columns))
+        order = np.argsort(every := np.concatenate(ids), kind="stable")
+        return cls(every[order], np.concatenate(index)[order], np.concatenate(place)[order])
+
+    def rows(self, frame_ids: list[str]) -> np.ndarray:
+        """Where frames are (n,), -1 for those that are not there."""
+        wanted = hashes(frame_ids)
+        if not len(self.id):
+            return np.full(len(wanted), -1)
+        places = np.minimum(np.searchsorted(self.id, wanted), len(self.id) - 1)
+        return np.where(self.id[places] == wanted, places, -1)
 
 
-def _check_classes(frames: pd.DataFrame, classes: pd.DataFrame) -> Iterator[Finding]:
-    """Counts and medians of the classes, against the frames themselves."""
-    groups = frames[frames["class"] >= 0].groupby("class")
-    count = groups.size().reindex(classes.index, fill_value=0)
-    medians = groups[["valence", "arousal"]].median().reindex(classes.index)
-    for index in classes.index[count != classes["count"]]:
-        what = (
-            f"class {index} counts {classes.loc[index, 'count']} frames, {count[index]} are in it"
+def check(whole: Whole) -> Iterator[Finding]:
+    """Compare the artifacts that are there and whole, from the gallery to the atlas."""
+    compared = _Compared(whole)
+    steps = (
+        ("affectspace/affectspace", _CLASSES, compared.classes_with_frames),
+        ("affectspace/affectspace", _FRAMES, compared.frames_with_gallery),
+        ("gallery/frames", _GALLERY, compared.gallery_with_scans),
+        (ATLAS, f"{ATLAS}.zarr", compared.check_atlas),
+    )
+    for artifact, file, step in steps:
+        if artifact in whole.artifacts:
+            yield from guarded(artifact, file, step)
+    for names, look in (
+        (compared.sequences, compared.check_sequence),
+        (compared.models, compared.check_model),
+    ):
+        for name in whole.chosen(names):
+            yield from guarded(name, f"{name}.zarr", look, name)
+
+
+@dataclass
+class _Compared:
+    whole: Whole
+
+    @cached_property
+    def frames(self) -> Frames | None:
+        """The frames of the affect space, where they are whole."""
+        return Frames.read(self.whole) if _FRAMES in self.whole.tables else None
+
+    @cached_property
+    def classes(self) -> pd.DataFrame | None:
+        """The classes, where they are whole."""
+        if _CLASSES not in self.whole.tables:
+            return None
+        return pd.read_parquet(self.whole.root / _CLASSES).set_index("class")
+
+    @cached_property
+    def atlas(self) -> Store | None:
+        """The atlas, where it is whole."""
+        return sound(self.whole, ATLAS)
+
+    @property
+    def sequences(self) -> list[str]:
+        """The registered sequences."""
+        return [name for name in self.whole.stores if name.startswith("registered/")]
+
+    @property
+    def models(self) -> list[str]:
+        """The classes' models."""
+        folder = "blendshapes/"
+        return [n for n in self.whole.stores if n.startswith(folder) and n != ATLAS]
+
+    def classes_with_frames(self) -> Iterator[Finding]:
+        """Counts and medians of the classes, against the frames themselves."""
+        frames, classes = self.frames, self.classes
+        if frames is None or classes is None:
+            return
+        used = pd.DataFrame(frames.place, columns=list(_AXES)).groupby(frames.index)
+        count = used.size().reindex(classes.index, fill_value=0)
+        medians = used.median().reindex(classes.index)
+        for index in classes.index[count != classes["count"]]:
+            said = classes.loc[index, "count"]
+            what = f"class {index} counts {said} frames, {count[index]} are in it"
+            yield _damaged("affectspace/affectspace", _CLASSES, what)
+        for axis in _AXES:
+            same = np.isclose(
+                medians[axis], classes[f"median_{axis}"], rtol=0, atol=_TOLERANCE, equal_nan=True
+            )
+            for index in classes.index[~same]:
+                what = f"the median {axis} of class {index} is {medians.loc[index, axis]:.6f}"
+                yield _damaged("affectspace/affectspace", _CLASSES, what)
+        grid = Grid(round(len(classes) ** 0.5))
+        inside = frames.index >= 0
+        wrong = grid.assign(*frames.place[inside].T) != frames.index[inside]
+        if wrong.any():
+            what = f"{wrong.sum()} frames are not in the class of their valence and arousal"
+            yield _damaged("affectspace/affectspace", _FRAMES, what)
+
+    def frames_with_gallery(self) -> Iterator[Finding]:
+        """The affect space has the gallery's frames."""
+        if _GALLERY not in self.whole.tables:
+            return
+        counts = [_rows(self.whole, table) for table in (_FRAMES, _GALLERY)]
+        if counts[0] != counts[1]:
+            what = f"has {counts[0]} frames, the gallery {counts[1]}"
+            yield _damaged("affectspace/affectspace", _FRAMES, what)
+
+    def gallery_with_scans(self) -> Iterator[Finding]:
+        """The gallery has the scans of its chunks."""
+        inputs = self.whole.build.manifests[f"gallery/frames{SUFFIX}"].inputs
+        chunks = [name for name in inputs if name.startswith("gallery/scans/")]
+        tables = [name.removesuffix(SUFFIX) + ".csv" for name in chunks]
+        if not tables or not set(tables) <= set(self.whole.tables):
+            return
+        count = sum(len(pd.read_csv(self.whole.root / t, usecols=["frame"])) for t in tables)
+        if count != (found := _rows(self.whole, _GALLERY)):
+            yield _damaged("gallery/frames", _GALLERY, f"has {found} frames, its scans {count}")
+
+    def check_sequence(self, name: str) -> Iterator[Finding]:
+        """Every registered frame is one of the gallery's."""
+        stored = self.whole.open(name)
+        yield from check_store(name, stored)
+        if self.frames is None:
+            return
+        ids = stored.attributes["frame_ids"]
+        yield from few(
+            _damaged(name, f"{name}.zarr/zarr.json", f"frame {ids[i]} is not in {_FRAMES}")
+            for i in np.flatnonzero(self.frames.rows(ids) < 0)
         )
-        yield Finding(Kind.DAMAGED, _AFFECTSPACE, "affectspace/classes.parquet", what)
-    for axis in ("valence", "arousal"):
-        same = np.isclose(medians[axis], classes[f"median_{axis}"], atol=1e-9, equal_nan=True)
-        for index in classes.index[~same]:
-            what = f"the median {axis} of class {index} is {medians.loc[index, axis]:.6f}"
-            yield Finding(Kind.DAMAGED, _AFFECTSPACE, "affectspace/classes.parquet", what)
+
+    def check_model(self, name: str) -> Iterator[Finding]:
+        """A class's label is the median of the very frames behind its mean; the atlas has both."""
+        stored = self.whole.open(name)
+        wrong = check_store(name, stored)
+        yield from wrong
+        if wrong:
+            return
+        if self.frames is not None and self.classes is not None:
+            yield from self._frames_of(name, stored.attributes)
+        if self.atlas is not None:
+            yield from self._in_atlas(self.atlas, stored)
+
+    def _frames_of(self, name: str, attributes: dict[str, Any]) -> Iterator[Finding]:
+        assert self.frames is not None and self.classes is not None
+        file, ids, index = f"{name}.zarr/zarr.json", attributes["frame_ids"], attributes["class"]
+        if self.classes.loc[index, "name"] != name.split("/")[1]:
+            yield _damaged(name, file, f"class {index} is {self.classes.loc[index, 'name']}")
+        rows = self.frames.rows(ids)
+        strange = (rows < 0) | (self.frames.index[rows] != index)
+        yield from few(
+            _damaged(name, file, f"frame {ids[i]} is not in class {index}")
+            for i in np.flatnonzero(strange)
+        )
+        if strange.any():
+            return
+        for axis, median in zip(_AXES, np.median(self.frames.place[rows], axis=0), strict=True):
+            if not abs(attributes[f"median_{axis}"] - median) <= _TOLERANCE:
+                what = f"the median {axis} of its frames is {median:.6f}"
+                yield _damaged(name, file, what)
+
+    def _in_atlas(self, atlas: Store, model: Store) -> Iterator[Finding]:
+        attributes: dict[str, Any] = model.attributes
+        index = attributes["class"]
+        label = [attributes[f"median_{axis}"] for axis in _AXES]
+        wrong = {
+            "median": not np.allclose(atlas["median"][index], label, rtol=0, atol=_TOLERANCE),
+            "count": atlas["count"][index] != len(attributes["frame_ids"]),
+            "mean": not np.abs(atlas["mean"][index] - model["mean"][...]).max() <= _DEFORMATION_MM,
+        }
+        for array in (array for array, differs in wrong.items() if differs):
+            what = f"the {array} of class {index} is not that of its model"
+            yield _damaged(ATLAS, f"{ATLAS}.zarr/{array}", what)
+
+    def check_atlas(self) -> Iterator[Finding]:
+        """The atlas has the classes' names, and a model stands behind every deformation."""
+        if self.atlas is None:
+            yield from check_store(ATLAS, self.whole.open(ATLAS))
+            return
+        names = self.atlas.attributes["names"]
+        if self.classes is not None and names != self.classes["name"].tolist():
+            yield _damaged(ATLAS, f"{ATLAS}.zarr/zarr.json", "names other classes than the plane")
+        for index in usable(self.atlas):
+            name = f"blendshapes/{names[index]}"
+            if name not in self.whole.broken and name not in self.whole.stores:
+                what = f"class {index} has a mean and no model {name}.zarr"
+                yield Finding(Kind.OPEN, ATLAS, f"{ATLAS}.zarr/mean", what, "run snakemake")
 
 
-def _check_frame_count(build: Build, count: int) -> Iterator[Finding]:
-    frames = len(pd.read_parquet(build.root / "gallery/frames.parquet", columns=["frame_id"]))
-    if frames != count:
-        what = f"has {count} frames, the gallery {frames}"
-        yield Finding(Kind.DAMAGED, _AFFECTSPACE, "affectspace/frames.parquet", what)
+def usable(atlas: Store) -> list[int]:
+    """The classes of an atlas that have a deformation."""
+    return np.flatnonzero(atlas["status"][...] == atlas.attributes["statuses"].index(OK)).tolist()
 
 
-def _is_synthesis(build: Build, artifact: str) -> bool:
-    return artifact.startswith("synthesis/") and (build.root / f"{artifact}.zarr").is_dir()
+def _rows(whole: Whole, table: str) -> int:
+    with pq.ParquetFile(whole.root / table) as file:
+        return file.metadata.num_rows
 
 
-def _labels(build: Build, artifact: str) -> pd.DataFrame:
-    """The labels of a synthesis chunk's images."""
-    chunk = store.open(build.root / f"{artifact}.zarr")
-    return pd.DataFrame(
-        {"image_id": chunk.attributes["image_ids"]}
-        | {name: chunk[name][...] for name in ("class", "valence", "arousal")}
-    )
-
-
-def _check_labels(name: str, labels: pd.DataFrame, medians: pd.DataFrame) -> Iterator[Finding]:
-    """Every label is the median of the frames behind its class's mean."""
-    medians = medians.reindex(labels["class"])
-    for axis in ("valence", "arousal"):
-        wrong = ~np.isclose(labels[axis], medians[axis], rtol=0, atol=_TOLERANCE)
-        for image_id in labels.loc[wrong, "image_id"]:
-            what = f"the {axis} of {image_id} is not the median of its class"
-            yield Finding(Kind.DAMAGED, name, f"{name}.zarr/{axis}", what)
-
-
-def _check_dataset(build: Build, tables: dict[str, pd.DataFrame]) -> Iterator[Finding]:
-    """The dataset holds the images of the chunks it was built from, with their labels."""
-    sources = [n.removesuffix(SUFFIX) for n in build.manifests[_DATASET + SUFFIX].inputs]
-    if not set(sources) <= set(tables):
-        return
-    columns = ["image_id", "class", "valence", "arousal"]
-    shards = sorted((build.root / "dataset/data").glob("*.parquet"))
-    published = pd.concat(
-        [pd.DataFrame(columns=columns), *(pd.read_parquet(p, columns=columns) for p in shards)]
-    )
-    published = published[published["class"] >= 0].set_index("image_id").sort_index()
-    made = pd.concat([tables[name] for name in sources]).set_index("image_id").sort_index()
-    if not published.index.equals(made.index):
-        what = f"has {len(published)} synthesized images, the chunks {len(made)}"
-        yield Finding(Kind.DAMAGED, _DATASET, "dataset/data", what)
-    elif not np.allclose(published.astype(float), made[columns[1:]], rtol=0, atol=_TOLERANCE):
-        what = "labels differ from those of the chunks"
-        yield Finding(Kind.DAMAGED, _DATASET, "dataset/data", what)
+def _damaged(artifact: str, file: str, what: str) -> Finding:
+    return Finding(Kind.DAMAGED, artifact, file, what)

@@ -1,34 +1,38 @@
 """The audit: is every file what was written, and everything built from what is there?
 
-Nothing is believed that a digest does not cover; labels and counts are compared across artifacts
-only where their bytes are whole.
+Nothing is believed that a digest does not cover: tables are held to their schemas, and labels and
+counts compared across artifacts, only where their bytes are whole.
 """
 
+import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
-from tqdm import tqdm
-
-from affect4d import store
-from affect4d.audit import agreement, lineage
+from affect4d.audit import agreement, images, lineage, published, tables
+from affect4d.audit.digests import Digested, Sample, digest_all
 from affect4d.audit.lineage import Build
+from affect4d.audit.orphans import find_orphans
 from affect4d.audit.verdict import Finding, Kind, Verdict
-from affect4d.store import Manifest, StoreError, protocol
-from affect4d.store.manifest import SUFFIX, File, check_digest
-
-# Written about the results, not part of them.
-_ASIDE = {"logs", "benchmarks", "audit.json", "report.html"}
+from affect4d.audit.whole import Whole
+from affect4d.store import protocol
+from affect4d.store.manifest import SUFFIX
 
 
-def audit(results: Path) -> Verdict:
+def audit(results: Path, sample: int | None = None, seed: int = 0) -> Verdict:
     """Look at everything under the results folder.
 
-    Every listed file is digested (in parallel, with a bar on stderr), every artifact's inputs are
-    compared with those it was built from, files that nobody lists are found, and labels and counts
-    are compared across artifacts.
+    Every listed file is digested (in parallel, with a bar on stderr; where an audit was interrupted
+    within a day, what it has read is not read again), every artifact's inputs are compared with
+    those it was built from, files that nobody lists are found, tables and stores are held to their
+    schemas, and labels, counts and names are compared across artifacts.
+
+    Parameters
+    ----------
+    results : the folder
+    sample : read the content of that many files, chunks and shards only; of all others, that they
+        are there at their sizes
+    seed : another seed, another sample
 
     Returns
     -------
@@ -42,22 +46,32 @@ def audit(results: Path) -> Verdict:
         build = lineage.load(root)
         if not build.manifests and not build.unreadable:
             return Verdict(error=f"{root} holds no manifest; run snakemake first")
-        return _look(build)
+        return _look(build, None if sample is None else _sample(build, sample, seed))
     except OSError as error:
-        return Verdict(error=f"{error.filename}: {error.strerror}")
+        return Verdict(error=f"{error.filename or root}: {error.strerror or error}")
 
 
-def _look(build: Build) -> Verdict:
+def _sample(build: Build, count: int, seed: int) -> Sample:
+    """The sample that belongs to this very build."""
+    content = json.dumps([seed, *((name, m.fingerprint) for name, m in build.manifests.items())])
+    return Sample(count, hashlib.sha256(content.encode()).hexdigest())
+
+
+def _look(build: Build, sample: Sample | None) -> Verdict:
     problems = [
         Finding(Kind.DAMAGED, name.removesuffix(SUFFIX), name, error.what)
         for name, error in build.unreadable.items()
     ]
     problems += _find_missing(build)
-    problems += _check_files(build)
-    problems += _check_inputs(build)
-    problems += _find_unlisted(build)
+    digested = digest_all(build, sample)
+    problems += [
+        Finding(Kind.DAMAGED, manifest.artifact, build.relative(manifest.locate(file)), what)
+        for manifest, file, what in digested.problems
+    ]
+    problems += _check_inputs(build, digested)
+    problems += find_orphans(build)
     broken = {problem.artifact for problem in problems if problem.kind is Kind.DAMAGED}
-    problems += agreement.check(build, broken)
+    problems += _check_content(Whole(build, broken, sample))
     listed = [file for manifest in build.manifests.values() for file in manifest.files]
     return Verdict(
         artifacts=len(build.manifests) + len(build.unreadable),
@@ -65,12 +79,32 @@ def _look(build: Build) -> Verdict:
         files=len(listed),
         bytes=sum(file.size for file in listed),
         problems=tuple(problems),
-        notes=tuple(
+        notes=tuple(_notes(build, digested)),
+        sampled=digested.read if sample else None,
+    )
+
+
+def _check_content(whole: Whole) -> Iterator[Finding]:
+    """What the bytes say, where they are those that were written."""
+    yield from tables.check(whole)
+    yield from agreement.check(whole)
+    chunks = images.Images(whole, published.sources(whole.build))
+    yield from chunks.check()
+    yield from published.check(whole, chunks)
+
+
+def _notes(build: Build, digested: Digested) -> Iterator[str]:
+    if digested.resumed:
+        size = digested.resumed_bytes / 1e6
+        yield (
+            f"{digested.resumed} files ({size:.1f} MB) were read by an audit that was interrupted "
+            "less than a day ago, and not again"
+        )
+    for path in protocol.stale_temporaries(build.root):
+        yield (
             f"{build.relative(path)} was left by a killed job; `affect4d audit --invalidate` "
             "removes it"
-            for path in protocol.stale_temporaries(build.root)
-        ),
-    )
+        )
 
 
 def _find_missing(build: Build) -> Iterator[Finding]:
@@ -89,32 +123,14 @@ def _known(root: Path) -> list[str]:
         return []
 
 
-def _check_files(build: Build) -> Iterator[Finding]:
-    """Digest every listed file, on all cores."""
-    tasks = [(manifest, file) for manifest in build.manifests.values() for file in manifest.files]
-    total = sum(file.size for _, file in tasks)
-    bar = tqdm(total=total, unit="B", unit_scale=True, desc="audit", mininterval=1)
-    with bar, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for (manifest, file), what in zip(tasks, pool.map(_check_file, tasks), strict=True):
-            bar.update(file.size)
-            if what:
-                where = build.relative(manifest.locate(file))
-                yield Finding(Kind.DAMAGED, manifest.artifact, where, what)
-
-
-def _check_file(task: tuple[Manifest, File]) -> str:
-    problem = check_digest(*task)
-    return problem.what if problem else ""
-
-
-def _check_inputs(build: Build) -> Iterator[Finding]:
+def _check_inputs(build: Build, digested: Digested) -> Iterator[Finding]:
     """Compare the inputs that are there with those each artifact was built from."""
-    digests = _input_digests(build)
     for manifest in build.manifests.values():
         for name, recorded in manifest.inputs.items():
             outside = Path(name).is_absolute()
-            found = digests[name]
-            if name in build.unreadable or found == recorded:
+            # A listed file has been held against its own manifest: what that says is enough here.
+            found = digested.inputs[name] if name in digested.inputs else build.owners[name][1]
+            if name in build.unreadable or found in (recorded, None):
                 continue
             if found:
                 what = "was built from another version of this input"
@@ -127,23 +143,6 @@ def _check_inputs(build: Build) -> Iterator[Finding]:
     yield from _open_ends(build)
 
 
-def _input_digests(build: Build) -> dict[str, str]:
-    """The sha256 of every input of any artifact; empty where it is missing."""
-    names = {name for manifest in build.manifests.values() for name in manifest.inputs}
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return dict(zip(names, pool.map(lambda name: _digest(build, name), names), strict=True))
-
-
-def _digest(build: Build, name: str) -> str:
-    # A listed file has been digested against its own manifest: what that says is enough here.
-    if name in build.owners and not name.endswith(SUFFIX):
-        return build.owners[name][1]
-    try:
-        return store.digest(build.root / name)
-    except StoreError:
-        return ""
-
-
 def _open_ends(build: Build) -> Iterator[Finding]:
     """Inputs inside the results folder that no manifest vouches for."""
     for manifest in build.manifests.values():
@@ -152,55 +151,3 @@ def _open_ends(build: Build) -> Iterator[Finding]:
             if not known and not Path(name).is_absolute() and (build.root / name).exists():
                 what = "no manifest lists this input, so its origin is unknown"
                 yield Finding(Kind.OPEN, manifest.artifact, name, what)
-
-
-def _find_unlisted(build: Build) -> Iterator[Finding]:
-    """Files that no manifest lists: one finding a file in a store, else one a folder."""
-    loose: dict[str, list[str]] = {}
-    for name in _walk(build.root):
-        if name in build.owners or name.endswith(SUFFIX):
-            continue
-        folder = _store_of(name)
-        if folder is None:
-            loose.setdefault(Path(name).parent.as_posix(), []).append(name)
-            continue
-        manifest = folder.removesuffix(".zarr") + SUFFIX
-        if manifest in build.manifests:
-            artifact = build.manifests[manifest].artifact
-            yield Finding(Kind.DAMAGED, artifact, name, "is not part of this store")
-        elif manifest not in build.unreadable:
-            loose.setdefault(folder, []).append(name)
-    for folder, names in loose.items():
-        if folder.endswith(".zarr"):
-            artifact, what = folder.removesuffix(".zarr"), "this store has no manifest"
-            yield Finding(Kind.UNLISTED, artifact, folder, what)
-        else:
-            what = f"no manifest lists this file{_others(names)}"
-            remedy = "rebuild with snakemake what it belongs to, or delete it"
-            yield Finding(Kind.UNLISTED, folder, names[0], what, remedy)
-
-
-def _others(names: Iterable[str]) -> str:
-    count = len(list(names)) - 1
-    return f" ({count} more in this folder)" if count else ""
-
-
-def _walk(root: Path) -> Iterator[str]:
-    """Every file under the root but those written about the results, and temporaries."""
-    for parent, folders, files in os.walk(root):
-        if Path(parent) == root:
-            folders[:] = [name for name in folders if name not in _ASIDE]
-            files = [name for name in files if name not in _ASIDE]
-        folders[:] = sorted(name for name in folders if not protocol.is_temporary(Path(name)))
-        for name in sorted(files):
-            if not protocol.is_temporary(Path(name)):
-                yield Path(parent, name).relative_to(root).as_posix()
-
-
-def _store_of(name: str) -> str | None:
-    """The store within which a file lies, if it does."""
-    parts = Path(name).parts[:-1]
-    for depth, part in enumerate(parts, 1):
-        if part.endswith(".zarr"):
-            return Path(*parts[:depth]).as_posix()
-    return None

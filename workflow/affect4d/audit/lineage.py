@@ -1,6 +1,7 @@
 """The graph of a build: every manifest under the results folder, and what was built from what."""
 
 import os
+import posixpath
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,20 +31,29 @@ class Build:
         inside = path.is_relative_to(self.root)
         return (path.relative_to(self.root) if inside else path).as_posix()
 
+    def listed(self, name: str) -> list[str]:
+        """The files of a manifest, relative to the root where they lie inside, else absolute."""
+        folder, files = posixpath.dirname(name), self.manifests[name].files
+        paths = [posixpath.normpath(posixpath.join(folder, file.path)) for file in files]
+        return [
+            posixpath.normpath(self.root / path) if path.startswith("../") else path
+            for path in paths
+        ]
+
     @cached_property
     def owners(self) -> dict[str, tuple[str, str]]:
         """Every listed file: the manifest that lists it and the sha256 there."""
         return {
-            self.relative(manifest.locate(file)): (name, file.sha256)
+            path: (name, file.sha256)
             for name, manifest in self.manifests.items()
-            for file in manifest.files
+            for path, file in zip(self.listed(name), manifest.files, strict=True)
         }
 
     def ancestors(self, name: str) -> list[str]:
         """The manifests on which `name` rests, itself first, each once."""
         found, queue = {name: None}, [name]
         while queue:
-            above = [source for current in queue for source in self._sources(current)]
+            above = [source for current in queue for source in self.sources(current)]
             queue = [n for n in dict.fromkeys(above) if n in self.manifests and n not in found]
             found |= dict.fromkeys(queue)
         return list(found)
@@ -53,25 +63,24 @@ class Build:
         found, queue = set(names), list(names)
         while queue:
             queue = [
-                user for name in queue for user in self._users.get(name, ()) if user not in found
+                user for name in queue for user in self.users.get(name, ()) if user not in found
             ]
             found.update(queue)
         return found - names
 
     @cached_property
-    def _users(self) -> dict[str, list[str]]:
+    def users(self) -> dict[str, list[str]]:
+        """The manifests that are built from each manifest, or list it, at one remove."""
         users: dict[str, list[str]] = {}
         for name in self.manifests:
-            for source in self._sources(name):
+            for source in self.sources(name):
                 users.setdefault(source, []).append(name)
         return users
 
-    def _sources(self, name: str) -> list[str]:
+    def sources(self, name: str) -> list[str]:
         """The manifests that `name` was built from or lists, missing ones included."""
-        manifest = self.manifests[name]
-        listed = [self.relative(manifest.locate(file)) for file in manifest.files]
-        sources = [path for path in listed if path.endswith(SUFFIX)]
-        for path in manifest.inputs:
+        sources = [path for path in self.listed(name) if path.endswith(SUFFIX)]
+        for path in self.manifests[name].inputs:
             sources.append(path if path.endswith(SUFFIX) else self.owners.get(path, (path,))[0])
         return sources
 

@@ -1,9 +1,15 @@
 """What an audit found: one finding a line, naming artifact, file and remedy, and the exit code."""
 
 import enum
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
 
+from affect4d.store import StoreError
 from affect4d.store.manifest import REBUILD
+
+_SHOWN = 20
 
 
 class Kind(enum.StrEnum):
@@ -35,11 +41,12 @@ class Verdict:
 
     Attributes
     ----------
-    artifacts, files, bytes : how much was looked at
+    artifacts, files, bytes : how much there is
     known : every artifact, so that a later audit misses one that is gone altogether
     problems : what makes the build not whole
     notes : what is in the way of nothing, such as leftovers of killed jobs
     error : why the audit could not look; empty where it could
+    sampled : the number of files whose content was read, where not all were; else None
     """
 
     artifacts: int = 0
@@ -49,10 +56,11 @@ class Verdict:
     problems: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = field(default=())
     error: str = ""
+    sampled: int | None = None
 
     @property
     def whole(self) -> bool:
-        """Whether every artifact is whole and its lineage known."""
+        """Whether every artifact, as far as it was looked at, is whole and its lineage known."""
         return not self.problems and not self.error
 
     @property
@@ -64,11 +72,54 @@ class Verdict:
         """One line a problem, one a note, and a line that sums up."""
         if self.error:
             return f"could not look: {self.error}"
-        state = f"broken, problems: {len(self.problems)}" if self.problems else "whole"
         looked = f"{self.artifacts} artifacts, {self.files} files, {self.bytes / 1e6:.1f} MB"
+        if self.sampled is not None:
+            looked += f", of which {self.sampled} files were read"
+        if self.problems:
+            state = f"broken, problems: {len(self.problems)}"
+        else:
+            state = "whole" if self.sampled is None else "no problem in this sample"
         notes = [f"note: {note}" for note in self.notes]
         return "\n".join([*map(str, self.problems), *notes, f"{looked}: {state}"])
 
     def record(self) -> dict:
         """The verdict as JSON values, its text among them."""
         return {**asdict(self), "whole": self.whole, "text": self.text()}
+
+
+def few(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The first findings of one kind about one file, and how many more there are."""
+    rest = iter(findings)
+    last = None
+    for last in islice(rest, _SHOWN):
+        yield last
+    more = sum(1 for _ in rest)
+    if last and more:
+        yield Finding(last.kind, last.artifact, last.file, f"and {more} more like this")
+
+
+def guarded(
+    artifact: str, file: str, check: Callable[..., Iterable[Finding]], *arguments: Any
+) -> list[Finding]:
+    """The findings of `check(*arguments)`; what it cannot make sense of is a finding about `file`.
+
+    Raises
+    ------
+    OSError
+        The system refuses to let the file be read.
+    """
+    found: list[Finding] = []
+    try:
+        found.extend(check(*arguments))
+    except StoreError as error:
+        kind = Kind.DAMAGED if error.remedy == REBUILD else Kind.OPEN
+        found.append(Finding(kind, artifact, file, error.what, error.remedy))
+    # Whatever the bytes make a parser raise, the audit must go on and name the file.
+    except Exception as error:
+        # Arrow's own errors are OSErrors without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        said = str(error).splitlines() or [""]
+        what = f"is not what its schema says ({type(error).__name__}: {said[0]})"
+        found.append(Finding(Kind.DAMAGED, artifact, file, what))
+    return found

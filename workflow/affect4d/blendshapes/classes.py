@@ -25,9 +25,10 @@ from affect4d.store.protocol import remove
 log = logging.getLogger(__name__)
 LEAST_FRAMES = 2
 FADE_MM = 25.0  # width of the rim over which the face ends
+BLOCK_FRAMES = 256  # in memory at a time where only the mean needs them
 
 
-def fit_group(group, root, template, settings, quarantine, provenance):
+def fit_group(group, root, template, settings, quarantine, provenance, workers=1):
     """Fit the classes of one group and record its manifest under `root`/blendshapes.
 
     Parameters
@@ -40,12 +41,16 @@ def fit_group(group, root, template, settings, quarantine, provenance):
     settings : config.blendshapes.Settings
     quarantine : Quarantine
     provenance : callable (item, inputs, extra_settings) -> Provenance
+    workers : int
+        Threads that read sequences.
     """
     root = Path(root)
     out = root / "blendshapes"
     size = settings.classes_per_job
     classes = pd.read_parquet(root / "affectspace/classes.parquet")
-    fitter = ClassFitter(root / "registered", out, template, settings, provenance, quarantine)
+    fitter = ClassFitter(
+        root / "registered", out, template, settings, provenance, quarantine, workers
+    )
     manifests = fitter.fit(
         classes.iloc[group * size : (group + 1) * size],
         pd.read_parquet(root / "affectspace/frames.parquet"),
@@ -73,11 +78,13 @@ class ClassFitter:
     provenance : callable (item, inputs, extra_settings) -> Provenance
     quarantine : Quarantine
         Receives sequences without a neutral mesh, and classes these leave with too few frames.
+    workers : int
+        Threads that read sequences.
     """
 
-    def __init__(self, registered, out, template, settings, provenance, quarantine):
+    def __init__(self, registered, out, template, settings, provenance, quarantine, workers):
         self.registered, self.out, self.settings = Path(registered), Path(out), settings
-        self.provenance, self.quarantine = provenance, quarantine
+        self.provenance, self.quarantine, self.workers = provenance, quarantine, workers
         self.vertices, self.triangles = template.vertices, template.triangles
         self.geodesics = Geodesics(self.vertices, self.triangles, settings.outer_radius)
         far = np.linalg.norm(self.vertices - template.landmarks[NOSE_TIP], axis=1)
@@ -116,8 +123,8 @@ class ClassFitter:
                 log.info("%s is current", row["name"])
             else:
                 pending.append(item)
-        self._gather(pending, sequences)
         for item in pending:
+            self._gather(item, sequences)
             self._write(item, sequences)
         return manifests
 
@@ -157,23 +164,27 @@ class ClassFitter:
         extra = {"frames": hashlib.sha256(content).hexdigest()}
         return self.provenance(item.row["name"], inputs, extra)
 
-    def _gather(self, items, sequences):
-        """Read each sequence once, for all classes together."""
-        for item in items:
-            item.fitted = spread(item.frames, self.settings.max_frames)["frame_id"].to_numpy()
-            item.total = np.zeros((len(self.vertices), 3))
-            item.D = np.empty((len(item.fitted), len(self.vertices), 3), np.float32)
-        for name, (sequence, neutral) in sequences.items():
-            own = [item.frames.loc[item.frames["sequence"] == name, "frame_id"] for item in items]
-            ids = np.concatenate([np.empty(0, object), *own])
-            if not len(ids):
-                continue
-            differences = sequence.differences(sequence.rows(ids), neutral)
-            ends = np.cumsum([len(part) for part in own])
-            for item, part in zip(items, np.split(np.arange(len(ids)), ends[:-1]), strict=True):
-                item.total += differences[part].sum(0, dtype=np.float64)
-                place = pd.Index(item.fitted).get_indexer(ids[part])
-                item.D[place[place >= 0]] = differences[part][place >= 0]
+    def _gather(self, item, sequences):
+        """Read the frames of one class: those to be fitted into scratch, all into the total."""
+        fitted = spread(item.frames, self.settings.max_frames)
+        rest = item.frames.drop(fitted.index).sort_values("sequence", kind="stable")
+        fitted = fitted.sort_values("sequence", kind="stable")
+        item.fitted = fitted["frame_id"].to_numpy()
+        item.D = store.scratch((len(fitted), len(self.vertices), 3))
+        self._differences(fitted, sequences, item.D)
+        item.total = item.D.sum(0, dtype=np.float64)
+        for start in range(0, len(rest), BLOCK_FRAMES):
+            block = self._differences(rest.iloc[start : start + BLOCK_FRAMES], sequences)
+            item.total += block.sum(0, dtype=np.float64)
+
+    def _differences(self, frames, sequences, out=None):
+        """Difference vectors (N, V, 3) float32, mm, of frames in the order of their sequences."""
+        selection, neutral = {}, {}
+        for name, own in frames.groupby("sequence", sort=True):
+            sequence, rows = sequences[name]
+            selection[sequence.path] = sequence.rows(own["frame_id"])
+            neutral[sequence.path] = rows
+        return store.gather(selection, out, origins=neutral, workers=self.workers)
 
     def _write(self, item, sequences):
         settings = self.settings
@@ -186,10 +197,11 @@ class ClassFitter:
             max_iterations=settings.max_iterations,
             tolerance=settings.tolerance,
         )
+        item.D *= self.face
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             model.fit(
-                (item.D * self.face).reshape(len(item.D), -1),
+                item.D.reshape(len(item.D), -1),
                 vertices=self.vertices,
                 triangles=self.triangles,
                 geodesics=self.geodesics,

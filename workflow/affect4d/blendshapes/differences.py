@@ -80,8 +80,7 @@ class Sequence:
         rows, neutral_rows : int arrays
         vertices : index of the vertices kept
         """
-        neutral = self.stored["vertices"][neutral_rows][:, vertices].mean(0, dtype=np.float64)
-        return self.stored["vertices"][rows][:, vertices] - neutral.astype(np.float32)
+        return store.gather({self.path: rows}, origins={self.path: neutral_rows}, vertices=vertices)
 
 
 def spread(frames, most):

@@ -21,6 +21,16 @@ class Settings(Section):
         "1",
         "What a user must know about the licences of the source photographs.",
     )
+    publisher: str | None = field(
+        None, "1", "Organisation that answers for the build, as its RO-Crate names it."
+    )
+    published: str = field(
+        "1970-01-01",
+        "1",
+        "Day of publication as the RO-Crate states it; 1970-01-01 stands for not published. "
+        "It is no clock's time, so that the same build gives the same bytes.",
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+    )
     image_format: Literal["jpeg", "png"] = field(
         "jpeg", "1", "jpeg: small, not subsampled; png: lossless, about four times as large."
     )

@@ -6,7 +6,9 @@ written last, holds every file's size and sha256 and the `Provenance`; readers t
 """
 
 from affect4d.store.codec import Vertices
+from affect4d.store.gather import gather, scratch
 from affect4d.store.groups import Array, Store, open, write
+from affect4d.store.images import Images
 from affect4d.store.manifest import (
     Manifest,
     Problem,
@@ -20,10 +22,11 @@ from affect4d.store.manifest import (
     replacing,
     verify,
 )
-from affect4d.store.protocol import StoreError, atomic, stale_temporaries, sweep
+from affect4d.store.protocol import StoreError, atomic, stale_temporaries, sweep, trouble
 
 __all__ = [
     "Array",
+    "Images",
     "Manifest",
     "Problem",
     "Provenance",
@@ -33,14 +36,17 @@ __all__ = [
     "atomic",
     "canonical",
     "digest",
+    "gather",
     "is_current",
     "manifest_of",
     "open",
     "read_manifest",
     "record",
     "replacing",
+    "scratch",
     "stale_temporaries",
     "sweep",
+    "trouble",
     "verify",
     "write",
 ]

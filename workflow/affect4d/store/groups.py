@@ -7,16 +7,17 @@ bits into other numbers without a word.
 
 import json
 import math
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from affect4d.store import codec, manifest
+from affect4d.store import codec, images, manifest
+from affect4d.store.arrays import Array, ImageArray, VertexArray
 from affect4d.store.codec import Vertices
-from affect4d.store.manifest import REBUILD, Provenance
+from affect4d.store.images import Images
+from affect4d.store.manifest import Provenance
 from affect4d.store.protocol import StoreError
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 16 * 2**20
 # A shard is written whole, and is what a writer holds in memory: chunks of one array.
 _SHARD_CHUNKS, _SHARD_FRAMES = 4, 64
+# Up to here two files may well be of one size, as two columns of labels are: readers digest them.
+_SMALL_BYTES = 2**20
 
 
 def write(
     path: Path,
-    arrays: dict[str, np.ndarray | Vertices],
+    arrays: Mapping[str, np.ndarray | Vertices | Images],
     attributes: dict | None = None,
     provenance: Provenance | None = None,
 ) -> None:
@@ -40,8 +43,9 @@ def write(
     Parameters
     ----------
     path : ends in `.zarr`; the manifest becomes `X.manifest.json` beside it
-    arrays : dict of arrays and Vertices
-        Booleans, integers and floats, kept exactly; `Vertices`, kept within .005 mm a coordinate.
+    arrays : dict of arrays, Vertices and Images
+        Booleans, integers and floats, kept exactly, as are `Images`; `Vertices`, kept within .005
+        mm a coordinate.
         The neutral face of `Vertices` called `name` is kept as `name_neutral`. What has `shape`,
         `dtype` and slices like an array is read a shard at a time.
     attributes : JSON values, such as names and lists of strings
@@ -90,7 +94,13 @@ class Store:
             )
         group = zarr.open_group(path, mode="r", zarr_format=3)
         self.attributes: dict[str, Any] = dict(group.attrs)
-        self._arrays = {name: self._array(name, array) for name, array in sorted(group.arrays())}
+        self._digested: set[str] = set()
+        listed = {file.path for file in self.manifest.files}
+        self._arrays = {
+            name: self._array(name, array)
+            for name, array in sorted(group.arrays())
+            if f"{path.name}/{name}/zarr.json" in listed
+        }
 
     def __getitem__(self, name: str) -> "Array":
         return self._arrays[name]
@@ -105,91 +115,30 @@ class Store:
         """The names of the arrays, sorted."""
         return list(self._arrays)
 
+    def check(self, name: str) -> None:
+        """Hold the files of an array against the manifest: sizes, and small ones' sha256 once.
+
+        Raises
+        ------
+        StoreError
+            One is missing or not what was written.
+        """
+        for file in self.manifest.files:
+            if not file.path.startswith(f"{self.path.name}/{name}/"):
+                continue
+            small = file.size <= _SMALL_BYTES and file.path not in self._digested
+            _raise(
+                self.path,
+                (manifest.check_digest if small else manifest.check_size)(self.manifest, file),
+            )
+            self._digested.add(file.path)
+
     def _array(self, name: str, array: "zarr.Array") -> "Array":
-        kind = VertexArray if array.attrs.get("encoding") == codec.ENCODING else Array
-        return kind(self, name, array)
+        kinds = {codec.ENCODING: VertexArray, images.ENCODING: ImageArray}
+        return kinds.get(str(array.attrs.get("encoding")), Array)(self, name, array)
 
 
-class Array:
-    """An array of a store; indexing it with NumPy's basic indices, or a list of rows, reads."""
-
-    def __init__(self, store: Store, name: str, array: "zarr.Array"):
-        self._store, self._name, self._zarr = store, name, array
-        self.shape: tuple[int, ...] = array.shape
-        self.dtype = np.dtype(array.dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        if isinstance(key, (list, np.ndarray)):
-            rows = np.arange(len(self))[key]
-            rest = (slice(None),) * (len(self.shape) - 1)
-            return self._read(lambda: self._zarr.oindex[(rows, *rest)])
-        return self._read(lambda: np.asarray(self._zarr[key]))
-
-    def _read(self, read: Any) -> np.ndarray:
-        prefix = f"{self._store.path.name}/{self._name}/"
-        for file in self._store.manifest.files:
-            if file.path.startswith(prefix):
-                _raise(self._store.path, manifest.check_size(self._store.manifest, file))
-        try:
-            return read()
-        except IndexError:
-            raise
-        except (ValueError, RuntimeError, OSError) as error:
-            raise StoreError(
-                self._store.path, f"array {self._name} cannot be decoded ({error})", REBUILD
-            ) from error
-
-
-class VertexArray(Array):
-    """A quantised vertex sequence (T, V, 3); reads give float32 mm and touch only chunks needed."""
-
-    def __init__(self, store: Store, name: str, array: "zarr.Array"):
-        super().__init__(store, name, array)
-        self.dtype = np.dtype(np.float32)
-        if array.attrs["encoding_version"] != codec.VERSION:
-            raise StoreError(store.path, f"array {name} has a newer encoding", "update affect4d")
-        attributes: dict[str, Any] = dict(array.attrs)
-        self._frames: int = attributes["frames_per_chunk"]
-        self._step: float = attributes["step"]
-        self._neutral: str = attributes["neutral"]
-
-    @cached_property
-    def neutral(self) -> np.ndarray:
-        """The neutral face (V, 3) float32 mm."""
-        return self._store[self._neutral][...]
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        key = key if isinstance(key, tuple) else (key,)
-        if not key or key[0] is Ellipsis:
-            return self._decode(0, len(self))[key]
-        frames = np.arange(len(self))[key[0]]
-        if frames.ndim > 1:
-            raise IndexError("frames are chosen by one index, a slice, or a flat list")
-        rows = np.atleast_1d(frames)
-        values = np.empty((len(rows), *self.shape[1:]), np.float32)
-        for start, stop in self._runs(rows):
-            inside = (rows >= start) & (rows < stop)
-            values[inside] = self._decode(start, stop)[rows[inside] - start]
-        return values.reshape(*frames.shape, *self.shape[1:])[
-            (slice(None),) * frames.ndim + key[1:]
-        ]
-
-    def _runs(self, rows: np.ndarray) -> list[tuple[int, int]]:
-        """The ranges of whole chunks in which `rows` lie; neighbouring chunks are joined."""
-        size = self._frames
-        chunks = np.unique(rows // size)
-        runs = np.split(chunks, np.flatnonzero(np.diff(chunks) > 1) + 1) if len(chunks) else []
-        return [(int(run[0]) * size, min((int(run[-1]) + 1) * size, len(self))) for run in runs]
-
-    def _decode(self, start: int, stop: int) -> np.ndarray:
-        stored = self._read(lambda: np.asarray(self._zarr[start:stop]))
-        return codec.decode(stored, self.neutral, self._step, self._frames)
-
-
-def _write_group(folder: Path, arrays: dict[str, Any], attributes: dict[str, Any]) -> None:
+def _write_group(folder: Path, arrays: Mapping[str, Any], attributes: dict[str, Any]) -> None:
     import zarr
 
     group = zarr.create_group(folder, zarr_format=3, attributes=attributes)
@@ -200,6 +149,8 @@ def _write_group(folder: Path, arrays: dict[str, Any], attributes: dict[str, Any
                 raise ValueError(f"the name {neutral} is kept for the neutral face of {name}")
             _write_vertices(group, name, array, codec.describe(neutral))
             _write_array(group, neutral, np.asarray(array.neutral, np.float32), {"unit": "mm"})
+        elif isinstance(array, Images):
+            _write_images(group, name, array, _bases(arrays, name) if array.base else None)
         else:
             _write_array(group, name, _sliceable(array), {})
 
@@ -214,7 +165,9 @@ def _write_vertices(group: "zarr.Group", name: str, array: Vertices, attributes:
     shape, frames = tuple(array.values.shape), codec.FRAMES
     chunks = min(math.ceil(shape[0] / frames), _SHARD_FRAMES // frames)
     for dtype in (np.uint16, np.uint32):
-        target = _create(group, name, shape, dtype, frames, chunks, attributes)
+        # Shuffled by vertex, not by number: the bytes of each coordinate come to lie together.
+        compressor = _zstd(3 * np.dtype(dtype).itemsize, level=2)
+        target = _create(group, name, shape, dtype, frames, chunks, attributes, compressor)
         try:
             for start, stop in _blocks(shape[0], frames * chunks):
                 values = np.asarray(array.values[start:stop])
@@ -223,6 +176,46 @@ def _write_vertices(group: "zarr.Group", name: str, array: Vertices, attributes:
             del group[name]
         else:
             return
+
+
+def _bases(arrays: Mapping[str, Any], name: str) -> Any:
+    """(start, stop) -> the base of each picture of `name`."""
+    found = arrays[name]
+    base, which = arrays.get(found.base), np.asarray(arrays.get(found.which))
+    if not isinstance(base, Images) or base.base:
+        raise ValueError(
+            f"{found.base} is not the base of {name}: Images that have none themselves"
+        )
+    same = base.values.shape[1:] == found.values.shape[1:]
+    if not same or which.shape != found.values.shape[:1] or which.dtype.kind not in "iu":
+        raise ValueError(
+            f"{found.base} and {found.which} do not fit {name}: pictures of one size, and an "
+            "integer a picture"
+        )
+    if len(which) and not 0 <= which.min() <= which.max() < len(base.values):
+        raise ValueError(f"{found.which} points outside {found.base}")
+    values = base.values
+    return lambda start, stop: np.stack([values[i] for i in which[start:stop]])
+
+
+def _write_images(group: "zarr.Group", name: str, array: Images, bases: Any) -> None:
+    """Add pictures, each a chunk, so that one is read by itself; those without a base plainly."""
+    from zarr.codecs import BloscCodec
+
+    count, height, width, _ = array.values.shape
+    chunks = min(max(count, 1), images.CHUNKS)
+    if bases is None:
+        target = _create(group, name, (count, height, width, 3), np.uint8, 1, chunks, {})
+    else:
+        shape, attributes = (count, 3, height, width), images.describe(array)
+        # Most of what is left is noise: its upper bits are few, its lower ones not worth a search.
+        compressor = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1)
+        target = _create(group, name, shape, np.uint8, 1, chunks, attributes, compressor)
+    for start, stop in _blocks(count, chunks):
+        values = np.asarray(array.values[start:stop])
+        target[start:stop] = (
+            images.encode(values, bases(start, stop)) if bases is not None else values
+        )
 
 
 def _write_array(group: "zarr.Group", name: str, array: Any, attributes: dict) -> None:
@@ -256,28 +249,34 @@ def _create(
     rows: int,
     chunks: int,
     attributes: dict,
+    compressor: Any = None,
 ) -> "zarr.Array":
     """An empty array: chunks of `rows` whole rows, `chunks` of them a shard."""
-    from zarr.codecs import BloscCodec, Crc32cCodec
+    from zarr.codecs import Crc32cCodec
 
     rest = tuple(max(size, 1) for size in shape[1:])
-    shuffle: Literal["shuffle", "noshuffle"] = (
-        "shuffle" if np.dtype(dtype).itemsize > 1 else "noshuffle"
-    )
     return group.create_array(
         name,
         shape=shape,
         dtype=dtype,
         chunks=(rows, *rest) if shape else (),
         shards=(rows * chunks, *rest) if shape else None,
-        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle=shuffle), Crc32cCodec()],
+        compressors=[compressor or _zstd(np.dtype(dtype).itemsize), Crc32cCodec()],
         attributes=_json_values(attributes),
         # An array of zeros gets its shard too: a missing file must always mean lost data.
         config={"write_empty_chunks": True},
     )
 
 
-def _read_back(folder: Path, path: Path, arrays: dict[str, Any]) -> None:
+def _zstd(item_bytes: int, level: int = 3) -> Any:
+    """Blosc's zstd, the bytes of an item shuffled where it has several."""
+    from zarr.codecs import BloscCodec
+
+    shuffle: Literal["shuffle", "noshuffle"] = "shuffle" if item_bytes > 1 else "noshuffle"
+    return BloscCodec(cname="zstd", clevel=level, shuffle=shuffle, typesize=item_bytes)
+
+
+def _read_back(folder: Path, path: Path, arrays: Mapping[str, Any]) -> None:
     """Raise a StoreError unless what lies in `folder` decodes to `arrays`."""
     import zarr
 
@@ -285,6 +284,10 @@ def _read_back(folder: Path, path: Path, arrays: dict[str, Any]) -> None:
     for name, array in arrays.items():
         if isinstance(array, Vertices):
             same = _same_vertices(group, name, array)
+        elif isinstance(array, Images) and array.base:
+            same = _same_images(group[name], array, _bases(arrays, name))
+        elif isinstance(array, Images):
+            same = _same(group[name], array.values)
         else:
             same = _same(group[name], _sliceable(array))
         if not same:
@@ -300,12 +303,19 @@ def _same_vertices(group: "zarr.Group", name: str, array: Vertices) -> bool:
     neutral: Any = np.asarray(group[f"{name}_neutral"][...])  # type: ignore[index]
     for start, stop in _blocks(stored.shape[0], stored.shards[0]):
         values = np.asarray(array.values[start:stop])
-        frames = np.asarray(stored[start:stop])
-        decoded = codec.decode(frames, neutral, codec.STEP, codec.FRAMES)
-        np.subtract(decoded, values, out=decoded)
-        if not max(decoded.max(), -decoded.min()) <= codec.error_bound(values):
+        if not codec.is_within_bound(np.asarray(stored[start:stop]), neutral, values):
             return False
     return True
+
+
+def _same_images(stored: Any, array: Images, bases: Any) -> bool:
+    return all(
+        np.array_equal(
+            images.decode(np.asarray(stored[start:stop]), bases(start, stop)),
+            np.asarray(array.values[start:stop]),
+        )
+        for start, stop in _blocks(stored.shape[0], stored.shards[0])
+    )
 
 
 def _same(stored: Any, array: Any) -> bool:

@@ -6,11 +6,12 @@ digest, so that a single changed bit in it is found as well. It holds no time, h
 path.
 """
 
+import errno
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +24,8 @@ from affect4d.store.protocol import StoreError
 SUFFIX = ".manifest.json"
 FORMAT = "affect4d-manifest-1"
 REBUILD = "run `affect4d audit --invalidate`, then snakemake"
+# A bad sector, a folder in a file's place, a name that leads nowhere: damage, not a lack of rights.
+_UNREADABLE = (errno.EIO, errno.EISDIR, errno.ELOOP)
 
 # The packages whose version can change an artifact's bytes.
 PACKAGES = (
@@ -183,36 +186,43 @@ def record(manifest_path: Path, files: list[Path], provenance: Provenance | None
         A file is missing.
     """
     manifest_path = Path(manifest_path)
-    every = sorted({file for path in files for file in _expand(Path(path))} - {manifest_path})
-    for path in every:
-        protocol.fsync(path)
-    for folder in {path.parent for path in every}:
-        protocol.fsync(folder)
-    write_manifest(
-        manifest_path, [_describe(path, manifest_path.parent) for path in every], provenance
-    )
+    with protocol.explained(manifest_path):
+        every = sorted({file for path in files for file in _expand(Path(path))} - {manifest_path})
+        for path in [*every, *_folders(every, files)]:
+            protocol.fsync(path)
+        write_manifest(
+            manifest_path, [_describe(path, manifest_path.parent) for path in every], provenance
+        )
 
 
 @contextmanager
 def replacing(folder: Path, provenance: Provenance | None) -> Iterator[Path]:
     """Yield a temporary folder to fill; it replaces `folder`, with its manifest, if all goes well.
 
-    Flush, digest, drop the old manifest, rename, write the manifest: at no moment does a manifest
-    stand beside data that are not its own.
+    All that needs space is flushed before the old manifest gives way, then the old data; the new
+    data get their name, then the new manifest. At no moment does a manifest stand beside data that
+    are not its own, and what fails leaves the old ones as they were.
     """
     folder = Path(folder)
+    path = manifest_of(folder)
     with protocol.temporary(folder) as unfinished:
         yield unfinished
         protocol.fsync_tree(unfinished)
         files = _describe_folder(unfinished, folder.name)
-        manifest_of(folder).unlink(missing_ok=True)
-        protocol.fsync(folder.parent)
-        protocol.replace_folder(unfinished, folder)
-        write_manifest(manifest_of(folder), files, provenance)
+        with protocol.temporary(path) as sealed:
+            sealed.write_bytes(_sealed(path, files, provenance))
+            protocol.fsync(sealed)
+            protocol.replace_all([(unfinished, folder), (sealed, path)])
 
 
 def write_manifest(path: Path, files: list[File], provenance: Provenance | None) -> None:
-    """Write a manifest durably; a store's or `record`'s last act."""
+    """Write a manifest durably; `record`'s last act."""
+    with protocol.atomic(path) as unfinished:
+        unfinished.write_bytes(_sealed(path, files, provenance))
+
+
+def _sealed(path: Path, files: list[File], provenance: Provenance | None) -> bytes:
+    """The bytes of the manifest `path`, its own digest among them."""
     root = provenance.root if provenance else path.parent
     content = {
         "format": FORMAT,
@@ -221,8 +231,7 @@ def write_manifest(path: Path, files: list[File], provenance: Provenance | None)
         **(provenance.describe() if provenance else {}),
     }
     content["digest"] = hashlib.sha256(canonical(content)).hexdigest()
-    with protocol.atomic(path) as unfinished:
-        unfinished.write_bytes(canonical(content))
+    return canonical(content)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -231,7 +240,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises
     ------
     StoreError
-        It is missing, or not byte for byte what was written.
+        It is missing, not byte for byte what was written, or that of another artifact.
     """
     path = Path(path)
     try:
@@ -240,6 +249,10 @@ def read_manifest(path: Path) -> Manifest:
         raise StoreError(
             path, "no manifest: the artifact was never committed", "run snakemake"
         ) from error
+    except OSError as error:
+        if error.errno not in _UNREADABLE:
+            raise
+        raise StoreError(path, f"cannot be read ({error.strerror})", REBUILD) from error
     try:
         content = json.loads(raw)
         recorded = content.pop("digest")
@@ -249,10 +262,22 @@ def read_manifest(path: Path) -> Manifest:
         whole &= canonical({"format": FORMAT, "digest": recorded, **content}) == raw
         if whole:
             files = tuple(File(**entry) for entry in content.pop("files"))
-            return Manifest(path=path, files=files, **content)
+            manifest = Manifest(path=path, files=files, **content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(path, "the manifest cannot be read", REBUILD) from error
-    raise StoreError(path, "the manifest is not what was written", REBUILD)
+    if not whole:
+        raise StoreError(path, "the manifest is not what was written", REBUILD)
+    if not _is_at_home(manifest):
+        raise StoreError(path, f"is the manifest of {manifest.artifact}", REBUILD)
+    return manifest
+
+
+def _is_at_home(manifest: Manifest) -> bool:
+    """Whether a manifest lies where its artifact does, below whatever root."""
+    artifact = [part for part in Path(manifest.artifact + SUFFIX).parts if part != os.pardir]
+    path = manifest.path.absolute()
+    places = (path, path.parent.resolve() / path.name)
+    return any(list(place.parts[-len(artifact) :]) == artifact for place in places)
 
 
 def is_current(manifest_path: Path, provenance: Provenance) -> bool:
@@ -282,14 +307,22 @@ def check_size(manifest: Manifest, file: File) -> Problem | None:
     return None
 
 
-def check_digest(manifest: Manifest, file: File) -> Problem | None:
+def check_digest(
+    manifest: Manifest, file: File, digest: Callable[[Path], str] = digest
+) -> Problem | None:
     """The problem of a listed file that is missing, of another size, or of another content."""
     problem = check_size(manifest, file)
-    if problem is None and digest(manifest.locate(file)) != file.sha256:
-        problem = Problem(
-            manifest.artifact, file.path, "has other content than was written (sha256)"
-        )
-    return problem
+    if problem is not None:
+        return problem
+    what = "has other content than was written (sha256)"
+    try:
+        if digest(manifest.locate(file)) == file.sha256:
+            return None
+    except OSError as error:
+        if error.errno not in _UNREADABLE:
+            raise
+        what = f"cannot be read ({error.strerror})"
+    return Problem(manifest.artifact, file.path, what)
 
 
 def unlisted(folder: Path, manifest: Manifest) -> list[Path]:
@@ -305,12 +338,28 @@ def verify(path: Path) -> list[str]:
     except StoreError as error:
         return [str(error)]
     problems = [problem for file in manifest.files if (problem := check_digest(manifest, file))]
-    if Path(path).is_dir():
+    folder = Path(path)
+    if not folder.is_dir():
+        folder = folder.with_name(folder.name.removesuffix(SUFFIX) + ".zarr")
+    if folder.is_dir():
         problems += [
             Problem(manifest.artifact, str(extra), "is not listed in the manifest")
-            for extra in unlisted(Path(path), manifest)
+            for extra in unlisted(folder, manifest)
         ]
     return [str(problem) for problem in problems]
+
+
+def _folders(every: list[Path], files: list[Path]) -> list[Path]:
+    """The folders of the files `every`, up to those that hold the listed `files` themselves."""
+    tops = {Path(path).parent for path in files}
+    return sorted(
+        {
+            folder
+            for path in every
+            for folder in path.parents
+            if any(folder.is_relative_to(top) for top in tops)
+        }
+    )
 
 
 def _expand(path: Path) -> list[Path]:

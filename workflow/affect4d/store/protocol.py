@@ -5,19 +5,42 @@ renames it over the final name. `flock` is released by the kernel when a job is 
 node, so a temporary whose lock can be taken has no live writer and may be swept.
 """
 
+import errno
 import fcntl
 import itertools
 import os
 import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _TEMPORARY = re.compile(r"^\.(?P<name>.+)\.tmp-[^/]+-\d+-\d+(\.[^.]+)?$")
 _LOCK = re.compile(r"^\.(?P<name>.+)\.lock$")
 _serial = itertools.count()
+
+# Who looks for stale temporaries holds a lock for an instant: no reason for a writer to give up.
+_PATIENCE_S, _PAUSE_S = 0.25, 0.01
+
+_FREE = "free space there, then run snakemake again"
+_LOCKS = "mount it with locks (NFS 4; Lustre with -o flock), or set `results` to another folder"
+_TROUBLES = {
+    errno.ENOSPC: ("the disk is full", _FREE),
+    errno.EDQUOT: ("the quota of disk space is used up", _FREE),
+    errno.EFBIG: ("the file is larger than this user's files may be", "raise `ulimit -f`"),
+    errno.EROFS: (
+        "the disk is mounted read-only",
+        "mount it writable, or set `results` to another folder",
+    ),
+    errno.EACCES: ("access is denied", "let the user of this job read and write there"),
+    errno.EPERM: ("access is denied", "let the user of this job read and write there"),
+    errno.EIO: ("the disk cannot be read or written", "check the disk, then run snakemake again"),
+    errno.ENOLCK: ("the file system has no locks", _LOCKS),
+    errno.ENOSYS: ("the file system has no locks", _LOCKS),
+    errno.EOPNOTSUPP: ("the file system has no locks", _LOCKS),
+}
 
 
 class StoreError(Exception):
@@ -29,6 +52,13 @@ class StoreError(Exception):
 
     def __reduce__(self) -> tuple:
         return StoreError, (self.path, self.what, self.remedy)
+
+
+def trouble(error: OSError, path: Path | str) -> StoreError | None:
+    """What the system's refusal means for `path`, with a remedy; None if it is not the disk's."""
+    if error.errno not in _TROUBLES:
+        return None
+    return StoreError(path, *_TROUBLES[error.errno])
 
 
 def fsync(path: Path) -> None:
@@ -63,7 +93,7 @@ def lock(path: Path) -> Iterator[None]:
         Another writer holds it, in this process or any other.
     """
     name = path.with_name(f".{path.name}.lock")
-    descriptor = _acquire(name)
+    descriptor = _acquire(name, _PATIENCE_S)
     if descriptor is None:
         raise StoreError(
             path,
@@ -73,8 +103,7 @@ def lock(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        name.unlink(missing_ok=True)
-        os.close(descriptor)
+        _release(name, descriptor)
 
 
 @contextmanager
@@ -82,16 +111,22 @@ def temporary(path: Path) -> Iterator[Path]:
     """A name beside `path` to fill, under the lock of `path`; whatever is left of it is removed.
 
     What killed writers of the same artifact left behind is removed first.
+
+    Raises
+    ------
+    StoreError
+        Another writer holds the lock, or the disk refuses: it is full, read-only, broken.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with lock(path):
-        for stale in _temporaries_of(path):
-            remove(stale)
-        unfinished = temporary_name(path)
-        try:
-            yield unfinished
-        finally:
-            remove(unfinished)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lock(path):
+            for stale in _temporaries_of(path):
+                remove(stale)
+            unfinished = temporary_name(path)
+            try:
+                yield unfinished
+            finally:
+                _clear(unfinished)
 
 
 def temporary_name(path: Path) -> Path:
@@ -116,14 +151,48 @@ def atomic(path: Path) -> Iterator[Path]:
         fsync(path.parent)
 
 
-def replace_folder(new: Path, path: Path) -> None:
-    """Rename the folder `new` to `path` durably; a folder of that name gives way first."""
-    old = temporary_name(path)
-    if path.exists():
-        path.rename(old)
-    new.rename(path)
-    fsync(path.parent)
-    remove(old)
+def replace_all(pairs: list[tuple[Path, Path]]) -> None:
+    """Give temporaries of one folder their names durably, in order; all of them or none.
+
+    Parameters
+    ----------
+    pairs : (temporary, name), the one that vouches for the others last
+
+    What bore the names gives way in the opposite order, so that the last name never stands beside
+    what is not its own, and comes back if anything fails. Who is killed in between leaves the last
+    name missing.
+    """
+    folder = pairs[-1][1].parent
+    aside = {name: temporary_name(name) for _, name in reversed(pairs) if name.exists()}
+    try:
+        for name, old in aside.items():
+            name.rename(old)
+            fsync(folder)
+        for unfinished, name in pairs:
+            unfinished.rename(name)
+            if name != pairs[-1][1]:
+                fsync(folder)
+    except BaseException:
+        _put_back([name for _, name in pairs], aside)
+        raise
+    try:
+        fsync(folder)
+    finally:
+        for old in aside.values():
+            _clear(old)
+
+
+def _put_back(names: list[Path], aside: dict[Path, Path]) -> None:
+    """Undo a half-done `replace_all`: whatever bore the names before bears them again."""
+    for name in reversed(names):
+        if name not in aside or aside[name].exists():
+            remove(name)
+    for name in names:
+        if name in aside and aside[name].exists():
+            aside[name].rename(name)
+            # A disk that flushes nothing any more must not keep the others from coming back.
+            with suppress(OSError):
+                fsync(name.parent)
 
 
 def remove(path: Path) -> None:
@@ -132,6 +201,21 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _clear(path: Path) -> None:
+    """Remove what no reader sees; what resists is left to the next writer, or to `sweep`.
+
+    After a failed write, Zarr's other threads may still be adding files.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return remove(path)
+        except OSError:
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(_PAUSE_S)
 
 
 def stale_temporaries(root: Path) -> list[Path]:
@@ -148,36 +232,60 @@ def stale_temporaries(root: Path) -> list[Path]:
 
 def sweep(root: Path) -> list[Path]:
     """Remove the temporaries and locks under `root` that killed writers left; return the former."""
-    stale = stale_temporaries(root)
-    for path in stale:
+    swept = []
+    for path in stale_temporaries(root):
         artifact = path.with_name(_TEMPORARY.match(path.name)["name"])  # type: ignore[index]
-        with lock(artifact):
+        # Its writer may have begun again since the look.
+        with suppress(StoreError), lock(artifact):
             remove(path)
-    for path in list(Path(root).rglob(".*.lock")):
-        descriptor = _acquire(path)
-        if descriptor is not None:
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
-    return stale
+            swept.append(path)
+    for parent, _, names in os.walk(root):
+        for path in (Path(parent, name) for name in names if _LOCK.match(name)):
+            descriptor = _acquire(path, patience=0)
+            if descriptor is not None:
+                _release(path, descriptor)
+    return swept
 
 
-def _acquire(name: Path) -> int | None:
-    """An open descriptor that holds the lock file `name`, or None where another holds it."""
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a StoreError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        known = trouble(error, path)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _acquire(name: Path, patience: float) -> int | None:
+    """A descriptor that holds the lock file `name`; None if another keeps it for `patience` s."""
+    deadline = time.monotonic() + patience
     while True:
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The last holder may have removed the file between our open and our lock.
+            if _is_same_file(descriptor, name):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+                return descriptor
+            os.close(descriptor)
         except BlockingIOError:
             os.close(descriptor)
-            return None
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(_PAUSE_S)
         except OSError:
-            os.close(descriptor)
+            _release(name, descriptor)
             raise
-        # The last holder may have removed the file between our open and our lock.
-        if _is_same_file(descriptor, name):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-            return descriptor
+
+
+def _release(name: Path, descriptor: int) -> None:
+    try:
+        name.unlink(missing_ok=True)
+    finally:
         os.close(descriptor)
 
 

@@ -184,8 +184,12 @@ class _Collected:
         square = (size, size, 3)
         return {
             **numbers,
-            "images": np.array(self.images, np.uint8).reshape(count, *square),
-            "neutral": np.array(self.neutral, np.uint8).reshape(len(self.neutral), *square),
+            "images": store.Images(
+                np.array(self.images, np.uint8).reshape(count, *square), "neutral", "photograph"
+            ),
+            "neutral": store.Images(
+                np.array(self.neutral, np.uint8).reshape(len(self.neutral), *square)
+            ),
             "valence": labels[:, 0].copy(),
             "arousal": labels[:, 1].copy(),
             "landmarks": self._column("landmarks").reshape(count, 68, 2),

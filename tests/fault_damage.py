@@ -1,0 +1,195 @@
+"""Files of a build damaged one at a time, and who notices: `verify`, the audit, a reader."""
+
+import contextlib
+import io
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import small_results
+from tqdm import tqdm
+
+from affect4d import store
+from affect4d.audit import audit
+from affect4d.store.manifest import SUFFIX
+
+DAMAGES = ("truncated", "emptied", "removed", "swapped", "of another build")
+
+
+def kind(name):
+    """What kind of file a path relative to the results folder is."""
+    if name.endswith(SUFFIX):
+        return "manifest"
+    if name.endswith("zarr.json"):
+        return "zarr.json"
+    return "chunk" if ".zarr/" in name else Path(name).suffix.lstrip(".") or "no suffix"
+
+
+def two_builds(folder):
+    """Two builds of one layout from other photographs and annotations; their results folders."""
+    moved = {
+        index: (name, valence + 0.01, arousal - 0.01)
+        for index, (name, valence, arousal) in small_results.CLASSES.items()
+    }
+    results = []
+    for name, classes in (("this", small_results.CLASSES), ("other", moved)):
+        (folder / name).mkdir()
+        (folder / name / "photo.jpg").write_bytes(name.encode())
+        results.append(folder / name / "results")
+        with mock.patch.dict(small_results.CLASSES, classes):
+            small_results.build_results(results[-1], folder / name / "photo.jpg")
+    return results
+
+
+@dataclass
+class Found:
+    """What was tried on a build, and what escaped whom.
+
+    Attributes
+    ----------
+    tried : Counter of (damage, kind of file)
+    unverified, unaudited : the (damage, file) that `verify`, or the audit, did not see
+    misread : those with which a store could be read and gave other values
+    """
+
+    tried: Counter = field(default_factory=Counter)
+    unverified: list = field(default_factory=list)
+    unaudited: list = field(default_factory=list)
+    misread: list = field(default_factory=list)
+
+    @property
+    def escaped(self):
+        """Every damage that somebody missed."""
+        return [*self.unverified, *self.unaudited, *self.misread]
+
+
+class Drill:
+    """A whole build on which one file after the other is damaged and put right again.
+
+    Parameters
+    ----------
+    results : folder of a build; other : that of a build from other inputs, of the same layout
+    """
+
+    def __init__(self, results, other=None):
+        self.results, self.other, self.found = Path(results), other, Found()
+        self.files = sorted(
+            path.relative_to(self.results).as_posix()
+            for path in self.results.rglob("*")
+            if path.is_file() and path.name not in {"audit.json", "report.html"}
+        )
+        self._owners = {}
+        for name in self.files:
+            if name.endswith(SUFFIX):
+                manifest = store.read_manifest(self.results / name)
+                self._owners[name] = name
+                for file in manifest.files:
+                    path = manifest.locate(file).relative_to(self.results.absolute())
+                    self._owners.setdefault(path.as_posix(), name)
+        self.files = [name for name in self.files if name in self._owners]
+        self._values = {name: _values(self._store(name)) for name in self.files}
+
+    def flip(self, random, count):
+        """Flip `count` single bits, in turn over the kinds of files; returns what escaped."""
+        kinds = sorted({kind(name) for name in self.files})
+        for number in tqdm(range(count), desc="flips"):
+            wanted = kinds[number % len(kinds)]
+            name = random.choice([n for n in self.files if kind(n) == wanted])
+            content = bytearray((self.results / name).read_bytes())
+            bit = random.randrange(8 * len(content))
+            content[bit // 8] ^= 1 << bit % 8
+            self._try("one bit", name, lambda path, new=bytes(content): path.write_bytes(new))
+        return self.found
+
+    def damage(self, names):
+        """Damage each file in every way there is for it; returns what escaped."""
+        for name in tqdm(names, desc="files"):
+            size = (self.results / name).stat().st_size
+            self._try("truncated", name, lambda path, size=size: os.truncate(path, size - 1))
+            self._try("emptied", name, lambda path: os.truncate(path, 0))
+            self._try("removed", name, Path.unlink)
+            if (other := self._another(name)) is not None:
+                self._try("swapped", name, lambda path, other=other: _swap(path, other), other)
+            if (content := self._of_other(name)) is not None:
+                self._try("of another build", name, lambda path, new=content: path.write_bytes(new))
+        return self.found
+
+    def _another(self, name):
+        """Another file of the kind, with other content and of the same size where there is one."""
+        here = (self.results / name).read_bytes()
+        others = [self.results / n for n in self.files if kind(n) == kind(name) and n != name]
+        others.sort(key=lambda path: abs(path.stat().st_size - len(here)))
+        return next((path for path in others if path.read_bytes() != here), None)
+
+    def _of_other(self, name):
+        there = self.other and Path(self.other) / name
+        if not there or not there.is_file():
+            return None
+        content = there.read_bytes()
+        return content if content != (self.results / name).read_bytes() else None
+
+    def _try(self, damage, name, spoil, also=None):
+        """Spoil a file, and `also` another, see who notices, and put them right."""
+        path = self.results / name
+        content = path.read_bytes()
+        before = {file: file.read_bytes() for file in (path, also) if file}
+        if not content and damage != "removed":
+            return
+        spoil(path)
+        self.found.tried[damage, kind(name)] += 1
+        try:
+            if self._is_damage(path, content) and not store.verify(
+                self.results / self._owners[name]
+            ):
+                self.found.unverified.append((damage, name))
+            with contextlib.redirect_stderr(io.StringIO()):
+                verdict = audit(self.results)
+            if verdict.exit_code != 1:
+                self.found.unaudited.append((damage, name))
+            if not self._reads_true(name):
+                self.found.misread.append((damage, name))
+        finally:
+            for file, whole in before.items():
+                file.write_bytes(whole)
+
+    def _is_damage(self, path, before):
+        """Whether any data are wrong: another build's manifest may list these very files.
+
+        Then only the lineage is wrong, which is the audit's to see.
+        """
+        try:
+            now = json.loads(path.read_bytes())["files"]
+            return now != json.loads(before)["files"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
+
+    def _store(self, name):
+        """The store to which a file belongs, if there is one."""
+        owner = self.results / self._owners[name]
+        path = owner.with_name(owner.name.removesuffix(SUFFIX) + ".zarr")
+        return path if path.is_dir() else None
+
+    def _reads_true(self, name):
+        """Whether the store of a damaged file gives its true values or none."""
+        try:
+            return _values(self._store(name)) == self._values[name]
+        except store.StoreError:
+            return True
+
+
+def _swap(first, second):
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+
+
+def _values(path):
+    """Every array of a store, as bytes; None where there is no store."""
+    if path is None:
+        return None
+    opened = store.open(path)
+    return {name: np.asarray(opened[name][...]).tobytes() for name in opened}

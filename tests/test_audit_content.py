@@ -1,0 +1,348 @@
+"""What the bytes say: one fault planted in each kind of table, store, image and list, and named.
+
+Each fault is sealed by a manifest of its own, as a program that writes wrong content would.
+"""
+
+import io
+import shutil
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from small_results import build_results
+
+from affect4d import audit, store
+from affect4d.audit.ledger import Ledger
+from affect4d.audit.schemas import TABLES
+from affect4d.validation.split import TEST, TRAIN
+from affect4d.validation.table import MEASURES
+
+IMAGE = "photos-ann1-v-0.9_a+0.5"
+CHUNK, ATLAS, FITS = "synthesis/photos/000", "blendshapes/atlas", "fits/photos/000"
+MODEL = "blendshapes/v-0.9_a+0.5"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("build")
+    (folder / "photo.jpg").write_bytes(b"jpeg")
+    build_results(folder / "results", folder / "photo.jpg")
+    return folder / "results"
+
+
+@pytest.fixture
+def results(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "results")
+
+
+def provenance(results, name):
+    made = store.read_manifest(results / f"{name}.manifest.json")
+    inputs = [results / path for path in made.inputs]
+    return store.Provenance(results, made.rule, made.item, inputs, made.settings, made.code)
+
+
+def seal(results, name):
+    """Record the files of an artifact as they are now."""
+    path = results / f"{name}.manifest.json"
+    files = [path.parent / file.path for file in store.read_manifest(path).files]
+    store.record(path, files, provenance(results, name))
+
+
+def restore(results, name, arrays=None, attributes=None, drop=()):
+    """Write a store again with some arrays and attributes changed."""
+    path = results / f"{name}.zarr"
+    stored = store.open(path)
+    kept = {n: stored[n][...] for n in stored.keys() if n not in drop}  # noqa: SIM118
+    for array in [n for n in kept if f"{n}_neutral" in kept]:
+        kept[array] = store.Vertices(kept[array], kept.pop(f"{array}_neutral"))
+    made_from = provenance(results, name)
+    content = {**stored.attributes, **(attributes or {})}
+    store.write(path, {**kept, **(arrays or {})}, content, made_from)
+
+
+def found(results):
+    """(artifact, file, what) of every finding but those on lineage."""
+    verdict = audit.audit(results)
+    assert not verdict.error
+    return [(p.artifact, p.file, p.what) for p in verdict.problems if p.kind.value != "stale"]
+
+
+def assert_found(results, artifact, file, words):
+    """The fault is found, in this file of this artifact, in these words."""
+    problems = found(results)
+    assert any(p[:2] == (artifact, file) and words in p[2] for p in problems), problems
+
+
+# table, artifact, column, row and value to plant, what must be said
+CELLS = [
+    ("affectspace/frames.parquet", "affectspace/affectspace", "frame_id", "s9_7_0", "is not in"),
+    ("affectspace/frames.parquet", "affectspace/affectspace", "status", "fine", "is none of used"),
+    ("affectspace/frames.parquet", "affectspace/affectspace", "sequence", None, "is missing"),
+    ("affectspace/classes.parquet", "affectspace/affectspace", "centre_valence", 1.5, "above 1"),
+    ("affectspace/classes.parquet", "affectspace/affectspace", "count", -1, "below 0"),
+    ("affectspace/classes.parquet", "affectspace/affectspace", "class", 1, "there twice"),
+    ("gallery/frames.parquet", "gallery/frames", "frame_id", "s1_7_1", "there twice"),
+    ("gallery/frames.parquet", "gallery/frames", "task", "asleep", "is none of posed"),
+    ("gallery/scans/c0.csv", "gallery/scans/c0", "frame", -2, "below 0"),
+    ("gallery/scans/c0.csv", "gallery/scans/c0", "frame", "two", "conversion error"),
+    ("gallery/scans/c0.csv", "gallery/scans/c0", "is_apex", "maybe", "conversion error"),
+    ("neutrals/photos/accepted.csv", "neutrals/photos/neutrals", "image_id", "bob1", "there twice"),
+    ("neutrals/photos/accepted.csv", "neutrals/photos/neutrals", "path", "x.png", "no manifest"),
+    ("dataset/splits.csv", "dataset", "split", "exam", "is none of train"),
+    ("dataset/splits.csv", "dataset", "images", 7, "7 images, 3 are there"),
+]
+
+
+@pytest.mark.parametrize(("table", "artifact", "column", "value", "said"), CELLS)
+def test_a_wrong_cell_of_a_table_is_named(results, table, artifact, column, value, said):
+    path = results / table
+    rows = read(path)
+    rows[column] = rows[column].astype(object)
+    rows.loc[0, column] = value
+    write(path, rows if isinstance(value, str | None) else rows.infer_objects())
+    seal(results, artifact)
+    assert_found(results, artifact, table, said)
+
+
+@pytest.mark.parametrize(
+    "table", ["gallery/scans/c0.csv", "affectspace/classes.parquet", "gallery/frames.parquet"]
+)
+@pytest.mark.parametrize("change", ["dropped", "renamed", "of another type"])
+def test_a_column_that_is_not_as_stated_is_named(results, table, change):
+    path = results / table
+    rows = read(path)
+    name = rows.columns[-1] if table.endswith("classes.parquet") else "frame_id"
+    if change == "of another type":
+        rows[name] = [1.5] * len(rows)
+        if table.endswith(".csv"):
+            name, rows = "is_neutral", rows.assign(is_neutral="2.5")
+    else:
+        rows = rows.drop(columns=name) if change == "dropped" else rows.rename(columns={name: "x"})
+    write(path, rows)
+    artifact = {"gallery/scans/c0.csv": "gallery/scans/c0"}.get(table) or (
+        "gallery/frames" if "gallery" in table else "affectspace/affectspace"
+    )
+    seal(results, artifact)
+    told = {"dropped": f"column {name} is missing", "renamed": "column x is not in its schema"}
+    assert_found(results, artifact, table, told.get(change, ""))
+
+
+def read(path):
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    return pd.read_csv(path, keep_default_na=False)
+
+
+def write(path, rows):
+    if path.suffix == ".parquet":
+        rows.to_parquet(path, index=False)
+    else:
+        rows.to_csv(path, index=False)
+
+
+def test_every_table_of_the_build_has_a_schema_and_another_is_named(results):
+    folder = results / "notes"
+    folder.mkdir()
+    (folder / "a.csv").write_text("x\n1\n")
+    store.record(
+        results / "notes.manifest.json",
+        [folder / "a.csv"],
+        store.Provenance(results, "notes", "notes", [], {}, "c"),
+    )
+    assert found(results) == [("notes", "notes/a.csv", "no schema is known for this table")]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(400) + b"PAR1", b"\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    ("table", "artifact"),
+    [
+        ("affectspace/classes.parquet", "affectspace/affectspace"),
+        ("gallery/scans/c0.csv", "gallery/scans/c0"),
+        ("dataset/splits.csv", "dataset"),
+        ("dataset/SHA256SUMS", "dataset"),
+        ("dataset/croissant.json", "dataset"),
+    ],
+)
+def test_nonsense_that_a_manifest_vouches_for_is_a_finding_and_no_traceback(
+    results, table, artifact, content
+):
+    (results / table).write_bytes(content)
+    seal(results, artifact)
+    assert_found(results, artifact, table, "")
+
+
+STORES = [
+    (CHUNK, {"class": np.full(4, 99)}, None, "class", "has no deformation"),
+    (CHUNK, {"class": np.full(4, 100)}, None, "class", "100 is none of the 100 classes"),
+    (CHUNK, {"photograph": np.full(4, 2)}, None, "photograph", "none of the 2 photographs"),
+    (CHUNK, {"valence": np.zeros(4)}, None, "valence", f"{IMAGE} is not the median"),
+    (CHUNK, {"arousal": np.full(4, np.nan)}, None, "arousal", f"{IMAGE} is not the median"),
+    (CHUNK, {"sample": np.full(4, 3)}, None, "zarr.json", f"{IMAGE} is the image {IMAGE}-s3"),
+    (CHUNK, {"quality": np.ones((3, 2))}, None, "quality", "shape (3, 2) in place of (4, 2)"),
+    (CHUNK, None, {"image_ids": [IMAGE] * 4}, "zarr.json", "is there twice"),
+    (CHUNK, None, {"image_ids": [IMAGE] * 3}, "zarr.json", "3 values for 4 images"),
+    (CHUNK, None, {"subjects": ["eve"] * 4}, "zarr.json", "another subject than its photograph"),
+    (CHUNK, None, {"classes": ["a"] * 100}, "zarr.json", "other classes than the atlas"),
+    (FITS, None, {"image_ids": ["ann2", "bob1"]}, None, "ann1 was not fitted as such"),
+    (FITS, None, {"subjects": ["ann", "eve"]}, None, "bob1 was not fitted as such"),
+    (FITS, {"camera": np.ones((1, 2))}, None, "quality", "in place of"),
+    (ATLAS, {"count": np.zeros(100, np.int64)}, None, "count", "class 7 is not that of its model"),
+    (ATLAS, {"status": np.zeros(100, np.uint8)}, None, None, "which has no deformation"),
+    (ATLAS, {"status": np.full(100, 2, np.uint8)}, None, "mean", "class 0 has a mean and no model"),
+    (ATLAS, None, {"names": ["a"] * 100}, "zarr.json", "other classes than the plane"),
+    (MODEL, {"mean": np.ones((4, 3))}, None, None, "the mean of class 7 is not that of its model"),
+    (MODEL, None, {"median_valence": 0.0}, "zarr.json", "median valence of its frames is -0.88"),
+    (MODEL, None, {"class": 66}, "zarr.json", "class 66 is v+0.3_a+0.3"),
+    (MODEL, {"components": np.ones((2, 4, 3))}, None, "weights", "in place of (6, 2)"),
+    ("registered/s1", {"flags": np.zeros(3, np.uint16)}, None, "flags", "in place of (4,)"),
+    ("registered/s1", None, {"frame_ids": list("abcd")}, "zarr.json", "frame a is not in"),
+]
+
+
+@pytest.mark.parametrize(("name", "arrays", "attributes", "part", "said"), STORES)
+def test_a_store_that_contradicts_itself_or_another_is_named(
+    results, name, arrays, attributes, part, said
+):
+    restore(results, name, arrays, attributes)
+    problems = found(results)
+    assert any(
+        said in what and (part is None or file == f"{name}.zarr/{part}")
+        for _, file, what in problems
+    ), problems
+
+
+@pytest.mark.parametrize("name", ["registered/s1", MODEL, ATLAS, FITS, CHUNK])
+def test_an_array_that_is_missing_is_named(results, name):
+    array = "median" if name == ATLAS else "quality" if "/photos/" in name else None
+    array = array or ("flags" if "registered" in name else "weights")
+    restore(results, name, drop=[array])
+    assert_found(results, name, f"{name}.zarr/{array}", "is missing")
+
+
+def test_images_without_fits_model_or_photograph_have_no_known_origin(results):
+    table = results / "neutrals/photos/accepted.csv"
+    rows = read(table)
+    write(table, rows[rows["image_id"] != "ann1"])
+    seal(results, "neutrals/photos/neutrals")
+    for name in (FITS, MODEL):
+        shutil.rmtree(results / f"{name}.zarr")
+        (results / f"{name}.manifest.json").unlink()
+    problems = found(results)
+    for file, what in (
+        (f"{CHUNK}.zarr/zarr.json", "photograph ann1 was not accepted as such"),
+        (f"{FITS}.zarr", "the fits of its photographs are missing"),
+        (f"{MODEL}.zarr", "the model of class 7 is missing"),
+    ):
+        assert (CHUNK, file, what) in problems, problems
+
+
+def rewrite(results, change):
+    """Change the rows of the dataset's only shard with rows, and its own lists accordingly."""
+    path = sorted((results / "dataset/data").glob("*.parquet"))[0]
+    table = pq.read_table(path)
+    changed = change(table.to_pandas())
+    arrays = pa.Table.from_pandas(changed, table.schema, preserve_index=False)
+    pq.write_table(arrays, path, row_group_size=100)
+    seal(results, "dataset")
+    return path.relative_to(results).as_posix()
+
+
+def shown(row, **change):
+    """A change of one row."""
+
+    def apply(rows):
+        for name, value in change.items():
+            rows.loc[row, name] = value
+        return rows
+
+    return apply
+
+
+ROWS = [
+    (shown(1, image_id="eve"), "dataset/data", "eve is there 1 times in place of 0"),
+    (shown(1, valence=0.0), "dataset/data", "has another valence, by the chunks"),
+    (shown(1, subject="eve"), "dataset/data", "has another subject, by the chunks"),
+    (lambda rows: rows.iloc[[0, 0, *range(2, len(rows))]], "dataset/data", "is there 2 times"),
+    (lambda rows: rows.iloc[1:], "dataset/data", "has 5 rows, the chunks 6 images"),
+    (shown(1, split="test"), None, "is not of the split train"),
+    (shown(0, valence=0.5), None, "has a label and no class"),
+    (shown(1, valence=None), None, "has a label and no class"),
+    (shown(1, arousal=1.5), None, "a value is above 1"),
+    (shown(0, neutral_image_id="x"), None, "is made from another image"),
+    (shown(1, kind="painted"), None, "a value is none of photograph, rendered"),
+]
+
+
+@pytest.mark.parametrize(("change", "file", "said"), ROWS)
+def test_a_row_that_no_chunk_has_is_named(results, change, file, said):
+    shard = rewrite(results, change)
+    assert_found(results, "dataset", file or shard, said)
+
+
+@pytest.mark.parametrize("fault", ["nonsense", "another size", "another name"])
+def test_a_picture_that_does_not_open_as_stated_is_named(results, fault):
+    def spoil(rows):
+        for row, image in rows["image"].items():
+            if fault == "nonsense":
+                image["bytes"] = image["bytes"][:40]
+            elif fault == "another size":
+                file = io.BytesIO()
+                Image.new("RGB", (9, 8)).save(file, "PNG")
+                image["bytes"] = file.getvalue()
+            else:
+                image["path"] = "other.jpg"
+            rows.at[row, "image"] = image
+        return rows
+
+    shard = rewrite(results, spoil)
+    said = {"nonsense": "does not open", "another size": "8 x 9", "another name": "other.jpg"}
+    assert_found(results, "dataset", shard, said[fault])
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "croissant.json"])
+def test_the_datasets_own_lists_are_held_to_its_manifest(results, name):
+    path = results / "dataset" / name
+    text = path.read_text()
+    sha = store.digest(next((results / "dataset/data").glob("*.parquet")))
+    assert sha in text
+    path.write_text(text.replace(sha, "0" * 64))
+    seal(results, "dataset")
+    assert_found(results, "dataset", f"dataset/{name}", "says of data/train-00000-of-00001.parquet")
+
+
+def test_schemas_take_their_columns_from_the_rooms():
+    named = {table.pattern: table for table in TABLES}
+    assert "image" in named["dataset/data/*.parquet"].columns
+    assert named["dataset/data/*.parquet"].column("quality_yaw") is not None
+    assert named["dataset/data/*.parquet"].column("colour") is None
+    assert set(MEASURES) < set(named["validation/table1.csv"].columns)
+    assert named["validation/split.csv"].columns["part"].among == (TRAIN, TEST)
+
+
+ROW = st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 3))
+
+
+@given(st.lists(ROW, max_size=12), st.lists(ROW, max_size=12))
+def test_a_ledger_balances_where_both_sides_hold_the_same_rows(made, published):
+    ledger, columns = Ledger("key"), ["key", "value"]
+    parts = [
+        [pd.DataFrame(side[i::2], columns=columns) for i in (0, 1)] for side in (made, published)
+    ]
+    for part in parts[0]:
+        ledger.add(part)
+    for part in parts[1]:
+        ledger.take(part)
+    assert ledger.balanced == (sorted(made) == sorted(published))
+    differing = (
+        {key for key, _ in ledger.differences(columns, *parts)} if not ledger.balanced else set()
+    )
+    sides = [
+        [sorted(row for row in side if row[0] == key) for side in (made, published)]
+        for key in "abcdefgh"
+    ]
+    assert differing == {key for key, (a, b) in zip("abcdefgh", sides, strict=True) if a != b}

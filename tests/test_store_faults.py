@@ -1,0 +1,207 @@
+"""Fault drills: kills, disks, damage, writers, clocks; larger ones in benchmarks/faults.py."""
+
+import errno
+import multiprocessing
+import os
+import random
+import time
+from pathlib import Path
+
+import fault_disks
+import numpy as np
+import pytest
+from fault_damage import Drill, kind, two_builds
+from fault_kills import KINDS, inside, kill_writers, visible_version, write_version
+from fault_writers import race
+
+from affect4d import store
+from affect4d.audit import audit
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory):
+    return two_builds(tmp_path_factory.mktemp("builds"))
+
+
+@pytest.fixture
+def disk(tmp_path):
+    with fault_disks.small_disk(tmp_path / "disk", 2**22) as mounted:
+        if mounted is None:
+            pytest.skip("mounting a small disk needs root")
+        yield mounted
+
+
+def test_nothing_invalid_is_visible_after_a_kill_at_any_stage(tmp_path):
+    died = kill_writers(tmp_path, 24)
+    assert inside(died) >= 8, died
+    for name in KINDS:
+        write_version(tmp_path, name, 1)
+    store.sweep(tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_full_disk_says_so_and_leaves_the_old_version_or_the_new(disk, name):
+    said = fault_disks.fill_up(disk, name)
+    assert said, "the disk never was full"
+    for line in said:
+        assert "the disk is full; free space there" in line and "\n" not in line
+
+
+def test_files_that_may_not_grow_are_explained_where_nothing_can_be_mounted(tmp_path):
+    for name in KINDS:
+        write_version(tmp_path, name, 1)
+    for line in fault_disks.write_limited(tmp_path, 512):
+        assert "ulimit -f" in line
+    for name in KINDS:
+        fault_disks.assert_left_whole(tmp_path, name, "")
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("function", ["rename", "replace", "fsync", "open", "mkdir"])
+def test_whichever_call_a_full_disk_refuses_the_commit_is_whole_or_undone(
+    tmp_path, monkeypatch, name, function
+):
+    said = fault_disks.fail_each(monkeypatch, tmp_path, name, function, errno.ENOSPC)
+    assert all("the disk is full" in line for line in said)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_disk_that_flushes_nothing_any_more_keeps_the_old_version(tmp_path, monkeypatch, name):
+    said = fault_disks.fail_each(monkeypatch, tmp_path, name, "fsync", errno.EIO, lasting=True)
+    assert said and all("check the disk" in line for line in said)
+
+
+def test_a_read_only_folder_is_explained_and_what_lies_there_stays_readable(tmp_path):
+    results = tmp_path / "results"
+    results.mkdir()
+    for name in KINDS:
+        write_version(results, name, 1)
+    with fault_disks.read_only(results) as why:
+        if why is None:
+            pytest.skip("this user can neither mount nor be refused")
+        for name in ("store", "folder"):
+            with pytest.raises(store.StoreError, match=why):
+                write_version(results, name, 2)
+        assert [visible_version(results, name) for name in KINDS] == [1, 1, 1]
+        assert store.stale_temporaries(results) == []
+    assert [visible_version(results, name) for name in KINDS] == [1, 1, 1]
+
+
+def test_a_file_system_without_locks_is_explained(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(store.StoreError, match="no locks; mount it with locks"):
+        write_version(tmp_path, "store", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_writers_and_a_sweeper_leave_one_whole_version(tmp_path):
+    outcome = race(tmp_path, rounds=8)
+    assert outcome.broken == []
+    assert outcome.refused and all("is being written by process" in s for s in outcome.refused)
+    assert outcome.committed
+
+
+def test_a_look_at_the_locks_does_not_stop_a_writer(tmp_path):
+    (tmp_path / ".store.zarr.tmp-elsewhere-1-0").mkdir()
+    (tmp_path / ".store.zarr.lock").touch()
+    context = multiprocessing.get_context("forkserver")
+    looks = context.Process(target=_look_for, args=(tmp_path, 1.5))
+    looks.start()
+    deadline = time.monotonic() + 1.5
+    while time.monotonic() < deadline:
+        write_version(tmp_path, "store", 1)
+    looks.join()
+
+
+def _look_for(folder, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        store.stale_temporaries(folder)
+        (folder / ".store.zarr.tmp-elsewhere-1-0").mkdir(exist_ok=True)
+
+
+def test_every_flipped_bit_is_found(builds):
+    found = Drill(*builds).flip(random.Random(0), 60)
+    assert found.escaped == []
+    assert {k for _, k in found.tried} >= {
+        "chunk", "zarr.json", "parquet", "csv", "json", "png", "manifest"
+    }  # fmt: skip
+
+
+def test_files_cut_emptied_removed_swapped_and_of_another_build_are_found(builds):
+    drill = Drill(*builds)
+    one_of_a_kind = {kind(name): name for name in drill.files}
+    found = drill.damage([*one_of_a_kind.values(), "neutrals/photos/accepted.csv"])
+    assert found.escaped == []
+    assert {damage for damage, _ in found.tried} == {
+        "truncated", "emptied", "removed", "swapped", "of another build"
+    }  # fmt: skip
+
+
+def test_labels_of_one_size_that_are_swapped_are_not_read(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = {name: rng.random(500) for name in ("valence", "arousal")}
+    store.write(tmp_path / "a.zarr", labels)
+    valence, arousal = (tmp_path / f"a.zarr/{name}/c/0" for name in labels)
+    assert valence.stat().st_size == arousal.stat().st_size
+    content = valence.read_bytes()
+    valence.write_bytes(arousal.read_bytes())
+    arousal.write_bytes(content)
+    with pytest.raises(store.StoreError, match="other content than was written"):
+        store.open(tmp_path / "a.zarr")["valence"][...]
+
+
+def test_arrays_that_the_manifest_does_not_list_are_not_there(tmp_path):
+    for name in ("a", "b"):
+        store.write(tmp_path / f"{name}.zarr", {name: np.arange(3)})
+    (tmp_path / "b.zarr/b").rename(tmp_path / "a.zarr/b")
+    assert list(store.open(tmp_path / "a.zarr")) == ["a"]
+    assert store.verify(tmp_path / "a.zarr")
+    assert store.verify(tmp_path / "a.manifest.json")
+
+
+def test_the_manifest_and_data_of_another_artifact_are_refused(tmp_path):
+    for room in ("fits", "synthesis"):
+        provenance = store.Provenance(tmp_path, room, "0", [])
+        store.write(tmp_path / room / "0.zarr", {room: np.arange(3)}, {}, provenance)
+    for name in ("0.zarr", "0.manifest.json"):
+        (tmp_path / "fits" / name).rename(tmp_path / "synthesis" / f"new{name}")
+    for name in ("0.zarr", "0.manifest.json"):
+        (tmp_path / "synthesis" / name).rename(tmp_path / "fits" / name)
+    with pytest.raises(store.StoreError, match=r"is the manifest of synthesis/0; "):
+        store.open(tmp_path / "fits/0.zarr")
+
+
+def test_a_folder_in_the_place_of_a_file_is_damage_not_a_crash(builds):
+    results = builds[0]
+    for name in ("affectspace/classes.parquet", "registered/s1.manifest.json"):
+        path = results / name
+        content = path.read_bytes()
+        path.unlink()
+        path.mkdir()
+        assert audit(results).exit_code == 1, name
+        assert store.verify(results / "registered/s1.zarr" if "s1" in name else path.parent)
+        path.rmdir()
+        path.write_bytes(content)
+
+
+def test_a_clock_set_back_changes_neither_bytes_nor_verdict(tmp_path, builds, monkeypatch):
+    for name in KINDS:
+        write_version(tmp_path, name, 1)
+    before = _bytes(tmp_path)
+    monkeypatch.setattr(time, "time", lambda: -1e6)
+    for name in KINDS:
+        write_version(tmp_path, name, 1)
+    assert _bytes(tmp_path) == before
+    for seconds in (0, 4e9):
+        for path in builds[0].rglob("*"):
+            os.utime(path, (seconds, seconds))
+        assert audit(builds[0]).whole
+
+
+def _bytes(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}

@@ -1,0 +1,115 @@
+"""Pictures of one face: read back bit for bit, one by one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from affect4d import store
+from affect4d.store import images
+
+
+def edited(count, size, seed=0):
+    """`count` pictures of two faces (N, H, W, 3), changed inside a square; bases, which."""
+    rng = np.random.default_rng(seed)
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    smooth = 90 + 60 * np.sin(x / 9) * np.cos(y / 7)
+    bases = smooth[None, :, :, None] + rng.normal(0, 4, (2, height, width, 3))
+    bases = np.clip(bases, 0, 255).astype(np.uint8)
+    which = np.arange(count) * 2 // max(count, 1)
+    values = bases[which].copy()
+    face = np.s_[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4]
+    for picture in values:
+        picture[face] = np.roll(picture[face], rng.integers(1, 4), axis=0) + np.uint8(3)
+    return values, bases, which
+
+
+def write(path, values, bases, which):
+    store.write(
+        path,
+        {
+            "images": store.Images(values, "neutral", "photograph"),
+            "neutral": store.Images(bases),
+            "photograph": which,
+        },
+    )
+    return store.open(path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_pictures_come_back_bit_for_bit(data):
+    height, width = data.draw(st.integers(1, 7)), data.draw(st.integers(1, 7))
+    shape = (data.draw(st.integers(1, 3)), height, width, 3)
+    values, bases = (data.draw(arrays(np.uint8, shape)) for _ in range(2))
+    np.testing.assert_array_equal(images.decode(images.encode(values, bases), bases), values)
+
+
+def test_what_was_not_changed_costs_nothing():
+    values, bases, which = edited(3, (24, 40))
+    stored = images.encode(bases[which], bases[which])
+    assert not stored.any()
+    assert images.encode(values, bases[which]).any()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 70])  # 70: more than a shard
+def test_a_store_gives_back_any_of_its_pictures(tmp_path, count):
+    values, bases, which = edited(count, (16, 20))
+    opened = write(tmp_path / "a.zarr", values, bases, which)
+    found = opened["images"]
+    assert found.shape == values.shape and len(found) == count and found.dtype == np.uint8
+    np.testing.assert_array_equal(found[...], values)
+    np.testing.assert_array_equal(found[1:3], values[1:3])
+    chosen = [count - 1, 0, count - 1][: 3 if count else 0]
+    np.testing.assert_array_equal(found[chosen], values[chosen])
+    for index in range(count):
+        np.testing.assert_array_equal(found[index], values[index])
+    if count:
+        np.testing.assert_array_equal(found[-1, :4, 2], values[-1, :4, 2])
+        with pytest.raises(IndexError):
+            found[count]
+    np.testing.assert_array_equal(opened["neutral"][...], bases)
+
+
+def test_the_same_pictures_give_the_same_bytes(tmp_path):
+    digests = set()
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.zarr", *edited(5, (16, 16)))
+        files = sorted((tmp_path / f"{name}.zarr").rglob("*"))
+        digests.add(tuple(path.read_bytes() for path in files if path.is_file()))
+    assert len(digests) == 1
+
+
+def test_a_changed_base_is_found_before_a_wrong_picture_is_shown(tmp_path):
+    write(tmp_path / "a.zarr", *edited(4, (16, 16)))
+    shard = next(
+        p for p in (tmp_path / "a.zarr/neutral").rglob("*") if p.is_file() and "c" in p.parts
+    )
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 3] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(store.StoreError):
+        store.open(tmp_path / "a.zarr")["images"][0]
+
+
+def test_pictures_without_what_they_need_are_refused(tmp_path):
+    values, bases, which = edited(4, (16, 16))
+    pictures = store.Images(values, "neutral", "photograph")
+    for others, match in (
+        ({"photograph": which}, "not the base"),
+        ({"neutral": store.Images(bases)}, "do not fit"),
+        ({"neutral": store.Images(bases[:, :8]), "photograph": which}, "do not fit"),
+        ({"neutral": bases, "photograph": which}, "not the base"),
+        ({"neutral": store.Images(bases), "photograph": which[:3]}, "do not fit"),
+        ({"neutral": store.Images(bases), "photograph": which.astype(float)}, "do not fit"),
+        ({"neutral": store.Images(bases), "photograph": which + 1}, "outside"),
+        ({"neutral": store.Images(bases), "photograph": which - 1}, "outside"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            store.write(tmp_path / "a.zarr", {"images": pictures, **others})
+        assert not (tmp_path / "a.zarr").exists()
+    for wrong in (values.astype(np.uint16), values[..., :2], values[0], values[:, :0]):
+        with pytest.raises(ValueError, match="expected"):
+            store.Images(wrong)

@@ -1,0 +1,199 @@
+"""Reading: the sha256 of every file of a build, on all cores, or that of a sample of them."""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from affect4d.audit.journal import Journal, State
+from affect4d.audit.lineage import Build
+from affect4d.store import Manifest, StoreError
+from affect4d.store.manifest import SUFFIX, File, check_digest, check_size
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_READ_BYTES = 2**20
+# Threads that wait for the disk leave the cores to those that compute.
+_THREADS_A_CORE, _TASKS_A_THREAD = 2, 16
+_LARGE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A choice that depends on names and `seed` alone: `count` of whatever there is."""
+
+    count: int
+    seed: str
+
+    def choose(self, names: Iterable[str]) -> set[str]:
+        """`count` of the names, spread evenly over the rooms (their first folders)."""
+        taken: dict[str, int] = {}
+        order = []
+        for name in sorted(names, key=self._rank):
+            room = name.split("/")[0]
+            taken[room] = taken.get(room, 0) + 1
+            order.append((taken[room], self._rank(name), name))
+        return {name for _, _, name in sorted(order)[: self.count]}
+
+    def number(self, name: str, below: int) -> int:
+        """A number in [0, below) that belongs to the name."""
+        return int.from_bytes(self._rank(name)[:8], "big") % below
+
+    def _rank(self, name: str) -> bytes:
+        return hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
+
+
+@dataclass
+class Digested:
+    """What reading has shown.
+
+    Attributes
+    ----------
+    problems : (manifest, file, what is wrong with it), sorted
+    inputs : the sha256 of each input that no manifest lists, and of each manifest; "" where it is
+        missing, None where it is there and no part of the sample
+    read : the size of the sample, where there is one
+    resumed, resumed_bytes : what an interrupted audit had read
+    """
+
+    problems: list[tuple[Manifest, File, str]] = field(default_factory=list)
+    inputs: dict[str, str | None] = field(default_factory=dict)
+    read: int = 0
+    resumed: int = 0
+    resumed_bytes: int = 0
+
+
+def digest_all(build: Build, sample: Sample | None) -> Digested:
+    """Hold every listed file against its manifest, and digest the inputs that no manifest lists.
+
+    With a sample, all other files are held to their size alone, and all other inputs to being
+    there.
+
+    Raises
+    ------
+    OSError
+        A file may not be read.
+    """
+    listed = [
+        (manifest, file, path)
+        for name, manifest in build.manifests.items()
+        for file, path in zip(manifest.files, build.listed(name), strict=True)
+    ]
+    inputs = _inputs(build)
+    found = Digested()
+    if sample:
+        outside = [name for name in inputs if not name.endswith(SUFFIX)]
+        chosen = sample.choose([*(path for _, _, path in listed), *outside])
+        left = [task for task in listed if task[2] not in chosen]
+        found.problems = [(m, file, p.what) for m, file, _ in left if (p := check_size(m, file))]
+        listed = [task for task in listed if task[2] in chosen]
+        unread = [name for name in outside if name not in chosen]
+        found.inputs = {n: None if (build.root / n).is_file() else "" for n in unread}
+        found.read = len(chosen)
+    total = sum(file.size for _, file, _ in listed)
+    bar = tqdm(total=total, unit="B", unit_scale=True, desc="audit", mininterval=1)
+    with bar, nullcontext() if sample else Journal(build.root) as journal:
+        reader = _Reader(found, bar, journal)
+        for (manifest, file, _), what in _in_parallel(reader.check, sorted(listed, key=_order)):
+            if what:
+                found.problems.append((manifest, file, what))
+        names = [name for name in inputs if name not in found.inputs]
+        found.inputs |= _in_parallel(lambda name: reader.find(build.root / name), names)
+        if journal:
+            journal.finish()
+    found.problems.sort(key=lambda problem: (problem[0].artifact, problem[1].path))
+    return found
+
+
+def _inputs(build: Build) -> list[str]:
+    """The inputs to be read: a listed file is held against its manifest anyway."""
+    names = {name for manifest in build.manifests.values() for name in manifest.inputs}
+    return sorted(name for name in names if name.endswith(SUFFIX) or name not in build.owners)
+
+
+def _order(task: tuple[Manifest, File, str]) -> tuple[int, str]:
+    """Large files first, so that no thread is left alone with one; then as folders hold them."""
+    _, file, path = task
+    return (-file.size if file.size >= _LARGE_BYTES else 0, path)
+
+
+def _in_parallel(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
+    """Each task with its result, in order; only as many wait as keep the threads busy."""
+    threads = _THREADS_A_CORE * len(os.sched_getaffinity(0))
+    waiting: deque[tuple[T, Future[R]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for task in tasks:
+                waiting.append((task, pool.submit(function, task)))
+                if len(waiting) == threads * _TASKS_A_THREAD:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Reader:
+    """Digests files in large reads; what an interrupted audit has read is not read again."""
+
+    def __init__(self, found: Digested, bar: tqdm, journal: Journal | None):
+        self._found, self._bar, self._journal, self._lock = found, bar, journal, Lock()
+
+    def check(self, task: tuple[Manifest, File, str]) -> str:
+        """What is wrong with a listed file, or nothing."""
+        manifest, file, _ = task
+        problem = check_digest(manifest, file, lambda path: self._digest(path, file.size))
+        return problem.what if problem else ""
+
+    def find(self, path: Path) -> str:
+        """The sha256 of an input, empty where it is missing."""
+        try:
+            return self._digest(path)
+        except StoreError:
+            return ""
+
+    def _digest(self, path: Path, listed: int = 0) -> str:
+        """The sha256 of a file; `listed` of its bytes are on the bar."""
+        try:
+            with path.open("rb", buffering=0) as file:
+                before = os.fstat(file.fileno())
+                known = self._journal.digest(path, before) if self._journal else None
+                if known:
+                    self._resume(listed)
+                    return known
+                sha256 = self._read(file, listed > 0)
+                after = os.fstat(file.fileno())
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise StoreError(path, "no such file", "build it first") from error
+        if self._journal and State.of(before) == State.of(after):
+            with self._lock:
+                self._journal.keep(path, after, sha256)
+        return sha256
+
+    def _read(self, file: FileIO, listed: bool) -> str:
+        sha256, buffer = hashlib.sha256(), bytearray(_READ_BYTES)
+        view = memoryview(buffer)
+        while size := file.readinto(buffer):
+            sha256.update(view[:size])
+            if listed:
+                with self._lock:
+                    self._bar.update(size)
+        return sha256.hexdigest()
+
+    def _resume(self, size: int) -> None:
+        with self._lock:
+            self._found.resumed += 1
+            self._found.resumed_bytes += size
+            self._bar.update(size)

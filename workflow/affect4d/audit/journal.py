@@ -1,0 +1,101 @@
+"""What an unfinished audit has verified, so that the next one goes on where it was stopped.
+
+The journal is no part of the results' truth: an entry counts only for a file that has not been
+touched since and whose manifest still asks for the very digest that was found, and only for a day.
+A finished audit deletes it, because bits that rot behind an unchanged time stamp are found by
+nothing but reading everything again.
+"""
+
+import fcntl
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple
+
+NAME = ".audit.journal"
+RESUMABLE_S = 24 * 3600.0
+
+
+class State(NamedTuple):
+    """What changes when a file's content does: size, both times (ns), inode."""
+
+    size: int
+    modified: int
+    changed: int
+    inode: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> "State":
+        """The state of a file."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+
+class Journal:
+    """Digests found by an audit of `root`; a context, and deleted by `finish` alone.
+
+    Where the results folder takes no journal (it is read-only, or another audit holds it), nothing
+    is kept and nothing resumed.
+    """
+
+    def __init__(self, root: Path):
+        self._path = root / NAME
+        self._file: IO[str] | None = None
+        self._found: dict[str, tuple[State, str]] = {}
+
+    def __enter__(self) -> "Journal":
+        with suppress(OSError):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(descriptor)
+                raise
+            self._file = open(descriptor, "r+", encoding="utf-8", errors="replace")  # noqa: PTH123
+            self._file.seek(0)
+            self._found = dict(filter(None, map(_parse, self._file)))
+            # a killed writer may have stopped in the middle of a line
+            self._file.write("\n")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file:
+            with suppress(OSError):
+                self._file.close()
+
+    def digest(self, path: Path, stat: os.stat_result) -> str | None:
+        """The sha256 found for `path` by an audit that was interrupted, if nothing touched it."""
+        state, sha256 = self._found.get(str(path), (None, None))
+        return sha256 if state == State.of(stat) else None
+
+    def keep(self, path: Path, stat: os.stat_result, sha256: str) -> None:
+        """Write down the digest of a file that was found in this state."""
+        if self._file:
+            line = json.dumps([str(path), *State.of(stat), sha256, time.time()])
+            # A full disk must not end an audit.
+            with suppress(OSError):
+                self._file.write(line + "\n")
+                self._file.flush()
+
+    def finish(self) -> None:
+        """Everything was read: the next audit begins anew."""
+        if self._file:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+
+def _parse(line: str) -> tuple[str, tuple[State, str]] | None:
+    """One entry; None where it is torn, or not of the last day by this machine's clock."""
+    try:
+        path, *state, sha256, when = json.loads(line)
+        recent = 0 <= time.time() - when <= RESUMABLE_S
+        return (str(path), (State(*state), str(sha256))) if recent else None
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,66 @@
+"""Orphans: files under the results folder that no manifest lists."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from affect4d.audit import journal
+from affect4d.audit.lineage import Build
+from affect4d.audit.verdict import Finding, Kind
+from affect4d.store import protocol
+from affect4d.store.manifest import SUFFIX
+
+# Written about the results, not part of them.
+_ASIDE = {"logs", "benchmarks", "audit.json", "report.html", journal.NAME}
+
+
+def find_orphans(build: Build) -> Iterator[Finding]:
+    """One finding a file within a store, else one a folder with unlisted files."""
+    loose: dict[str, list[str]] = {}
+    for name in _walk(build.root):
+        if name in build.owners or name.endswith(SUFFIX):
+            continue
+        folder = _store_of(name)
+        if folder is None:
+            loose.setdefault(Path(name).parent.as_posix(), []).append(name)
+            continue
+        manifest = folder.removesuffix(".zarr") + SUFFIX
+        if manifest in build.manifests:
+            artifact = build.manifests[manifest].artifact
+            yield Finding(Kind.DAMAGED, artifact, name, "is not part of this store")
+        elif manifest not in build.unreadable:
+            loose.setdefault(folder, []).append(name)
+    for folder, names in loose.items():
+        if folder.endswith(".zarr"):
+            artifact, what = folder.removesuffix(".zarr"), "this store has no manifest"
+            yield Finding(Kind.UNLISTED, artifact, folder, what)
+        else:
+            what = f"no manifest lists this file{_others(names)}"
+            remedy = "rebuild with snakemake what it belongs to, or delete it"
+            yield Finding(Kind.UNLISTED, folder, names[0], what, remedy)
+
+
+def _others(names: Iterable[str]) -> str:
+    count = len(list(names)) - 1
+    return f" ({count} more in this folder)" if count else ""
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Every file under the root but those written about the results, and temporaries."""
+    for parent, folders, files in os.walk(root):
+        if Path(parent) == root:
+            folders[:] = [name for name in folders if name not in _ASIDE]
+            files = [name for name in files if name not in _ASIDE]
+        folders[:] = sorted(name for name in folders if not protocol.is_temporary(Path(name)))
+        for name in sorted(files):
+            if not protocol.is_temporary(Path(name)):
+                yield Path(parent, name).relative_to(root).as_posix()
+
+
+def _store_of(name: str) -> str | None:
+    """The store within which a file lies, if it does."""
+    parts = Path(name).parts[:-1]
+    for depth, part in enumerate(parts, 1):
+        if part.endswith(".zarr"):
+            return Path(*parts[:depth]).as_posix()
+    return None
