@@ -344,17 +344,14 @@ def test_the_mean_is_that_of_all_frames_however_few_are_fitted(built, copied, mo
 def test_each_row_of_the_weights_belongs_to_its_frame(built):
     for path in (built / "blendshapes").glob("v*.zarr"):
         stored = store.open(path)
-        frames = dict(
-            zip(stored.attributes["frame_ids"], stored.attributes["sequences"], strict=True)
-        )
-        D = []
-        for frame_id in stored.attributes["fitted_frame_ids"]:
-            sequence = Sequence(built / f"registered/{frames[frame_id]}.zarr")
-            D.append(sequence.differences(sequence.rows([frame_id]), [0, 1]).ravel())
-        D = np.array(D, dtype=np.float64)
-        residual = D - stored["weights"][...] @ stored["components"][...].reshape(-1, D.shape[1])
-        mixed = D - stored["weights"][...][::-1] @ stored["components"][...].reshape(-1, D.shape[1])
-        assert np.linalg.norm(residual) < 0.5 * np.linalg.norm(mixed)
+        of = dict(zip(stored.attributes["frame_ids"], stored.attributes["sequences"], strict=True))
+        models = np.tensordot(stored["weights"][...], stored["components"][...], 1)
+        for row, frame_id in enumerate(stored.attributes["fitted_frame_ids"]):
+            sequence = Sequence(built / f"registered/{of[frame_id]}.zarr")
+            difference = sequence.differences(sequence.rows([frame_id]), [0, 1])
+            # Its weights are the best in the box, so no other frame's describe it better.
+            error = np.linalg.norm(models - difference, axis=(1, 2))
+            assert error[row] <= error.min() * 1.0001
 
 
 def test_the_number_of_reading_threads_changes_no_byte(built, copied):

@@ -68,9 +68,70 @@ def test_a_store_gives_back_any_of_its_pictures(tmp_path, count):
         np.testing.assert_array_equal(found[index], values[index])
     if count:
         np.testing.assert_array_equal(found[-1, :4, 2], values[-1, :4, 2])
+        np.testing.assert_array_equal(found[..., 1], values[..., 1])
         with pytest.raises(IndexError):
             found[count]
     np.testing.assert_array_equal(opened["neutral"][...], bases)
+
+
+class Sliced:
+    """Pictures that are never all in memory: only some rows at a time can be had."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.dtype, self.most = values, values.shape, values.dtype, 0
+
+    def __getitem__(self, rows):
+        found = self.values[rows]
+        self.most = max(self.most, len(found) if isinstance(rows, slice) else 1)
+        return found
+
+
+def test_pictures_are_taken_a_shard_at_a_time(tmp_path):
+    values, bases, which = edited(2 * images.CHUNKS + 3, (8, 9))
+    lazy = Sliced(values)
+    opened = write(tmp_path / "a.zarr", lazy, bases, which)
+    assert lazy.most == images.CHUNKS
+    np.testing.assert_array_equal(opened["images"][...], values)
+
+
+def test_many_bases_are_told_apart(tmp_path):
+    count = 40  # more than a reader keeps
+    bases = np.random.default_rng(0).integers(0, 256, (count, 5, 6, 3), np.uint8)
+    which = np.arange(count)
+    found = write(tmp_path / "a.zarr", bases[::-1].copy(), bases, which)["images"]
+    for index in [*which, *which[::-1]]:
+        np.testing.assert_array_equal(found[int(index)], bases[count - 1 - index])
+    chosen = np.random.default_rng(1).permutation(np.repeat(which, 2))
+    np.testing.assert_array_equal(found[chosen], bases[count - 1 - chosen])
+
+
+def test_grey_pictures_leave_two_planes_empty():
+    values, bases, which = edited(3, (16, 24))
+    grey, grey_bases = (pictures[..., :1].repeat(3, axis=-1) for pictures in (values, bases))
+    stored = images.encode(grey, grey_bases[which])
+    assert stored[:, 0].any() and not stored[:, 1:].any()
+
+
+def test_a_picture_that_reads_back_otherwise_is_not_committed(tmp_path, monkeypatch):
+    values, bases, which = edited(4, (16, 16))
+
+    def failing(values, bases, encode=images.encode):
+        return encode(values, bases) ^ (np.arange(16) == 7).astype(np.uint8)
+
+    monkeypatch.setattr(images, "encode", failing)
+    with pytest.raises(store.StoreError, match="read back differs"):
+        write(tmp_path / "a.zarr", values, bases, which)
+    assert not (tmp_path / "a.zarr").exists()
+
+
+@pytest.mark.parametrize("name, value", [("ENCODING", "something else"), ("VERSION", 99)])
+def test_pictures_of_a_newer_encoding_are_refused(tmp_path, monkeypatch, name, value):
+    pictures = edited(2, (16, 16))
+    with monkeypatch.context() as newer:
+        newer.setattr(images, name, value)
+        write(tmp_path / "a.zarr", *pictures)
+    with pytest.raises(store.StoreError, match="newer encoding"):
+        store.open(tmp_path / "a.zarr")["images"]
 
 
 def test_the_same_pictures_give_the_same_bytes(tmp_path):

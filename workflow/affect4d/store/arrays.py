@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from affect4d.store.groups import Store
 
+_BASES = 16  # pictures kept by a reader: 3 MB at 256 x 256
+
 
 class Array:
     """An array of a store; indexing it with NumPy's basic indices, or a list of rows, reads."""
@@ -116,28 +118,38 @@ class ImageArray(Array):
             raise StoreError(store.path, f"array {name} has a newer encoding", "update affect4d")
         count, planes, height, width = array.shape
         self.shape = (count, height, width, planes)
-        self._last: tuple[int, np.ndarray] | None = None
+        self._bases: dict[int, np.ndarray] = {}
 
     def __getitem__(self, key: Any) -> np.ndarray:
         key = key if isinstance(key, tuple) else (key,)
-        key = (slice(None),) if not key or key[0] is Ellipsis else key
+        if not key or key[0] is Ellipsis:
+            return self[:][key]
         rows = np.arange(len(self))[key[0]]
         if rows.ndim > 1:
             raise IndexError("pictures are chosen by one index, a slice, or a flat list")
         values: np.ndarray = np.empty((rows.size, *self.shape[1:]), np.uint8)
-        for place, row in enumerate(rows.ravel().tolist()):
-            stored = self._read(lambda row=row: np.asarray(self._zarr[row : row + 1]))
-            values[place] = images.decode(stored, self._base(row))[0]
+        for start in range(0, rows.size, images.CHUNKS):
+            part = rows.ravel()[start : start + images.CHUNKS]
+            bases = np.stack([self._base(number) for number in self._which[part].tolist()])
+            values[start : start + len(part)] = images.decode(self._stored(part), bases)
         return values.reshape(*rows.shape, *self.shape[1:])[(slice(None),) * rows.ndim + key[1:]]
+
+    def _stored(self, rows: np.ndarray) -> np.ndarray:
+        first, last = int(rows[0]), int(rows[-1])
+        if np.array_equal(rows, np.arange(first, last + 1)):
+            return self._read(lambda: np.asarray(self._zarr[first : last + 1]))
+        return super().__getitem__(rows)
 
     @cached_property
     def _which(self) -> np.ndarray:
         return self._store[self.attributes["which"]][...]
 
-    def _base(self, row: int) -> np.ndarray:
-        """The base of a picture, (1, H, W, 3); pictures of one face lie together."""
-        number = int(self._which[row])
-        if self._last is None or self._last[0] != number:
-            base = self._store[self.attributes["base"]][number : number + 1]
-            self._last = (number, base)
-        return self._last[1]
+    def _base(self, number: int) -> np.ndarray:
+        """The base (H, W, 3) of that number; the last few read are kept."""
+        base = self._bases.get(number)
+        if base is None:
+            base = self._store[self.attributes["base"]][number]
+            for old in list(self._bases)[: 1 - _BASES]:
+                self._bases.pop(old, None)
+            self._bases[number] = base
+        return base

@@ -135,7 +135,10 @@ class Store:
 
     def _array(self, name: str, array: "zarr.Array") -> "Array":
         kinds = {codec.ENCODING: VertexArray, images.ENCODING: ImageArray}
-        return kinds.get(str(array.attrs.get("encoding")), Array)(self, name, array)
+        encoding = array.attrs.get("encoding")
+        if encoding is not None and encoding not in kinds:
+            raise StoreError(self.path, f"array {name} has a newer encoding", "update affect4d")
+        return kinds.get(str(encoding), Array)(self, name, array)
 
 
 def _write_group(folder: Path, arrays: Mapping[str, Any], attributes: dict[str, Any]) -> None:
@@ -209,7 +212,8 @@ def _write_images(group: "zarr.Group", name: str, array: Images, bases: Any) -> 
     else:
         shape, attributes = (count, 3, height, width), images.describe(array)
         # Most of what is left is noise: its upper bits are few, its lower ones not worth a search.
-        compressor = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1)
+        # Beyond level 5 a picture takes 5 to 50 ms more, for 1 to 5 % of its bytes.
+        compressor = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle", typesize=1)
         target = _create(group, name, shape, np.uint8, 1, chunks, attributes, compressor)
     for start, stop in _blocks(count, chunks):
         values = np.asarray(array.values[start:stop])
