@@ -22,7 +22,7 @@ def race(folder, rounds, writers=2):
     """Let processes write a store and a folder, one the folder slowly, while another sweeps."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["zarr", "affect4d.store", "fault_writers"])
-    done, said = context.Event(), context.SimpleQueue()
+    done, said = context.Event(), context.Queue()
     sweeper = context.Process(target=_sweep, args=(folder, done))
     sweeper.start()
     slow = context.Process(target=_write_slowly, args=(folder, 1, done))
@@ -35,7 +35,7 @@ def race(folder, rounds, writers=2):
         process.start()
     outcome = Outcome()
     for _ in range(writers * rounds * (len(KINDS) - 1)):
-        what, value = said.get()
+        what, value = said.get(timeout=120)  # a writer that died says nothing
         getattr(outcome, what).append(value)
     for process in people:
         process.join()

@@ -132,6 +132,22 @@ def test_orphans_in_stores_unlisted_files_and_uncommitted_stores_are_found(resul
     }
 
 
+def test_what_looks_like_a_manifest_and_links_to_folders_are_orphans_too(results, tmp_path):
+    (results / "registered/s1.zarr/more.manifest.json").write_text("{}")
+    (results / "gallery/.hidden.manifest.json").write_text("{}")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (results / "more").symlink_to(elsewhere)
+    (results / "registered/s2.zarr/more").symlink_to(elsewhere)
+    found = {(p.kind.value, p.file) for p in audited(results).problems}
+    assert found == {
+        ("damaged", "registered/s1.zarr/more.manifest.json"),
+        ("unlisted", "gallery/.hidden.manifest.json"),
+        ("unlisted", "more"),
+        ("damaged", "registered/s2.zarr/more"),
+    }
+
+
 def test_logs_and_reports_are_no_part_of_the_results(results):
     for name in ("logs/a/b.log", "benchmarks/a.tsv", "audit.json", "report.html"):
         (results / name).parent.mkdir(parents=True, exist_ok=True)

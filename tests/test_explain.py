@@ -209,6 +209,7 @@ def test_a_name_of_two_kinds_lists_both(results, tmp_path):
     root = shutil.copytree(results, tmp_path / "results")
     path = root / "gallery/frames.parquet"
     pd.read_parquet(path).replace({"sequence": {"s1": "7"}}).to_parquet(path, index=False)
+    seal(root, "gallery/frames", [path], {})
     with pytest.raises(audit.AmbiguousName, match=r"class:v-0\.9_a\+0\.5, sequence:7"):
         audit.explain(root, "7")
     assert audit.explain(root, "sequence:7").record["kind"] == "sequence"
@@ -255,3 +256,28 @@ def test_the_command_line_explains_and_fails_with_one_line(results):
     assert done.exit_code == 0 and json.loads(done.stdout)["rule"] == "dataset"
     failed = CliRunner().invoke(app, ["explain", "nothing", "--results", str(results)])
     assert failed.exit_code == 1 and len(failed.stderr.strip().splitlines()) == 1
+
+
+def test_a_table_that_was_edited_is_not_explained(results, tmp_path):
+    copied = tmp_path / "results"
+    shutil.copytree(results, copied)
+    table = copied / "neutrals/photos/accepted.csv"
+    table.write_text(table.read_text().replace("bob", "rob"))
+    for name in ("photos-rob1", "photos-bob1", IMAGE):
+        done = CliRunner().invoke(app, ["explain", name, "--results", str(copied)])
+        assert done.exit_code == 1 and "has other content than was written" in done.output
+        assert len(done.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"image_id\n"])
+def test_a_damaged_table_ends_explain_in_one_line(results, tmp_path, content):
+    copied = tmp_path / "results"
+    shutil.copytree(results, copied)
+    for table in [*copied.rglob("*.csv"), *copied.rglob("*.parquet")]:
+        before = table.read_bytes()
+        table.write_bytes(content)
+        for name in (IMAGE, "nothing-of-this-name"):
+            done = CliRunner().invoke(app, ["explain", name, "--results", str(copied)])
+            assert done.exit_code in (0, 1), (table, name)
+            assert done.exception is None or isinstance(done.exception, SystemExit), (table, name)
+        table.write_bytes(before)

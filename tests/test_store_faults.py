@@ -57,13 +57,21 @@ def test_files_that_may_not_grow_are_explained_where_nothing_can_be_mounted(tmp_
         fault_disks.assert_left_whole(tmp_path, name, "")
 
 
-@pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("function", ["rename", "replace", "fsync", "open", "mkdir"])
+@pytest.mark.parametrize(
+    "name, function",
+    [
+        (name, function)
+        for name in KINDS
+        for function in ("rename", "replace", "fsync", "open", "mkdir")
+        # what a writer of this kind never calls
+        if (name, function) not in {("table", "rename"), ("table", "mkdir"), ("folder", "replace")}
+    ],
+)
 def test_whichever_call_a_full_disk_refuses_the_commit_is_whole_or_undone(
     tmp_path, monkeypatch, name, function
 ):
     said = fault_disks.fail_each(monkeypatch, tmp_path, name, function, errno.ENOSPC)
-    assert all("the disk is full" in line for line in said)
+    assert said and all("the disk is full" in line for line in said)
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -174,3 +174,16 @@ def test_pictures_without_what_they_need_are_refused(tmp_path):
     for wrong in (values.astype(np.uint16), values[..., :2], values[0], values[:, :0]):
         with pytest.raises(ValueError, match="expected"):
             store.Images(wrong)
+
+
+def test_two_large_shards_of_one_size_cannot_be_exchanged(tmp_path):
+    rng = np.random.default_rng(4)
+    values = rng.integers(0, 256, (1 + 2 * images.CHUNKS, 90, 90, 3), np.uint8)
+    write(tmp_path / "a.zarr", values[1:], values[:1], np.zeros(len(values) - 1, int))
+    one, other = sorted(p for p in (tmp_path / "a.zarr/images/c").rglob("*") if p.is_file())
+    assert one.stat().st_size == other.stat().st_size > 2**20
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    with pytest.raises(store.StoreError, match="sha256"):
+        store.open(tmp_path / "a.zarr")["images"][0]

@@ -210,6 +210,8 @@ def explain(
         explanation = room.explain(results, name)
     except (room.UnknownName, room.AmbiguousName, StoreError) as error:
         _fail(error, 1)
+    except (OSError, ValueError, KeyError) as error:
+        _fail(f"{results} cannot be read ({error}); run `affect4d audit`", 1)
     typer.echo(json.dumps(explanation.record, indent=1) if as_json else explanation.text())
 
 

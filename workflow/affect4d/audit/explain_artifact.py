@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -214,20 +213,20 @@ def _content(build: Build, name: str, manifest: Manifest) -> dict[str, Any]:
             ],
             "attributes": sorted(opened.attributes),
         }
-    tables = [table for f in manifest.files if (table := _table(build, manifest.locate(f)))]
+    names = build.listed(manifest.artifact + SUFFIX)
+    tables = [table for name in names if (table := _table(build, name))]
     return {"tables": tables} if tables else {}
 
 
-def _table(build: Build, path: Path) -> dict[str, Any] | None:
+def _table(build: Build, name: str) -> dict[str, Any] | None:
     """Rows and columns of a Parquet or CSV file."""
-    if not path.is_file():
+    path = build.trusted(name) if name.endswith((".parquet", ".csv")) else None
+    if path is None:
         return None
     if path.suffix == ".parquet":
         metadata = pq.ParquetFile(path)
         rows, columns = metadata.metadata.num_rows, metadata.schema_arrow.names
-    elif path.suffix == ".csv":
+    else:
         table = pd.read_csv(path, dtype=str)
         rows, columns = len(table), list(table.columns)
-    else:
-        return None
-    return {"file": build.relative(path), "rows": rows, "columns": columns}
+    return {"file": name, "rows": rows, "columns": columns}

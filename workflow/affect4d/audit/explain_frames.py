@@ -110,10 +110,8 @@ def quarantined(build: Build, item: str) -> dict[str, Any]:
 
 def _rows(build: Build, table: str, column: str, value: Any) -> list[dict[str, Any]]:
     """The rows of a Parquet table in which `column` is `value`; none where it is not there."""
-    path = build.root / table
-    if not path.is_file():
-        return []
-    if column not in pq.read_schema(path).names:
+    path = build.trusted(table)
+    if path is None or column not in pq.read_schema(path).names:
         return []
     return pd.read_parquet(path, filters=[(column, "==", value)]).to_dict("records")
 
@@ -124,8 +122,8 @@ def _quarantine(build: Build, items: set[str]) -> list[dict[str, str]]:
 
 
 def _class_names(build: Build) -> dict[int, str]:
-    path = build.root / "affectspace/classes.parquet"
-    table = pd.read_parquet(path)
+    path = build.trusted("affectspace/classes.parquet")
+    table = pd.DataFrame() if path is None else pd.read_parquet(path)
     if "name" not in table:
         return {}
     return dict(zip(table["class"].astype(int), table["name"], strict=True))

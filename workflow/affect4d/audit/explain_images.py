@@ -9,7 +9,7 @@ from affect4d import store
 from affect4d.audit.explain_artifact import manifest_named, named, plain, steps
 from affect4d.audit.explain_names import Names, neutral_tables, quarantine_rows
 from affect4d.audit.lineage import Build
-from affect4d.store import Store
+from affect4d.store import Store, StoreError
 from affect4d.store.manifest import SUFFIX
 
 _FRAME_COLUMNS = (
@@ -95,12 +95,19 @@ def frames_of(build: Build, frame_ids: list[str]) -> list[dict]:
     if not frame_ids:
         return []
     table = pd.read_parquet(
-        build.root / "gallery" / "frames.parquet",
+        _table(build, "gallery/frames.parquet"),
         columns=list(_FRAME_COLUMNS),
         filters=[("frame_id", "in", frame_ids)],
     )
     table = table.set_index("frame_id", drop=False).loc[frame_ids]
     return [plain(row) for row in table.to_dict("records")]
+
+
+def _table(build: Build, name: str) -> Path:
+    path = build.trusted(name)
+    if path is None:
+        raise StoreError(build.root / name, "is missing", "run `affect4d audit`")
+    return path
 
 
 def frames_folder(build: Build) -> Path:
@@ -134,7 +141,7 @@ def _class(index: int, name: str, kept: dict) -> dict:
 
 def _source(build: Build, database: str, photograph: dict) -> dict:
     """The neutral image: its copy in the build, and the file in the database it was copied from."""
-    accepted = pd.read_csv(build.root / "neutrals" / database / "accepted.csv", dtype=str)
+    accepted = pd.read_csv(_table(build, f"neutrals/{database}/accepted.csv"), dtype=str)
     row = accepted.set_index("image_id").loc[photograph["image_id"]]
     return {"database": database, **photograph, **plain(row.to_dict())}
 

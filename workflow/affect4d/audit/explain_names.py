@@ -136,8 +136,8 @@ class Names:
     @cached_property
     def classes(self) -> dict[str, int]:
         """Class name -> index."""
-        path = self.build.root / "affectspace/classes.parquet"
-        if not path.is_file():
+        path = self.build.trusted("affectspace/classes.parquet")
+        if path is None:
             return {}
         table = pq.read_table(path).to_pandas()
         if "name" not in table:
@@ -179,15 +179,15 @@ class Names:
         return text.removeprefix(f"{self.build.root.name}/")
 
     def _in_gallery(self, column: str, text: str) -> bool:
-        path = self.build.root / "gallery/frames.parquet"
-        if not path.is_file():
+        path = self.build.trusted("gallery/frames.parquet")
+        if path is None:
             return False
         found = pq.read_table(path, columns=[column], filters=[(column, "==", text)])
         return found.num_rows > 0
 
     def _gallery_ids(self, column: str) -> Iterable[str]:
-        path = self.build.root / "gallery/frames.parquet"
-        if not path.is_file():
+        path = self.build.trusted("gallery/frames.parquet")
+        if path is None:
             return []
         return pq.read_table(path, columns=[column])[column].unique().to_pylist()
 
@@ -202,13 +202,10 @@ class Names:
 
 def neutral_tables(build: Build, database: str) -> list[pd.DataFrame]:
     """The tables of a database's neutral images: all candidates, then those accepted."""
-    folder = build.root / "neutrals" / database
-    tables = []
-    if (folder / "candidates.parquet").is_file():
-        tables.append(pd.read_parquet(folder / "candidates.parquet"))
-    if (folder / "accepted.csv").is_file():
-        tables.append(pd.read_csv(folder / "accepted.csv", dtype=str))
-    return tables
+    candidates = build.trusted(f"neutrals/{database}/candidates.parquet")
+    accepted = build.trusted(f"neutrals/{database}/accepted.csv")
+    tables = [] if candidates is None else [pd.read_parquet(candidates)]
+    return tables if accepted is None else [*tables, pd.read_csv(accepted, dtype=str)]
 
 
 def quarantine_rows(build: Build) -> list[dict[str, str]]:
@@ -217,8 +214,9 @@ def quarantine_rows(build: Build) -> list[dict[str, str]]:
     for name in sorted(build.owners):
         path = Path(name)
         quarantine = path.name.endswith("quarantine.csv") or path.parent.name == "quarantine"
-        if quarantine and path.suffix == ".csv" and (build.root / name).is_file():
-            table = pd.read_csv(build.root / name, dtype=str, keep_default_na=False)
+        found = build.trusted(name) if quarantine and path.suffix == ".csv" else None
+        if found is not None:
+            table = pd.read_csv(found, dtype=str, keep_default_na=False)
             rows += [
                 {"item": row.pop("item", ""), **row, "table": name}
                 for row in table.to_dict("records")

@@ -49,6 +49,30 @@ class Build:
             for path, file in zip(self.listed(name), manifest.files, strict=True)
         }
 
+    def trusted(self, name: str) -> Path | None:
+        """Where a listed file lies, held against its manifest; None where there is none.
+
+        Raises
+        ------
+        StoreError
+            It is not what was written, or no manifest lists it.
+        """
+        path = self.root / name
+        if path not in self._held:
+            if not path.is_file():
+                return None
+            if name not in self.owners:
+                raise StoreError(path, "no manifest lists this file", "run `affect4d audit`")
+            if store.digest(path) != self.owners[name][1]:
+                raise StoreError(path, "has other content than was written (sha256)", REBUILD)
+            self._held.add(path)
+        return path
+
+    @cached_property
+    def _held(self) -> set[Path]:
+        """The files that were held against their manifest already."""
+        return set()
+
     def ancestors(self, name: str) -> list[str]:
         """The manifests on which `name` rests, itself first, each once."""
         found, queue = {name: None}, [name]

@@ -18,7 +18,7 @@ def find_orphans(build: Build) -> Iterator[Finding]:
     """One finding a file within a store, else one a folder with unlisted files."""
     loose: dict[str, list[str]] = {}
     for name in _walk(build.root):
-        if name in build.owners or name.endswith(SUFFIX):
+        if name in build.owners or name in build.manifests or name in build.unreadable:
             continue
         folder = _store_of(name)
         if folder is None:
@@ -46,13 +46,17 @@ def _others(names: Iterable[str]) -> str:
 
 
 def _walk(root: Path) -> Iterator[str]:
-    """Every file under the root but those written about the results, and temporaries."""
+    """Every file under the root but those written about the results, and temporaries.
+
+    A link to a folder counts as a file, for nothing looks behind it.
+    """
     for parent, folders, files in os.walk(root):
         if Path(parent) == root:
             folders[:] = [name for name in folders if name not in _ASIDE]
             files = [name for name in files if name not in _ASIDE]
         folders[:] = sorted(name for name in folders if not protocol.is_temporary(Path(name)))
-        for name in sorted(files):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in sorted([*files, *links]):
             if not protocol.is_temporary(Path(name)):
                 yield Path(parent, name).relative_to(root).as_posix()
 

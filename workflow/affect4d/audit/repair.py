@@ -52,7 +52,8 @@ def _files(build: Build, name: str) -> list[str]:
         return [folder]
     manifest = build.manifests.get(name)
     listed = [build.relative(manifest.locate(file)) for file in manifest.files] if manifest else []
-    return [file for file in listed if not file.endswith(SUFFIX)]
+    # a file, never a folder: other artifacts may lie in it
+    return [f for f in listed if not f.endswith(SUFFIX) and not (build.root / f).is_dir()]
 
 
 def _remove(root: Path, name: str) -> bool:

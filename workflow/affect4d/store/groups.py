@@ -7,6 +7,7 @@ bits into other numbers without a word.
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 16 * 2**20
 # A shard is written whole, and is what a writer holds in memory: chunks of one array.
 _SHARD_CHUNKS, _SHARD_FRAMES = 4, 64
-# Up to here two files may well be of one size, as two columns of labels are: readers digest them.
+# Up to here two files may well be of one size, as two columns of labels are: readers digest them,
+# and larger ones where two of a store are of one size.
 _SMALL_BYTES = 2**20
 
 
@@ -95,6 +97,7 @@ class Store:
         group = zarr.open_group(path, mode="r", zarr_format=3)
         self.attributes: dict[str, Any] = dict(group.attrs)
         self._digested: set[str] = set()
+        self._sizes = Counter(file.size for file in self.manifest.files)
         listed = {file.path for file in self.manifest.files}
         self._arrays = {
             name: self._array(name, array)
@@ -116,7 +119,9 @@ class Store:
         return list(self._arrays)
 
     def check(self, name: str) -> None:
-        """Hold the files of an array against the manifest: sizes, and small ones' sha256 once.
+        """Hold the files of an array against the manifest: sizes, and sha256 once where it may lie.
+
+        That is in small files, and in those that share their size with another of the store.
 
         Raises
         ------
@@ -126,10 +131,11 @@ class Store:
         for file in self.manifest.files:
             if not file.path.startswith(f"{self.path.name}/{name}/"):
                 continue
-            small = file.size <= _SMALL_BYTES and file.path not in self._digested
+            alike = file.size <= _SMALL_BYTES or self._sizes[file.size] > 1
+            check = alike and file.path not in self._digested
             _raise(
                 self.path,
-                (manifest.check_digest if small else manifest.check_size)(self.manifest, file),
+                (manifest.check_digest if check else manifest.check_size)(self.manifest, file),
             )
             self._digested.add(file.path)
 

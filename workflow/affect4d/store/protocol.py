@@ -118,7 +118,7 @@ def temporary(path: Path) -> Iterator[Path]:
         Another writer holds the lock, or the disk refuses: it is full, read-only, broken.
     """
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         with lock(path):
             for stale in _temporaries_of(path):
                 remove(stale)
@@ -127,6 +127,14 @@ def temporary(path: Path) -> Iterator[Path]:
                 yield unfinished
             finally:
                 _clear(unfinished)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder with all above it, each flushed into the one that holds it."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        fsync(path.parent)
 
 
 def temporary_name(path: Path) -> Path:
