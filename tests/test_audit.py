@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from small_results import build_results
 
 from affect4d import audit, store
+from affect4d.store import protocol
 
 IMAGE = "photos-ann1-v-0.9_a+0.5"
 
@@ -327,3 +328,21 @@ def test_what_was_invalidated_is_missed_until_it_is_rebuilt(results):
     assert audit.invalidate(results, audited(results))
     assert not shard.exists()
     assert "dataset.manifest.json" in audited(results).text() and audited(results).exit_code == 1
+
+
+def test_what_was_built_anew_since_the_audit_or_is_being_written_is_kept(results, caplog):
+    shard = results / "registered/s1.zarr/vertices/c/0/0/0"
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1])
+    verdict = audited(results)
+    with protocol.lock(results / "registered/s1.zarr"):
+        deleted = audit.invalidate(results, verdict)
+    assert shard.exists() and "is being written by process" in caplog.text
+    assert "registered/s1.manifest.json" not in deleted
+    shard.write_bytes(content)
+    path = results / "registered/s1.manifest.json"
+    kept = store.read_manifest(path)
+    provenance = store.Provenance(results, "registered", "s1", [], {"built": "anew"}, "c")
+    store.record(path, [kept.locate(file) for file in kept.files], provenance)
+    assert not any("s1" in name for name in audit.invalidate(results, verdict))
+    assert path.exists() and "registered/s1 was built anew since the audit" in caplog.text

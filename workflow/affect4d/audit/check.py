@@ -81,7 +81,10 @@ def _look(build: Build, sample: Sample | None, threads: int) -> Verdict:
     listed = [file for manifest in build.manifests.values() for file in manifest.files]
     return Verdict(
         artifacts=len(build.manifests) + len(build.unreadable),
-        known=tuple(sorted({*build.manifests, *build.unreadable, *_known(build.root)})),
+        known={
+            **dict.fromkeys(_known(build.root), ""),
+            **{name: build.seal(name) for name in (*build.manifests, *build.unreadable)},
+        },
         files=len(listed),
         bytes=sum(file.size for file in listed),
         problems=tuple(problems),

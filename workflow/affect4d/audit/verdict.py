@@ -44,7 +44,8 @@ class Verdict:
     Attributes
     ----------
     artifacts, files, bytes : how much there is
-    known : every artifact, so that a later audit misses one that is gone altogether
+    known : the digest of every artifact's manifest, so that a later audit misses one that is gone
+        altogether, and `invalidate` keeps what was built anew since
     problems : what makes the build not whole
     notes : what is in the way of nothing, such as leftovers of killed jobs
     error : why the audit could not look; empty where it could
@@ -52,7 +53,7 @@ class Verdict:
     """
 
     artifacts: int = 0
-    known: tuple[str, ...] = ()
+    known: dict[str, str] = field(default_factory=dict)
     files: int = 0
     bytes: int = 0
     problems: tuple[Finding, ...] = ()

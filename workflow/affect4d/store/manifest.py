@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from affect4d.store import protocol
 from affect4d.store.protocol import StoreError
@@ -25,6 +26,7 @@ SUFFIX = ".manifest.json"
 FORMAT = "affect4d-manifest-1"
 REBUILD = "run `affect4d audit --invalidate`, then snakemake"
 # A bad sector, a folder in a file's place, a name that leads nowhere: damage, not a lack of rights.
+_NAME_BYTES, _PATH_BYTES = 255, 4000
 _UNREADABLE = (errno.EIO, errno.EISDIR, errno.ELOOP)
 
 # The packages whose version can change an artifact's bytes.
@@ -97,11 +99,15 @@ class File:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest read from `path`; without a provenance, `rule` to `versions` are empty."""
+    """A manifest read from `path`; without a provenance, `rule` to `versions` are empty.
+
+    `digest` is its own, which covers all the rest.
+    """
 
     path: Path
     artifact: str
     files: tuple[File, ...]
+    digest: str
     rule: str = ""
     item: str = ""
     fingerprint: str = ""
@@ -201,7 +207,9 @@ def replacing(folder: Path, provenance: Provenance | None) -> Iterator[Path]:
 
     All that needs space is flushed before the old manifest gives way, then the old data; the new
     data get their name, then the new manifest. At no moment does a manifest stand beside data that
-    are not its own, and what fails leaves the old ones as they were.
+    are not its own. An exception brings the old ones back; who is killed between these renames, or
+    meets a disk that takes none back, leaves no manifest, and the next run builds the artifact
+    anew.
     """
     folder = Path(folder)
     path = manifest_of(folder)
@@ -255,14 +263,16 @@ def read_manifest(path: Path) -> Manifest:
         raise StoreError(path, f"cannot be read ({error.strerror})", REBUILD) from error
     try:
         content = json.loads(raw)
-        recorded = content.pop("digest")
+        recorded = content["digest"]
+        _check_types(content)
+        del content["digest"]
         whole = content.pop("format") == FORMAT
         sealed = canonical({"format": FORMAT, **content})
         whole &= hashlib.sha256(sealed).hexdigest() == recorded
         whole &= canonical({"format": FORMAT, "digest": recorded, **content}) == raw
         if whole:
             files = tuple(File(**entry) for entry in content.pop("files"))
-            manifest = Manifest(path=path, files=files, **content)
+            manifest = Manifest(path=path, files=files, digest=recorded, **content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(path, "the manifest cannot be read", REBUILD) from error
     if not whole:
@@ -270,6 +280,39 @@ def read_manifest(path: Path) -> Manifest:
     if not _is_at_home(manifest):
         raise StoreError(path, f"is the manifest of {manifest.artifact}", REBUILD)
     return manifest
+
+
+def _check_types(content: dict) -> None:
+    """Raise TypeError where a value is not of its type, ValueError for a name no file can have.
+
+    A digest says that a manifest is what somebody wrote, not that it was this package.
+    """
+    for name in ("artifact", "digest", "rule", "item", "fingerprint", "code"):
+        _check_type(content.get(name, ""), str)
+    for name in ("inputs", "versions"):
+        for key, value in _check_type(content.get(name, {}), dict).items():
+            _check_type(value, str)
+            if name == "inputs":
+                _check_name(key)
+    _check_type(content.get("settings", {}), dict)
+    _check_name(content["artifact"] + SUFFIX)
+    for file in _check_type(content["files"], list):
+        _check_name(_check_type(file["path"], str))
+        _check_type(file["sha256"], str)
+        if isinstance(file["size"], bool) or _check_type(file["size"], int) < 0:
+            raise ValueError("no size")
+
+
+def _check_type(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
+def _check_name(name: str) -> None:
+    parts = [len(part.encode()) for part in name.split("/")]
+    if not name or "\0" in name or max(parts) > _NAME_BYTES or sum(parts) > _PATH_BYTES:
+        raise ValueError(f"{name!r} is no file's name")
 
 
 def _is_at_home(manifest: Manifest) -> bool:
@@ -338,15 +381,22 @@ def verify(path: Path) -> list[str]:
     except StoreError as error:
         return [str(error)]
     problems = [problem for file in manifest.files if (problem := check_digest(manifest, file))]
-    folder = Path(path)
-    if not folder.is_dir():
-        folder = folder.with_name(folder.name.removesuffix(SUFFIX) + ".zarr")
-    if folder.is_dir():
-        problems += [
-            Problem(manifest.artifact, str(extra), "is not listed in the manifest")
-            for extra in unlisted(folder, manifest)
-        ]
+    problems += [
+        Problem(manifest.artifact, str(extra), "is not listed in the manifest")
+        for folder in _own_folders(manifest, Path(path))
+        for extra in unlisted(folder, manifest)
+    ]
     return [str(problem) for problem in problems]
+
+
+def _own_folders(manifest: Manifest, path: Path) -> list[Path]:
+    """The folders that belong to an artifact alone: a store, or one that bears its name."""
+    if path.is_dir():
+        return [path]
+    name = manifest.path.name.removesuffix(SUFFIX)
+    store, folder = (manifest.path.with_name(f"{name}{end}") for end in (".zarr", ""))
+    listed = any(file.path.startswith(f"{name}/") for file in manifest.files)
+    return [own for own, owned in ((store, True), (folder, listed)) if owned and own.is_dir()]
 
 
 def _folders(every: list[Path], files: list[Path]) -> list[Path]:
