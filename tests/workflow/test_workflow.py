@@ -9,7 +9,6 @@ import subprocess
 import numpy as np
 import pandas as pd
 from PIL import Image
-from workflow_tree import Tree
 
 from affect4d.audit import audit, explain
 from affect4d.formats.images import read_image
