@@ -59,7 +59,7 @@ def test_current_means_same_inputs_settings_code_and_files(build, monkeypatch):
     assert store.is_current(path, provenance())
     for change in ({"settings": {"size": 4}}, {"code": "c1"}, {"item": "y"}, {"inputs": []}):
         assert not store.is_current(path, provenance(**change))
-    monkeypatch.setattr(store.manifest, "versions", lambda: {"numpy": "0"})
+    monkeypatch.setattr(store.commit, "versions", lambda: {"numpy": "0"})
     assert not store.is_current(path, provenance())
 
 

@@ -17,7 +17,8 @@ from tqdm import tqdm
 from affect4d.audit.journal import Journal, State
 from affect4d.audit.lineage import Build
 from affect4d.store import Manifest, StoreError
-from affect4d.store.manifest import SUFFIX, File, check_digest, check_size
+from affect4d.store.checks import check_digest, check_size
+from affect4d.store.manifest import SUFFIX, File
 
 T = TypeVar("T")
 R = TypeVar("R")
