@@ -321,7 +321,7 @@ def test_schemas_take_their_columns_from_the_rooms():
     assert named["dataset/data/*.parquet"].column("quality_yaw") is not None
     assert named["dataset/data/*.parquet"].column("colour") is None
     assert set(MEASURES) < set(named["validation/table1.csv"].columns)
-    assert named["validation/split.csv"].columns["part"].among == (TRAIN, TEST)
+    assert named["validation/split.csv"].columns["set"].among == (TRAIN, TEST)
 
 
 ROW = st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 3))

@@ -55,7 +55,7 @@ def test_the_dataset_has_labelled_images_of_real_photographs_and_their_checksums
 def test_splits_are_by_subject_everywhere(built):
     assert (dataset(built).groupby("subject")["split"].nunique() == 1).all()
     split = pd.read_csv(built.results / "validation" / "split.csv")
-    assert split["subject"].is_unique and set(split["part"]) == {"train", "test"}
+    assert split["subject"].is_unique and set(split["set"]) == {"train", "test"}
 
 
 def test_a_second_run_has_nothing_to_do(built):

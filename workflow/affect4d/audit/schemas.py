@@ -109,7 +109,7 @@ _CLASS = Column("int64", low=-1)
 
 # The room of validation states these too; to import it takes seconds.
 _MEASURES = tuple(f"{measure}_{axis}" for measure in ("ccc", "mse") for axis in _AXES)
-_PARTS = ("train", "test")
+_SETS = ("train", "test")
 
 _FRAMES, _USED, _CLASSES = (
     "gallery/frames.parquet",
@@ -207,7 +207,7 @@ TABLES = (
         "validation/split.csv",
         {
             "subject": Column("string", of=f"{_FRAMES}:subject"),
-            "part": Column("string", among=_PARTS),
+            "set": Column("string", among=_SETS),
             "frames": _COUNT,
         },
         key="subject",

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import NonNegativeFloat, PositiveFloat
+
 from affect4d.config.base import Section, field
 
 
@@ -31,14 +33,19 @@ class Settings(Section):
     test_share: float = field(0.25, "1", "Share of the subjects held out.", gt=0, lt=1)
     folds: int = field(4, "folds", "Folds over training subjects in the search.", ge=2)
     search_frames: int = field(
-        2000, "frames", "Training frames at most on which the search fits and scores.", ge=50
+        20_000,
+        "frames",
+        "Training frames at most on which the search runs, as many of each subject.",
+        ge=50,
     )
-    gammas: list[float] = field(
+    gammas: list[PositiveFloat] = field(
         [0.1, 0.3, 1.0], "1", "Candidate gammas of the RBF kernel.", min_length=1
     )
-    costs: list[float] = field([0.1, 1.0], "1", "Candidate costs C.", min_length=1)
-    epsilons: list[float] = field([0.1], "1", "Candidate widths of the tube.", min_length=1)
+    costs: list[PositiveFloat] = field([0.1, 1.0, 10.0], "1", "Candidate costs C.", min_length=1)
+    epsilons: list[NonNegativeFloat] = field(
+        [0.05, 0.1, 0.2], "1", "Candidate half widths of the tube.", min_length=1
+    )
     regressor: Literal["auto", "exact", "nystroem"] = field(
         "auto", "1", "Support vector regression: exact up to 10,000 frames, else Nystroem, if auto."
     )
-    bootstrap: int = field(1000, "resamples", "Resamples of the test subjects.", ge=0)
+    bootstrap: int = field(10_000, "resamples", "Resamples of the test subjects.", ge=0)

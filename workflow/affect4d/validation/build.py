@@ -57,7 +57,7 @@ def build_validation(root, template, settings, blendshapes, seed, quarantine):
     except BadInput as problem:  # the rest of the build does not depend on this proof
         quarantine.add("table1", problem)
         table = unmeasured(settings.components, problem.rule)
-        split = parts = pd.DataFrame(columns=["subject", "part", "frames"])
+        split = parts = pd.DataFrame(columns=["subject", "set", "frames"])
     writers = {
         "table1.csv": lambda path: table.to_csv(path, index=False, float_format="%.6f"),
         "split.csv": lambda path: parts.to_csv(path, index=False),

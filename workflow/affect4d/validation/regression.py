@@ -1,18 +1,17 @@
-"""From blendshape weights to valence and arousal: scaler, CCA, RBF regression, all leak-free."""
+"""From blendshape weights to valence and arousal: CCA, then RBF regression, all leak-free."""
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
-from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
+from affect4d.formats.quarantine import BadInput
 from affect4d.validation.cca import LinearCCA
 from affect4d.validation.metrics import bootstrap, ccc, mse
+from affect4d.validation.search import search
 from affect4d.validation.svr import KernelSVR
 
 AXES = "valence", "arousal"
+LABELS = "affectspace/frames.parquet"
 
 
 @dataclass(frozen=True)
@@ -38,29 +37,52 @@ class Frames:
 
 
 class Regression:
-    """CCA to two variates, then one support vector machine an axis.
+    """CCA to two variates, then one support vector machine an axis (paper, section 4.1).
 
-    Everything is fitted on the frames given to `fit`: the scaler, the projections, and the kernel
-    width, cost and tube, which GroupKFold over subjects chooses an axis by the mean CCC.
+    Everything is fitted on the frames given to `fit`: the projections, and the kernel's width, cost
+    and tube, which GroupKFold over subjects chooses an axis.
 
     Parameters
     ----------
     settings : config.validation.Settings
-    rng : numpy.random.Generator
-        Chooses the frames the search runs on.
+
+    Attributes
+    ----------
+    parameters_ : list of Parameters, one an axis
+    variates_ : LinearCCA
+    machines_ : list of KernelSVR, one an axis
     """
 
-    def __init__(self, settings, rng):
-        self.settings, self.rng = settings, rng
+    def __init__(self, settings):
+        self.settings = settings
 
     def fit(self, frames):
-        """Choose the parameters and fit both machines on all of `frames`."""
-        parameters = self._search(frames)
-        self.variates_ = _variates(frames)
+        """Choose the parameters and fit both machines on all of `frames`.
+
+        Raises
+        ------
+        BadInput
+            There are no more frames than components, a weight or label is not finite, or an axis
+            is constant.
+        """
+        _check(frames, "training")
+        if len(frames) <= frames.features.shape[1]:
+            raise BadInput(
+                LABELS,
+                f"{len(frames)} training frames do not outnumber {frames.features.shape[1]} "
+                "components",
+                "annotate more frames, or ask for fewer components",
+            )
+        self.parameters_ = search(frames, self.settings)
+        self.variates_ = LinearCCA(min(2, frames.features.shape[1])).fit(
+            frames.features, frames.labels
+        )
         X = self.variates_.transform(frames.features)
         self.machines_ = [
-            self._machine(parameters[axis]).fit(X, frames.labels[:, axis])
-            for axis in range(len(AXES))
+            KernelSVR(self.settings.regressor, C=cost, epsilon=epsilon, gamma=gamma).fit(X, labels)
+            for (gamma, cost, epsilon), labels in zip(
+                self.parameters_, frames.labels.T, strict=True
+            )
         ]
         return self
 
@@ -68,35 +90,6 @@ class Regression:
         """Valence and arousal (n, 2)."""
         X = self.variates_.transform(features)
         return np.stack([machine.predict(X) for machine in self.machines_], axis=1)
-
-    def _machine(self, parameters):
-        gamma, cost, epsilon = parameters
-        return KernelSVR(self.settings.regressor, C=cost, epsilon=epsilon, gamma=gamma)
-
-    def _search(self, frames):
-        """The best (gamma, C, epsilon) of each axis."""
-        grid = list(product(self.settings.gammas, self.settings.costs, self.settings.epsilons))
-        folds = min(self.settings.folds, len(np.unique(frames.subjects)))
-        if len(grid) == 1 or folds < 2:
-            return [grid[0]] * len(AXES)
-        if len(frames) > self.settings.search_frames:
-            frames = frames[
-                np.sort(self.rng.choice(len(frames), self.settings.search_frames, replace=False))
-            ]
-        score = np.zeros((len(AXES), len(grid)))
-        for train, held in GroupKFold(folds).split(frames.features, groups=frames.subjects):
-            variates = _variates(frames[train])
-            X, X_held = (variates.transform(frames.features[part]) for part in (train, held))
-            for column, parameters in enumerate(grid):
-                for axis in range(len(AXES)):
-                    machine = self._machine(parameters).fit(X, frames.labels[train, axis])
-                    found = ccc(frames.labels[held, axis], machine.predict(X_held))
-                    score[axis, column] += np.nan_to_num(found)
-        return [grid[best] for best in score.argmax(1)]
-
-
-def _variates(frames):
-    return make_pipeline(StandardScaler(), LinearCCA(2)).fit(frames.features, frames.labels)
 
 
 def evaluate(train, test, settings, rng):
@@ -117,12 +110,16 @@ def evaluate(train, test, settings, rng):
     Raises
     ------
     ValueError
-        A subject is in both parts.
+        A subject is in both sets.
+    BadInput
+        A set is empty, has a weight or label that is not finite, or a constant axis; or there are
+        no more training frames than components.
     """
     shared = set(train.subjects) & set(test.subjects)
     if shared:
-        raise ValueError(f"subjects in both parts of the split: {sorted(shared)[:3]}")
-    predicted = Regression(settings, rng).fit(train).predict(test.features)
+        raise ValueError(f"subjects in both sets of the split: {sorted(shared)[:3]}")
+    _check(test, "test")
+    predicted = Regression(settings).fit(train).predict(test.features)
     row = {}
     for column, axis in enumerate(AXES):
         y, p = test.labels[:, column], predicted[:, column]
@@ -131,3 +128,20 @@ def evaluate(train, test, settings, rng):
             row[f"{name}_{axis}"] = measure(y, p)
             row[f"{name}_{axis}_low"], row[f"{name}_{axis}_high"] = intervals[name]
     return row
+
+
+def _check(frames, name):
+    if not len(frames):
+        raise BadInput(LABELS, f"the {name} set is empty", "annotate frames of more subjects")
+    for what, values in (("weights", frames.features), ("labels", frames.labels)):
+        broken = np.flatnonzero(~np.isfinite(values).all(1))
+        if len(broken):
+            raise BadInput(
+                LABELS,
+                f"{len(broken)} {name} frames have {what} that are not finite, the first of "
+                f"subject {frames.subjects[broken[0]]}",
+                "leave these frames out",
+            )
+    for axis, labels in zip(AXES, frames.labels.T, strict=True):
+        if np.ptp(labels) == 0:
+            raise BadInput(LABELS, f"{axis} is constant over the {name} set", "annotate more")

@@ -5,7 +5,11 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from affect4d.affectspace import Grid
+
 TRAIN, TEST = "train", "test"
+DRAWS, NEAREST = 4000, 400
+GRID = Grid()
 
 
 def stream(seed, *names):
@@ -14,12 +18,17 @@ def stream(seed, *names):
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-def split_subjects(subjects, share, seed):
-    """Hold out a share of the subjects.
+def split_subjects(frames, share, seed):
+    """Hold out a share of the subjects whose frames spread over the V-A plane as all do.
+
+    Of 4000 draws of subjects the 400 are kept that hold out most nearly the share of the frames,
+    and of these that one is taken whose histogram over ten by ten classes is nearest to the
+    expected one by the chi-square distance.
 
     Parameters
     ----------
-    subjects : iterable of str
+    frames : DataFrame
+        subject, valence, arousal; the order of the rows does not matter.
     share : float
         Share held out, at least one subject and at most all but one.
     seed : int
@@ -27,18 +36,38 @@ def split_subjects(subjects, share, seed):
     Returns
     -------
     DataFrame
-        subject (sorted), part ("train" or "test").
+        subject (sorted), set ("train" or "test").
 
     Raises
     ------
     ValueError
-        There are fewer than two subjects.
+        There are fewer than two subjects, or a label lies outside [-1, 1].
     """
-    names = sorted(set(subjects))
+    names, histograms = _histograms(frames)
     if len(names) < 2:
         raise ValueError(f"a split by subject needs two subjects, not {len(names)}")
     held = min(max(round(share * len(names)), 1), len(names) - 1)
-    chosen = set(stream(seed, "validation", "split").permutation(names)[:held])
-    return pd.DataFrame(
-        {"subject": names, "part": [TEST if name in chosen else TRAIN for name in names]}
-    )
+    order = stream(seed, "validation", "split").random((DRAWS, len(names))).argsort(1)
+    draws = np.zeros((DRAWS, len(names)), dtype=bool)
+    np.put_along_axis(draws, order[:, :held], True, axis=1)
+    excess = np.abs(draws @ histograms.sum(1) - share * histograms.sum())
+    draws = draws[excess.argsort(kind="stable")[:NEAREST]]
+    test = draws[chi_square(draws @ histograms, histograms.sum(0), share).argmin()]
+    return pd.DataFrame({"subject": names, "set": np.where(test, TEST, TRAIN)})
+
+
+def chi_square(counts, whole, share):
+    """Distances (draws,) of histograms (draws, cells) from a share of the whole's (cells,)."""
+    filled = whole > 0
+    expected = share * whole[filled]
+    return ((counts[:, filled] - expected) ** 2 / expected).sum(1)
+
+
+def _histograms(frames):
+    """Sorted names of the subjects, and each one's frames by class (subjects, cells)."""
+    cell = GRID.assign(frames["valence"], frames["arousal"])
+    if (cell < 0).any():
+        raise ValueError(f"{(cell < 0).sum()} labels lie outside [-1, 1] or are missing")
+    names, subject = np.unique(frames["subject"].to_numpy(dtype=str), return_inverse=True)
+    counts = np.bincount(subject * len(GRID) + cell, minlength=len(names) * len(GRID))
+    return names, counts.reshape(len(names), -1).astype(np.float64)

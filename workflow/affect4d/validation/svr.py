@@ -1,22 +1,19 @@
 """Support vector regression with an RBF kernel, exact or at the scale of whole databases.
 
 The exact solver's time grows with the square of the frames. Beyond its limit the kernel is
-approximated (Nystroem: Williams & Seeger 2001) and the very same epsilon-insensitive loss is
-minimised in the primal, by Newton's method on ever less smoothed losses (Chapelle 2007).
+approximated by finite features and the very same epsilon-insensitive loss is minimised in the
+primal, in time that grows with the frames.
 """
 
 import numpy as np
-from scipy.linalg import solve
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.kernel_approximation import Nystroem
 from sklearn.svm import SVR
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from affect4d.validation.nystroem import KernelMap, draw_landmarks
+from affect4d.validation.primal import minimise
 
 METHODS = "auto", "exact", "nystroem"
-SMOOTHINGS = 0.3, 0.03, 0.003
-NEWTON_STEPS = 50
-GRADIENT_TOLERANCE = 1e-6
-BIAS_RIDGE = 1e-8
 
 
 class KernelSVR(RegressorMixin, BaseEstimator):
@@ -26,14 +23,24 @@ class KernelSVR(RegressorMixin, BaseEstimator):
     ----------
     method : {"auto", "exact", "nystroem"}
         "auto" is exact up to `exact_limit` frames.
-    C, epsilon, gamma : float
-        Cost, half width of the tube, and exp(-gamma |x - x'|^2), as in scikit-learn's SVR.
+    C, epsilon : float
+        Cost, and half width of the tube, as in scikit-learn's SVR.
+    gamma : float, or "scale"
+        exp(-gamma |x - x'|^2); "scale" is 1 / (columns * variance of X), as in scikit-learn's SVR.
     landmarks : int
-        Rank of the kernel's approximation.
+        Rank at most of the kernel's approximation; smooth kernels need less.
     exact_limit : int
         Frames beyond which "exact" refuses: its time is quadratic in them.
     random_state : int
         Chooses the landmarks.
+
+    Attributes
+    ----------
+    method_ : {"exact", "nystroem"}
+    gamma_ : float
+    machines_ : list of SVR, one a target; exact
+    map_ : KernelMap, shared by the targets; nystroem
+    coefficients_ : (m + 1, targets) array, the last row the biases; nystroem
     """
 
     def __init__(
@@ -41,8 +48,8 @@ class KernelSVR(RegressorMixin, BaseEstimator):
         method="auto",
         C=1.0,
         epsilon=0.1,
-        gamma=1.0,
-        landmarks=100,
+        gamma="scale",
+        landmarks=200,
         exact_limit=10_000,
         random_state=0,
     ):
@@ -60,89 +67,62 @@ class KernelSVR(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            An unknown method, or "exact" with more frames than `exact_limit`.
+            A parameter is out of its range, X or y has NaN, or "exact" has more frames than
+            `exact_limit`.
         """
-        if self.method not in METHODS:
-            raise ValueError(f"method is one of {METHODS}, not {self.method!r}")
-        X, y = check_array(X, dtype=np.float64), check_array(y, ensure_2d=False, dtype=np.float64)
-        check_consistent_length(X, y)
+        self._check_parameters()
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        y = y.astype(np.float64)
         small = len(X) <= self.exact_limit
         if self.method == "exact" and not small:
             raise ValueError(
                 f"exact on {len(X)} frames is beyond exact_limit={self.exact_limit}; use nystroem"
             )
         self.method_ = "exact" if self.method != "nystroem" and small else "nystroem"
+        self.gamma_ = self._gamma(X)
         self.single_ = y.ndim == 1
         columns = y.reshape(len(y), -1).T
         if self.method_ == "exact":
             self.machines_ = [
-                SVR(C=self.C, epsilon=self.epsilon, gamma=self.gamma).fit(X, column)
+                SVR(C=self.C, epsilon=self.epsilon, gamma=self.gamma_).fit(X, column)
                 for column in columns
             ]
             return self
-        self.features_ = Nystroem(
-            gamma=self.gamma,
-            n_components=min(self.landmarks, len(X)),
-            random_state=self.random_state,
-        ).fit(X)
-        Z = self._map(X)
+        landmarks = draw_landmarks(X, self.gamma_, self.landmarks, self.random_state)
+        self.map_ = KernelMap(landmarks, self.gamma_)
+        Z = self.map_.features(X)
         self.coefficients_ = np.stack(
-            [_minimise(Z, column, self.C, self.epsilon) for column in columns], axis=1
+            [minimise(Z, column, self.C, self.epsilon) for column in columns], axis=1
         )
         return self
 
     def predict(self, X):
         """Predictions, (n,) or (n, targets) as `y` was."""
         check_is_fitted(self)
-        X = check_array(X, dtype=np.float64)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
         if self.method_ == "exact":
             values = np.stack([machine.predict(X) for machine in self.machines_], axis=1)
         else:
-            values = self._map(X) @ self.coefficients_
+            values = self.map_.predict(X, self.coefficients_)
         return values[:, 0] if self.single_ else values
 
-    def _map(self, X):
-        return np.hstack([self.features_.transform(X), np.ones((len(X), 1))])
+    def _check_parameters(self):
+        if self.method not in METHODS:
+            raise ValueError(f"method is one of {METHODS}, not {self.method!r}")
+        if self.gamma != "scale" and not (isinstance(self.gamma, float | int) and self.gamma > 0):
+            raise ValueError(f"gamma is 'scale' or positive, not {self.gamma!r}")
+        if not (self.C > 0 and self.epsilon >= 0):
+            raise ValueError(f"C={self.C} is to be positive, epsilon={self.epsilon} not negative")
+        if not (isinstance(self.landmarks, int | np.integer) and self.landmarks > 0):
+            raise ValueError(f"landmarks is a positive integer, not {self.landmarks!r}")
 
+    def _gamma(self, X):
+        if self.gamma != "scale":
+            return float(self.gamma)
+        variance = X.var()
+        return float(1 / (X.shape[1] * variance)) if variance > 0 else 1.0
 
-def _minimise(Z, y, cost, epsilon):
-    """Weights of 1/2 |w|^2 + C sum max(0, |y - Zw| - epsilon); the last column is the bias."""
-    ridge = np.ones(Z.shape[1])
-    ridge[-1] = BIAS_RIDGE
-    weights = np.zeros(Z.shape[1])
-    weights[-1] = np.median(y)
-    scale = y.std() or 1.0
-    for smoothing in SMOOTHINGS:
-        weights = _newton(Z, y, cost, epsilon, smoothing * scale, ridge, weights)
-    return weights
-
-
-def _newton(Z, y, cost, epsilon, width, ridge, weights):
-    value = _loss(Z, y, cost, epsilon, width, ridge, weights)
-    for _ in range(NEWTON_STEPS):
-        residual = y - Z @ weights
-        excess = np.abs(residual) - epsilon
-        gradient = ridge * weights - cost * Z.T @ (
-            np.sign(residual) * np.clip(excess / width, 0, 1)
-        )
-        if np.abs(gradient).max() <= GRADIENT_TOLERANCE * cost * len(y):
-            break
-        curved = Z[(excess > 0) & (excess < width)]
-        step = solve(np.diag(ridge) + cost / width * curved.T @ curved, gradient, assume_a="pos")
-        length = 1.0
-        while length > 1e-4:
-            tried = weights - length * step
-            found = _loss(Z, y, cost, epsilon, width, ridge, tried)
-            if found <= value - 1e-4 * length * (gradient @ step):
-                break
-            length /= 2
-        else:
-            break
-        weights, value = tried, found
-    return weights
-
-
-def _loss(Z, y, cost, epsilon, width, ridge, weights):
-    excess = np.maximum(np.abs(y - Z @ weights) - epsilon, 0)
-    smooth = np.where(excess < width, excess**2 / (2 * width), excess - width / 2)
-    return 0.5 * ridge @ weights**2 + cost * smooth.sum()
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -35,7 +35,7 @@ def prepare(reader, settings, seed):
     Returns
     -------
     split : DataFrame
-        subject, part.
+        subject, set.
     frames : dict of size to Frames
     attained : dict of size to int
         Components the apex frames carry; the size, or fewer.
@@ -50,10 +50,10 @@ def prepare(reader, settings, seed):
         raise BadInput(
             "affectspace/frames.parquet", "fewer than two subjects have used frames", "add subjects"
         )
-    split = split_subjects(subjects, settings.test_share, seed)
+    split = split_subjects(reader.used, settings.test_share, seed)
     D, of = reader.apexes()
     if settings.basis_subjects == "train_only":
-        D = D[~np.isin(of, split.loc[split["part"] == TEST, "subject"])]
+        D = D[~np.isin(of, split.loc[split["set"] == TEST, "subject"])]
     if len(D) < 2:
         raise BadInput(
             "gallery/frames.parquet",
@@ -83,7 +83,7 @@ def tabulate(split, frames, attained, settings, seed):
         ccc_arousal, mse_valence, mse_arousal, each with _low and _high (95 % over test subjects),
         then the paper's under paper_*.
     """
-    held = set(split.loc[split["part"] == TEST, "subject"])
+    held = set(split.loc[split["set"] == TEST, "subject"])
     rows = []
     for size in sorted(frames):
         row = {"components": size, "status": "ok"}
@@ -122,7 +122,7 @@ def describe_split(split, frames):
     """The split with the used frames of each subject."""
     counts = pd.Series(next(iter(frames.values())).subjects).value_counts()
     table = split.assign(frames=split["subject"].map(counts).fillna(0).astype(int))
-    return table.sort_values(["part", "subject"], ascending=[False, True]).reset_index(drop=True)
+    return table.sort_values(["set", "subject"], ascending=[False, True]).reset_index(drop=True)
 
 
 def draw_table(path, table, split):
@@ -158,7 +158,7 @@ def draw_table(path, table, split):
         axes.minorticks_off()
         axes.axhline(0, color="0.7", linewidth=0.8)
     panels[0].legend(fontsize=8)
-    parts = split["part"].value_counts().reindex([TEST, TRAIN], fill_value=0)
+    parts = split["set"].value_counts().reindex([TEST, TRAIN], fill_value=0)
     figure.suptitle(
         f"{parts[TEST]} test subjects, {parts[TRAIN]} training subjects; "
         "bars: 95 % over test subjects; crosses: the paper, on 4DFAB",
