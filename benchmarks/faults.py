@@ -92,6 +92,7 @@ def damage(folder, options):
     drill = Drill(*two_builds(folder))
     found = drill.flip(random.Random(options.seed), options.flips)
     drill.damage(drill.files)
+    drill.swap_artifacts()
     for kind in sorted({kind for _, kind in found.tried}):
         tried = {damage: n for (damage, of), n in found.tried.items() if of == kind}
         print(f"{kind}:", ", ".join(f"{damage} {n}" for damage, n in tried.items()))

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
 from collections import Counter
@@ -17,7 +18,7 @@ from affect4d import store
 from affect4d.audit import audit
 from affect4d.store.manifest import SUFFIX
 
-DAMAGES = ("truncated", "emptied", "removed", "swapped", "of another build")
+VERDICT = "audit.json"
 
 
 def kind(name):
@@ -26,6 +27,8 @@ def kind(name):
         return "manifest"
     if name.endswith("zarr.json"):
         return "zarr.json"
+    if name == VERDICT:
+        return "verdict"
     return "chunk" if ".zarr/" in name else Path(name).suffix.lstrip(".") or "no suffix"
 
 
@@ -80,7 +83,7 @@ class Drill:
         self.files = sorted(
             path.relative_to(self.results).as_posix()
             for path in self.results.rglob("*")
-            if path.is_file() and path.name not in {"audit.json", "report.html"}
+            if path.is_file() and path.name not in {VERDICT, "report.html"}
         )
         self._owners = {}
         for name in self.files:
@@ -91,14 +94,17 @@ class Drill:
                     path = manifest.locate(file).relative_to(self.results.absolute())
                     self._owners.setdefault(path.as_posix(), name)
         self.files = [name for name in self.files if name in self._owners]
-        self._values = {name: _values(self._store(name)) for name in self.files}
+        stores = {path for name in self.files if (path := self._store(name))}
+        self._values = {path: _values(path) for path in sorted(stores)}
+        (self.results / VERDICT).write_bytes(store.canonical(_audited(self.results).record()))
 
     def flip(self, random, count):
         """Flip `count` single bits, in turn over the kinds of files; returns what escaped."""
-        kinds = sorted({kind(name) for name in self.files})
+        every = [*self.files, VERDICT]
+        kinds = sorted(set(map(kind, every)))
         for number in tqdm(range(count), desc="flips"):
             wanted = kinds[number % len(kinds)]
-            name = random.choice([n for n in self.files if kind(n) == wanted])
+            name = random.choice([n for n in every if kind(n) == wanted])
             content = bytearray((self.results / name).read_bytes())
             bit = random.randrange(8 * len(content))
             content[bit // 8] ^= 1 << bit % 8
@@ -142,19 +148,36 @@ class Drill:
         spoil(path)
         self.found.tried[damage, kind(name)] += 1
         try:
-            if self._is_damage(path, content) and not store.verify(
-                self.results / self._owners[name]
-            ):
+            # the verdict has no manifest: it is the audit's to see
+            owner = self._owners.get(name)
+            if owner and self._is_damage(path, content) and not store.verify(self.results / owner):
                 self.found.unverified.append((damage, name))
-            with contextlib.redirect_stderr(io.StringIO()):
-                verdict = audit(self.results)
-            if verdict.exit_code != 1:
-                self.found.unaudited.append((damage, name))
-            if not self._reads_true(name):
-                self.found.misread.append((damage, name))
+            self._look(damage, name, {self._store(file) for file in before})
         finally:
             for file, whole in before.items():
                 file.write_bytes(whole)
+
+    def swap_artifacts(self):
+        """Swap every two stores of one room, data and manifests; returns what escaped."""
+        for first, second in itertools.combinations(self._values, 2):
+            if first.parent == second.parent:
+                pairs = [(first, second), tuple(map(store.manifest_of, (first, second)))]
+                for pair in pairs:
+                    _exchange(*pair)
+                try:
+                    self.found.tried["swapped whole", "store"] += 1
+                    self._look("swapped whole", first.name, (first, second))
+                finally:
+                    for pair in pairs:
+                        _exchange(*pair)
+        return self.found
+
+    def _look(self, damage, name, stores):
+        """Whether the audit sees the damage, and whether these stores give true values or none."""
+        if _audited(self.results).exit_code != 1:
+            self.found.unaudited.append((damage, name))
+        if not all(self._reads_true(path) for path in stores if path):
+            self.found.misread.append((damage, name))
 
     def _is_damage(self, path, before):
         """Whether any data are wrong: another build's manifest may list these very files.
@@ -167,18 +190,25 @@ class Drill:
         except (OSError, ValueError, KeyError, TypeError):
             return True
 
-    def _store(self, name):
+    def _store(self, file):
         """The store to which a file belongs, if there is one."""
-        owner = self.results / self._owners[name]
-        path = owner.with_name(owner.name.removesuffix(SUFFIX) + ".zarr")
-        return path if path.is_dir() else None
+        name = Path(file).relative_to(self.results) if Path(file).is_absolute() else file
+        owner = self._owners.get(str(name))
+        path = owner and self.results / f"{owner.removesuffix(SUFFIX)}.zarr"
+        return path if path and path.is_dir() else None
 
-    def _reads_true(self, name):
-        """Whether the store of a damaged file gives its true values or none."""
+    def _reads_true(self, path):
+        """Whether a store gives its true values or none."""
         try:
-            return _values(self._store(name)) == self._values[name]
+            return _values(path) == self._values[path]
         except store.StoreError:
             return True
+
+
+def _audited(results):
+    """The verdict, without a bar."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        return audit(results)
 
 
 def _swap(first, second):
@@ -187,9 +217,15 @@ def _swap(first, second):
     second.write_bytes(content)
 
 
+def _exchange(first, second):
+    """Two files or folders take each other's name."""
+    aside = first.with_name("aside")
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+
+
 def _values(path):
-    """Every array of a store, as bytes; None where there is no store."""
-    if path is None:
-        return None
+    """Every array of a store, as bytes."""
     opened = store.open(path)
     return {name: np.asarray(opened[name][...]).tobytes() for name in opened}

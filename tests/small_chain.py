@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from affect4d import store
-from affect4d.store import manifest
+from affect4d.store import commit
 
 # Each artifact: the rule that makes it, and the artifacts that it is made from.
 CHAIN = {
@@ -47,7 +47,7 @@ def build(root, photograph, settings=None, code=None, versions=None, idle=(), ch
     """
     settings, code = {**SETTINGS, **(settings or {})}, code or {}
     installed = {"python": "3.11.0", "numpy": "2.0.0", **(versions or {})}
-    kept, manifest.versions = manifest.versions, lambda: installed
+    kept, commit.versions = commit.versions, lambda: installed
     try:
         for name, (rule, above) in CHAIN.items():
             outside = [photograph] if rule == "neutrals" else []
@@ -56,7 +56,7 @@ def build(root, photograph, settings=None, code=None, versions=None, idle=(), ch
             made_with += (chance or {}).get(rule, "")
             _make(Path(root), name, rule, above, outside, stated, code.get(rule, "c0"), made_with)
     finally:
-        manifest.versions = kept
+        commit.versions = kept
 
 
 def _make(root, name, rule, above, outside, settings, code, made_with):

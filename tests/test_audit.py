@@ -1,6 +1,7 @@
 """The audit of a small build: all damage is found, repair takes just enough away."""
 
 import json
+import os
 import shutil
 
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from small_results import build_results
 
 from affect4d import audit, store
+from affect4d.store import protocol
 
 IMAGE = "photos-ann1-v-0.9_a+0.5"
 
@@ -148,8 +150,31 @@ def test_what_looks_like_a_manifest_and_links_to_folders_are_orphans_too(results
     }
 
 
+def test_names_that_are_no_unicode_or_hold_a_newline_are_one_line_each(results):
+    for name in (b"a\xff.txt", b"b\nc.txt"):
+        (results / "gallery" / os.fsdecode(name)).write_text("x")
+    verdict = audited(results)
+    assert len(verdict.problems) == 1 and len(verdict.text().splitlines()) == 2
+    store.canonical(verdict.record()).decode("utf-8")
+    verdict.text().encode("utf-8")
+
+
+def test_a_changed_verdict_of_the_last_audit_is_found(results):
+    path = results / "audit.json"
+    path.write_bytes(store.canonical(audited(results).record()))
+    assert audited(results).whole
+    before = path.read_bytes()
+    at = before.index(b"dataset.manifest.json")
+    flipped = bytearray(before)
+    flipped[at] ^= 1
+    for content in (bytes(flipped), before[:-3], b"", b"[]", b"3", b"[" * 100_000):
+        path.write_bytes(content)
+        (problem,) = audited(results).problems
+        assert problem.file == "audit.json" and "not what was written" in problem.what
+
+
 def test_logs_and_reports_are_no_part_of_the_results(results):
-    for name in ("logs/a/b.log", "benchmarks/a.tsv", "audit.json", "report.html"):
+    for name in ("logs/a/b.log", "benchmarks/a.tsv", "report.html"):
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         (results / name).write_text("x")
     assert audited(results).whole
@@ -303,3 +328,21 @@ def test_what_was_invalidated_is_missed_until_it_is_rebuilt(results):
     assert audit.invalidate(results, audited(results))
     assert not shard.exists()
     assert "dataset.manifest.json" in audited(results).text() and audited(results).exit_code == 1
+
+
+def test_what_was_built_anew_since_the_audit_or_is_being_written_is_kept(results, caplog):
+    shard = results / "registered/s1.zarr/vertices/c/0/0/0"
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1])
+    verdict = audited(results)
+    with protocol.lock(results / "registered/s1.zarr"):
+        deleted = audit.invalidate(results, verdict)
+    assert shard.exists() and "is being written by process" in caplog.text
+    assert "registered/s1.manifest.json" not in deleted
+    shard.write_bytes(content)
+    path = results / "registered/s1.manifest.json"
+    kept = store.read_manifest(path)
+    provenance = store.Provenance(results, "registered", "s1", [], {"built": "anew"}, "c")
+    store.record(path, [kept.locate(file) for file in kept.files], provenance)
+    assert not any("s1" in name for name in audit.invalidate(results, verdict))
+    assert path.exists() and "registered/s1 was built anew since the audit" in caplog.text

@@ -1,5 +1,6 @@
 """Manifests: what makes an artifact current, and that nothing in one can change unseen."""
 
+import hashlib
 import json
 
 import pytest
@@ -58,7 +59,7 @@ def test_current_means_same_inputs_settings_code_and_files(build, monkeypatch):
     assert store.is_current(path, provenance())
     for change in ({"settings": {"size": 4}}, {"code": "c1"}, {"item": "y"}, {"inputs": []}):
         assert not store.is_current(path, provenance(**change))
-    monkeypatch.setattr(store.manifest, "versions", lambda: {"numpy": "0"})
+    monkeypatch.setattr(store.commit, "versions", lambda: {"numpy": "0"})
     assert not store.is_current(path, provenance())
 
 
@@ -119,3 +120,45 @@ def test_any_flipped_bit_of_a_manifest_is_found(tmp_path_factory, data):
     path.write_bytes(flipped)
     with pytest.raises(store.StoreError):
         store.read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": [{"path": 3, "size": 1, "sha256": ""}]},
+        {"files": [{"path": "a", "size": "1", "sha256": ""}]},
+        {"files": [{"path": "a", "size": True, "sha256": ""}]},
+        {"files": [{"path": "a", "size": -1, "sha256": ""}]},
+        {"files": [{"path": "a\0b", "size": 1, "sha256": ""}]},
+        {"files": [{"path": "a" * 300, "size": 1, "sha256": ""}]},
+        {"files": [{"path": "", "size": 1, "sha256": ""}]},
+        {"files": {}},
+        {"files": ["a"]},
+        {"inputs": ["a"]},
+        {"inputs": {"a" * 300: ""}},
+        {"inputs": {"a": None}},
+        {"settings": []},
+        {"rule": 1},
+        {"artifact": 1},
+        {"versions": {"numpy": 2}},
+    ],
+)
+def test_a_sealed_manifest_of_wrong_types_is_refused(build, change):
+    path = build[0] / "room/table.manifest.json"
+    content = json.loads(path.read_bytes()) | change
+    del content["digest"]
+    content["digest"] = hashlib.sha256(store.canonical(content)).hexdigest()
+    path.write_bytes(store.canonical(content))
+    with pytest.raises(store.StoreError, match="the manifest cannot be read"):
+        store.read_manifest(path)
+
+
+def test_a_file_more_in_an_artifacts_own_folder_is_found(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    store.record(tmp_path / "folder.manifest.json", [folder], None)
+    assert store.verify(tmp_path / "folder.manifest.json") == []
+    (folder / "b.txt").write_text("b")
+    (problem,) = store.verify(tmp_path / "folder.manifest.json")
+    assert "b.txt" in problem and "not listed" in problem

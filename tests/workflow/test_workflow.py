@@ -9,7 +9,6 @@ import subprocess
 import numpy as np
 import pandas as pd
 from PIL import Image
-from workflow_tree import Tree
 
 from affect4d.audit import audit, explain
 from affect4d.formats.images import read_image
@@ -217,9 +216,3 @@ def test_synth_edits_any_photograph_with_landmarks(built, tmp_path):
     assert 0.005 < changed.mean() < 0.9
     nothing = built.affect4d("synth", photo, "-o", out, check=False)
     assert nothing.returncode == 2 and "--valence" in nothing.stderr
-
-
-def test_one_core_gives_the_same_bytes(built, tmp_path):
-    other = Tree(tmp_path / "one_core")
-    other.snakemake(cores=1)
-    assert other.checksums() == built.checksums()

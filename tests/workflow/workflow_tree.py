@@ -22,7 +22,8 @@ class Tree:
         self.folder.mkdir(parents=True)
         for part in PARTS:
             if (ROOT / part).is_dir() and not (ROOT / part).is_symlink():
-                ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+                # what numba has compiled comes along: it knows a source by its time and size
+                ignored = shutil.ignore_patterns("*.egg-info")
                 shutil.copytree(ROOT / part, self.folder / part, ignore=ignored)
             else:
                 shutil.copy(ROOT / part, self.folder / part, follow_symlinks=False)

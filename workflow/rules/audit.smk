@@ -35,7 +35,7 @@ rule audit:
         f"{RESULTS}/benchmarks/audit.tsv"
     conda:
         "../../envs/pipeline.yaml"
-    threads: 4
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=240,

@@ -11,7 +11,7 @@ from affect4d.job import Job
 log = logging.getLogger("affect4d.audit")
 
 with Job(snakemake) as job:
-    verdict = audit(job.root)
+    verdict = audit(job.root, threads=snakemake.threads)
     for line in verdict.text().splitlines():
         log.log(logging.INFO if verdict.whole else logging.ERROR, line)
     with store.atomic(Path(job.output[0])) as unfinished:

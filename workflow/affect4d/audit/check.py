@@ -6,6 +6,7 @@ counts compared across artifacts, only where their bytes are whole.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from affect4d.audit import agreement, images, lineage, published, tables
 from affect4d.audit.digests import Digested, Sample, digest_all
 from affect4d.audit.lineage import Build
 from affect4d.audit.orphans import find_orphans
-from affect4d.audit.verdict import Finding, Kind, Verdict
+from affect4d.audit.verdict import Finding, Kind, Verdict, seal
 from affect4d.audit.whole import Whole
 from affect4d.store import protocol
 from affect4d.store.manifest import SUFFIX
 
 
-def audit(results: Path, sample: int | None = None, seed: int = 0) -> Verdict:
+def audit(
+    results: Path, sample: int | None = None, seed: int = 0, threads: int | None = None
+) -> Verdict:
     """Look at everything under the results folder.
 
     Every listed file is digested (in parallel, with a bar on stderr; where an audit was interrupted
@@ -33,6 +36,7 @@ def audit(results: Path, sample: int | None = None, seed: int = 0) -> Verdict:
     sample : read the content of that many files, chunks and shards only; of all others, that they
         are there at their sizes
     seed : another seed, another sample
+    threads : how many may compute digests; by default one a core
 
     Returns
     -------
@@ -46,7 +50,8 @@ def audit(results: Path, sample: int | None = None, seed: int = 0) -> Verdict:
         build = lineage.load(root)
         if not build.manifests and not build.unreadable:
             return Verdict(error=f"{root} holds no manifest; run snakemake first")
-        return _look(build, None if sample is None else _sample(build, sample, seed))
+        chosen = None if sample is None else _sample(build, sample, seed)
+        return _look(build, chosen, threads or len(os.sched_getaffinity(0)))
     except OSError as error:
         return Verdict(error=f"{error.filename or root}: {error.strerror or error}")
 
@@ -57,13 +62,14 @@ def _sample(build: Build, count: int, seed: int) -> Sample:
     return Sample(count, hashlib.sha256(content.encode()).hexdigest())
 
 
-def _look(build: Build, sample: Sample | None) -> Verdict:
+def _look(build: Build, sample: Sample | None, threads: int) -> Verdict:
     problems = [
         Finding(Kind.DAMAGED, name.removesuffix(SUFFIX), name, error.what)
         for name, error in build.unreadable.items()
     ]
+    problems += _check_last(build.root)
     problems += _find_missing(build)
-    digested = digest_all(build, sample)
+    digested = digest_all(build, sample, threads)
     problems += [
         Finding(Kind.DAMAGED, manifest.artifact, build.relative(manifest.locate(file)), what)
         for manifest, file, what in digested.problems
@@ -75,7 +81,10 @@ def _look(build: Build, sample: Sample | None) -> Verdict:
     listed = [file for manifest in build.manifests.values() for file in manifest.files]
     return Verdict(
         artifacts=len(build.manifests) + len(build.unreadable),
-        known=tuple(sorted({*build.manifests, *build.unreadable, *_known(build.root)})),
+        known={
+            **dict.fromkeys(_known(build.root), ""),
+            **{name: build.seal(name) for name in (*build.manifests, *build.unreadable)},
+        },
         files=len(listed),
         bytes=sum(file.size for file in listed),
         problems=tuple(problems),
@@ -118,9 +127,29 @@ def _find_missing(build: Build) -> Iterator[Finding]:
 def _known(root: Path) -> list[str]:
     """The artifacts of the last audit that was written down; none where there is none."""
     try:
-        return [str(name) for name in json.loads((root / "audit.json").read_bytes())["known"]]
-    except (OSError, ValueError, KeyError, TypeError):
+        return [str(name) for name in (_last(root) or {"known": []})["known"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
+
+
+def _last(root: Path) -> dict | None:
+    """The last verdict that was written down, if any; ValueError where it is not what was."""
+    path = root / "audit.json"
+    if not path.is_file():
+        return None
+    record = json.loads(path.read_bytes())
+    if seal(record) != record:
+        raise ValueError("the digest is another")
+    return record
+
+
+def _check_last(root: Path) -> Iterator[Finding]:
+    """The last verdict says which artifacts there were, so it must be what was written."""
+    try:
+        _last(root)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        what = "the verdict of the last audit is not what was written"
+        yield Finding(Kind.OPEN, "audit", "audit.json", what, "delete it, then run snakemake")
 
 
 def _check_inputs(build: Build, digested: Digested) -> Iterator[Finding]:

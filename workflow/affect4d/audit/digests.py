@@ -17,14 +17,15 @@ from tqdm import tqdm
 from affect4d.audit.journal import Journal, State
 from affect4d.audit.lineage import Build
 from affect4d.store import Manifest, StoreError
-from affect4d.store.manifest import SUFFIX, File, check_digest, check_size
+from affect4d.store.checks import check_digest, check_size
+from affect4d.store.manifest import SUFFIX, File
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _READ_BYTES = 2**20
 # Threads that wait for the disk leave the cores to those that compute.
-_THREADS_A_CORE, _TASKS_A_THREAD = 2, 16
+_READERS_A_THREAD, _TASKS_A_READER = 2, 16
 _LARGE_BYTES = 64 * 2**20
 
 
@@ -73,11 +74,11 @@ class Digested:
     resumed_bytes: int = 0
 
 
-def digest_all(build: Build, sample: Sample | None) -> Digested:
+def digest_all(build: Build, sample: Sample | None, threads: int) -> Digested:
     """Hold every listed file against its manifest, and digest the inputs that no manifest lists.
 
-    With a sample, all other files are held to their size alone, and all other inputs to being
-    there.
+    On `threads` cores. With a sample, all other files are held to their size alone, and all other
+    inputs to being there.
 
     Raises
     ------
@@ -104,11 +105,13 @@ def digest_all(build: Build, sample: Sample | None) -> Digested:
     bar = tqdm(total=total, unit="B", unit_scale=True, desc="audit", mininterval=1)
     with bar, nullcontext() if sample else Journal(build.root) as journal:
         reader = _Reader(found, bar, journal)
-        for (manifest, file, _), what in _in_parallel(reader.check, sorted(listed, key=_order)):
+        for (manifest, file, _), what in _in_parallel(
+            reader.check, sorted(listed, key=_order), threads
+        ):
             if what:
                 found.problems.append((manifest, file, what))
         names = [name for name in inputs if name not in found.inputs]
-        found.inputs |= _in_parallel(lambda name: reader.find(build.root / name), names)
+        found.inputs |= _in_parallel(lambda name: reader.find(build.root / name), names, threads)
         if journal:
             journal.finish()
     found.problems.sort(key=lambda problem: (problem[0].artifact, problem[1].path))
@@ -127,15 +130,17 @@ def _order(task: tuple[Manifest, File, str]) -> tuple[int, str]:
     return (-file.size if file.size >= _LARGE_BYTES else 0, path)
 
 
-def _in_parallel(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[T, R]]:
+def _in_parallel(
+    function: Callable[[T], R], tasks: Iterable[T], threads: int
+) -> Iterator[tuple[T, R]]:
     """Each task with its result, in order; only as many wait as keep the threads busy."""
-    threads = _THREADS_A_CORE * len(os.sched_getaffinity(0))
+    readers = _READERS_A_THREAD * threads
     waiting: deque[tuple[T, Future[R]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(readers) as pool:
         try:
             for task in tasks:
                 waiting.append((task, pool.submit(function, task)))
-                if len(waiting) == threads * _TASKS_A_THREAD:
+                if len(waiting) == readers * _TASKS_A_READER:
                     first, future = waiting.popleft()
                     yield first, future.result()
             while waiting:

@@ -17,6 +17,7 @@ from typing import IO, NamedTuple
 
 NAME = ".audit.journal"
 RESUMABLE_S = 24 * 3600.0
+TICK_S = 0.1
 
 
 class State(NamedTuple):
@@ -95,7 +96,10 @@ def _parse(line: str) -> tuple[str, tuple[State, str]] | None:
     """One entry; None where it is torn, or not of the last day by this machine's clock."""
     try:
         path, *state, sha256, when = json.loads(line)
+        state = State(*state)
         recent = 0 <= time.time() - when <= RESUMABLE_S
-        return (str(path), (State(*state), str(sha256))) if recent else None
-    except (ValueError, TypeError):
+        # a file changed once more within a tick of its clock would show the same times
+        settled = when - state.changed / 1e9 > TICK_S
+        return (str(path), (state, str(sha256))) if recent and settled else None
+    except (ValueError, TypeError, RecursionError):
         return None

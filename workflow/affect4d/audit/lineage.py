@@ -49,6 +49,15 @@ class Build:
             for path, file in zip(self.listed(name), manifest.files, strict=True)
         }
 
+    def seal(self, name: str) -> str:
+        """The digest of a manifest; of one that is not what was written, that of its bytes."""
+        if name in self.manifests:
+            return self.manifests[name].digest
+        try:
+            return store.digest(self.root / name)
+        except (StoreError, OSError):
+            return ""
+
     def trusted(self, name: str) -> Path | None:
         """Where a listed file lies, held against its manifest; None where there is none.
 

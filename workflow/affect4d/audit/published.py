@@ -107,9 +107,10 @@ class _Published:
         found = ledger.differences(
             COLUMNS, made, (r[COLUMNS] for s in shards for r in self._rows(s))
         )
-        yield from few(
+        named = few(
             _damaged("data", f"{image_id} {what}, by the chunks") for image_id, what in found
         )
+        yield from list(named) or [_damaged("data", "has other rows than the chunks have images")]
 
     def _rows(self, shard: str) -> Iterator[pd.DataFrame]:
         for batch in batches(self.whole.root / shard, _ROWS):

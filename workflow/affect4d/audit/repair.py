@@ -1,13 +1,17 @@
 """Invalidate: take away what is broken, so that snakemake builds it, and what follows, anew."""
 
+import logging
+from contextlib import ExitStack
 from pathlib import Path
 
 from affect4d import store
 from affect4d.audit import lineage
 from affect4d.audit.lineage import Build
 from affect4d.audit.verdict import Kind, Verdict
-from affect4d.store import protocol
+from affect4d.store import StoreError, protocol
 from affect4d.store.manifest import SUFFIX
+
+log = logging.getLogger(__name__)
 
 
 def invalidate(results: Path, verdict: Verdict) -> list[str]:
@@ -15,7 +19,8 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
 
     Stale artifacts lose their manifest only; items that are still current are kept by their rules.
     Files that no manifest lists are deleted inside stores only, and nothing outside the results
-    folder ever. Leftovers of killed jobs go too.
+    folder ever. Leftovers of killed jobs go too. An artifact that was built anew since the audit,
+    or is being written, is kept, and a line in the log says so.
 
     Returns
     -------
@@ -26,19 +31,48 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
     damaged = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.DAMAGED}
     stale = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.STALE}
     uncommitted = {
-        p.file for p in verdict.problems if p.kind is Kind.UNLISTED and p.file.endswith(".zarr")
+        _manifest(p.file.removesuffix(".zarr")): p.file
+        for p in verdict.problems
+        if p.kind is Kind.UNLISTED and p.file.endswith(".zarr")
     }
-    gone = uncommitted | {file for name in damaged for file in _files(build, name)}
-    changed = damaged | stale | {_manifest(name.removesuffix(".zarr")) for name in uncommitted}
-    # A manifest goes before its data, so that none stands beside other data if this is interrupted.
-    doomed = sorted(changed | build.dependents(changed))
-    deleted = [*doomed, *sorted(gone)]
-    deleted = [name for name in deleted if _remove(build.root, name)]
+    changed = {
+        name for name in {*damaged, *stale, *uncommitted} if _is_as_seen(build, verdict, name)
+    }
+    deleted = []
+    # What rests on an artifact goes before it does, lest it stay if this is interrupted.
+    for name in sorted(build.dependents(changed)):
+        deleted += _delete(build, name, [])
+    for name in sorted(changed):
+        data = [uncommitted[name]] if name in uncommitted else []
+        deleted += _delete(build, name, _files(build, name) if name in damaged else data)
     if deleted and (build.root / "audit.json").exists():
         # the next audit must miss what is gone now, should nobody rebuild it
         with store.atomic(build.root / "audit.json") as unfinished:
             unfinished.write_bytes(store.canonical(verdict.record()))
     return [*deleted, *(build.relative(path) for path in protocol.sweep(build.root))]
+
+
+def _is_as_seen(build: Build, verdict: Verdict, name: str) -> bool:
+    """Whether an artifact's manifest is still the one that the audit saw, or as missing."""
+    same = build.seal(name) == verdict.known.get(name, "")
+    if not same:
+        log.warning("%s was built anew since the audit and is kept", name.removesuffix(SUFFIX))
+    return same
+
+
+def _delete(build: Build, name: str, files: list[str]) -> list[str]:
+    """Delete a manifest, then files of its artifact, unless somebody writes it; what was there."""
+    path = build.root / name
+    try:
+        with ExitStack() as held:
+            for place in (path, *(build.root / file for file in files if file.endswith(".zarr"))):
+                if place.parent.is_dir():
+                    held.enter_context(protocol.lock(place))
+            # A manifest goes first, so that none stands beside other data if this is interrupted.
+            return [each for each in (name, *files) if _remove(build.root, each)]
+    except StoreError as error:
+        log.warning("%s", error)
+        return []
 
 
 def _manifest(artifact: str) -> str:

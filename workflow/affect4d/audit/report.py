@@ -19,7 +19,7 @@ from affect4d.config.gallery import Settings as GallerySettings
 from affect4d.config.gallery import files_root
 from affect4d.config.registration import Settings
 from affect4d.registration.sequences import load_registrar
-from affect4d.store.manifest import versions
+from affect4d.store.commit import versions
 
 log = logging.getLogger(__name__)
 

@@ -1,12 +1,14 @@
 """What an audit found: one finding a line, naming artifact, file and remedy, and the exit code."""
 
 import enum
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
-from affect4d.store import StoreError
+from affect4d.store import StoreError, canonical
 from affect4d.store.manifest import REBUILD
 
 _SHOWN = 20
@@ -32,7 +34,7 @@ class Finding:
     remedy: str = REBUILD
 
     def __str__(self) -> str:
-        return f"{self.artifact}: {self.file}: {self.what}; {self.remedy}"
+        return _printable(f"{self.artifact}: {self.file}: {self.what}; {self.remedy}")
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Verdict:
     Attributes
     ----------
     artifacts, files, bytes : how much there is
-    known : every artifact, so that a later audit misses one that is gone altogether
+    known : the digest of every artifact's manifest, so that a later audit misses one that is gone
+        altogether, and `invalidate` keeps what was built anew since
     problems : what makes the build not whole
     notes : what is in the way of nothing, such as leftovers of killed jobs
     error : why the audit could not look; empty where it could
@@ -50,7 +53,7 @@ class Verdict:
     """
 
     artifacts: int = 0
-    known: tuple[str, ...] = ()
+    known: dict[str, str] = field(default_factory=dict)
     files: int = 0
     bytes: int = 0
     problems: tuple[Finding, ...] = ()
@@ -79,12 +82,36 @@ class Verdict:
             state = f"broken, problems: {len(self.problems)}"
         else:
             state = "whole" if self.sampled is None else "no problem in this sample"
-        notes = [f"note: {note}" for note in self.notes]
+        notes = [_printable(f"note: {note}") for note in self.notes]
         return "\n".join([*map(str, self.problems), *notes, f"{looked}: {state}"])
 
     def record(self) -> dict:
-        """The verdict as JSON values, its text among them."""
-        return {**asdict(self), "whole": self.whole, "text": self.text()}
+        """The verdict as JSON values, its text and a digest of all the rest among them."""
+        values = {**asdict(self), "whole": self.whole, "text": self.text()}
+        return seal(_unicode(json.loads(json.dumps(values))))
+
+
+def seal(record: dict) -> dict:
+    """`record` with the sha256 of its canonical JSON, by which a later audit believes it."""
+    rest = {key: value for key, value in record.items() if key != "digest"}
+    return {**rest, "digest": hashlib.sha256(canonical(rest)).hexdigest()}
+
+
+def _unicode(value: Any) -> Any:
+    """JSON values without the surrogates by which Python writes names that are no Unicode."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_unicode(entry) for entry in value]
+    if isinstance(value, dict):
+        return {_unicode(key): _unicode(entry) for key, entry in value.items()}
+    return value
+
+
+def _printable(text: str) -> str:
+    """One line of Unicode, whatever bytes a file's name is made of."""
+    whole = _unicode(text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole)
 
 
 def few(findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -5,23 +5,13 @@ plain files are replaced atomically (`atomic`) and listed by a manifest (`record
 written last, holds every file's size and sha256 and the `Provenance`; readers trust nothing else.
 """
 
+from affect4d.store.checks import Problem, verify
 from affect4d.store.codec import Vertices
+from affect4d.store.commit import Provenance, is_current, record, replacing
 from affect4d.store.gather import gather, scratch
 from affect4d.store.groups import Array, Store, open, write
 from affect4d.store.images import Images
-from affect4d.store.manifest import (
-    Manifest,
-    Problem,
-    Provenance,
-    canonical,
-    digest,
-    is_current,
-    manifest_of,
-    read_manifest,
-    record,
-    replacing,
-    verify,
-)
+from affect4d.store.manifest import Manifest, canonical, digest, manifest_of, read_manifest
 from affect4d.store.protocol import StoreError, atomic, stale_temporaries, sweep, trouble
 
 __all__ = [

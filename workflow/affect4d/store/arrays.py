@@ -4,7 +4,8 @@ Every read first holds the array's files against the manifest (`Store.check`).
 """
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -15,15 +16,24 @@ from affect4d.store.protocol import StoreError
 if TYPE_CHECKING:
     import zarr
 
-    from affect4d.store.groups import Store
-
 _BASES = 16  # pictures kept by a reader: 3 MB at 256 x 256
+
+
+class Opened(Protocol):
+    """The store in which an array lies."""
+
+    path: Path
+
+    def __getitem__(self, name: str) -> "Array": ...
+
+    def check(self, name: str) -> None:
+        """Hold the files of an array against the manifest; StoreError where they differ."""
 
 
 class Array:
     """An array of a store; indexing it with NumPy's basic indices, or a list of rows, reads."""
 
-    def __init__(self, store: "Store", name: str, array: "zarr.Array"):
+    def __init__(self, store: Opened, name: str, array: "zarr.Array"):
         self._store, self._name, self._zarr = store, name, array
         self.shape: tuple[int, ...] = array.shape
         self.dtype = np.dtype(array.dtype)
@@ -54,7 +64,7 @@ class Array:
 class VertexArray(Array):
     """A quantised vertex sequence (T, V, 3); reads give float32 mm and touch only chunks needed."""
 
-    def __init__(self, store: "Store", name: str, array: "zarr.Array"):
+    def __init__(self, store: Opened, name: str, array: "zarr.Array"):
         super().__init__(store, name, array)
         self.dtype = np.dtype(np.float32)
         if self.attributes["encoding_version"] != codec.VERSION:
@@ -112,7 +122,7 @@ class VertexArray(Array):
 class ImageArray(Array):
     """Pictures (N, H, W, 3) uint8; reads touch only those asked for, and their bases."""
 
-    def __init__(self, store: "Store", name: str, array: "zarr.Array"):
+    def __init__(self, store: Opened, name: str, array: "zarr.Array"):
         super().__init__(store, name, array)
         if self.attributes["encoding_version"] != images.VERSION:
             raise StoreError(store.path, f"array {name} has a newer encoding", "update affect4d")

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from affect4d.store import codec, images, manifest
+from affect4d.store import codec, images
 from affect4d.store.arrays import Array, ImageArray, VertexArray
+from affect4d.store.checks import Problem, check_digest, check_size
 from affect4d.store.codec import Vertices
+from affect4d.store.commit import Provenance, replacing
 from affect4d.store.images import Images
-from affect4d.store.manifest import Provenance
+from affect4d.store.manifest import manifest_of, read_manifest
 from affect4d.store.protocol import StoreError
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def write(
     if path.suffix != ".zarr":
         raise ValueError(f"{path}: the name of a store ends in .zarr")
     attributes = _json_values(attributes or {})
-    with manifest.replacing(path, provenance) as unfinished:
+    with replacing(path, provenance) as unfinished:
         _write_group(unfinished, arrays, attributes)
         _read_back(unfinished, path, arrays)
 
@@ -88,12 +90,10 @@ class Store:
         import zarr
 
         self.path = path
-        self.manifest = manifest.read_manifest(manifest.manifest_of(path))
+        self.manifest = read_manifest(manifest_of(path))
         for file in self.manifest.files:
             small = file.path.endswith("zarr.json")
-            _raise(
-                path, (manifest.check_digest if small else manifest.check_size)(self.manifest, file)
-            )
+            _raise(path, (check_digest if small else check_size)(self.manifest, file))
         group = zarr.open_group(path, mode="r", zarr_format=3)
         self.attributes: dict[str, Any] = dict(group.attrs)
         self._digested: set[str] = set()
@@ -135,7 +135,7 @@ class Store:
             check = alike and file.path not in self._digested
             _raise(
                 self.path,
-                (manifest.check_digest if check else manifest.check_size)(self.manifest, file),
+                (check_digest if check else check_size)(self.manifest, file),
             )
             self._digested.add(file.path)
 
@@ -347,6 +347,6 @@ def _json_values(attributes: dict) -> dict[str, Any]:
     return json.loads(json.dumps(attributes, sort_keys=True, allow_nan=False))
 
 
-def _raise(path: Path, problem: manifest.Problem | None) -> None:
+def _raise(path: Path, problem: Problem | None) -> None:
     if problem:
         raise StoreError(path.parent / problem.file, problem.what, problem.remedy)

@@ -1,0 +1,199 @@
+"""Commit: artifacts and what they were built from, sealed by a manifest that is written last."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from affect4d.store import protocol
+from affect4d.store.checks import check_size
+from affect4d.store.manifest import (
+    FORMAT,
+    SUFFIX,
+    File,
+    canonical,
+    digest,
+    files_below,
+    manifest_of,
+    read_manifest,
+)
+from affect4d.store.protocol import StoreError
+
+# The packages whose version can change an artifact's bytes.
+PACKAGES = (
+    "affect4d", "fast-simplification", "libigl", "menpo", "menpo3d", "numba", "numcodecs",
+    "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow", "scikit-image",
+    "scikit-learn", "scipy", "zarr",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What an artifact is built from.
+
+    Attributes
+    ----------
+    root : the results folder; paths inside it are recorded relative to it, all others absolute
+    rule : the rule that builds it
+    item : the wildcards of the rule, or the item within a chunk
+    inputs : manifests of other artifacts, and files from outside
+    settings : the part of the configuration that matters, as JSON values
+    code : the digest of the library modules that matter
+    """
+
+    root: Path
+    rule: str
+    item: str
+    inputs: list[Path] = field(default_factory=list)
+    settings: dict = field(default_factory=dict)
+    code: str = ""
+
+    def describe(self) -> dict:
+        """The provenance as JSON values, with the digest of each input and the packages' versions.
+
+        Raises
+        ------
+        StoreError
+            An input is missing.
+        """
+        described = {
+            "inputs": {
+                self._name(path): digest(path) for path in sorted(set(map(Path, self.inputs)))
+            },
+            "settings": self.settings,
+            "code": self.code,
+            "versions": versions(),
+        }
+        return {
+            "rule": self.rule,
+            "item": self.item,
+            "fingerprint": hashlib.sha256(canonical(described)).hexdigest(),
+            **described,
+        }
+
+    def _name(self, path: Path) -> str:
+        absolute, root = path.absolute(), Path(self.root).absolute()
+        return (
+            absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
+        ).as_posix()
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The installed versions of Python and of `PACKAGES`; absent ones are left out."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def record(manifest_path: Path, files: list[Path], provenance: Provenance | None) -> None:
+    """Write the manifest of plain files, each digested and flushed.
+
+    A folder stands for all files below it, but the manifest itself.
+
+    Raises
+    ------
+    StoreError
+        A file is missing.
+    """
+    manifest_path = Path(manifest_path)
+    with protocol.explained(manifest_path):
+        every = sorted(
+            {file for path in files for file in files_below(Path(path))} - {manifest_path}
+        )
+        for path in [*every, *_folders(every, files)]:
+            protocol.fsync(path)
+        write_manifest(
+            manifest_path, [_describe(path, manifest_path.parent) for path in every], provenance
+        )
+
+
+@contextmanager
+def replacing(folder: Path, provenance: Provenance | None) -> Iterator[Path]:
+    """Yield a temporary folder to fill; it replaces `folder`, with its manifest, if all goes well.
+
+    All that needs space is flushed before the old manifest gives way, then the old data; the new
+    data get their name, then the new manifest. At no moment does a manifest stand beside data that
+    are not its own. An exception brings the old ones back; who is killed between these renames, or
+    meets a disk that takes none back, leaves no manifest, and the next run builds the artifact
+    anew.
+    """
+    folder = Path(folder)
+    path = manifest_of(folder)
+    with protocol.temporary(folder) as unfinished:
+        yield unfinished
+        protocol.fsync_tree(unfinished)
+        files = _describe_folder(unfinished, folder.name)
+        with protocol.temporary(path) as sealed:
+            sealed.write_bytes(_sealed(path, files, provenance))
+            protocol.fsync(sealed)
+            protocol.replace_all([(unfinished, folder), (sealed, path)])
+
+
+def write_manifest(path: Path, files: list[File], provenance: Provenance | None) -> None:
+    """Write a manifest durably; `record`'s last act."""
+    with protocol.atomic(path) as unfinished:
+        unfinished.write_bytes(_sealed(path, files, provenance))
+
+
+def _sealed(path: Path, files: list[File], provenance: Provenance | None) -> bytes:
+    """The bytes of the manifest `path`, its own digest among them."""
+    root = provenance.root if provenance else path.parent
+    content = {
+        "format": FORMAT,
+        "artifact": Path(os.path.relpath(path, root)).as_posix().removesuffix(SUFFIX),
+        "files": [vars(file) for file in sorted(files, key=lambda file: file.path)],
+        **(provenance.describe() if provenance else {}),
+    }
+    content["digest"] = hashlib.sha256(canonical(content)).hexdigest()
+    return canonical(content)
+
+
+def is_current(manifest_path: Path, provenance: Provenance) -> bool:
+    """Whether the artifact is there, at the recorded sizes, and a rebuild would give the very same.
+
+    True only if inputs, settings, code and versions are those it was built from.
+    """
+    try:
+        manifest = read_manifest(manifest_path)
+        described = provenance.describe()
+    except StoreError:
+        return False
+    same = all(
+        getattr(manifest, name) == described[name] for name in ("rule", "item", "fingerprint")
+    )
+    return same and not any(check_size(manifest, file) for file in manifest.files)
+
+
+def _folders(every: list[Path], files: list[Path]) -> list[Path]:
+    """The folders of the files `every`, up to those that hold the listed `files` themselves."""
+    tops = {Path(path).parent for path in files}
+    return sorted(
+        {
+            folder
+            for path in every
+            for folder in path.parents
+            if any(folder.is_relative_to(top) for top in tops)
+        }
+    )
+
+
+def _describe(path: Path, folder: Path) -> File:
+    return File(Path(os.path.relpath(path, folder)).as_posix(), path.stat().st_size, digest(path))
+
+
+def _describe_folder(folder: Path, name: str) -> list[File]:
+    """The files below `folder` as listed once it is called `name` beside its manifest."""
+    return [
+        File(f"{name}/{path.relative_to(folder).as_posix()}", path.stat().st_size, digest(path))
+        for path in files_below(folder)
+    ]
