@@ -126,7 +126,7 @@ READING = (
     "meshes.read_mesh",
     "images.read_image",
     "landmarks.read_landmarks",
-    "manifest.is_current",
+    "commit.is_current",
 )
 
 

@@ -24,7 +24,7 @@ from bars import Bar, judge
 
 from affect4d import store
 from affect4d.formats.template import load_template
-from affect4d.store import codec, groups, manifest, protocol
+from affect4d.store import codec, commit, groups, protocol
 
 VERTICES, RATE = 53_215, 60  # frames a second
 MEMCPY = "memcpy, into memory in use"
@@ -33,7 +33,7 @@ STAGES = {
     "encode, compress, write": (groups, "_write_group"),
     "read back, compare": (groups, "_read_back"),
     "flush": (protocol, "fsync_tree"),
-    "sha256": (manifest, "_describe_folder"),
+    "sha256": (commit, "_describe_folder"),
 }
 
 

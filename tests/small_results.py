@@ -9,6 +9,7 @@ from affect4d import store
 from affect4d.affectspace.classes import summarise
 from affect4d.affectspace.grid import Grid
 from affect4d.blendshapes.atlas import STATUSES
+from affect4d.blendshapes.model import model_arrays
 from affect4d.config.dataset import Settings
 from affect4d.config.gallery import SCAN_COLUMNS
 from affect4d.dataset import publish
@@ -41,6 +42,7 @@ def write_chunk(root, database, number, subjects, provenance=None, samples=(MEAN
             "photograph": photograph,
             "class": classes,
             "sample": sample,
+            "interpolated": np.zeros(len(classes), bool),
             "valence": np.array([CLASSES[c][1] for c in classes]),
             "arousal": np.array([CLASSES[c][2] for c in classes]),
             "quality": rng.random((len(classes), 2)).astype(np.float32),
@@ -200,11 +202,7 @@ class _Builder:
             "neutral_frame_ids": {"s1": ["s1_7_0"]},
         }
         inputs = ["affectspace/affectspace", "registered/s1", "registered/s2"]
-        arrays = {
-            "mean": np.zeros((4, 3)),
-            "components": np.ones((1, 4, 3)),
-            "weights": np.ones((len(ids), 1)),
-        }
+        arrays = model_arrays(np.zeros((4, 3)), np.ones((1, 4, 3)), np.ones((len(ids), 1)))
         self.store(f"blendshapes/{name}", arrays, attributes, inputs)
 
     def atlas(self):
@@ -215,6 +213,7 @@ class _Builder:
             "mean": store.Vertices(np.zeros((len(NAMES), 4, 3)), np.zeros((4, 3))),
             "median": median,
             "count": count,
+            "shares": np.diag((count > 0).astype(float)),
             "status": np.where(count > 0, STATUSES.index("ok"), 0).astype(np.uint8),
         }
         attributes = {"names": NAMES, "statuses": STATUSES}

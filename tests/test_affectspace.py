@@ -1,5 +1,6 @@
 """The grid of classes, the frames' status, and the job."""
 
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -8,12 +9,15 @@ import pytest
 import small_gallery
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from affect4d import store
 from affect4d.affectspace import Grid
 from affect4d.affectspace.build import build_affectspace
 from affect4d.affectspace.classes import classify, report_classes, summarise
+from affect4d.affectspace.histogram import number_size
 from affect4d.config.affectspace import Settings
+from affect4d.config.blendshapes import Settings as BlendshapeSettings
 from affect4d.formats.quarantine import BadInput, Quarantine
 
 GRID = Grid()
@@ -143,6 +147,59 @@ def test_classes_state_counts_medians_and_whether_they_suffice():
     assert np.isnan(classes.iloc[0]["median_valence"])
     for limits in ((5, 2), (4, 3)):
         assert summarise(frames, GRID, *limits).iloc[55]["status"] == "insufficient"
+
+
+def test_classes_of_the_journal_version_are_one_setting(tmp_path):
+    """Forty bins an axis are classes of .05, of which 550 hold frames here as they do there."""
+    grid = Grid(Settings(bins=40).bins)
+    assert grid.edges[1] - grid.edges[0] == pytest.approx(0.05) and len(grid) == 1600
+    filled = np.random.default_rng(0).choice(1600, 550, replace=False)
+    rng, count = np.random.default_rng(1), 550 * 8
+    place = np.repeat(grid.centres[filled], 8, axis=0) + rng.uniform(-0.024, 0.024, (count, 2))
+    table = pd.DataFrame(
+        {
+            "frame_id": [f"f{i}" for i in range(count)],
+            "sequence": "q",
+            "frame": range(count),
+            "subject": np.tile(list("stuvwxyz"), 550),
+            "task": "spontaneous",
+            "valence": place[:, 0],
+            "arousal": place[:, 1],
+        }
+    )
+    (tmp_path / "gallery").mkdir()
+    table.to_parquet(tmp_path / "gallery/frames.parquet", index=False)
+    store.write(
+        tmp_path / "registered/q.zarr",
+        {"flags": np.zeros(count, np.uint8)},
+        {"frame_ids": table["frame_id"].tolist()},
+        None,
+    )
+    quarantine = Quarantine("affectspace")
+    build_affectspace(
+        tmp_path / "gallery/frames.parquet",
+        tmp_path / "registered",
+        tmp_path / "affectspace",
+        Settings(bins=40),
+        quarantine,
+    )
+    classes = pd.read_parquet(tmp_path / "affectspace/classes.parquet")
+    assert classes["status"].value_counts().to_dict() == {"empty": 1050, "ok": 550}
+    assert set(classes.loc[classes["status"] == "ok", "class"]) == set(filled)
+    assert classes["name"].is_unique and len(quarantine.rows) == 1050
+    for row in classes.itertuples():
+        valence, arousal = re.fullmatch(r"v([+-]\d\.\d+)_a([+-]\d\.\d+)", row.name).groups()
+        assert grid.assign(float(valence), float(arousal)) == row.Index
+    jobs = BlendshapeSettings().classes_per_job
+    groups = [classes.iloc[g * jobs : (g + 1) * jobs] for g in range(-(-len(grid) // jobs))]
+    assert pd.concat(groups)["class"].tolist() == list(range(1600)) and len(groups) == 64
+    assert Image.open(tmp_path / "affectspace/histogram.png").size == (864, 744)
+
+
+def test_numbers_stand_in_the_histogram_only_where_they_fit():
+    assert number_size(10, 50_000) == number_size(10, 9) == 8
+    assert 5 <= number_size(20, 9_999) < 8
+    assert number_size(40, 999) is None and number_size(40, 9) == 8
 
 
 def test_the_job_reads_flags_and_gives_the_same_bytes_twice(tmp_path):

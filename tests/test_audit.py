@@ -224,7 +224,7 @@ def test_labels_that_are_not_the_class_median_are_found(results):
     assert "affectspace/classes.parquet: the median valence of class 7" in text
     atlas = results / "blendshapes/atlas.zarr"
     stored = store.open(atlas)
-    arrays = {name: stored[name][...] for name in ("median", "count", "status")}
+    arrays = {name: stored[name][...] for name in ("median", "count", "status", "shares")}
     arrays["mean"] = store.Vertices(stored["mean"][...], stored["mean_neutral"][...])
     arrays["median"][7, 0] -= 0.005
     made = store.read_manifest(store.manifest_of(atlas))

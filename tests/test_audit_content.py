@@ -19,6 +19,8 @@ from small_results import build_results
 from affect4d import audit, store
 from affect4d.audit.ledger import Ledger
 from affect4d.audit.schemas import TABLES
+from affect4d.blendshapes.atlas import STATUSES, write_expressions
+from affect4d.blendshapes.model import model_arrays
 from affect4d.validation.split import TEST, TRAIN
 from affect4d.validation.table import MEASURES
 
@@ -214,6 +216,73 @@ def test_a_store_that_contradicts_itself_or_another_is_named(
         said in what and (part is None or file == f"{name}.zarr/{part}")
         for _, file, what in problems
     ), problems
+
+
+def interpolate(results, label=(-0.9, 0.7), mean=0.0, source=7):
+    """Let the atlas say that class 8 is class 7's neighbours' mean."""
+    stored = store.open(results / f"{ATLAS}.zarr")
+    kept = {name: stored[name][...] for name in ("median", "count", "status", "shares", "mean")}
+    kept["median"][8], kept["status"][8] = label, STATUSES.index("interpolated")
+    kept["shares"][8, source], kept["mean"][8] = 1, mean
+    kept["mean"] = store.Vertices(kept["mean"], np.zeros((4, 3)))
+    restore(results, ATLAS, kept)
+
+
+def test_an_interpolated_class_is_held_to_what_it_is_mixed_from(results):
+    interpolate(results)
+    assert not [p for p in found(results) if p[0] == ATLAS]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"label": (-0.88, 0.71)}, "interpolated, is not its centre"),
+        ({"mean": 0.5}, "not the mixture that it says"),
+        ({"source": 9}, "no mixture of classes with a model"),
+    ],
+)
+def test_a_wrong_mixture_is_named(results, fault, said):
+    interpolate(results, **fault)
+    assert any(said in what for artifact, _, what in found(results) if artifact == ATLAS)
+
+
+def test_an_image_must_say_whether_its_class_is_interpolated(results):
+    restore(results, CHUNK, {"interpolated": np.ones(4, bool)})
+    assert_found(results, CHUNK, f"{CHUNK}.zarr/interpolated", "whether it is interpolated")
+
+
+@pytest.fixture
+def with_expression(results):
+    """A build whose gallery has one apex of happiness, and the model of it."""
+    table = results / "gallery/frames.parquet"
+    rows = pd.read_parquet(table)
+    rows.loc[0, ["expression", "is_apex"]] = ["happiness", True]
+    rows.to_parquet(table, index=False)
+    seal(results, "gallery/frames")
+    label = {"median_valence": None, "median_arousal": None}
+    attributes = {"expression": "happiness", "constraint": "nonnegative", **label}
+    attributes |= {k: [rows.loc[0, "frame_id"]] for k in ("frame_ids", "fitted_frame_ids")}
+    arrays = model_arrays(np.ones((4, 3)), np.ones((1, 4, 3)), np.ones((1, 1)))
+    made = provenance(results, ATLAS)
+    folder = results / "blendshapes"
+    model = folder / "happiness.zarr"
+    store.write(model, arrays, attributes | {"sequences": ["s1"]}, made)
+    row = {"name": "happiness", "status": "ok", "median_valence": None, "median_arousal": None}
+    write_expressions(folder / "expressions.zarr", folder, pd.DataFrame([row]), 4, made)
+    return results
+
+
+def test_an_expression_is_held_to_its_apexes_and_its_atlas(with_expression):
+    concerned = ("blendshapes/happiness", "blendshapes/expressions")
+    assert not [p for p in found(with_expression) if p[0] in concerned]
+    ids = pd.read_parquet(with_expression / "gallery/frames.parquet")["frame_id"]
+    restore(with_expression, concerned[0], attributes={"frame_ids": [ids[1]]})
+    file = "blendshapes/happiness.zarr/zarr.json"
+    assert_found(with_expression, concerned[0], file, "no apex of happiness")
+    restore(with_expression, concerned[0], {"mean": np.zeros((4, 3))})
+    assert_found(
+        with_expression, concerned[1], f"{concerned[1]}.zarr/mean", "not that of its model"
+    )
 
 
 @pytest.mark.parametrize("name", ["registered/s1", MODEL, ATLAS, FITS, CHUNK])

@@ -14,7 +14,12 @@ from scipy.sparse.linalg import splu
 
 from affect4d import store
 from affect4d.affectspace import Grid
+from affect4d.blendshapes.atlas import STATUSES
+from affect4d.blendshapes.model import model_arrays
+from affect4d.blendshapes.natural_neighbour import natural_neighbours
+from affect4d.blendshapes.path import resample
 from affect4d.config.synthesis import Settings
+from affect4d.dataset.rows import collect
 from affect4d.fitting import Camera, Fit, MorphableModel
 from affect4d.fitting.quality import FIGURES as FIT_FIGURES
 from affect4d.fitting.storage import write_fits
@@ -27,11 +32,13 @@ from affect4d.synthesis import Atlas, synthesize, synthesize_path, synthesize_ph
 from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.chunks import deformations, synthesize_chunk
 from affect4d.synthesis.crop import square_around
+from affect4d.synthesis.deformations import Expressions
 from affect4d.synthesis.harmonic import extend
 from affect4d.synthesis.lighting import shade
 from affect4d.synthesis.motion import move
 from affect4d.synthesis.quality import measure, refusal
 from affect4d.synthesis.scene import make_scene
+from affect4d.synthesis.single import synthesize_expression
 from affect4d.synthesis.synthesize import edit
 
 SIZE = 256
@@ -307,8 +314,9 @@ def atlas_path(tmp_path_factory, template):
             "median": median,
             "count": count,
             "status": status,
+            "shares": np.diag((status == 2).astype(float)),
         },
-        {"names": names, "statuses": ["empty", "insufficient", "ok"]},
+        {"names": names, "statuses": STATUSES},
         None,
     )
     return path
@@ -354,12 +362,15 @@ def test_a_class_without_data_names_the_nearest(atlas_path, model, person):
 
 def test_a_path_interpolates_between_classes(atlas_path, model, person):
     atlas = Atlas(atlas_path)
-    points = [(0.5, 0.5), (0.5, 0.6)]
+    points = [(0.55, 0.41), (0.5, 0.5), (0.5, 0.6)]
     images = synthesize_path(*person, points, atlas, model, frames=3)
     assert len(images) == 3
-    assert [record["arousal"] for _, record in images] == [0.5, 0.55, 0.6]
-    centre = atlas.between(0.5, 0.5).deformation
-    assert np.allclose(centre, atlas.target(0.5, 0.5).deformation)
+    medians = atlas.median[atlas.own]
+    for (_, record), place in zip(images, resample(points, 3), strict=True):
+        label = natural_neighbours(place, medians)[0] @ medians
+        assert np.allclose([record["valence"], record["arousal"]], label)
+    assert [record["interpolated"] for _, record in images] == [False, False, True]
+    assert np.array_equal(atlas.between(0.55, 0.41).deformation, atlas.target(0.5, 0.5).deformation)
     with pytest.raises(BadInput):
         synthesize_path(*person, [(0.5, 0.5), (0.0, -0.9)], atlas, model, frames=3)
 
@@ -424,6 +435,49 @@ def test_chunk_holds_every_class_of_every_usable_photograph(
     assert (out / "000.manifest.json").read_bytes() == (again / "000.manifest.json").read_bytes()
 
 
+def test_an_interpolated_class_says_so_in_the_chunk_and_in_the_dataset(
+    tmp_path, template, atlas_path, camera, photo
+):
+    stored = store.open(atlas_path)
+    status, shares = stored["status"][...], stored["shares"][...]
+    own, other = np.flatnonzero(status)
+    median = stored["median"][...]
+    status[other], shares[other], median[other] = STATUSES.index("interpolated"), 0, [0.5, 0.5]
+    shares[other, own] = 1
+    mean = store.Vertices(stored["mean"][...], stored["mean"].neutral)
+    arrays = {"mean": mean, "median": median, "count": stored["count"][...]}
+    arrays |= {"status": status, "shares": shares}
+    store.write(tmp_path / "atlas.zarr", arrays, stored.attributes, None)
+    settings = Settings(size=96)
+    out = _run_chunk(tmp_path / "one", template, tmp_path / "atlas.zarr", camera, photo, settings)
+    chunk = store.open(out / "000.zarr")
+    assert chunk["class"][...].tolist() == [own, other]
+    assert chunk["interpolated"][...].tolist() == [False, True]
+    assert (chunk["valence"][1], chunk["arousal"][1]) == (0.5, 0.5)
+    rows = collect([out / "000.zarr"], {"people": "photograph"})
+    assert rows.set_index("class")["interpolated"].to_dict() == {-1: False, own: False, other: True}
+
+
+def test_a_basic_expression_is_imposed_by_name(tmp_path, model, person, template):
+    arrays = {
+        "mean": store.Vertices(
+            np.stack([_bump(template, 48, 14, [-3, 4, -1]), np.zeros_like(template.vertices)]),
+            np.zeros_like(template.vertices),
+        ),
+        "median": np.full((2, 2), np.nan),
+        "status": np.array([STATUSES.index("ok"), STATUSES.index("insufficient")], np.uint8),
+    }
+    attributes = {"names": ["happiness", "fear"], "statuses": STATUSES}
+    store.write(tmp_path / "expressions.zarr", arrays, attributes, None)
+    expressions = Expressions(tmp_path / "expressions.zarr")
+    image, record = synthesize_expression(*person, "happiness", expressions, model)
+    assert record["class"] == "happiness" and np.isnan(record["valence"])
+    assert not np.array_equal(image, person[0])
+    for name, words in (("fear", "insufficient"), ("joy", "unknown")):
+        with pytest.raises(BadInput, match=f"{words}.*choose one of happiness"):
+            synthesize_expression(*person, name, expressions, model)
+
+
 def test_chunk_lists_refused_pictures(tmp_path, template, atlas_path, camera, photo):
     settings = Settings(size=96, max_yaw=5.0)
     out = _run_chunk(tmp_path, template, atlas_path, camera, photo, settings)
@@ -434,11 +488,8 @@ def test_chunk_lists_refused_pictures(tmp_path, template, atlas_path, camera, ph
 
 def test_samples_are_unseen_faces_and_reproducible(atlas_path, template, tmp_path):
     components = np.stack([_bump(template, place, 15, [0, 3, 0]) for place in (48, 54)])
-    arrays = {
-        "mean": components.mean(0),
-        "components": components,
-        "weights": np.array([[0.2, 0.8], [0.9, 0.1], [0.5, 0.7]]),
-    }
+    weights = np.array([[0.2, 0.8], [0.9, 0.1], [0.5, 0.7]])
+    arrays = model_arrays(components.mean(0), components, weights)
     atlas = Atlas(atlas_path)
     for index in atlas.usable:
         path = tmp_path / f"{atlas.names[index]}.zarr"

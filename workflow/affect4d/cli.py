@@ -1,6 +1,7 @@
 """The command line: `affect4d synth`, `audit`, `explain`, `diff`, `gallery draft`."""
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,9 +62,12 @@ def synth(
         typer.Option(help="V,A:V,A:... - a sequence of images along these points of the plane."),
     ] = None,
     frames: Annotated[int, typer.Option(min=2, help="Images of a --path.")] = 24,
+    expression: Annotated[
+        str | None, typer.Option(help="A basic expression in place of valence and arousal.")
+    ] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Give the face in a photograph the affect of a place in the valence-arousal plane.
+    """Give the face in a photograph the affect of a place in the plane, or a basic expression.
 
     The full frame is written at the photograph's size, unless --crop. The label of the image is
     printed: the median valence and arousal of the class that holds the place.
@@ -73,17 +77,27 @@ def synth(
     from affect4d.formats.quarantine import BadInput
     from affect4d.store import StoreError
 
-    if path is None and (valence is None or arousal is None):
-        raise typer.BadParameter("give --valence and --arousal, or --path")
+    if path is None and expression is None and (valence is None or arousal is None):
+        raise typer.BadParameter("give --valence and --arousal, --path, or --expression")
+    if expression is not None and (path, valence, arousal) != (None, None, None):
+        raise typer.BadParameter("--expression stands alone")
     try:
-        made = _synthesize(photo, landmarks, valence, arousal, path, frames, crop, results)
+        made = _synthesize(
+            photo, landmarks, valence, arousal, path, frames, crop, results, expression
+        )
         _write(made, out, folder=path is not None)
     except (BadInput, StoreError, ValueError, OSError) as error:
         _fail(error, 1)
     for _, record in made:
-        label = f"valence {record['valence']:+.3f}, arousal {record['arousal']:+.3f}"
         warning = "" if record["accepted"] else f"; doubtful: {record['reason']}"
-        typer.echo(f"class {record['class']}: {label}{warning}")
+        typer.echo(_label(record) + warning)
+
+
+def _label(record: dict[str, Any]) -> str:
+    place = f"valence {record['valence']:+.3f}, arousal {record['arousal']:+.3f}"
+    if math.isnan(record["valence"]):
+        place = "not annotated with valence and arousal"
+    return f"class {record['class']}: {place}" + ", interpolated" * record["interpolated"]
 
 
 def _synthesize(
@@ -95,6 +109,7 @@ def _synthesize(
     frames: int,
     crop: bool,
     results: Path,
+    expression: str | None,
 ) -> list[tuple[Any, dict[str, Any]]]:
     from affect4d import store
     from affect4d.config.fitting import Settings as FittingSettings
@@ -105,11 +120,10 @@ def _synthesize(
     from affect4d.registration.reference import Reference
     from affect4d.synthesis import single
     from affect4d.synthesis.anatomy import anatomy_of
-    from affect4d.synthesis.deformations import Atlas
+    from affect4d.synthesis.deformations import Atlas, Expressions
 
     image = read_image(photo)
     marks = read_landmarks(landmarks or photo.with_suffix(".pts"), dimension=2)
-    atlas = Atlas(results / "blendshapes" / "atlas.zarr")
     model = read_model(results / "fits" / "model.zarr")
     prepared = store.open(results / "registration" / "template.zarr")
     options = {
@@ -118,6 +132,12 @@ def _synthesize(
         "settings": SynthesisSettings(**_built_with(results, "synthesis")),
         "fitting_settings": FittingSettings(**_built_with(results, "fits", "fitting")),
     }
+    if expression is not None:
+        expressions = Expressions(results / "blendshapes" / "expressions.zarr")
+        return [
+            single.synthesize_expression(image, marks, expression, expressions, model, **options)
+        ]
+    atlas = Atlas(results / "blendshapes" / "atlas.zarr")
     if path is not None:
         points = _points(path)
         return single.synthesize_path(image, marks, points, atlas, model, frames=frames, **options)

@@ -19,7 +19,7 @@ rule blendshapes:
         runtime=60,
     params:
         settings=settings("template", "blendshapes"),
-        code=code("blendshapes"),
+        code=code("blendshapes.classes"),
     script:
         "../scripts/blendshapes.py"
 
@@ -44,7 +44,62 @@ rule atlas:
         mem_mb=2000,
         runtime=15,
     params:
-        settings=settings("template"),
-        code=code("blendshapes"),
+        settings=settings("template", "blendshapes"),
+        code=code("blendshapes.atlas"),
     script:
         "../scripts/blendshapes_atlas.py"
+
+
+rule expressions:
+    input:
+        template=f"{RESULTS}/registration/template.manifest.json",
+        frames=f"{RESULTS}/gallery/frames.manifest.json",
+        affectspace=f"{RESULTS}/affectspace/affectspace.manifest.json",
+        registered=expand(
+            f"{RESULTS}/registered/chunks/{{chunk}}.manifest.json", chunk=CHUNKS
+        ),
+    output:
+        models=f"{RESULTS}/blendshapes/chunks/expressions.manifest.json",
+        atlas=f"{RESULTS}/blendshapes/expressions.manifest.json",
+    log:
+        f"{RESULTS}/logs/expressions.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/expressions.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=settings("template", "affectspace", "blendshapes"),
+        code=code("blendshapes.expressions"),
+    script:
+        "../scripts/blendshapes_expressions.py"
+
+
+rule blendshapes_pictures:
+    input:
+        template=f"{RESULTS}/registration/template.manifest.json",
+        affectspace=f"{RESULTS}/affectspace/affectspace.manifest.json",
+        atlas=f"{RESULTS}/blendshapes/atlas.manifest.json",
+        classes=expand(
+            f"{RESULTS}/blendshapes/chunks/{{group}}.manifest.json", group=CLASS_GROUPS
+        ),
+    output:
+        f"{RESULTS}/blendshapes/pictures.manifest.json",
+    log:
+        f"{RESULTS}/logs/blendshapes_pictures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/blendshapes_pictures.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=settings("template"),
+        code=code("blendshapes.illustrate"),
+    script:
+        "../scripts/blendshapes_pictures.py"

@@ -122,7 +122,9 @@ def gallery_parts(built):
 def artifacts(wildcards):
     """The manifest of every artifact of the build."""
     single = """gallery/annotations gallery/frames registration/template
-        affectspace/affectspace blendshapes/atlas validation/table1 fits/model dataset"""
+        affectspace/affectspace blendshapes/atlas blendshapes/expressions
+        blendshapes/chunks/expressions blendshapes/pictures validation/table1
+        fits/model dataset"""
     databases = {"database": DATABASES, "chunk": FIT_CHUNKS}
     built = [database.built_folder for database in PROJECT.neutrals.databases.values()]
     return [

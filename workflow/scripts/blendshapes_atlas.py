@@ -14,4 +14,5 @@ with Job(snakemake) as job:
         pd.read_parquet(job.root / "affectspace/classes.parquet"),
         len(load_template(template.mesh, template.landmarks).vertices),
         job.provenance(job.item, job.input),
+        job.config("blendshapes").interpolate,
     )

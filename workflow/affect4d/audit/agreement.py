@@ -15,11 +15,13 @@ from affect4d.audit.stores import check_store, sound
 from affect4d.audit.tables import batches, hashes
 from affect4d.audit.verdict import Finding, Kind, few, guarded
 from affect4d.audit.whole import Whole
+from affect4d.blendshapes.atlas import INTERPOLATED
 from affect4d.store import Store
 from affect4d.store.manifest import SUFFIX
 
 _GALLERY, _FRAMES = "gallery/frames.parquet", "affectspace/frames.parquet"
 _CLASSES, ATLAS = "affectspace/classes.parquet", "blendshapes/atlas"
+EXPRESSIONS = "blendshapes/expressions"
 _AXES = ("valence", "arousal")
 _TOLERANCE = 1e-9
 _DEFORMATION_MM = 0.01  # the atlas is quantised, a class's own mean is not
@@ -62,6 +64,7 @@ def check(whole: Whole) -> Iterator[Finding]:
         ("affectspace/affectspace", _FRAMES, compared.frames_with_gallery),
         ("gallery/frames", _GALLERY, compared.gallery_with_scans),
         (ATLAS, f"{ATLAS}.zarr", compared.check_atlas),
+        (EXPRESSIONS, f"{EXPRESSIONS}.zarr", compared.check_expressions),
     )
     for artifact, file, step in steps:
         if artifact in whole.artifacts:
@@ -95,6 +98,23 @@ class _Compared:
         """The atlas, where it is whole."""
         return sound(self.whole, ATLAS)
 
+    @cached_property
+    def expressions(self) -> Store | None:
+        """The basic expressions' atlas, where it is whole."""
+        return sound(self.whole, EXPRESSIONS)
+
+    @cached_property
+    def apexes(self) -> pd.DataFrame | None:
+        """Expression and `id` (for the frame_id) of the apex frames of a whole gallery."""
+        if _GALLERY not in self.whole.tables:
+            return None
+        found = []
+        for batch in batches(self.whole.root / _GALLERY, ["frame_id", "expression", "is_apex"]):
+            rows = batch.filter(batch["is_apex"])
+            columns = {"id": hashes(rows["frame_id"]), "expression": rows["expression"].to_pylist()}
+            found.append(pd.DataFrame(columns))
+        return pd.concat(found, ignore_index=True) if found else None
+
     @property
     def sequences(self) -> list[str]:
         """The registered sequences."""
@@ -102,9 +122,9 @@ class _Compared:
 
     @property
     def models(self) -> list[str]:
-        """The classes' models."""
-        folder = "blendshapes/"
-        return [n for n in self.whole.stores if n.startswith(folder) and n != ATLAS]
+        """The classes' and expressions' models."""
+        stores = (n for n in self.whole.stores if n.startswith("blendshapes/"))
+        return [n for n in stores if n not in (ATLAS, EXPRESSIONS)]
 
     def classes_with_frames(self) -> Iterator[Finding]:
         """Counts and medians of the classes, against the frames themselves."""
@@ -165,16 +185,25 @@ class _Compared:
         )
 
     def check_model(self, name: str) -> Iterator[Finding]:
-        """A class's label is the median of the very frames behind its mean; the atlas has both."""
+        """A class's label is the median of the very frames behind its mean; the atlas has both.
+
+        An expression's frames are apexes of it.
+        """
         stored = self.whole.open(name)
         wrong = check_store(name, stored)
         yield from wrong
         if wrong:
             return
+        if "expression" in stored.attributes:
+            yield from self._apexes_of(name, stored.attributes)
+            if self.expressions is not None:
+                index = self.expressions.attributes["names"].index(name.split("/")[1])
+                yield from self._in_atlas(EXPRESSIONS, self.expressions, index, stored)
+            return
         if self.frames is not None and self.classes is not None:
             yield from self._frames_of(name, stored.attributes)
         if self.atlas is not None:
-            yield from self._in_atlas(self.atlas, stored)
+            yield from self._in_atlas(ATLAS, self.atlas, stored.attributes["class"], stored)
 
     def _frames_of(self, name: str, attributes: dict[str, Any]) -> Iterator[Finding]:
         assert self.frames is not None and self.classes is not None
@@ -194,18 +223,33 @@ class _Compared:
                 what = f"the median {axis} of its frames is {median:.6f}"
                 yield _damaged(name, file, what)
 
-    def _in_atlas(self, atlas: Store, model: Store) -> Iterator[Finding]:
+    def _apexes_of(self, name: str, attributes: dict[str, Any]) -> Iterator[Finding]:
+        file, expression = f"{name}.zarr/zarr.json", attributes["expression"]
+        if expression != name.split("/")[1]:
+            yield _damaged(name, file, f"is the model of {expression}")
+        if self.apexes is None:
+            return
+        own = self.apexes.loc[self.apexes["expression"] == expression, "id"]
+        ids = attributes["frame_ids"]
+        yield from few(
+            _damaged(name, file, f"frame {ids[i]} is no apex of {expression}")
+            for i in np.flatnonzero(~np.isin(hashes(ids), own))
+        )
+
+    def _in_atlas(self, name: str, atlas: Store, index: int, model: Store) -> Iterator[Finding]:
         attributes: dict[str, Any] = model.attributes
-        index = attributes["class"]
-        label = [attributes[f"median_{axis}"] for axis in _AXES]
+        label = np.array([attributes[f"median_{axis}"] for axis in _AXES], np.float64)
+        same = np.isclose(
+            atlas["median"][index], label, rtol=0, atol=_TOLERANCE, equal_nan=True
+        ).all()
         wrong = {
-            "median": not np.allclose(atlas["median"][index], label, rtol=0, atol=_TOLERANCE),
+            "median": not same,
             "count": atlas["count"][index] != len(attributes["frame_ids"]),
             "mean": not np.abs(atlas["mean"][index] - model["mean"][...]).max() <= _DEFORMATION_MM,
         }
         for array in (array for array, differs in wrong.items() if differs):
             what = f"the {array} of class {index} is not that of its model"
-            yield _damaged(ATLAS, f"{ATLAS}.zarr/{array}", what)
+            yield _damaged(name, f"{name}.zarr/{array}", what)
 
     def check_atlas(self) -> Iterator[Finding]:
         """The atlas has the classes' names, and a model stands behind every deformation."""
@@ -215,16 +259,66 @@ class _Compared:
         names = self.atlas.attributes["names"]
         if self.classes is not None and names != self.classes["name"].tolist():
             yield _damaged(ATLAS, f"{ATLAS}.zarr/zarr.json", "names other classes than the plane")
-        for index in usable(self.atlas):
-            name = f"blendshapes/{names[index]}"
+        yield from self._models_of(ATLAS, self.atlas)
+        yield from self._mixtures(self.atlas)
+
+    def check_expressions(self) -> Iterator[Finding]:
+        """A model stands behind every expression's deformation."""
+        if self.expressions is None:
+            yield from check_store(EXPRESSIONS, self.whole.open(EXPRESSIONS))
+            return
+        yield from self._models_of(EXPRESSIONS, self.expressions)
+
+    def _models_of(self, artifact: str, atlas: Store) -> Iterator[Finding]:
+        for index in with_model(atlas):
+            name = f"blendshapes/{atlas.attributes['names'][index]}"
             if name not in self.whole.broken and name not in self.whole.stores:
                 what = f"class {index} has a mean and no model {name}.zarr"
-                yield Finding(Kind.OPEN, ATLAS, f"{ATLAS}.zarr/mean", what, "run snakemake")
+                yield Finding(Kind.OPEN, artifact, f"{artifact}.zarr/mean", what, "run snakemake")
+
+    def _mixtures(self, atlas: Store) -> Iterator[Finding]:
+        """An interpolated mean is the mixture that it says of means with a model behind them."""
+        own, mixtures = with_model(atlas), interpolated(atlas)
+        if not mixtures:
+            return
+        every, label = atlas["shares"][...], atlas["median"][...]
+        for index in mixtures:
+            shares = every[index]
+            sources = np.flatnonzero(shares)
+            file = f"{ATLAS}.zarr/shares"
+            if not np.isin(sources, own).all() or abs(shares.sum() - 1) > _TOLERANCE:
+                what = f"class {index} is no mixture of classes with a model"
+                yield _damaged(ATLAS, file, what)
+                continue
+            mixed = np.tensordot(shares[sources], atlas["mean"][sources], 1)
+            if not np.abs(mixed - atlas["mean"][index]).max() <= 2 * _DEFORMATION_MM:
+                what = f"the mean of class {index} is not the mixture that it says"
+                yield _damaged(ATLAS, file, what)
+            if self.classes is not None:
+                centre = self.classes.loc[index, [f"centre_{axis}" for axis in _AXES]]
+                if not np.allclose(centre.to_numpy(np.float64), label[index], 0, _TOLERANCE):
+                    what = f"the label of class {index}, interpolated, is not its centre"
+                    yield _damaged(ATLAS, f"{ATLAS}.zarr/median", what)
 
 
 def usable(atlas: Store) -> list[int]:
     """The classes of an atlas that have a deformation."""
-    return np.flatnonzero(atlas["status"][...] == atlas.attributes["statuses"].index(OK)).tolist()
+    return sorted([*with_model(atlas), *interpolated(atlas)])
+
+
+def with_model(atlas: Store) -> list[int]:
+    """The classes of an atlas that have a deformation of their own frames."""
+    return _with_status(atlas, OK)
+
+
+def interpolated(atlas: Store) -> list[int]:
+    """The classes of an atlas whose deformation is interpolated."""
+    return _with_status(atlas, INTERPOLATED)
+
+
+def _with_status(atlas: Store, status: str) -> list[int]:
+    code = atlas.attributes["statuses"].index(status)
+    return np.flatnonzero(atlas["status"][...] == code).tolist()
 
 
 def _rows(whole: Whole, table: str) -> int:

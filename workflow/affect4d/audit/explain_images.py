@@ -29,10 +29,12 @@ def image(build: Build, image_id: str) -> dict[str, Any]:
     artifact, chunk, row = _chunk_of(build, image_id)
     index = int(chunk["class"][row])
     name = chunk.attributes["classes"][index]
-    kept = store.open(build.root / "blendshapes" / f"{name}.zarr").attributes
+    mixed = _shares(build, index) if chunk["interpolated"][row] else {name: 1.0}
+    kept = [store.open(build.root / "blendshapes" / f"{n}.zarr").attributes for n in mixed]
     photograph = chunk.attributes["photographs"][int(chunk["photograph"][row])]
     fit = _fit(build, artifact, photograph["image_id"])
-    behind = [artifact, fit["artifact"].removesuffix(".zarr"), f"blendshapes/{name}"]
+    behind = [artifact, fit["artifact"].removesuffix(".zarr")]
+    behind += [f"blendshapes/{source}" for source in mixed]
     # A class's model holds the digest of its frames in place of the table that names them.
     behind.append("affectspace/affectspace")
     return {
@@ -42,10 +44,14 @@ def image(build: Build, image_id: str) -> dict[str, Any]:
         "label": {axis: float(chunk[axis][row]) for axis in ("valence", "arousal")},
         "sample": int(chunk["sample"][row]),
         "quality": named(chunk.attributes["quality"], chunk["quality"][row]),
-        "class": _class(index, name, kept),
+        "class": (
+            {"index": index, "name": name, "interpolated_between": mixed}
+            if chunk["interpolated"][row]
+            else _class(index, name, kept[0])
+        ),
         "photograph": _source(build, chunk.attributes["database"], photograph),
         "fit": fit,
-        "frames": frames_of(build, kept["frame_ids"]),
+        "frames": frames_of(build, [frame for model in kept for frame in model["frame_ids"]]),
         "frames_folder": str(frames_folder(build)),
     } | steps(build, behind)
 
@@ -126,6 +132,14 @@ def _chunk_of(build: Build, image_id: str) -> tuple[str, Store, int]:
                     chunk = store.open(build.root / f"{artifact}.zarr")
                     return artifact, chunk, ids.index(image_id)
     raise KeyError(image_id)
+
+
+def _shares(build: Build, index: int) -> dict[str, float]:
+    """The classes that an interpolated one is mixed from."""
+    atlas = store.open(build.root / "blendshapes" / "atlas.zarr")
+    shares = atlas["shares"][index]
+    names = atlas.attributes["names"]
+    return {names[i]: float(shares[i]) for i in shares.nonzero()[0]}
 
 
 def _class(index: int, name: str, kept: dict) -> dict:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from affect4d.audit.agreement import ATLAS, usable
+from affect4d.audit.agreement import ATLAS, interpolated, usable
 from affect4d.audit.ledger import Ledger
 from affect4d.audit.stores import check_store, sound
 from affect4d.audit.verdict import Finding, Kind, few, guarded
@@ -17,8 +17,8 @@ from affect4d.formats.paths import inside
 from affect4d.store import Store
 
 COLUMNS = [
-    "image_id", "class", "class_name", "valence", "arousal", "sample", "database", "subject",
-    "neutral_image_id",
+    "image_id", "class", "class_name", "valence", "arousal", "sample", "interpolated",
+    "database", "subject", "neutral_image_id",
 ]  # fmt: skip
 _TOLERANCE = 1e-9
 ROOM, _FITS = "synthesis/", "fits/"
@@ -70,6 +70,7 @@ class Images:
             "valence": chunk["valence"][...],
             "arousal": chunk["arousal"][...],
             "sample": chunk["sample"][...],
+            "interpolated": chunk["interpolated"][...],
             "subject": subject[photograph],
             "neutral_image_id": neutral[photograph],
         }
@@ -80,6 +81,7 @@ class Images:
             "valence": np.nan,
             "arousal": np.nan,
             "sample": MEAN,
+            "interpolated": False,
             "subject": subject,
             "neutral_image_id": neutral,
         }
@@ -114,6 +116,7 @@ class Images:
             "names": atlas.attributes["names"],
             "median": atlas["median"][...],
             "usable": usable(atlas),
+            "interpolated": interpolated(atlas),
         }
 
     def _check_classes(self, name: str, chunk: Store) -> Iterator[Finding]:
@@ -127,7 +130,12 @@ class Images:
         for number in np.setdiff1d(index, self._atlas["usable"]):
             what = f"images show class {self._atlas['names'][number]}, which has no deformation"
             yield _damaged(name, "class", what)
-        for number in np.unique(index):
+        mixed = np.isin(index, self._atlas["interpolated"])
+        yield from few(
+            _damaged(name, "interpolated", f"{ids[i]} does not say whether it is interpolated")
+            for i in np.flatnonzero(chunk["interpolated"][...] != mixed)
+        )
+        for number in np.unique(index[~mixed]):
             model = f"blendshapes/{self._atlas['names'][number]}"
             if model not in self._whole.stores and model not in self._whole.broken:
                 what = f"the model of class {number} is missing"

@@ -19,6 +19,7 @@ from affect4d.audit.quality import (
     worst_sequences,
 )
 from affect4d.audit.real_scan import carry_landmarks, register_real_scan
+from affect4d.blendshapes.pictures import FACE_FRAME
 from affect4d.formats.landmarks import DEFAULT_MARKUP, read_landmarks
 from affect4d.formats.meshes import read_mesh
 from affect4d.formats.paths import inside
@@ -34,7 +35,7 @@ STRIP_FRAMES = 8
 PEOPLE_EXPRESSIONS = ("happiness", "surprise", "disgust", "anger")
 STRIP_EXPRESSION = "surprise"
 _PIXELS = (250, 210)
-_FRAME = (figures.FACE_FRAME[0], 120.0)
+_FRAME = (FACE_FRAME[0], 120.0)
 _FILLED = np.array([140, 165, 215], dtype=np.float32)
 _SCAN_COLUMNS = ("frame_id", "mesh", "landmarks", "markup")
 

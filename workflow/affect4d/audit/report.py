@@ -14,7 +14,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from affect4d import store
-from affect4d.audit import figures, registration
+from affect4d.audit import blendshapes, figures, registration
 from affect4d.config.gallery import Settings as GallerySettings
 from affect4d.config.gallery import files_root
 from affect4d.config.registration import Settings
@@ -52,9 +52,8 @@ def write_report(root, out, template, config, audit):
         files_root(GallerySettings(**config["gallery"]), root),
         load_registrar(root / "registration" / "template.zarr", Settings(**config["registration"])),
     )
-    log.info("drawing the mean faces")
+    models = blendshapes.section(root)
     pictures = {
-        "mean_faces": _uri(_mean_faces(root, template, classes)),
         "histogram": _uri((root / "affectspace" / "histogram.png").read_bytes()),
         "table1": _uri((root / "validation" / "table1.png").read_bytes()),
         "pairs": _uri(_pairs(images)),
@@ -67,6 +66,7 @@ def write_report(root, out, template, config, audit):
         contents=[
             ("plane", "The plane"),
             ("registration", "Registration"),
+            ("blendshapes", "Blendshapes"),
             ("table1", "Table 1"),
             ("faces", "Faces"),
             ("quarantine", "Quarantine"),
@@ -88,6 +88,10 @@ def write_report(root, out, template, config, audit):
             "tables": {name: _html(table) for name, table in registered["tables"].items()},
             "captions": registered["captions"],
             "worst": [(_uri(content), caption) for content, caption in registered["worst"]],
+        },
+        blendshapes={
+            "pictures": {name: _uri(content) for name, content in models["pictures"].items()},
+            "captions": models["captions"],
         },
         tables={
             "status": _status(frames),
@@ -124,17 +128,13 @@ def _template():
 
 
 def _uri(content):
-    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    starts = {"png": b"\x89PNG", "webp": b"RIFF"}
+    kind = next((kind for kind, start in starts.items() if content.startswith(start)), "jpeg")
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _html(table):
     return Markup(table.to_html(index=False, border=0, na_rep="", float_format="{:.3f}".format))
-
-
-def _mean_faces(root, template, classes):
-    atlas = store.open(root / "blendshapes" / "atlas.zarr")
-    return figures.mean_faces(template, atlas["mean"][...], classes, int(len(classes) ** 0.5))
 
 
 def _read_images(folder):

@@ -142,6 +142,7 @@ _IMAGE = {
     "valence": _LABEL,
     "arousal": _LABEL,
     "sample": Column("int64", low=-1),
+    "interpolated": _FLAG,
     "kind": Column("string", among=("photograph", "rendered")),
     "database": _TEXT,
     "subject": _TEXT,
@@ -248,6 +249,14 @@ TABLES = (
     ),
 )
 
+_ATLAS: dict[str, tuple[str | int, ...]] = {
+    "mean": ("classes", "vertices", 3),
+    "median": ("classes", 2),
+    "count": ("classes",),
+    "status": ("classes",),
+    "shares": ("classes", "classes"),
+}
+
 GROUPS = (
     Group(
         "registered/*",
@@ -260,22 +269,16 @@ GROUPS = (
         },
         {"frame_ids": "frames", "measures": "measures"},
     ),
-    Group(
-        "blendshapes/atlas",
-        {
-            "mean": ("classes", "vertices", 3),
-            "median": ("classes", 2),
-            "count": ("classes",),
-            "status": ("classes",),
-        },
-        {"names": "classes"},
-    ),
+    Group("blendshapes/atlas", _ATLAS, {"names": "classes"}),
+    Group("blendshapes/expressions", _ATLAS, {"names": "classes"}),
     Group(
         "blendshapes/*",
         {
             "mean": ("vertices", 3),
             "components": ("components", "vertices", 3),
             "weights": ("fitted", "components"),
+            "quantiles": ("levels", "components"),
+            "correlation": ("components", "components"),
         },
         {"frame_ids": "frames", "sequences": "frames", "fitted_frame_ids": "fitted"},
     ),
@@ -292,6 +295,7 @@ GROUPS = (
             "class": ("images",),
             "photograph": ("images",),
             "sample": ("images",),
+            "interpolated": ("images",),
             "valence": ("images",),
             "arousal": ("images",),
             "quality": ("images", "measures"),

@@ -1,4 +1,4 @@
-"""One class after another: mean deformation and sparse localized components.
+"""One class after another: mean deformation, sparse localized components, their weights.
 
 A class whose frames, sequences, settings and code are what they were is kept as it stands.
 """
@@ -17,6 +17,7 @@ from affect4d import store
 from affect4d.affectspace.classes import OK, USED
 from affect4d.blendshapes.differences import Sequence, spread
 from affect4d.blendshapes.geodesics import Geodesics
+from affect4d.blendshapes.model import DISTRIBUTION, model_arrays
 from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
 from affect4d.formats.quarantine import BadInput
 from affect4d.formats.template import NOSE_TIP
@@ -45,33 +46,43 @@ def fit_group(group, root, template, settings, quarantine, provenance, workers=1
         Threads that read sequences.
     """
     root = Path(root)
-    out = root / "blendshapes"
     size = settings.classes_per_job
     classes = pd.read_parquet(root / "affectspace/classes.parquet")
-    fitter = ClassFitter(
-        root / "registered", out, template, settings, provenance, quarantine, workers
-    )
-    manifests = fitter.fit(
-        classes.iloc[group * size : (group + 1) * size],
-        pd.read_parquet(root / "affectspace/frames.parquet"),
-    )
-    rejected = out / "quarantine" / f"{group}.csv"
-    with store.atomic(rejected) as path:
-        quarantine.write(path)
-    inputs = [root / "affectspace/affectspace.manifest.json"]
-    record = provenance(f"group {group}", inputs, {})
-    store.record(out / "chunks" / f"{group}.manifest.json", [*manifests, rejected], record)
+    frames = pd.read_parquet(root / "affectspace/frames.parquet")
+    used = frames[frames["status"] == USED]
+    fitter = ClassFitter(root, template, settings, provenance, quarantine, workers)
+    manifests = fitter.fit(classes.iloc[group * size : (group + 1) * size], used, used)
+    made_from = provenance(f"group {group}", [root / "affectspace/affectspace.manifest.json"], {})
+    record_models(root, str(group), manifests, quarantine, made_from)
 
 
-class ClassFitter:
-    """Fits classes of one grid on one mesh.
+def record_models(root, job, manifests, quarantine, provenance):
+    """Write one job's quarantine and the manifest that lists its models.
 
     Parameters
     ----------
-    registered : path
-        Folder with the registered sequences.
-    out : path
-        Folder that receives `{class}.zarr`.
+    root : path
+        The results folder.
+    job : str
+        Names both files.
+    manifests : list of Path, of the job's models
+    quarantine : Quarantine
+    provenance : Provenance of the job
+    """
+    out = Path(root) / "blendshapes"
+    rejected = out / "quarantine" / f"{job}.csv"
+    with store.atomic(rejected) as path:
+        quarantine.write(path)
+    store.record(out / "chunks" / f"{job}.manifest.json", [*manifests, rejected], provenance)
+
+
+class ClassFitter:
+    """Fits classes, or basic expressions, on one mesh.
+
+    Parameters
+    ----------
+    root : path
+        The results folder, with the registered sequences; `blendshapes/{class}.zarr` are written.
     template : Template
         Distances are measured along its surface.
     settings : config.blendshapes.Settings
@@ -82,8 +93,9 @@ class ClassFitter:
         Threads that read sequences.
     """
 
-    def __init__(self, registered, out, template, settings, provenance, quarantine, workers):
-        self.registered, self.out, self.settings = Path(registered), Path(out), settings
+    def __init__(self, root, template, settings, provenance, quarantine, workers):
+        self.registered, self.out = Path(root) / "registered", Path(root) / "blendshapes"
+        self.settings = settings
         self.provenance, self.quarantine, self.workers = provenance, quarantine, workers
         self.vertices, self.triangles = template.vertices, template.triangles
         self.geodesics = Geodesics(self.vertices, self.triangles, settings.outer_radius)
@@ -91,24 +103,26 @@ class ClassFitter:
         face = np.clip(1 + (settings.face_radius - far) / FADE_MM, 0, 1)
         self.face = face.astype(np.float32)[:, None]
 
-    def fit(self, classes, frames):
+    def fit(self, classes, frames, annotations):
         """Fit classes, keeping those that are current.
 
         Parameters
         ----------
         classes : DataFrame
-            Rows of `affectspace/classes.parquet`; one that is not ok loses the model it may have.
+            class, name, status, count, as in `affectspace/classes.parquet`; one that is not ok
+            loses the model it may have.
         frames : DataFrame
-            `affectspace/frames.parquet`.
+            frame_id, sequence, subject, valence, arousal, class of the frames they are made of.
+        annotations : DataFrame
+            sequence, frame_id, valence, arousal of all used frames, for the neutral meshes.
 
         Returns
         -------
         list of Path
             The manifests of the classes that have a model, in the table's order.
         """
-        used = frames[frames["status"] == USED]
-        wanted = used[used["class"].isin(classes.loc[classes["status"] == OK, "class"])]
-        sequences = self._open(wanted["sequence"].unique(), used)
+        wanted = frames[frames["class"].isin(classes.loc[classes["status"] == OK, "class"])]
+        sequences = self._open(wanted["sequence"].unique(), annotations)
         wanted = wanted[wanted["sequence"].isin(list(sequences))]
         manifests, pending = [], []
         for row in classes.to_dict("records"):
@@ -128,15 +142,15 @@ class ClassFitter:
             self._write(item, sequences)
         return manifests
 
-    def _open(self, names, used):
+    def _open(self, names, annotations):
         """The sequences with a neutral mesh, each with the rows of it."""
         sequences = {}
         for name in sorted(names):
             sequence = Sequence(self.registered / f"{name}.zarr")
-            annotations = used[used["sequence"] == name]
+            own = annotations[annotations["sequence"] == name]
             try:
                 rows = sequence.neutral_rows(
-                    self.settings.neutral, self.settings.neutral_frames, annotations
+                    self.settings.neutral, self.settings.neutral_frames, own
                 )
             except BadInput as problem:
                 self.quarantine.add(name, problem)
@@ -194,8 +208,8 @@ class ClassFitter:
             settings.sparsity,
             settings.inner_radius,
             settings.outer_radius,
-            max_iterations=settings.max_iterations,
-            tolerance=settings.tolerance,
+            max_iter=settings.max_iterations,
+            tol=settings.tolerance,
         )
         item.D *= self.face
         with warnings.catch_warnings(record=True) as caught:
@@ -209,12 +223,9 @@ class ClassFitter:
         for warning in caught:
             log.warning("%s: %s", item.row["name"], warning.message)
         del item.D
-        arrays = {
-            "mean": (item.total / len(item.frames)).astype(np.float32),
-            "components": model.components_,
-            "weights": model.weights_,
-            "objective": np.array(model.objective_),
-        }
+        mean = (item.total / len(item.frames)).astype(np.float32)
+        arrays = model_arrays(mean, model.components_, model.weights_)
+        arrays["objective"] = np.array(model.objective_)
         store.write(item.path, arrays, item.attributes(settings, sequences), item.provenance)
         log.info(
             "%s: %d frames, %d components, %d iterations",
@@ -247,12 +258,14 @@ class _Item:
 
     def attributes(self, settings, sequences):
         names = sorted(self.frames["sequence"].unique())
+        what = "expression" if "expression" in self.row else "class"
         return {
-            "class": int(self.row["class"]),
+            what: self.row[what],
             "name": self.row["name"],
-            "median_valence": float(self.frames["valence"].median()),
-            "median_arousal": float(self.frames["arousal"].median()),
+            "median_valence": _median(self.frames["valence"]),
+            "median_arousal": _median(self.frames["arousal"]),
             "constraint": settings.constraint,
+            "distribution": DISTRIBUTION,
             "unit": "mm",
             "frame_ids": self.frames["frame_id"].tolist(),
             "sequences": self.frames["sequence"].tolist(),
@@ -262,3 +275,8 @@ class _Item:
                 for name in names
             },
         }
+
+
+def _median(values):
+    """The median of annotations; None where there are none."""
+    return float(values.median()) if values.notna().any() else None

@@ -50,7 +50,7 @@ class Geodesics:
             distance = _march(
                 self.vertices, self.triangles, self._start, self._triangles_of, source, self.limit
             )
-            near = np.flatnonzero(distance <= self.limit)
+            near = np.flatnonzero(distance <= self.limit).astype(np.int32)
             self._cache[source] = near, distance[near]
             if len(self._cache) > CACHED_SOURCES:
                 self._cache.popitem(last=False)

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from affect4d.blendshapes import compression
 from affect4d.blendshapes.geodesics import Geodesics
+from affect4d.blendshapes.start import greedy_start, squares
 from affect4d.blendshapes.steps import update_components, update_weights
 
 LOWER = {"nonnegative": 0.0, "signed": -1.0}
@@ -41,31 +43,43 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         Geodesic distances, mm, from a component's centre between which its penalty rises.
     centre_updates : int
         Iterations after which the centres stay where they are at the latest.
-    max_iterations : int
-    tolerance : float
+    max_iter : int
+    tol : float
         Relative decrease of the objective, centres unmoved, at which the fit stops.
+    energy_tolerance : float
+        An array read by blocks is compressed to the directions of motion that carry more than this
+        share of the energy |D|^2; see `compression`.
+    warm_start : bool
+        Start from the components and centres of the last fit, on the same mesh; these centres stay.
 
     Attributes
     ----------
     components_ : (K, V, 3) array, mm, by falling energy
     weights_ : (m, K) array
     centres_ : (K,) int array, vertex indices
-    objective_ : list of float
+    objective_ : list of float, mm^2
         After each iteration; never rising while the centres are unmoved.
+    lost_energy_ : float, mm^2
+        |E|^2 of what compression left out of D, 0 where there was none. The objective counts it as
+        if no component described any of it. The true fit differs by <E, W C> / m, which is at most
+        |E| |D - E - W C| / m.
     n_components_ : int
         K.
+    n_iter_ : int
     """
 
     def __init__(
         self,
-        n_components,
+        n_components=8,
         constraint="nonnegative",
         sparsity=0.15,
         inner_radius=15.0,
         outer_radius=70.0,
         centre_updates=3,
-        max_iterations=50,
-        tolerance=1e-4,
+        max_iter=50,
+        tol=1e-4,
+        energy_tolerance=1e-4,
+        warm_start=False,
     ):
         self.n_components = n_components
         self.constraint = constraint
@@ -73,8 +87,10 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         self.inner_radius = inner_radius
         self.outer_radius = outer_radius
         self.centre_updates = centre_updates
-        self.max_iterations = max_iterations
-        self.tolerance = tolerance
+        self.max_iter = max_iter
+        self.tol = tol
+        self.energy_tolerance = energy_tolerance
+        self.warm_start = warm_start
 
     def fit(self, D, y=None, *, vertices, triangles, geodesics=None):
         """Decompose difference vectors.
@@ -82,7 +98,9 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         D : (m, 3V) float32 or float64, mm
-            One frame a row, (V, 3) ravelled; the work is done in its precision.
+            One frame a row, (V, 3) ravelled; the work is done in its precision. An array that is
+            not in memory, such as Zarr's or Dask's, is read once, by blocks of rows, and
+            compressed; it may also be (m, V, 3).
         y : ignored
         vertices : (V, 3), mm
         triangles : (F, 3) int
@@ -94,28 +112,26 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         ValueError
             Shapes do not agree, a value is not finite, or a parameter is out of its range.
         """
-        D = self._check(D, len(vertices))
+        self._check_parameters()
         if geodesics is None:
             geodesics = Geodesics(vertices, triangles, self.outer_radius)
-        state = self._start(D, geodesics)
+        frames = self._read(D, len(geodesics.vertices))
+        warm = self.warm_start and hasattr(self, "components_")
+        state = self._resume(frames, geodesics) if warm else self._start(frames, geodesics)
         self.objective_ = []
-        for iteration in range(self.max_iterations):
-            moved = 0 < iteration <= self.centre_updates and self._recentre(state, geodesics)
-            self._alternate(state, D)
-            self.objective_.append(_objective(state, D))
+        for iteration in range(self.max_iter):
+            recentres = not warm and 0 < iteration <= self.centre_updates
+            moved = recentres and self._recentre(state, geodesics)
+            self.objective_.append(self._alternate(state, frames))
             if not moved and self._settled():
                 break
         if len(state.centres) < self.n_components:
             warnings.warn(
                 f"{len(state.centres)} components instead of {self.n_components}: "
-                f"these {len(D)} frames carry no more motion",
+                f"these {len(frames)} frames carry no more motion",
                 stacklevel=2,
             )
-        energy = _squares(state.components).sum(1) * (state.weights**2).sum(0)
-        order = np.argsort(-energy, kind="stable")
-        self.components_, self.centres_ = state.components[order], state.centres[order]
-        self.weights_ = state.weights[:, order].astype(D.dtype)
-        self.n_components_, self.n_features_in_ = len(order), D.shape[1]
+        self._keep(state, frames)
         return self
 
     def fit_transform(self, D, y=None, **mesh):
@@ -123,12 +139,14 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         return self.fit(D, **mesh).weights_
 
     def transform(self, D):
-        """Weights (m, K) of other frames: least squares in the constraint's box."""
+        """Weights (m, K) of other frames, in memory: least squares in the constraint's box."""
         check_is_fitted(self)
-        D = self._check(D, self.components_.shape[1])
-        gram, correlation = _products(self.components_, D)
-        weights = np.zeros_like(correlation)
-        update_weights(weights, gram, correlation, LOWER[self.constraint])
+        D = validate_data(self, D, reset=False, **_NUMBERS)
+        compression.check_finite(D, 0)
+        flat = self.components_.reshape(len(self.components_), D.shape[1])
+        weights = np.zeros((len(D), len(flat)))
+        gram, matches = (flat @ flat.T).astype(np.float64), (D @ flat.T).astype(np.float64)
+        update_weights(weights, gram, matches, LOWER[self.constraint])
         return weights.astype(D.dtype)
 
     def inverse_transform(self, weights):
@@ -137,78 +155,98 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         weights = np.asarray(weights, dtype=self.components_.dtype)
         return weights @ self.components_.reshape(len(self.components_), self.n_features_in_)
 
-    def _check(self, D, vertex_count):
+    def _check_parameters(self):
         if self.constraint not in LOWER:
             raise ValueError(f"constraint is one of {sorted(LOWER)}, not {self.constraint!r}")
         if not 0 <= self.inner_radius < self.outer_radius:
             raise ValueError("0 <= inner_radius < outer_radius must hold")
-        if self.n_components < 1 or self.sparsity < 0 or self.max_iterations < 1:
-            raise ValueError("n_components and max_iterations start at 1, sparsity at 0")
-        D = check_array(D, dtype=(np.float64, np.float32), order="C")
-        if D.shape[1] != 3 * vertex_count:
-            raise ValueError(f"D has {D.shape[1]} columns, the mesh {vertex_count} vertices")
-        return D
+        if self.n_components < 1 or self.sparsity < 0 or self.max_iter < 1:
+            raise ValueError("n_components and max_iter start at 1, sparsity at 0")
+        if not 0 <= self.energy_tolerance < 1:
+            raise ValueError("energy_tolerance lies in [0, 1)")
 
-    def _start(self, D, geodesics):
-        """Greedy start: the vertex of greatest remaining energy, its motion, its surroundings.
+    def _read(self, D, vertices):
+        """D as Frames, once its width is found to be the mesh's."""
+        lazy = compression.is_lazy(D)
+        if not lazy:
+            D = validate_data(self, D, **_NUMBERS)
+        width = int(np.prod(D.shape[1:]))
+        if width != 3 * vertices:
+            raise ValueError(f"D has {width} columns, the mesh {vertices} vertices")
+        if D.shape[0] == 0:
+            raise ValueError("D has no frames")
+        self.n_features_in_ = width
+        return compression.compress(D, self.energy_tolerance) if lazy else compression.whole(D)
 
-        The energies are kept up to date as components are taken out, without the residual itself.
-        """
-        frames, vertices = D.reshape(len(D), -1, 3), D.shape[1] // 3
-        count = min(self.n_components, len(D))
-        weights = np.zeros((len(D), count))
-        components = np.zeros((count, vertices, 3), D.dtype)
-        centres = np.zeros(count, dtype=np.int64)
-        energy = np.einsum("mvc,mvc->v", frames, frames, dtype=np.float64)
-        rest = 10 * np.finfo(D.dtype).eps * energy.max(initial=0.0)
-        for k in range(count):
-            centre = int(energy.argmax())
-            if energy[centre] <= rest:
-                count = k
-                break
-            here = frames[:, centre] - weights[:, :k] @ components[:k, centre]
-            weight = self._strongest(here)
-            remaining = (weight.astype(D.dtype) @ D).reshape(-1, 3)
-            remaining -= np.tensordot(weight @ weights[:, :k], components[:k], 1).astype(D.dtype)
-            support = 1 - self._ramp(geodesics.from_vertex(centre))
-            norm = weight @ weight
-            components[k] = remaining * (support / norm)[:, None]
-            weights[:, k], centres[k] = weight, centre
-            energy -= (2 * support - support**2) * _squares(remaining) / norm
-        penalty = self._penalties(centres[:count], geodesics, D.dtype)
-        return _State(weights[:, :count], components[:count], centres[:count], penalty)
+    def _start(self, frames, geodesics):
+        weights, components, centres = greedy_start(
+            frames,
+            min(self.n_components, len(frames)),
+            self.constraint == "nonnegative",
+            lambda centre: 1 - self._ramp(geodesics.from_vertex(centre)),
+        )
+        penalty = self._penalties(centres, geodesics, components.dtype)
+        return _State(weights, components, centres, penalty)
 
-    def _strongest(self, motion):
-        """The constraint's weights nearest to the leading course of one vertex's motion (m, 3)."""
-        course = motion @ np.linalg.eigh(motion.T @ motion)[1][:, -1]
-        if self.constraint == "nonnegative":
-            rising, falling = np.maximum(course, 0), np.maximum(-course, 0)
-            course = rising if rising @ rising >= falling @ falling else falling
-        return course.astype(np.float64) / course[np.abs(course).argmax()]
+    def _resume(self, frames, geodesics):
+        """The last fit's components, with the weights that suit these frames best."""
+        if self.components_.shape[1] != len(geodesics.vertices):
+            raise ValueError(
+                f"warm_start: the last fit has {self.components_.shape[1]} vertices, "
+                f"the mesh {len(geodesics.vertices)}"
+            )
+        dtype = frames.rows.dtype
+        components = np.ascontiguousarray(self.components_.transpose(1, 2, 0), dtype=dtype)
+        weights = np.zeros((len(frames), components.shape[2]))
+        penalty = self._penalties(self.centres_, geodesics, dtype)
+        state = _State(weights, components, self.centres_.copy(), penalty)
+        self._weigh(state, frames)
+        return state
 
     def _recentre(self, state, geodesics):
         """Move each centre to where its component is longest; whether any moved."""
-        found = _squares(state.components).argmax(1)
+        found = squares(state.components, 1).argmax(0)
         if np.array_equal(found, state.centres):
             return False
         state.centres = found
         state.penalty = self._penalties(found, geodesics, state.components.dtype)
         return True
 
-    def _alternate(self, state, D):
-        weights, components = state.weights, state.components
-        gram = (weights.T @ weights / len(D)).astype(D.dtype)
-        correlation = (weights.T.astype(D.dtype) @ D / len(D)).reshape(components.shape)
-        update_components(components, gram, correlation, state.penalty)
-        shapes, matches = _products(components, D)
-        update_weights(weights, shapes, matches, LOWER[self.constraint])
+    def _alternate(self, state, frames):
+        """One iteration; returns the objective at its end."""
+        dtype = state.components.dtype
+        gram = (state.weights.T @ state.weights / len(frames)).astype(dtype)
+        correlation = frames.project(state.weights).reshape(state.components.shape)
+        update_components(state.components, gram, correlation, state.penalty)
+        fit = self._weigh(state, frames)
+        return fit + state.cost()
+
+    def _weigh(self, state, frames):
+        """The weights' step; returns the fit, mean over frames."""
+        flat = state.components.reshape(frames.rows.shape[1], len(state.centres))
+        gram, matches = (flat.T @ flat).astype(np.float64), frames.match(flat)
+        weights = state.weights
+        update_weights(weights, gram, matches, LOWER[self.constraint])
+        explained = 2 * np.vdot(weights, matches) - np.vdot(weights.T @ weights, gram)
         state.rescale()
+        return float(frames.energy - explained) / (2 * len(frames))
 
     def _settled(self):
         if len(self.objective_) < 2:
             return False
         before, now = self.objective_[-2:]
-        return before - now <= self.tolerance * before
+        return before - now <= self.tol * before
+
+    def _keep(self, state, frames):
+        """State the result, components by falling energy."""
+        energy = squares(state.components, 1).sum(0) * (state.weights**2).sum(0)
+        order = np.argsort(-energy, kind="stable")
+        components = state.components[:, :, order].transpose(2, 0, 1)
+        self.components_ = np.ascontiguousarray(components)
+        self.centres_ = state.centres[order]
+        self.weights_ = state.weights[:, order].astype(components.dtype)
+        self.n_components_, self.n_iter_ = len(order), len(self.objective_)
+        self.lost_energy_ = frames.lost
 
     def _ramp(self, distance):
         return np.clip(
@@ -216,19 +254,29 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         )
 
     def _penalties(self, centres, geodesics, dtype):
-        ramps = [self._ramp(geodesics.from_vertex(centre)) for centre in centres]
-        penalty = self.sparsity * np.array(ramps).reshape(len(centres), len(geodesics.vertices))
-        return penalty.astype(dtype)
+        """Penalties (V, K), mm."""
+        penalty = np.empty((len(geodesics.vertices), len(centres)), dtype)
+        for k, centre in enumerate(centres):
+            penalty[:, k] = self.sparsity * self._ramp(geodesics.from_vertex(centre))
+        return penalty
+
+
+# Values are checked by `check_finite`, which names the frame.
+_NUMBERS = {"dtype": (np.float64, np.float32), "order": "C", "ensure_all_finite": False}
 
 
 @dataclass
 class _State:
-    """An iterate: weights (m, K), components (K, V, 3), centres (K,), penalty (K, V)."""
+    """An iterate: weights (m, K), components (V, 3, K), centres (K,), penalty (V, K)."""
 
     weights: np.ndarray
     components: np.ndarray
     centres: np.ndarray
     penalty: np.ndarray
+
+    def cost(self):
+        """The penalty's part of the objective."""
+        return float(np.vdot(self.penalty, np.sqrt(squares(self.components, 1))))
 
     def rescale(self):
         """Bring each component's largest weight to 1, which can only lower the penalty.
@@ -237,27 +285,11 @@ class _State:
         is dropped.
         """
         peak = np.abs(self.weights).max(0, initial=0.0)
-        alive = (peak > 0) & self.components.any((1, 2))
-        top = self.weights[np.abs(self.weights).argmax(0), np.arange(len(peak))][alive]
-        self.weights = self.weights[:, alive] / top
-        self.components = self.components[alive] * top[:, None, None].astype(self.components.dtype)
-        self.centres, self.penalty = self.centres[alive], self.penalty[alive]
-
-
-def _squares(components):
-    """Squared lengths, (..., V) float64, of (..., V, 3)."""
-    return np.einsum("...c,...c->...", components, components, dtype=np.float64)
-
-
-def _products(components, D):
-    """CC' (K, K) and DC' (m, K), float64."""
-    flat = components.reshape(len(components), D.shape[1])
-    return (flat @ flat.T).astype(np.float64), (D @ flat.T).astype(np.float64)
-
-
-def _objective(state, D):
-    gram, correlation = _products(state.components, D)
-    weights = state.weights
-    energy = _squares(D.reshape(len(D), -1, 3)).sum()
-    fit = energy - 2 * np.vdot(weights, correlation) + np.vdot(weights.T @ weights, gram)
-    return float(fit / (2 * len(D)) + (state.penalty * np.sqrt(_squares(state.components))).sum())
+        alive = (peak > 0) & self.components.any((0, 1))
+        if not alive.all():
+            self.weights, self.penalty = self.weights[:, alive], self.penalty[:, alive]
+            self.components = self.components[:, :, alive]
+            self.centres = self.centres[alive]
+        top = np.take_along_axis(self.weights, np.abs(self.weights).argmax(0)[None], 0)[0]
+        self.weights /= top
+        self.components *= top.astype(self.components.dtype)

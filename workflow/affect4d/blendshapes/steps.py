@@ -17,76 +17,78 @@ WEIGHT_RIDGE = 1e-12
 
 @numba.njit(cache=True)
 def update_components(components, gram, correlation, penalty):
-    """Group lasso a vertex: minimise over C_v the fit plus sum_k penalty_kv |C_kv|, in place.
+    """Group lasso a vertex: minimise over C_v the fit plus sum_k penalty_vk |C_vk|, in place.
 
     Parameters
     ----------
-    components : (K, V, 3)
+    components : (V, 3, K)
         Start; receives the solution.
     gram : (K, K)
         W'W / m.
-    correlation : (K, V, 3)
-        W'D / m.
-    penalty : (K, V), mm
+    correlation : (V, 3, K)
+        D'W / m; receives the fit's negative gradient at the solution.
+    penalty : (V, K), mm
     """
-    count, vertices, _ = components.shape
-    gradient = np.empty((count, 3), components.dtype)
+    vertices, _, count = components.shape
+    active = np.empty(count, np.int64)
     for v in range(vertices):
-        if _rests(components, correlation, penalty, v):
-            continue
-        gradient[:] = correlation[:, v]
-        for j in range(count):
-            x, y, z = components[j, v]
-            if x != 0 or y != 0 or z != 0:
-                for k in range(count):
-                    gradient[k, 0] -= gram[k, j] * x
-                    gradient[k, 1] -= gram[k, j] * y
-                    gradient[k, 2] -= gram[k, j] * z
+        component, gradient = components[v], correlation[v]
+        for k in range(count):
+            if component[0, k] != 0 or component[1, k] != 0 or component[2, k] != 0:
+                _move(gradient, gram, k, component[0, k], component[1, k], component[2, k])
         for _ in range(COMPONENT_SWEEPS):
-            if not _sweep(components, gram, gradient, penalty, v):
+            found = _screen(component, gradient, penalty[v], active)
+            if not _sweep(component, gram, gradient, penalty[v], active[:found]):
                 break
 
 
 @numba.njit(cache=True)
-def _rests(components, correlation, penalty, v):
-    for k in range(len(components)):
-        if components[k, v, 0] != 0 or components[k, v, 1] != 0 or components[k, v, 2] != 0:
-            return False
-        x, y, z = correlation[k, v]
-        if x * x + y * y + z * z > penalty[k, v] * penalty[k, v]:
-            return False
-    return True
+def _screen(component, gradient, penalty, active):
+    """Write the components that move, or should, to `active`; returns how many they are."""
+    found = 0
+    for k in range(len(penalty)):
+        x, y, z = gradient[0, k], gradient[1, k], gradient[2, k]
+        pulled = x * x + y * y + z * z > penalty[k] * penalty[k]
+        if pulled or component[0, k] != 0 or component[1, k] != 0 or component[2, k] != 0:
+            active[found] = k
+            found += 1
+    return found
 
 
 @numba.njit(cache=True)
-def _sweep(components, gram, gradient, penalty, v):
+def _sweep(component, gram, gradient, penalty, active):
     """One pass over the components at a vertex; whether anything moved noticeably."""
     largest, moved = 0.0, 0.0
-    for k in range(len(components)):
+    for k in active:
         scale = gram[k, k]
         if scale <= 0:
             continue
-        old_x, old_y, old_z = components[k, v]
-        x = gradient[k, 0] + scale * old_x
-        y = gradient[k, 1] + scale * old_y
-        z = gradient[k, 2] + scale * old_z
+        old_x, old_y, old_z = component[0, k], component[1, k], component[2, k]
+        x = gradient[0, k] + scale * old_x
+        y = gradient[1, k] + scale * old_y
+        z = gradient[2, k] + scale * old_z
         length = np.sqrt(x * x + y * y + z * z)
-        shrink = (length - penalty[k, v]) / (length * scale) if length > penalty[k, v] else 0.0
-        components[k, v, 0] = x * shrink
-        components[k, v, 1] = y * shrink
-        components[k, v, 2] = z * shrink
+        shrink = (length - penalty[k]) / (length * scale) if length > penalty[k] else 0.0
+        component[0, k] = x * shrink
+        component[1, k] = y * shrink
+        component[2, k] = z * shrink
         largest = max(largest, length / scale)
-        x = components[k, v, 0] - old_x
-        y = components[k, v, 1] - old_y
-        z = components[k, v, 2] - old_z
+        x = component[0, k] - old_x
+        y = component[1, k] - old_y
+        z = component[2, k] - old_z
         step = np.sqrt(x * x + y * y + z * z)
         if step > 0:
             moved = max(moved, step)
-            for j in range(len(components)):
-                gradient[j, 0] -= gram[j, k] * x
-                gradient[j, 1] -= gram[j, k] * y
-                gradient[j, 2] -= gram[j, k] * z
+            _move(gradient, gram, k, x, y, z)
     return moved > COMPONENT_TOLERANCE * largest
+
+
+@numba.njit(cache=True)
+def _move(gradient, gram, k, x, y, z):
+    for j in range(len(gram)):
+        gradient[0, j] -= gram[k, j] * x
+        gradient[1, j] -= gram[k, j] * y
+        gradient[2, j] -= gram[k, j] * z
 
 
 @numba.njit(cache=True)

@@ -54,6 +54,12 @@ class Settings(Section):
         "mean is over all frames.",
         ge=2,
     )
+    interpolate: bool = field(
+        False,
+        "1",
+        "Give classes without a model, but with neighbours all around, a mean interpolated between "
+        "those; their images say so (`interpolated`).",
+    )
     classes_per_job: int = field(25, "classes", "Classes one job fits.", ge=1)
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ COLUMNS = (
     Column("valence", "float64", "[-1, 1]", "Median valence of the class; null: neutral image."),
     Column("arousal", "float64", "[-1, 1]", "Median arousal of the class; null: neutral image."),
     Column("sample", "int64", "", "Face drawn from the class's model; -1: the class mean."),
+    Column("interpolated", "bool", "", "Whether other classes' frames are behind it, not its own."),
     Column("kind", "string", "", "What was edited: photograph (real) or rendered (synthetic)."),
     Column("database", "string", "", "Where the neutral image comes from."),
     Column("subject", "string", "", "Person, unique within the database."),
@@ -32,7 +33,12 @@ COLUMNS = (
     Column("split", "string", "", "train, validation or test; no subject is in two of them."),
 )
 
-_SCHEMA_ORG = {"image": "sc:ImageObject", "string": "sc:Text", "int64": "sc:Integer"}
+_SCHEMA_ORG = {
+    "image": "sc:ImageObject",
+    "string": "sc:Text",
+    "int64": "sc:Integer",
+    "bool": "sc:Boolean",
+}
 
 
 def all_columns(names: list[str]) -> list[Column]:

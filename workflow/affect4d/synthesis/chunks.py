@@ -38,6 +38,8 @@ class Imposed:
 def deformations(atlas, folder, anatomy, settings, seed):
     """All deformations that a photograph receives, class by class: the mean, then samples.
 
+    Of a class that is interpolated there is the mean alone.
+
     Parameters
     ----------
     atlas : Atlas
@@ -53,7 +55,7 @@ def deformations(atlas, folder, anatomy, settings, seed):
     imposed = []
     for index, mean in zip(atlas.usable.tolist(), atlas.means(), strict=True):
         imposed.append(Imposed(anatomy.settle(mean), index, MEAN))
-        if settings.samples:
+        if settings.samples and not atlas.is_interpolated(index):
             model = read_class(folder / f"{atlas.names[index]}.zarr")
             for number in range(settings.samples):
                 rng = np.random.default_rng([seed, index, number])
@@ -68,10 +70,11 @@ def synthesize_chunk(
 
     The store holds, for N accepted pictures of P photographs at S = `settings.size`: images
     (N, S, S, 3) uint8; class (N,), photograph (N,), sample (N,) int64; valence, arousal (N,)
-    float64, the class's medians; landmarks (N, 68, 2) float32, pixels, moved with the face; quality
-    (N, Q) float32; neutral (P, S, S, 3) uint8, the photographs' crops, to which `photograph`
-    points. What names and explains them (image_ids, subjects, photographs, classes, ...) are
-    attributes.
+    float64, the class's medians; interpolated (N,) bool, whether the class's mean is that of the
+    classes around it, and its label its centre; landmarks (N, 68, 2) float32, pixels, moved with
+    the face; quality (N, Q) float32; neutral (P, S, S, 3) uint8, the photographs' crops, to which
+    `photograph` points. What names and explains them (image_ids, subjects, photographs, classes,
+    ...) are attributes.
 
     Parameters
     ----------
@@ -180,7 +183,8 @@ class _Collected:
             name: np.array([row[name] for row in self.rows], dtype=np.int64)
             for name in ("class", "photograph", "sample")
         }
-        labels = self.atlas.median[numbers["class"]].reshape(count, 2)
+        atlas = self.atlas
+        labels = atlas.median[numbers["class"]].reshape(count, 2)
         square = (size, size, 3)
         return {
             **numbers,
@@ -190,6 +194,7 @@ class _Collected:
             "neutral": store.Images(
                 np.array(self.neutral, np.uint8).reshape(len(self.neutral), *square)
             ),
+            "interpolated": np.isin(numbers["class"], np.setdiff1d(atlas.usable, atlas.own)),
             "valence": labels[:, 0].copy(),
             "arousal": labels[:, 1].copy(),
             "landmarks": self._column("landmarks").reshape(count, 68, 2),

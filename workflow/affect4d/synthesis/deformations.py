@@ -1,4 +1,4 @@
-"""Deformations of the atlas: one class's, or between classes for a path through the plane."""
+"""Deformations of the atlas: one class's, between classes for a path, a basic expression's."""
 
 import math
 from dataclasses import dataclass
@@ -7,19 +7,24 @@ import numpy as np
 
 from affect4d import store
 from affect4d.affectspace import Grid
+from affect4d.affectspace.classes import OK
+from affect4d.blendshapes.atlas import INTERPOLATED
+from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbours
 from affect4d.formats.quarantine import BadInput
-
-OK = "ok"
 
 
 @dataclass(frozen=True)
 class Target:
-    """What to impose: deformation (V, 3) float32 mm, its label, and the class's name."""
+    """What to impose: deformation (V, 3) float32 mm, its label, and the class's name.
+
+    `interpolated` says that no frames of this class are behind it, but those of classes around.
+    """
 
     deformation: np.ndarray
     valence: float
     arousal: float
     name: str
+    interpolated: bool = False
 
 
 class Atlas:
@@ -35,7 +40,8 @@ class Atlas:
     grid : Grid
     median : (C, 2) float64, valence and arousal
     count : (C,) int64, frames behind each mean
-    usable : (C,) int64, the classes that have a deformation
+    usable : int64 array, the classes that have a deformation
+    own : int64 array, those of them that have a model of their own frames
 
     Raises
     ------
@@ -50,7 +56,15 @@ class Atlas:
         self.grid = Grid(math.isqrt(len(self.names)))
         self.median, self.count = stored["median"][...], stored["count"][...]
         self.status = [stored.attributes["statuses"][code] for code in stored["status"][...]]
-        self.usable = np.array([i for i, s in enumerate(self.status) if s == OK], dtype=np.int64)
+        self.own = self._with(OK)
+        self.usable = self._with(OK, INTERPOLATED)
+
+    def _with(self, *statuses):
+        return np.flatnonzero(np.isin(self.status, statuses))
+
+    def is_interpolated(self, index):
+        """Whether a class's deformation comes from the classes around it."""
+        return self.status[int(index)] == INTERPOLATED
 
     def mean(self, index):
         """The mean deformation (V, 3) float32 mm of one class."""
@@ -63,6 +77,8 @@ class Atlas:
     def target(self, valence, arousal):
         """The class that holds a point of the plane; its label is the class's median.
 
+        An interpolated class's label is its centre.
+
         Raises
         ------
         BadInput
@@ -72,26 +88,32 @@ class Atlas:
         if index not in self.usable:
             raise self._without_data(index, valence, arousal)
         valence, arousal = map(float, self.median[index])
-        return Target(self.mean(index), valence, arousal, self.names[index])
+        name, interpolated = self.names[index], self.is_interpolated(index)
+        return Target(self.mean(index), valence, arousal, name, interpolated)
 
     def between(self, valence, arousal):
-        """The deformation at a point, bilinear between the centres of the classes around it.
+        """The deformation at a point: the natural neighbours' mean, smooth over classes' borders.
 
-        Classes without data drop out of the mean. The label is the point itself.
+        The label is the same mean of the classes' labels: the point itself, but for points at the
+        edge of what the classes' medians enclose.
 
         Raises
         ------
         BadInput
-            The point lies outside the plane, or no class around it has data.
+            The point lies outside the plane, or neither between classes with data nor within a
+            class's width of one.
         """
         index = int(self._class_of(valence, arousal))
-        weights = self._bilinear(np.array([valence, arousal]))
-        weights = {i: w for i, w in weights.items() if i in self.usable and w > 0}
-        if not weights:
+        point, medians = np.array([[valence, arousal]]), self.median[self.own]
+        width = (self.grid.high - self.grid.low) / self.grid.n
+        near = np.linalg.norm(medians - point, axis=1).min(initial=np.inf) <= width
+        if not near and not in_hull(point, medians)[0]:
             raise self._without_data(index, valence, arousal)
-        total = sum(weights.values())
-        deformation = sum(np.float32(w / total) * self.mean(i) for i, w in weights.items())
-        return Target(deformation, float(valence), float(arousal), self.names[index])
+        shares = natural_neighbours(point, medians)[0]
+        mixed = np.flatnonzero(shares)
+        deformation = sum(np.float32(shares[i]) * self.mean(self.own[i]) for i in mixed)
+        valence, arousal = map(float, shares @ medians)
+        return Target(deformation, valence, arousal, self.names[index], index not in self.own)
 
     def _class_of(self, valence, arousal):
         index = self.grid.assign(valence, arousal)
@@ -102,18 +124,6 @@ class Atlas:
                 f"give values from {self.grid.low} to {self.grid.high}",
             )
         return index
-
-    def _bilinear(self, point):
-        n = self.grid.n
-        step = (self.grid.high - self.grid.low) / n
-        position = np.clip((point - self.grid.low) / step - 0.5, 0, n - 1)
-        low = np.minimum(position.astype(int), max(n - 2, 0))
-        share = position - low
-        return {
-            int((low[0] + i) * n + low[1] + j): float(abs(1 - i - share[0]) * abs(1 - j - share[1]))
-            for i in range(min(2, n))
-            for j in range(min(2, n))
-        }
 
     def _without_data(self, index, valence, arousal):
         if not len(self.usable):
@@ -127,3 +137,38 @@ class Atlas:
             f"the nearest class with data is {self.names[nearest]} "
             f"(--valence {v:g} --arousal {a:g})",
         )
+
+
+class Expressions:
+    """The basic expressions' mean deformations, read from `blendshapes/expressions.zarr`.
+
+    Raises
+    ------
+    affect4d.store.StoreError
+        The store is missing or damaged.
+    """
+
+    def __init__(self, path):
+        stored = store.open(path)
+        statuses = stored.attributes["statuses"]
+        self.names = stored.attributes["names"]
+        self.status = [statuses[code] for code in stored["status"][...]]
+        self._mean, self._median = stored["mean"], stored["median"][...]
+
+    def target(self, name):
+        """An expression; its label is its name, with valence and arousal where known, else NaN.
+
+        Raises
+        ------
+        BadInput
+            There is no such expression, or it has too few apex frames.
+        """
+        known = [name for name, status in zip(self.names, self.status, strict=True) if status == OK]
+        if name not in known:
+            status = self.status[self.names.index(name)] if name in self.names else "unknown"
+            remedy = f"choose one of {', '.join(known)}" if known else "add posed sequences"
+            raise BadInput(f"expression {name}", f"it is {status} in this build", remedy)
+        index = self.names.index(name)
+        valence, arousal = map(float, self._median[index])
+        mean = np.asarray(self._mean[index], dtype=np.float32)
+        return Target(mean, valence, arousal, name)

@@ -1,7 +1,6 @@
 """One photograph, one place in the valence-arousal plane: what `affect4d synth` calls."""
 
-import numpy as np
-
+from affect4d.blendshapes.path import resample
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import fit
@@ -44,8 +43,8 @@ def synthesize_photograph(
     Returns
     -------
     image : (H, W, 3) uint8, or (size, size, 3) when `crop`
-    record : dict: class, valence, arousal (the class's medians), quality (figures), accepted
-        (bool), reason (str, empty when accepted)
+    record : dict: class, valence, arousal (the class's medians), interpolated (bool), quality
+        (figures), accepted (bool), reason (str, empty when accepted)
 
     Raises
     ------
@@ -71,7 +70,8 @@ def synthesize_path(photo, landmarks, points, atlas, model, *, frames=24, **opti
 
     Returns
     -------
-    list of (image, record); a record's label is the point of the path itself
+    list of (image, record), equally far apart along the path; a record's label is the mean of the
+    classes' labels in which their deformations are mixed
 
     Raises
     ------
@@ -80,21 +80,48 @@ def synthesize_path(photo, landmarks, points, atlas, model, *, frames=24, **opti
     affect4d.formats.quarantine.BadInput
         No class around a point has data.
     """
-    if len(points) < 2 or frames < 2:
-        raise ValueError("a path needs at least two points and two frames")
-    corners = np.asarray(points, dtype=np.float64)
-    stops = np.linspace(0, len(corners) - 1, frames)
-    path = [np.interp(stops, np.arange(len(corners)), axis) for axis in corners.T]
-    targets = [atlas.between(v, a) for v, a in np.round(np.stack(path, axis=1), 12)]
-    defaults = dict.fromkeys(("settings", "fitting_settings", "anatomy")) | {"crop": False}
-    editor = _Editor(photo, landmarks, model, **{**defaults, **options})
+    targets = [atlas.between(v, a) for v, a in resample(points, frames)]
+    editor = _Editor(photo, landmarks, model, **options)
     return [editor.impose(target) for target in targets]
+
+
+def synthesize_expression(photo, landmarks, expression, expressions, model, **options):
+    """Impose a basic expression on the face in a photograph.
+
+    Parameters
+    ----------
+    photo, landmarks, model : as for `synthesize_photograph`
+    expression : str
+    expressions : affect4d.synthesis.deformations.Expressions
+    options : settings, fitting_settings, anatomy, crop, as for `synthesize_photograph`
+
+    Returns
+    -------
+    (image, record), whose class is the expression; valence and arousal are NaN where posed
+    sequences are not annotated
+
+    Raises
+    ------
+    affect4d.formats.quarantine.BadInput
+        The expression has no deformation.
+    """
+    target = expressions.target(expression)
+    return _Editor(photo, landmarks, model, **options).impose(target)
 
 
 class _Editor:
     """A fitted photograph that takes one target after the other."""
 
-    def __init__(self, photo, landmarks, model, settings, fitting_settings, anatomy, crop):
+    def __init__(
+        self,
+        photo,
+        landmarks,
+        model,
+        settings=None,
+        fitting_settings=None,
+        anatomy=None,
+        crop=False,
+    ):
         self.photo, self.crop, self.settings = photo, crop, settings or Settings()
         fitted = fit(photo, landmarks, model, fitting_settings or FittingSettings())
         gates = [name for name, shut in fitted.quality.items() if name.startswith("gate_") and shut]
@@ -125,6 +152,7 @@ class _Editor:
             "class": target.name,
             "valence": target.valence,
             "arousal": target.arousal,
+            "interpolated": target.interpolated,
             "quality": figures,
             "accepted": reason is None,
             "reason": "" if reason is None else reason[0],

@@ -92,8 +92,8 @@ def fit_bases(D, patch, sizes, kind, sparsity):
             size,
             sparsity=sparsity,
             outer_radius=OUTER_RADIUS_MM,
-            max_iterations=ITERATIONS,
-            tolerance=TOLERANCE,
+            max_iter=ITERATIONS,
+            tol=TOLERANCE,
         )
         with warnings.catch_warnings():
             # A row of the table says that a size was not attained.

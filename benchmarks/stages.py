@@ -1,0 +1,59 @@
+"""CPU seconds of the stages of a fit, and the peak memory of a process."""
+
+import time
+from pathlib import Path
+
+from affect4d.blendshapes import StoredFrames, compression, sparse_pca
+
+# What is watched, and the stage it belongs to.
+_WATCHED = [
+    (StoredFrames, "__getitem__", "read"),
+    (sparse_pca.SparseLocalizedPCA, "_read", "compress"),
+    (sparse_pca.SparseLocalizedPCA, "_start", "start"),
+    (sparse_pca.SparseLocalizedPCA, "_recentre", "centres"),
+    (sparse_pca, "update_components", "components_step"),
+    (sparse_pca, "update_weights", "weights_step"),
+    (compression.Frames, "project", "products"),
+    (compression.Frames, "match", "products"),
+]
+
+
+class Stages:
+    """Within its context, adds up the CPU `seconds` of each stage, less those of stages inside.
+
+    The start's products are its own.
+    """
+
+    def __enter__(self):
+        self.seconds = {stage: 0.0 for _, _, stage in _WATCHED}
+        self._inner, self._stage = 0.0, None
+        self._originals = [(owner, name, getattr(owner, name)) for owner, name, _ in _WATCHED]
+        for owner, name, stage in _WATCHED:
+            setattr(owner, name, self._timed(getattr(owner, name), stage))
+        return self
+
+    def __exit__(self, *error):
+        for owner, name, original in self._originals:
+            setattr(owner, name, original)
+
+    def _timed(self, function, stage):
+        def run(*arguments):
+            if self._stage == "start":
+                return function(*arguments)
+            outer, self._inner = self._inner, 0.0
+            around, self._stage = self._stage, stage
+            start = time.process_time()
+            try:
+                return function(*arguments)
+            finally:
+                spent = time.process_time() - start
+                self.seconds[stage] += spent - self._inner
+                self._inner, self._stage = outer + spent, around
+
+        return run
+
+
+def peak_gb():
+    """The kernel's figure of this process's largest resident memory; not that of its parent."""
+    status = Path("/proc/self/status").read_text().split()
+    return 1024 * int(status[status.index("VmHWM:") + 1]) / 1e9

@@ -1,0 +1,427 @@
+"""What components are worth on people never seen, and whether unseen faces are anybody's.
+
+    python benchmarks/unseen_faces.py
+    python benchmarks/unseen_faces.py --results results --bins 2
+
+The frames are ICT-FaceKit's people and expressions with their known truth and white noise
+(AFFECT4D_ICT names a clone, or an archive of one), or the registered frames of a build. One class a
+quadrant is looked at, that which holds (.5, .5) and its mirror images.
+
+Reconstruction. A class's mean and components are fitted on some of the people; frames of the others
+are described by them. The error is the root of the mean squared distance over the inner face's
+vertices, mm, from the noiseless face where it is known; a person's error is the mean over frames,
+intervals are 95 % bootstrap intervals over people.
+
+Leakage. A classifier of people (PCA, then linear discriminants with shrunk covariance) is fitted on
+differences less their class's mean, from one half of each person's sequences. *Before*: whom it
+names in frames of the other half; chance is one over the number of people. *After*: twice k people
+are candidates, of k of them a class model is made as in a build, unseen faces are drawn from it,
+and the classifier names one candidate for each face. Chance is 1/2: a face that has nothing of the
+people behind the model looks like the other k as often. Each set of k is left out in its turn, so
+that nobody's looks help. The same question for real frames of the k people shows what the test can
+tell. Each is asked less the model's own mean (the class's), and less the mean over everybody, which
+an attacker who has other data may know. The bars are that the interval before lies above chance and
+that, with the most people, the interval after, less the class's mean, holds it; exit 1 otherwise.
+
+What is claimed is that one face, as a deviation from its class's mean, does not say who was in the
+gallery. Not claimed: that the mean does not (it is nearer to its own people than to others, the
+more so the fewer they are), nor that faces without end do not. The last table says how well a
+member is told from non-members by the mean score of many faces. It is stated, and bound by nothing.
+"""
+
+import argparse
+import itertools
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import ict_truth
+import numpy as np
+import pandas as pd
+from bars import Bar, judge
+from sklearn.decomposition import PCA, MiniBatchSparsePCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from tqdm import tqdm
+
+from affect4d.affectspace import Grid
+from affect4d.affectspace.classes import USED
+from affect4d.blendshapes import (
+    ClassModel,
+    Geodesics,
+    SparseLocalizedPCA,
+    WeightDistribution,
+    sample,
+)
+from affect4d.blendshapes.differences import Sequence, spread
+from affect4d.config.blendshapes import Settings
+from affect4d.config.gallery import IctFaceKit
+from affect4d.formats.quarantine import BadInput
+from affect4d.formats.template import load_template
+from affect4d.gallery.facekit import facekit_model
+from affect4d.gallery.sequences import styled_units, takes
+from affect4d.gallery.streams import stream
+from affect4d.validation.basis import make_patch
+
+PEOPLE, NOISE_MM, SEED = 160, 0.2, 1
+VERTICES = 2500
+QUADRANTS = [(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)]
+SIZES = [5, 10, 20, 50]
+FOLDS, FIT_FRAMES, BATCH = 3, 150, 32
+AXES_KEPT = 40
+SPLITS, FACES = 5, 100
+RESAMPLES = 2000
+SHIPPED = Settings()
+OWN, ALL = "the class's mean", "everybody's mean"
+KEY = ["people", "less", "shown"]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Frames of one class, on the inner face.
+
+    Attributes
+    ----------
+    seen : (N, 3P) float32, mm, difference vectors as observed
+    true : (N, 3P), the same without noise; `seen` where the truth is not known
+    subject, sequence : (N,) str arrays
+    """
+
+    seen: np.ndarray
+    true: np.ndarray
+    subject: np.ndarray
+    sequence: np.ndarray
+
+    def of(self, keep):
+        """The frames of a mask."""
+        return Faces(*(part[keep] for part in vars(self).values()))
+
+    @property
+    def people(self):
+        """Names, sorted."""
+        return np.unique(self.subject)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, help="a build's frames in place of ICT-FaceKit's")
+    parser.add_argument("--bins", type=int, default=10, help="classes along an axis of the plane")
+    parser.add_argument("--splits", type=int, default=SPLITS, help="sets of candidates a class")
+    arguments = parser.parse_args()
+    grid = Grid(arguments.bins)
+    source = from_results if arguments.results else from_facekit
+    classes, patch = source(grid, arguments.results)
+    geodesics = Geodesics(patch.vertices, patch.triangles, SHIPPED.outer_radius)
+    for name, faces in classes.items():
+        print(f"{name}: {len(faces.seen)} frames of {len(faces.people)} people")
+    show("Error on people held out, mm", reconstruction(classes, patch, geodesics))
+    leaks, bars = leakage(classes, patch, geodesics, arguments.splits)
+    for title, table in leaks.items():
+        show(title, table)
+    return judge(bars)
+
+
+def show(title, table):
+    """Print a table, and the CPU seconds so far."""
+    print(
+        f"\n{title} ({time.process_time():.0f} CPU s)\n{table.to_string(index=False)}", flush=True
+    )
+
+
+def from_facekit(grid, _):
+    """Faces by class name of people of ICT-FaceKit, and the Patch that they are on."""
+    place = ict_truth.clone()
+    if place is None:
+        sys.exit("no ICT-FaceKit here: set AFFECT4D_ICT to the folder of a clone")
+    model = facekit_model(place.parent, 0)
+    template = model.template
+    patch = make_patch(template.vertices, template.triangles, template.inner, VERTICES)
+    settings = IctFaceKit(spontaneous=9, spontaneous_frames=120, frame_rate=15.0)
+    rows = {name: [] for name in names_of(grid)}
+    for number in range(1, PEOPLE + 1):
+        for take in takes(settings, f"i{number:03d}", SEED):
+            if take.task != "spontaneous":
+                continue
+            index = grid.assign(*take.annotation.T)
+            units, asymmetry, _ = styled_units(take, len(model.identity), SEED)
+            for name, wanted in names_of(grid).items():
+                frames = np.flatnonzero((index == wanted) & ~take.is_neutral)
+                if not len(frames):
+                    continue
+                true = model.expressions(units[frames], asymmetry)[:, patch.index]
+                noise = stream(SEED, "noise", take.name, name).normal(size=true.shape) * NOISE_MM
+                rows[name].append((true, true + noise, take.subject, take.name))
+    return {name: gathered(own) for name, own in rows.items()}, patch
+
+
+def from_results(grid, root):
+    """Faces by class name of a build's used frames, and the Patch that they are on."""
+    template = load_template()
+    patch = make_patch(template.vertices, template.triangles, template.inner, VERTICES)
+    frames = pd.read_parquet(root / "affectspace/frames.parquet")
+    frames = frames[frames["status"] == USED]
+    index = grid.assign(frames["valence"].to_numpy(), frames["arousal"].to_numpy())
+    rows = {name: [] for name in names_of(grid)}
+    for sequence, own in frames.assign(index=index).groupby("sequence", sort=True):
+        opened = Sequence(root / f"registered/{sequence}.zarr")
+        try:
+            neutral = opened.neutral_rows(SHIPPED.neutral, SHIPPED.neutral_frames, own)
+        except BadInput:
+            continue
+        for name, wanted in names_of(grid).items():
+            chosen = opened.rows(own.loc[own["index"] == wanted, "frame_id"])
+            chosen = np.setdiff1d(chosen, neutral)
+            if len(chosen):
+                seen = opened.differences(chosen, neutral, patch.index)
+                rows[name].append((seen, seen, own["subject"].iloc[0], sequence))
+    return {name: gathered(own) for name, own in rows.items()}, patch
+
+
+def names_of(grid):
+    """The classes looked at: name to index."""
+    indices = [int(grid.assign(*place)) for place in QUADRANTS]
+    return {grid.name(index): index for index in indices}
+
+
+def gathered(rows):
+    """Faces of (true, seen, subject, sequence) rows.
+
+    A sequence counts from two frames on, a person from two sequences on.
+    """
+    rows = [row for row in rows if len(row[0]) > 1]
+    counts = [len(true) for true, *_ in rows]
+    subject = np.repeat([subject for _, _, subject, _ in rows], counts)
+    sequence = np.repeat([name for *_, name in rows], counts)
+    true, seen = (np.concatenate([row[k] for row in rows]) for k in (0, 1))
+    faces = Faces(
+        seen.reshape(len(seen), -1).astype(np.float32),
+        true.reshape(len(true), -1).astype(np.float32),
+        subject,
+        sequence,
+    )
+    several = pd.Series(sequence).groupby(subject).nunique()
+    return faces.of(np.isin(subject, several.index[several > 1]))
+
+
+def reconstruction(classes, patch, geodesics):
+    """A table: method and K in rows; error with its interval, over all classes."""
+    errors: dict = {}
+    for faces in tqdm(classes.values(), "reconstruction", unit="class", disable=None):
+        for train, test in GroupKFold(FOLDS, shuffle=True, random_state=SEED).split(
+            faces.seen, groups=faces.subject
+        ):
+            known, unknown = faces.of(chosen(faces, train)), faces.of(test)
+            for key, described in descriptions(known.seen, unknown.seen, patch, geodesics):
+                error = np.sqrt(3 * ((described - unknown.true) ** 2).mean(1, dtype=np.float64))
+                mine = pd.Series(error).groupby(unknown.subject).mean()
+                errors.setdefault(key, []).append(mine)
+    rows = []
+    for (method, size), parts in errors.items():
+        each = pd.concat(parts).groupby(level=0).mean().to_numpy()
+        low, high = interval(each)
+        rows.append((method, size, f"{each.mean():.3f}", f"{low:.3f} .. {high:.3f}"))
+    table = pd.DataFrame(rows, columns=["method", "K", "mm", "95 %"])
+    return table.sort_values(["K", "method"], kind="stable")
+
+
+def chosen(faces, rows):
+    """At most FIT_FRAMES of some rows, taken in turn from each person."""
+    frames = pd.DataFrame({"frame_id": rows, "subject": faces.subject[rows]})
+    return spread(frames, FIT_FRAMES)["frame_id"].to_numpy()
+
+
+def descriptions(known, unknown, patch, geodesics):
+    """((method, K), `unknown` as described by what was fitted on `known`), one after another."""
+    yield ("mean only", 0), np.broadcast_to(known.mean(0), unknown.shape)
+    for size in SIZES:
+        sparse = components(size).fit(
+            known, vertices=patch.vertices, triangles=patch.triangles, geodesics=geodesics
+        )
+        for method, model in (
+            ("sparse localized", sparse),
+            ("PCA", PCA(size, svd_solver="full").fit(known)),
+            (
+                "MiniBatchSparsePCA",
+                MiniBatchSparsePCA(size, batch_size=BATCH, random_state=SEED).fit(known),
+            ),
+        ):
+            yield (method, size), model.inverse_transform(model.transform(unknown))
+
+
+def components(size):
+    """The estimator as a build sets it."""
+    return SparseLocalizedPCA(
+        size,
+        SHIPPED.constraint,
+        SHIPPED.sparsity,
+        SHIPPED.inner_radius,
+        SHIPPED.outer_radius,
+        max_iter=SHIPPED.max_iterations,
+        tol=SHIPPED.tolerance,
+    )
+
+
+def leakage(classes, patch, geodesics, splits):
+    """Tables of what the classifier finds before and after, and the bars."""
+    before, after, many = [], [], []
+    for name, faces in tqdm(classes.items(), "leakage", unit="class", disable=None):
+        attacker = Attacker(faces)
+        before.append(attacker.accuracy())
+        for k, number in itertools.product(sizes(classes), range(splits)):
+            rng = stream(SEED, "candidates", name, k, number)
+            both = rng.permutation(faces.people)[: 2 * k].reshape(2, k)
+            for members, others in (both, both[::-1]):
+                candidates = np.concatenate([members, others])
+                model = class_model(faces.of(np.isin(faces.subject, members)), patch, geodesics)
+                unseen = np.stack([sample(model, rng).ravel() for _ in range(FACES)])
+                real = attacker.test.of(np.isin(attacker.test.subject, members)).seen
+                for what, shown in (("unseen faces", unseen), ("real frames", real)):
+                    for less, mean in ((OWN, model.mean.ravel()), (ALL, attacker.mean)):
+                        scores = attacker.scores(shown - mean, candidates)
+                        key = (k, less, what)
+                        after.append((*key, *named(scores, candidates)))
+                        many.append((*key, *scored(scores, candidates)))
+    accuracy = pd.concat(before).groupby(level=0).mean().to_numpy()
+    chance = np.mean([1 / len(faces.people) for faces in classes.values()])
+    low, high = interval(accuracy)
+    told = pd.DataFrame(
+        [(f"{accuracy.mean():.3f}", f"{low:.3f} .. {high:.3f}", f"{chance:.3f}")],
+        columns=["named rightly", "95 %", "chance"],
+    )
+    members, above = members_named(after)
+    bars = [
+        Bar("before: lower end of the share named rightly, over chance", low / chance, 1, True),
+        Bar("after: lower end of the share of members named, one face", above, 0.5),
+    ]
+    return {
+        "Before: people named in real frames of other sequences": told,
+        "After: share of faces whose named candidate is a member (chance 0.5)": members,
+        "Without a bar: a member told from non-members by many faces (AUC)": auc(many),
+    }, bars
+
+
+def sizes(classes):
+    """How many people are behind a model: few, then up to half of them."""
+    most = min(len(faces.people) for faces in classes.values()) // 2
+    return [k for k in (2, 5, 10, 20) if k < most] + [most]
+
+
+class Attacker:
+    """A classifier of people on differences less the class's mean.
+
+    It knows one half of each person's sequences; `test` holds the frames of the others.
+    """
+
+    def __init__(self, faces):
+        known = np.zeros(len(faces.subject), dtype=bool)
+        for name in faces.people:
+            own = np.unique(faces.sequence[faces.subject == name])
+            known |= np.isin(faces.sequence, own[::2])
+        train, self.test = faces.of(known), faces.of(~known)
+        self.mean = train.seen.mean(0)
+        even = np.full(len(faces.people), 1 / len(faces.people))
+        axes = min(AXES_KEPT, len(train.seen) - len(faces.people))
+        self.classifier = make_pipeline(
+            PCA(axes, svd_solver="randomized", random_state=SEED),
+            LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=even),
+        ).fit(train.seen - self.mean, train.subject)
+
+    def accuracy(self):
+        """Share of frames named rightly, by person."""
+        right = self.classifier.predict(self.test.seen - self.mean) == self.test.subject
+        return pd.Series(right.astype(float)).groupby(self.test.subject).mean()
+
+    def scores(self, centred, candidates):
+        """Scores (N, candidates) of differences less a class's mean (N, 3P)."""
+        columns = np.searchsorted(self.classifier.classes_, candidates)
+        return self.classifier.decision_function(centred)[:, columns]
+
+
+def class_model(faces, patch, geodesics):
+    """The class model that a build would make of these frames."""
+    frames = pd.DataFrame({"frame_id": np.arange(len(faces.seen)), "subject": faces.subject})
+    fitted = spread(frames, SHIPPED.max_frames)["frame_id"].to_numpy()
+    model = components(min(SHIPPED.components, len(fitted) - 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few frames carry few components
+        model.fit(
+            faces.seen[fitted],
+            vertices=patch.vertices,
+            triangles=patch.triangles,
+            geodesics=geodesics,
+        )
+    mean = faces.seen.mean(0).reshape(-1, 3)
+    distribution = WeightDistribution.fit(model.weights_)
+    return ClassModel(mean, model.components_, model.weights_, distribution, model.constraint)
+
+
+def named(scores, candidates):
+    """Candidates, which of them are members, and how often each is named."""
+    counts = np.bincount(scores.argmax(1), minlength=len(candidates)) / len(scores)
+    return candidates, is_member(candidates), counts
+
+
+def scored(scores, candidates):
+    """Candidates, which of them are members, and the mean of each one's scores less the others'."""
+    relative = scores - scores.mean(1, keepdims=True)
+    return candidates, is_member(candidates), relative.mean(0)
+
+
+def is_member(candidates):
+    """The first half of the candidates are behind the model."""
+    return np.arange(len(candidates)) < len(candidates) // 2
+
+
+def long(rows):
+    """Rows of arrays as a table: people, less, shown, subject, member, value."""
+    names = [*KEY, "subject", "member", "value"]
+    parts = [pd.DataFrame(dict(zip(names, row, strict=True))) for row in rows]
+    return pd.concat(parts, ignore_index=True)
+
+
+def members_named(rows):
+    """The table after, and the interval's lower end for unseen faces with the most people."""
+    found, above = [], np.nan
+    for key, own in long(rows).groupby(KEY):
+        sums = own.pivot_table(
+            index="subject", columns="member", values="value", aggfunc="sum"
+        ).to_numpy()
+        share = members_share(sums)
+        low, high = interval(sums, members_share)
+        found.append((*key, f"{share:.3f}", f"{low:.3f} .. {high:.3f}"))
+        if key[1:] == (OWN, "unseen faces"):
+            above = low
+    return pd.DataFrame(found, columns=[*KEY, "members", "95 %"]), above
+
+
+def members_share(sums):
+    """Of how often people are named as non-members and as members (people, 2), the second share."""
+    return sums[:, 1].sum() / sums.sum()
+
+
+def auc(rows):
+    """How well scores tell when a person is a member, the mean over people, with its interval."""
+    found = []
+    for key, own in long(rows).groupby(KEY):
+        each = own.groupby("subject")[["member", "value"]].apply(
+            lambda mine: roc_auc_score(mine["member"], mine["value"])
+        )
+        each = each.to_numpy()
+        low, high = interval(each)
+        found.append((*key, f"{each.mean():.3f}", f"{low:.3f} .. {high:.3f}"))
+    return pd.DataFrame(found, columns=[*KEY, "AUC", "95 %"])
+
+
+def interval(values, statistic=np.mean):
+    """95 % percentile bootstrap interval of a statistic of people's values (people, ...)."""
+    rng, count = stream(SEED, "bootstrap"), len(values)
+    found = [statistic(values[rng.integers(count, size=count)]) for _ in range(RESAMPLES)]
+    return np.quantile(found, [0.025, 0.975])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

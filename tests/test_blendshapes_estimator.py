@@ -1,0 +1,483 @@
+"""Sparse localized components: constraints, invariances, arrays read by blocks, edge cases."""
+
+import tracemalloc
+import warnings
+
+import dask.array as da
+import igl
+import numpy as np
+import pytest
+import small_gallery
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import lsq_linear, minimize
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from affect4d import store
+from affect4d.blendshapes import Geodesics, SparseLocalizedPCA, StoredFrames, compression
+from affect4d.blendshapes.steps import update_components, update_weights
+
+VERTICES, TRIANGLES = small_gallery.patch()
+CENTRES = np.array([66, 80, 220, 346, 374])
+RADII = {"inner_radius": 10.0, "outer_radius": 45.0}
+CONSTRAINTS = ["nonnegative", "signed"]
+
+
+def planted(constraint="nonnegative", frames=60, noise=0.0, weights_seed=None):
+    """Frames (m, 3V) of five disjoint bumps, and the bumps."""
+    rng = np.random.default_rng(0)
+    fields = small_gallery.bumps(VERTICES, CENTRES, 24, rng)
+    if weights_seed is not None:
+        rng = np.random.default_rng(weights_seed)
+    weights = rng.beta(0.5, 1.0, size=(frames, len(CENTRES)))
+    if constraint == "signed":
+        weights *= rng.choice([-1, 1], size=weights.shape)
+    D = weights @ fields.reshape(len(fields), -1)
+    return D + noise * rng.normal(size=D.shape), fields
+
+
+def fit(D, n_components=5, vertices=VERTICES, triangles=TRIANGLES, **parameters):
+    parameters = {"sparsity": 0.02, **RADII, **parameters}
+    return SparseLocalizedPCA(n_components, **parameters).fit(
+        D, vertices=vertices, triangles=triangles
+    )
+
+
+def matched(found, expected):
+    """For each expected field, its largest cosine with a found one, and which."""
+    a = found.reshape(len(found), -1)
+    b = expected.reshape(len(expected), -1)
+    cosine = (a @ b.T) / np.linalg.norm(a, axis=1)[:, None] / np.linalg.norm(b, axis=1)
+    return np.abs(cosine).max(0), np.abs(cosine).argmax(0)
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_planted_components_are_recovered(constraint):
+    D, fields = planted(constraint, noise=0.02)
+    cosine, which = matched(fit(D, constraint=constraint).components_, fields)
+    assert sorted(which) == [0, 1, 2, 3, 4]
+    assert cosine.min() >= 0.999
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_the_constraint_holds_exactly(constraint, dtype):
+    D, _ = planted("signed", noise=0.1)
+    weights = fit(D.astype(dtype), 7, constraint=constraint).weights_
+    assert weights.dtype == dtype
+    assert (np.abs(weights).max(0) == 1).all() and (weights.max(0) == 1).all()
+    assert weights.min() >= (0 if constraint == "nonnegative" else -1)
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_the_fit_is_not_below_the_pca_bound_of_its_rank(constraint):
+    D, _ = planted(constraint, noise=0.3)
+    model = fit(D, constraint=constraint)
+    error = np.linalg.norm(D - model.inverse_transform(model.weights_)) ** 2
+    bound = (np.linalg.svd(D, compute_uv=False)[5:] ** 2).sum()
+    assert bound <= error < 1.2 * bound
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_the_objective_never_rises_while_the_centres_are_fixed(constraint):
+    D, _ = planted("signed", noise=0.5)
+    model = fit(D, 8, constraint=constraint, centre_updates=0, tol=1e-9, sparsity=0.2)
+    objective = np.array(model.objective_)
+    assert len(objective) > 5
+    assert (np.diff(objective) <= 1e-12 * objective[0]).all()
+
+
+def test_the_objective_is_the_stated_one():
+    D, _ = planted(noise=0.2)
+    model = fit(D, centre_updates=0)
+    geodesics = Geodesics(VERTICES, TRIANGLES, 45.0)
+    penalty = sum(
+        0.02
+        * np.clip((geodesics.from_vertex(centre) - 10) / 35, 0, 1)
+        @ np.linalg.norm(component, axis=1)
+        for centre, component in zip(model.centres_, model.components_, strict=True)
+    )
+    fitted = ((D - model.inverse_transform(model.weights_)) ** 2).sum() / (2 * len(D))
+    assert model.objective_[-1] == pytest.approx(fitted + penalty, rel=1e-9)
+
+
+def test_duplicating_the_frames_changes_nothing():
+    D, _ = planted(noise=0.2)
+    once, thrice = fit(D, sparsity=0.3), fit(np.tile(D, (3, 1)), sparsity=0.3)
+    assert np.allclose(once.components_, thrice.components_, atol=1e-9)
+    assert np.allclose(once.objective_, thrice.objective_, rtol=1e-9)
+
+
+def test_permuting_frames_and_vertices_and_rotating_change_nothing():
+    D, _ = planted(noise=0.2)
+    rng = np.random.default_rng(1)
+    model = fit(D)
+    frames, order = rng.permutation(len(D)), rng.permutation(len(VERTICES))
+    rank = np.argsort(order)
+    rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    moved = (D.reshape(len(D), -1, 3) @ rotation.T)[frames][:, order]
+    other = fit(
+        moved.reshape(len(D), -1),
+        vertices=(VERTICES @ rotation.T)[order],
+        triangles=rank[TRIANGLES][::-1],
+    )
+    assert np.array_equal(order[other.centres_], model.centres_)
+    assert np.allclose(other.components_[:, rank], model.components_ @ rotation.T, atol=1e-10)
+    assert np.allclose(other.weights_, model.weights_[frames], atol=1e-10)
+
+
+def test_the_same_input_gives_the_same_bytes():
+    D, _ = planted(noise=0.2)
+    D = D.astype(np.float32)
+    assert fit(D).components_.tobytes() == fit(D).components_.tobytes()
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_transform_finds_the_weights_of_the_fit_and_inverts(constraint):
+    D, _ = planted(constraint, noise=0.1)
+    model = fit(D, constraint=constraint)
+    assert np.allclose(model.transform(D), model.weights_, atol=1e-8)
+    clean = model.inverse_transform(model.weights_)
+    assert np.allclose(model.inverse_transform(model.transform(clean)), clean, atol=1e-6)
+
+
+def test_a_larger_sparsity_leaves_more_vertices_at_rest():
+    D, _ = planted(noise=0.3)
+    support = [np.any(fit(D, sparsity=s).components_, axis=2).mean() for s in (0, 0.05, 0.5)]
+    assert support[0] == 1 and support[0] > support[1] > support[2] > 0
+
+
+def test_the_weight_step_is_the_box_constrained_minimiser():
+    rng = np.random.default_rng(3)
+    C = rng.normal(size=(6, 40))
+    D = rng.normal(size=(10, 40)) + C.sum(0)
+    for lower in (0.0, -1.0):
+        weights = np.zeros((10, 6))
+        update_weights(weights, C @ C.T, D @ C.T, lower)
+        exact = [lsq_linear(C.T, d, (lower, 1), method="bvls", tol=1e-14).x for d in D]
+        assert np.allclose(weights, exact, atol=1e-9)
+
+
+def test_the_component_step_is_the_group_lasso_minimiser():
+    rng = np.random.default_rng(4)
+    W, x, penalty = rng.uniform(size=(30, 3)), rng.normal(size=(30, 3)) + 1, np.array([0.2, 0.5, 0])
+
+    def loss(c):
+        c = c.reshape(3, 3)
+        return ((x - W @ c) ** 2).sum() / 60 + penalty @ np.linalg.norm(c, axis=1)
+
+    found = np.zeros((1, 3, 3))
+    for _ in range(20):
+        update_components(found, W.T @ W / 30, (x.T @ W / 30)[None], penalty[None])
+    best = minimize(loss, found[0].T.ravel() + 0.01, method="Powell", options={"ftol": 1e-14})
+    assert loss(found[0].T.ravel()) <= best.fun + 1e-9
+
+
+@pytest.mark.parametrize("zeros", [np.zeros, da.zeros])
+def test_all_frames_at_rest_give_no_component(zeros):
+    with pytest.warns(UserWarning, match="0 components instead of 5"):
+        model = fit(zeros((9, 3 * len(VERTICES))))
+    assert model.components_.shape == (0, len(VERTICES), 3)
+    assert model.weights_.shape == (9, 0) and np.isfinite(model.objective_).all()
+    assert not model.inverse_transform(model.transform(np.ones((2, 3 * len(VERTICES))))).any()
+
+
+def test_fewer_frames_than_components_caps_them_with_a_warning():
+    D, _ = planted(frames=3)
+    with pytest.warns(UserWarning, match="3 components instead of 5"):
+        assert fit(D).n_components_ == 3
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_more_components_than_the_rank_stay_finite_and_constrained(constraint):
+    D = np.outer(np.linspace(0, 1, 30), planted()[1][0].ravel())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = fit(D, 10, constraint=constraint)
+    assert 1 <= model.n_components_ <= 10
+    assert np.isfinite(model.components_).all() and (model.weights_.max(0) == 1).all()
+    assert np.any(model.components_, axis=(1, 2)).all()
+    assert np.abs(D - model.inverse_transform(model.weights_)).max() < 0.1
+
+
+def test_a_penalty_no_motion_outweighs_drops_components_rather_than_break_the_constraint():
+    D, _ = planted(noise=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = fit(D, 8, sparsity=1e4, inner_radius=0.0, outer_radius=1e-3)
+    assert np.isfinite(model.objective_).all()
+    assert (model.weights_.max(0, initial=1) == 1).all()
+
+
+def test_disconnected_unreferenced_and_degenerate_parts_do_not_disturb():
+    D, fields = planted(noise=0.02)
+    count = len(VERTICES)
+    vertices = np.concatenate([VERTICES, VERTICES + 500, [[0, 0, 900], [1, 0, 0]]])
+    triangles = np.concatenate([TRIANGLES, TRIANGLES + count, [[5, 5, 6], [7, 7, 7]]])
+    D = np.hstack([D, np.zeros_like(D), np.zeros((len(D), 6))])
+    model = fit(D, vertices=vertices, triangles=triangles)
+    assert np.isfinite(model.components_).all() and not model.components_[:, count:].any()
+    assert matched(model.components_[:, :count], fields)[0].min() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"constraint": "positive"}, "constraint"),
+        ({"inner_radius": 50.0}, "inner_radius"),
+        ({"sparsity": -1.0}, "sparsity"),
+        ({"n_components": 0}, "n_components"),
+    ],
+)
+def test_impossible_parameters_are_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        fit(planted()[0], **parameters)
+
+
+def test_impossible_input_is_refused():
+    D, _ = planted()
+    with pytest.raises(ValueError, match="columns"):
+        fit(D[:, :-3])
+    with pytest.raises(ValueError, match="does not exist"):
+        fit(D, triangles=TRIANGLES + 1)
+    with pytest.raises(ValueError, match="no frames"):
+        fit(da.zeros((0, D.shape[1])))
+
+
+@pytest.mark.parametrize("lazy", [np.asarray, lambda D: da.from_array(D, chunks=(7, -1))])
+@pytest.mark.parametrize(("value", "what"), [(np.nan, "NaN"), (-np.inf, "inf")])
+def test_a_value_that_is_not_finite_is_refused_by_name(lazy, value, what):
+    D, _ = planted()
+    D[41, 17] = value
+    with pytest.raises(ValueError, match=f"{what} in frame 41, column 17"):
+        fit(lazy(D))
+
+
+def test_geodesics_are_exact_on_a_plane_and_near_exact_on_the_patch():
+    flat = VERTICES * [1, 1, 0]
+    from_corner = Geodesics(flat, TRIANGLES, 1e3).from_vertex(0)
+    assert np.allclose(from_corner, np.linalg.norm(flat - flat[0], axis=1), rtol=0.02)
+    none = np.empty(0, dtype=np.int64)
+    exact = igl.exact_geodesic(
+        VERTICES, TRIANGLES, np.array([220]), none, np.arange(len(VERTICES)), none
+    )
+    assert np.allclose(Geodesics(VERTICES, TRIANGLES, 1e3).from_vertex(220), exact, rtol=0.02)
+
+
+def test_geodesics_end_at_the_limit_and_are_symmetric():
+    geodesics = Geodesics(VERTICES, TRIANGLES, 30.0)
+    distance = geodesics.from_vertex(220)
+    assert np.isinf(distance).any() and distance[np.isfinite(distance)].max() <= 30
+    assert distance[225] == pytest.approx(geodesics.from_vertex(225)[220])
+
+
+def test_the_support_does_not_depend_on_the_number_of_frames():
+    support = []
+    for frames, seed in ((500, 1), (6000, 2)):
+        D, fields = planted(frames=frames, noise=0.3, weights_seed=seed)
+        model = fit(D, sparsity=0.1)
+        assert matched(model.components_, fields)[0].min() > 0.9
+        support.append(np.any(model.components_, axis=2).mean())
+    assert support[0] < 0.5 and support[1] == pytest.approx(support[0], rel=0.1)
+
+
+def test_components_come_by_falling_energy_with_a_positive_largest_weight():
+    D, _ = planted("signed", noise=0.1)
+    model = fit(D, constraint="signed")
+    energy = (model.components_**2).sum((1, 2)) * (model.weights_**2).sum(0)
+    assert (np.diff(energy) <= 0).all()
+    assert (model.weights_.max(0) == 1).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    frames=st.integers(1, 12),
+    count=st.integers(1, 6),
+    constraint=st.sampled_from(CONSTRAINTS),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    scale=st.sampled_from([1e-6, 1.0, 1e4]),
+    seed=st.integers(0, 2**16),
+)
+def test_any_frames_keep_the_constraint(frames, count, constraint, dtype, scale, seed):
+    D = np.random.default_rng(seed).normal(scale=scale, size=(frames, 3 * len(VERTICES)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = fit(D.astype(dtype), count, constraint=constraint, max_iter=4)
+    weights = model.weights_
+    assert weights.shape[1] <= min(frames, count)
+    assert (weights.max(0, initial=1) == 1).all() and (np.abs(weights) <= 1).all()
+    assert constraint == "signed" or (weights >= 0).all()
+    assert np.isfinite(model.components_).all() and np.isfinite(model.objective_).all()
+
+
+def test_a_warm_start_goes_on_where_the_last_fit_stopped():
+    D, _ = planted("signed", noise=0.5)
+    parameters = {"centre_updates": 1, "sparsity": 0.2, "tol": 1e-7}
+    whole = fit(D, 8, max_iter=12, **parameters)
+    model = fit(D, 8, max_iter=6, warm_start=True, **parameters)
+    model.fit(D, vertices=VERTICES, triangles=TRIANGLES)
+    assert model.objective_ == pytest.approx(whole.objective_[6:], rel=1e-5)
+    assert sorted(model.centres_) == sorted(whole.centres_)
+    model.max_iter = 500
+    model.fit(D, vertices=VERTICES, triangles=TRIANGLES)
+    last = model.objective_[-1]
+    model.fit(D, vertices=VERTICES, triangles=TRIANGLES)
+    assert model.n_iter_ <= 2 and model.objective_[-1] <= last * (1 + 1e-9)
+
+
+def test_a_warm_start_takes_other_frames_but_no_other_mesh():
+    D, _ = planted(noise=0.1)
+    model = fit(D[:40], warm_start=True)
+    model.fit(D[10:], vertices=VERTICES, triangles=TRIANGLES)
+    assert model.weights_.shape == (50, 5) and (model.weights_.max(0) == 1).all()
+    with pytest.raises(ValueError, match="warm_start"):
+        model.fit(D[:, :-3], vertices=VERTICES[:-1], triangles=TRIANGLES[:2])
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Arrays are read some sixteen frames at a time."""
+    monkeypatch.setattr(compression, "BLOCK_BYTES", 1)
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+@pytest.mark.parametrize("shape", [(300, -1), (300, -1, 3)])
+def test_an_array_read_by_blocks_gives_the_same_but_for_what_compression_lost(
+    constraint, shape, small_blocks
+):
+    D, _ = planted(constraint, frames=300, noise=0.02)
+    parameters = {"constraint": constraint, "centre_updates": 0}
+    inside, outside = fit(D, **parameters), fit(zarr.array(D.reshape(shape)), **parameters)
+    energy = (D**2).sum()
+    noise = ((D - D @ np.linalg.pinv(inside.components_.reshape(5, -1)) @ (
+        inside.components_.reshape(5, -1))) ** 2).sum()  # fmt: skip
+    assert 0 < outside.lost_energy_ < 1.1 * noise < 0.1 * energy
+    assert inside.lost_energy_ == 0
+    error = D - outside.inverse_transform(outside.weights_)
+    L = np.linalg.norm(outside.components_, axis=2)
+    ramp = np.array([outside._ramp(Geodesics(VERTICES, TRIANGLES, 45.0).from_vertex(c))
+                     for c in outside.centres_])  # fmt: skip
+    true = (error**2).sum() / (2 * len(D)) + 0.02 * (ramp * L).sum()
+    seen = outside.objective_[-1]
+    # |E| |D - E - W C| / m, where the second norm follows from the fit that was seen.
+    remaining = 2 * len(D) * (seen - 0.02 * (ramp * L).sum()) - outside.lost_energy_
+    bound = np.sqrt(outside.lost_energy_ * remaining) / len(D)
+    assert abs(true - seen) <= bound
+    assert abs(true - inside.objective_[-1]) <= bound
+    cosine, _ = matched(outside.components_, inside.components_)
+    assert cosine.min() > 0.9999
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_kept_and_what_is_lost_make_up_the_energy(dtype, small_blocks):
+    D, fields = planted(frames=200, noise=0.05)
+    D = D.astype(dtype)
+    frames = compression.compress(da.from_array(D, chunks=(50, -1)), 1e-4)
+    assert frames.rows.dtype == dtype and len(frames) == 200
+    assert 5 <= len(frames.rows) < 40
+    rest = D - frames.left @ frames.rows
+    assert frames.energy == pytest.approx((D.astype(np.float64) ** 2).sum(), rel=1e-6)
+    assert frames.lost == pytest.approx((rest**2).sum(), rel=1e-3)
+    assert np.allclose(frames.left.T @ frames.left, np.eye(len(frames.rows)), atol=1e-5)
+    components = fields.reshape(len(fields), -1).T.astype(dtype)
+    assert np.allclose(frames.match(components), D @ components, rtol=1e-3, atol=1)
+
+
+def test_without_tolerance_nothing_is_lost_and_little_compression_is_said(small_blocks):
+    D, _ = planted(frames=60, noise=0.2)
+    with pytest.warns(UserWarning, match="60 of 60 dimensions are kept"):
+        model = fit(da.from_array(D, chunks=(7, -1)), energy_tolerance=0.0)
+    whole = fit(D)
+    assert model.lost_energy_ < 1e-9 * (D**2).sum()
+    assert model.objective_ == pytest.approx(whole.objective_, rel=1e-8)
+    assert np.allclose(model.components_, whole.components_, atol=1e-6)
+
+
+class MadeOnDemand:
+    """Frames of five bumps and a noise, made as they are read."""
+
+    shape, dtype = (8000, len(VERTICES), 3), np.dtype(np.float32)
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.weights = rng.beta(0.5, 1.0, size=(self.shape[0], 5)).astype(np.float32)
+        self.fields = planted()[1].reshape(5, -1).astype(np.float32)
+
+    def __getitem__(self, rows):
+        motion = self.weights[rows] @ self.fields
+        noise = np.random.default_rng(rows.start).normal(scale=0.02, size=motion.shape)
+        return (motion + noise.astype(np.float32)).reshape(-1, *self.shape[1:])
+
+
+def test_an_array_read_by_blocks_is_never_whole_in_memory(monkeypatch):
+    monkeypatch.setattr(compression, "BLOCK_BYTES", 1 << 20)
+    D = MadeOnDemand()
+    whole = 4 * int(np.prod(D.shape))
+    fit(zarr.array(planted()[0].astype(np.float32)))  # what is compiled and imported counts not
+    tracemalloc.start()
+    model = fit(D, max_iter=5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert model.weights_.shape == (8000, 5)
+    assert peak < 0.3 * whole
+
+
+def test_stored_sequences_are_read_as_they_are_sliced(tmp_path, small_blocks):
+    D, _ = planted(frames=40)
+    D = D.astype(np.float32).reshape(40, -1, 3)
+    for name in ("a", "b"):
+        values = np.concatenate([np.zeros_like(D[:2]), D]) + VERTICES.astype(np.float32)
+        store.write(tmp_path / f"{name}.zarr", {"vertices": store.Vertices(values, VERTICES)})
+    selection = {tmp_path / "a.zarr": [2, 5, 3], tmp_path / "b.zarr": 2 + np.arange(40)}
+    half = np.full((len(VERTICES), 1), 0.5, np.float32)
+    rows = StoredFrames(selection, {path: [0, 1] for path in selection}, half)
+    assert rows.shape == (43, len(VERTICES), 3) and len(rows) == 43
+    expected = 0.5 * np.concatenate([D[[0, 3, 1]], D])
+    assert np.allclose(rows[0:43], expected, atol=1e-2)
+    assert np.array_equal(rows[1:5], rows[0:43][1:5])
+    assert fit(rows).components_.shape == (5, len(VERTICES), 3)
+
+
+class OnAStrip(SparseLocalizedPCA):
+    """Takes any features: each moves a vertex of a strip of triangles along one axis."""
+
+    def __init__(self, n_components=2, constraint="signed", max_iter=50, warm_start=False):
+        super().__init__(
+            n_components, constraint, sparsity=0.0, max_iter=max_iter, warm_start=warm_start
+        )
+
+    def fit(self, X, y=None):
+        X = self._spread(X)
+        count = X.shape[1] // 3 if isinstance(X, np.ndarray) and X.ndim == 2 else 3
+        vertices = np.array([[i, i % 2, 0.0] for i in range(count)])
+        triangles = np.arange(max(count - 2, 0))[:, None] + np.arange(3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # data of fewer than n_components directions
+            return super().fit(X, vertices=vertices, triangles=triangles)
+
+    def fit_transform(self, X, y=None):
+        return self.fit(X).weights_
+
+    def transform(self, X):
+        return super().transform(self._spread(X))
+
+    @staticmethod
+    def _spread(X):
+        if hasattr(X, "tocsr") or np.asarray(X).ndim != 2 or np.asarray(X).shape[1] == 0:
+            return X
+        X = np.asarray(X)
+        wide = np.zeros((len(X), 3 * X.shape[1]), X.dtype)
+        wide[:, ::3] = X
+        return wide
+
+
+def expected_failures(estimator):
+    reason = "n_features_in_ counts coordinates, three for each vertex the test's data move"
+    assert isinstance(estimator, SparseLocalizedPCA)
+    return dict.fromkeys(["check_n_features_in", "check_n_features_in_after_fitting"], reason)
+
+
+@parametrize_with_checks([OnAStrip()], expected_failed_checks=expected_failures)
+def test_it_keeps_to_the_conventions_of_scikit_learn(estimator, check):
+    check(estimator)

@@ -1,0 +1,155 @@
+"""Difference vectors as the estimator reads them: whole, or compressed block after block.
+
+What does not fit into memory is read once, by blocks of rows, and kept as D = L A + E, where L
+(m, r) has orthonormal columns and A = L'D. With each block the rows of A and those of the block are
+rotated onto their joint principal axes (sequential Karhunen-Loeve, Levy & Lindenbaum 2000), and an
+axis goes that carries no more than a given share of the energy so far: the energy of noise spreads
+over as many axes as there are frames, that of motion does not. What is lost adds up exactly,
+|D|^2 = |A|^2 + |E|^2.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh
+from sklearn.utils.validation import check_array
+
+BLOCK_BYTES = 1 << 29
+TILE = 3072  # coordinates of neighbouring vertices, in which few components move
+
+
+@dataclass
+class Frames:
+    """Difference vectors D = `left` @ `rows` + E.
+
+    Attributes
+    ----------
+    rows : (r, 3V) float32 or float64, mm
+    left : (m, r) float64 with orthonormal columns, or None where `rows` are the frames themselves
+    energy : float, |D|^2, mm^2
+    lost : float, |E|^2, mm^2
+    """
+
+    rows: np.ndarray
+    left: np.ndarray | None
+    energy: float
+    lost: float = 0.0
+
+    def __len__(self):
+        return len(self.rows if self.left is None else self.left)
+
+    def project(self, weights):
+        """D'W / m (3V, K) in D's precision, of weights (m, K)."""
+        inner = weights if self.left is None else self.left.T @ weights
+        return self.rows.T @ (inner / len(self)).astype(self.rows.dtype)
+
+    def match(self, components):
+        """DC' (m, K) float64, of components as columns (3V, K), at rest on most of the mesh."""
+        inner = np.zeros((len(self.rows), components.shape[1]))
+        for start in range(0, len(components), TILE):
+            tile = components[start : start + TILE]
+            moving = np.flatnonzero(tile.any(0))
+            inner[:, moving] += self.rows[:, start : start + TILE] @ tile[:, moving]
+        return inner if self.left is None else self.left @ inner
+
+    def course(self, vertex):
+        """How one vertex moves: (m, 3) float64, mm."""
+        own = self.rows[:, 3 * vertex : 3 * vertex + 3].astype(np.float64)
+        return own if self.left is None else self.left @ own
+
+
+def is_lazy(D):
+    """Whether D is an array read by blocks (Zarr, Dask and their like), not one in memory."""
+    in_memory = isinstance(D, np.ndarray | np.generic) or hasattr(D, "iloc") or hasattr(D, "tocsr")
+    return not in_memory and hasattr(D, "shape") and hasattr(D, "dtype")
+
+
+def whole(D):
+    """Frames of an array in memory; see `check_finite` for what is refused."""
+    check_finite(D, 0)
+    return Frames(D, None, _energy(D))
+
+
+def blocks(D):
+    """The rows of a lazy array, checked, (b, 3V) in float32 or float64, block after block.
+
+    Parameters
+    ----------
+    D : (m, 3V) or (m, V, 3), sliced by rows
+    """
+    width, dtype = _width(D), _precision(D)
+    count = max(BLOCK_BYTES // (width * dtype.itemsize), 16)
+    for start in range(0, D.shape[0], count):
+        block = np.asarray(D[start : start + count]).reshape(-1, width)
+        block = check_array(block, dtype=dtype, order="C", ensure_all_finite=False)
+        check_finite(block, start)
+        yield block
+
+
+def compress(D, tolerance):
+    """Frames of a lazy array.
+
+    Parameters
+    ----------
+    D : (m, 3V) or (m, V, 3), sliced by rows
+    tolerance : float in [0, 1)
+        Share of the energy up to which an axis is left out.
+    """
+    rows, left = np.empty((0, _width(D)), _precision(D)), np.empty((0, 0))
+    energy = lost = 0.0
+    read = 0
+    for block in blocks(D):
+        read += 1
+        energy += _energy(block)
+        stack = np.concatenate([rows, block]) if len(rows) else block
+        del block
+        axes = _principal_axes(stack, tolerance * energy)
+        rows = axes.T.astype(stack.dtype) @ stack
+        del stack
+        kept = left.shape[1]
+        left = np.concatenate([left @ axes[:kept], axes[kept:]])
+        lost = max(energy - _energy(rows), 0.0)
+    if read > 1 and len(rows) > len(left) / 2:
+        warnings.warn(
+            f"{len(rows)} of {len(left)} dimensions are kept: an energy_tolerance of {tolerance:g} "
+            "compresses these frames little",
+            stacklevel=3,
+        )
+    return Frames(rows, left, energy, lost)
+
+
+def check_finite(rows, first):
+    """Refuse rows of which a value is not finite; `first` is the number of the first one.
+
+    Raises
+    ------
+    ValueError
+    """
+    if np.isfinite(rows.sum(dtype=np.float64)):
+        return
+    bad = np.argwhere(~np.isfinite(rows))
+    if not len(bad):  # finite values whose sum is not
+        return
+    frame, column = bad[0]
+    what = "NaN" if np.isnan(rows[frame, column]) else "inf"
+    raise ValueError(f"D is {what} in frame {first + frame}, column {column}")
+
+
+def _principal_axes(stack, negligible):
+    """Axes (n, r) of the rows of `stack` (n, 3V) that carry more than `negligible` energy each."""
+    values, axes = eigh((stack @ stack.T).astype(np.float64))
+    rounding = 10 * np.finfo(stack.dtype).eps * values.max(initial=0.0)
+    return np.ascontiguousarray(axes[:, values > max(negligible, rounding)][:, ::-1])
+
+
+def _width(D):
+    return int(np.prod(D.shape[1:]))
+
+
+def _precision(D):
+    return np.dtype(np.float32 if D.dtype == np.float32 else np.float64)
+
+
+def _energy(rows):
+    return sum(float(np.vdot(row, row)) for row in (row.astype(np.float64) for row in rows))

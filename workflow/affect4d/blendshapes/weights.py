@@ -1,0 +1,72 @@
+"""How a class's weights are distributed: a Gaussian copula over their own margins.
+
+Each component's weights keep their empirical quantile function, linear between the order
+statistics, so that draws stay in the constraint's box without being clipped, with its zeros and its
+ones as frequent as among the frames. What ties the components together is the correlation of the
+normal scores, shrunk by Ledoit and Wolf (Journal of Multivariate Analysis 88, 2004), so that a
+class of a few frames does not take their coincidences for law.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+from scipy.stats import rankdata
+from sklearn.covariance import ledoit_wolf
+
+KIND = "gaussian copula"
+LEVELS = 101
+
+
+@dataclass(frozen=True)
+class WeightDistribution:
+    """Joint distribution of the weights of K components.
+
+    Attributes
+    ----------
+    quantiles : (Q, K) float64
+        Quantile function of each weight at Q equally spaced levels from 0 to 1, linear in between.
+    correlation : (K, K) float64
+        Of the normal scores; unit diagonal.
+    """
+
+    quantiles: np.ndarray
+    correlation: np.ndarray
+
+    @classmethod
+    def fit(cls, weights):
+        """The distribution of weights (m, K), m at least 1."""
+        weights = np.asarray(weights, dtype=np.float64)
+        count, components = weights.shape
+        if not components:
+            return cls(np.empty((LEVELS, 0)), np.empty((0, 0)))
+        quantiles = np.quantile(weights, np.linspace(0, 1, LEVELS), axis=0)
+        if (weights == weights[0]).all():
+            return cls(quantiles, np.eye(components))
+        scores = ndtri((rankdata(weights, axis=0) - 0.5) / count)
+        spread = scores.std(0)
+        covariance, _ = ledoit_wolf(scores / np.where(spread > 0, spread, 1), assume_centered=True)
+        deviation = np.sqrt(np.diag(covariance))
+        # A weight that is the same in all frames varies with nothing, whatever is left of it here.
+        deviation[deviation == 0] = 1
+        correlation = covariance / np.outer(deviation, deviation)
+        np.fill_diagonal(correlation, 1)
+        return cls(quantiles, correlation)
+
+    @property
+    def mean(self):
+        """Expected weights (K,): the integrals of the quantile functions."""
+        return np.trapezoid(self.quantiles, dx=1 / (len(self.quantiles) - 1), axis=0)
+
+    def draw(self, rng, count):
+        """Draw weights (count, K) with a numpy.random.Generator."""
+        if not len(self.correlation):
+            return np.empty((count, 0))
+        values, vectors = np.linalg.eigh(self.correlation)
+        # The symmetric root is unique, where a factor's signs would depend on the library.
+        root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+        levels = ndtr(rng.standard_normal((count, len(root))) @ root)
+        grid = np.linspace(0, 1, len(self.quantiles))
+        columns = zip(levels.T, self.quantiles.T, strict=True)
+        drawn = np.stack([np.interp(level, grid, column) for level, column in columns], axis=1)
+        return np.clip(drawn, self.quantiles[0], self.quantiles[-1])  # one rounding error beyond

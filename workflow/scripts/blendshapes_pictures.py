@@ -1,0 +1,16 @@
+"""Draw what the classes' blendshapes are like."""
+
+import pandas as pd
+
+from affect4d.blendshapes.illustrate import write_pictures
+from affect4d.formats.template import load_template
+from affect4d.job import Job
+
+with Job(snakemake) as job:
+    template = job.config("template")
+    write_pictures(
+        job.root,
+        load_template(template.mesh, template.landmarks),
+        pd.read_parquet(job.root / "affectspace/classes.parquet")["count"].to_numpy(),
+        job.provenance(job.item, job.input),
+    )
