@@ -61,6 +61,14 @@ def code(*rooms):
     return code_hash(*rooms)
 
 
+def annotation_noise():
+    """The annotators' error: as it is set, or the embedded gallery's own."""
+    stated = PROJECT.validation.annotation_noise
+    if stated is None and SOURCE != "manifest":
+        return config["gallery"][SOURCE]["annotation_noise"]
+    return stated
+
+
 def template_files(wildcards):
     """A template of the user's own."""
     return [
@@ -123,7 +131,8 @@ def artifacts(wildcards):
     """The manifest of every artifact of the build."""
     single = """gallery/annotations gallery/frames registration/template
         affectspace/affectspace blendshapes/atlas blendshapes/expressions
-        blendshapes/chunks/expressions blendshapes/pictures validation/table1
+        blendshapes/chunks/expressions blendshapes/pictures validation/bases
+        validation/table1
         fits/model dataset"""
     databases = {"database": DATABASES, "chunk": FIT_CHUNKS}
     built = [database.built_folder for database in PROJECT.neutrals.databases.values()]
@@ -131,6 +140,7 @@ def artifacts(wildcards):
         *expand(rules.gallery_scans.output, chunk=CHUNKS),
         *expand(rules.registration.output, chunk=CHUNKS),
         *expand(rules.blendshapes.output, group=CLASS_GROUPS),
+        *expand(rules.validation_features.output, chunk=CHUNKS),
         *expand(rules.neutrals.output, database=DATABASES),
         *expand(rules.fitting.output, **databases),
         *expand(rules.synthesis.output, **databases),

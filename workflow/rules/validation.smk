@@ -1,9 +1,60 @@
-rule validation:
+rule validation_bases:
     input:
         template=f"{RESULTS}/registration/template.manifest.json",
         affectspace=f"{RESULTS}/affectspace/affectspace.manifest.json",
         registered=expand(
             f"{RESULTS}/registered/chunks/{{chunk}}.manifest.json", chunk=CHUNKS
+        ),
+    output:
+        f"{RESULTS}/validation/bases.manifest.json",
+    log:
+        f"{RESULTS}/logs/validation_bases.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/validation_bases.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        settings=settings("template", "blendshapes", "validation"),
+        code=code("validation.prepare"),
+    script:
+        "../scripts/validation_bases.py"
+
+
+rule validation_features:
+    input:
+        bases=f"{RESULTS}/validation/bases.manifest.json",
+        affectspace=f"{RESULTS}/affectspace/affectspace.manifest.json",
+        registered=f"{RESULTS}/registered/chunks/{{chunk}}.manifest.json",
+    output:
+        f"{RESULTS}/validation/features/chunks/{{chunk}}.manifest.json",
+    log:
+        f"{RESULTS}/logs/validation_features/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/validation_features/{{chunk}}.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=settings("blendshapes"),
+        code=code("validation.features"),
+    script:
+        "../scripts/validation_features.py"
+
+
+rule validation:
+    input:
+        bases=f"{RESULTS}/validation/bases.manifest.json",
+        affectspace=f"{RESULTS}/affectspace/affectspace.manifest.json",
+        features=expand(
+            f"{RESULTS}/validation/features/chunks/{{chunk}}.manifest.json",
+            chunk=CHUNKS,
         ),
     output:
         f"{RESULTS}/validation/table1.manifest.json",
@@ -18,7 +69,8 @@ rule validation:
         mem_mb=3000,
         runtime=120,
     params:
-        settings=settings("template", "blendshapes", "validation"),
-        code=code("validation"),
+        settings=settings("validation"),
+        noise=annotation_noise(),
+        code=code("validation.build"),
     script:
         "../scripts/validation.py"

@@ -1,19 +1,23 @@
 """Measure what the shapes tell of valence and arousal (Table 1)."""
 
+from pathlib import Path
+
 from affect4d import store
 from affect4d.formats.quarantine import Quarantine
-from affect4d.formats.template import load_template
 from affect4d.job import Job
 from affect4d.validation.build import build_validation
 
 with Job(snakemake) as job:
-    template = job.config("template")
+    chunks = [Path(path).name.removesuffix(".manifest.json") for path in job.input.features]
+    noise = {"annotation_noise": snakemake.params.noise}
     files = build_validation(
         job.root,
-        load_template(template.mesh, template.landmarks),
+        chunks,
         job.config("validation"),
-        job.config("blendshapes"),
         job.seed,
+        snakemake.params.noise,
         Quarantine("validation", job.strict),
+        lambda item, inputs: job.provenance(item, [*job.input, *inputs], noise),
+        snakemake.threads,
     )
-    store.record(job.output[0], files, job.provenance(job.item, job.input))
+    store.record(job.output[0], files, job.provenance(job.item, job.input, noise))

@@ -31,6 +31,8 @@ _WHAT = {
     "blendshapes/pictures": "pictures of the blendshapes: means, components, support, a path",
     "blendshapes/chunks/*": "one job of blendshape models: the classes that it fitted",
     "blendshapes/*": "the blendshape model of one class or expression: mean, sparse components",
+    "validation/features/*": "the used frames of a sequence, as weights in every basis",
+    "validation/basis*": "bases of the apex frames, and who is tested",
     "validation/*": "does shape carry affect? Table 1",
     "neutrals/*/*": "the neutral images of one database, candidates and accepted",
     "fits/model": "the 3D morphable model that is fitted to photographs",

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from affect4d import store
-from affect4d.audit import blendshapes, figures, registration
+from affect4d.audit import blendshapes, figures, registration, validation
 from affect4d.config.gallery import Settings as GallerySettings
 from affect4d.config.gallery import files_root
 from affect4d.config.registration import Settings
@@ -52,10 +52,9 @@ def write_report(root, out, template, config, audit):
         files_root(GallerySettings(**config["gallery"]), root),
         load_registrar(root / "registration" / "template.zarr", Settings(**config["registration"])),
     )
-    models = blendshapes.section(root)
+    models, shape = blendshapes.section(root), validation.section(root)
     pictures = {
         "histogram": _uri((root / "affectspace" / "histogram.png").read_bytes()),
-        "table1": _uri((root / "validation" / "table1.png").read_bytes()),
         "pairs": _uri(_pairs(images)),
         "levels": _uri(_levels(images)),
         "times": _uri(figures.bars(times.index, times["seconds"], "seconds, summed over jobs")),
@@ -95,11 +94,15 @@ def write_report(root, out, template, config, audit):
         },
         tables={
             "status": _status(frames),
-            "table1": _table1(root),
             "quarantine": _quarantine_counts(quarantine),
             "quarantine_rows": _html(quarantine.head(QUARANTINE_ROWS)),
             "times": _html(times.reset_index()),
             "versions": _html(pd.DataFrame(versions().items(), columns=["package", "version"])),
+        },
+        validation={
+            "pictures": {name: _uri(content) for name, content in shape["pictures"].items()},
+            "main": _html(shape["main"]),
+            "controls": _html(shape["controls"]),
         },
         table1_note=_TABLE1_NOTE,
         pairs_caption=f"the class nearest to valence {PAIR[0]}, arousal {PAIR[1]}",
@@ -114,9 +117,9 @@ def write_report(root, out, template, config, audit):
 
 
 _TABLE1_NOTE = (
-    "Scaler, CCA and SVR see training subjects only; the basis is spanned by the apex frames of "
-    "all subjects, as in the paper, unless validation.basis_subjects says train_only. Intervals "
-    "are 95 % bootstrap intervals over test subjects. The paper's columns were measured on 4DFAB, "
+    "CCA, SVR and what is chosen for them see training subjects only; a basis is spanned by the "
+    "apex frames of all subjects, as in the paper, or of the training subjects only (train_only). "
+    "Intervals are 95 % bootstrap intervals over test subjects. The paper's columns were measured on 4DFAB, "
     "other people and other annotations than this gallery's: they are shown for comparison of "
     "shape, not as a target."
 )
@@ -181,10 +184,6 @@ def _levels(images):
 def _status(frames):
     counts = frames["status"].value_counts().rename_axis("status").reset_index(name="frames")
     return _html(counts)
-
-
-def _table1(root):
-    return _html(pd.read_csv(root / "validation" / "table1.csv"))
 
 
 def _read_quarantine(root):

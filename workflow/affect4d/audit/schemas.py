@@ -108,7 +108,7 @@ _ERROR = Column("float64", null=True, low=0)
 _CLASS = Column("int64", low=-1)
 
 # The room of validation states these too; to import it takes seconds.
-_MEASURES = tuple(f"{measure}_{axis}" for measure in ("ccc", "mse") for axis in _AXES)
+_MEASURES = tuple(f"{measure}_{axis}" for measure in ("ccc", "mse", "pearson") for axis in _AXES)
 _SETS = ("train", "test")
 
 _FRAMES, _USED, _CLASSES = (
@@ -195,14 +195,29 @@ TABLES = (
     ),
     Table(
         "validation/table1.csv",
-        {"components": Column("int64", low=1), "status": _TEXT}
+        {
+            "components": Column("float64", null=True, low=1),
+            "basis": Column("string", null=True, among=("sparse", "pca")),
+            "basis_subjects": Column("string", null=True, among=("all", "train_only")),
+            "model": _TEXT,
+            "status": _TEXT,
+        }
         | {
             name + side: _ERROR if name.startswith("mse") else _SHARE
             for side in ("", "_low", "_high")
             for name in _MEASURES
         },
-        key="components",
         others={"paper_": _MEASURED},
+    ),
+    Table(
+        "validation/predictions.parquet",
+        {
+            "sequence": _TEXT,
+            "frame_id": Column("string", of=f"{_USED}:frame_id"),
+            "subject": Column("string", of=f"{_FRAMES}:subject"),
+        }
+        | {f"{start}{axis}": _NUMBER for start in ("", "predicted_") for axis in _AXES},
+        key="frame_id",
     ),
     Table(
         "validation/split.csv",

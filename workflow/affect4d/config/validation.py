@@ -17,12 +17,16 @@ class Settings(Section):
         min_length=1,
     )
     basis: Literal["sparse", "pca"] = field(
-        "sparse", "1", "Sparse localized components, or principal components."
+        "sparse",
+        "1",
+        "Basis of the controls and pictures: sparse localized components, or principal ones. The "
+        "table has both.",
     )
     basis_subjects: Literal["all", "train_only"] = field(
         "all",
         "1",
-        "Subjects whose apex frames span the basis; the paper takes all, the test ones too.",
+        "Subjects whose apex frames span that basis: the paper takes all, the test ones too. The "
+        "table has both.",
     )
     vertices: int = field(
         4000, "vertices", "Vertices kept of the inner face; 0 keeps the whole mesh.", ge=0
@@ -31,6 +35,12 @@ class Settings(Section):
         0.05, "mm", "Sparsity of the basis, as in the blendshapes section.", ge=0
     )
     test_share: float = field(0.25, "1", "Share of the subjects held out.", gt=0, lt=1)
+    annotation_noise: NonNegativeFloat | None = field(
+        None,
+        "1",
+        "Standard deviation of the annotators' error, for the ceiling it sets; an embedded "
+        "gallery's own where it is not given.",
+    )
     folds: int = field(4, "folds", "Folds over training subjects in the search.", ge=2)
     search_frames: int = field(
         20_000,

@@ -1,71 +1,97 @@
-"""The validation job: from registered sequences and classes to Table 1."""
+"""The validation job: from projected frames to Table 1, its models, predictions and pictures."""
 
 from pathlib import Path
 
+import dask
 import pandas as pd
 
 from affect4d import store
 from affect4d.formats.quarantine import BadInput
-from affect4d.validation.basis import make_patch
-from affect4d.validation.features import Reader
-from affect4d.validation.table import describe_split, draw_table, prepare, tabulate, unmeasured
+from affect4d.validation import pictures
+from affect4d.validation.prepare import LABELS
+from affect4d.validation.projections import Projections
+from affect4d.validation.study import Experiment, predictions
+from affect4d.validation.table import tabulate, unmeasured
+
+_SHOWN = "predictions.parquet", "table1.png", "courses.png", "errors.png", "canonical.png"
 
 
-def open_reader(root, template, settings, blendshapes, quarantine):
-    """The reader of the sequences under `root`; parameters as for `build_validation`."""
-    patch = make_patch(template.vertices, template.triangles, template.inner, settings.vertices)
-    return Reader(
-        Path(root) / "registered",
-        pd.read_parquet(Path(root) / "affectspace/frames.parquet"),
-        patch,
-        blendshapes.neutral,
-        blendshapes.neutral_frames,
-        quarantine,
-    )
-
-
-def build_validation(root, template, settings, blendshapes, seed, quarantine):
-    """Write table1.csv, table1.png, split.csv and quarantine.csv under `root`/validation.
+def build_validation(root, chunks, settings, seed, noise, quarantine, provenance, workers=1):
+    """Write table1.csv, models.zarr, predictions.parquet, pictures and quarantine under validation.
 
     Parameters
     ----------
     root : path
         The results folder.
-    template : Template
+    chunks : list of str, of registered sequences
     settings : config.validation.Settings
-    blendshapes : config.blendshapes.Settings
-        Says which mesh of a sequence is the neutral one.
     seed : int
+    noise : float or None
+        Standard deviation of the annotators' error, where it is known.
     quarantine : Quarantine
+    provenance : callable (item, inputs) -> Provenance
+    workers : int
+        Threads that read features.
 
     Returns
     -------
     list of Path
-        The files written.
+        The files and manifests written.
 
     Raises
     ------
     BadInput
-        There are no apex frames, no used frames, or only one subject, and the quarantine is
-        strict; else the table says so in place of figures.
+        Nothing can be measured, and the quarantine is strict; else the table says why.
     """
-    reader = open_reader(root, template, settings, blendshapes, quarantine)
+    out = Path(root) / "validation"
+    models, written = out / "models.zarr", []
+    contents: dict = {}
     try:
-        split, frames, attained = prepare(reader, settings, seed)
-        table = tabulate(split, frames, attained, settings, seed)
-        parts = describe_split(split, frames)
+        with dask.config.set(scheduler="threads", num_workers=workers):
+            experiment = _experiment(root, chunks, settings, seed, noise)
+            study = experiment.run()
+        table = tabulate(study.rows, settings)
+        if study.chosen is not None:
+            shown = predictions(experiment.projections, study, experiment.test)
+            contents |= _shown(out, table, shown, study, settings)
+            attributes = {"chosen": str(study.chosen), **study.chosen._asdict()}
+            store.write(models, study.models, attributes, provenance("models", []))
+            written.append(store.manifest_of(models))
     except BadInput as problem:  # the rest of the build does not depend on this proof
         quarantine.add("table1", problem)
-        table = unmeasured(settings.components, problem.rule)
-        split = parts = pd.DataFrame(columns=["subject", "set", "frames"])
-    writers = {
-        "table1.csv": lambda path: table.to_csv(path, index=False, float_format="%.6f"),
-        "split.csv": lambda path: parts.to_csv(path, index=False),
-        "table1.png": lambda path: draw_table(path, table, split),
-        "quarantine.csv": quarantine.write,
-    }
-    out = Path(root) / "validation"
-    for name, write in writers.items():
+        table = unmeasured(settings, problem.rule)
+    if not written:
+        for left in (store.manifest_of(models), models, *(out / name for name in _SHOWN)):
+            store.protocol.remove(left)
+    contents["table1.csv"] = lambda path: table.to_csv(path, index=False, float_format="%.6f")
+    contents["quarantine/table1.csv"] = quarantine.write
+    for name, write in contents.items():
         with store.atomic(out / name) as path:
             write(path)
-    return [out / name for name in writers]
+    return [*written, *(out / name for name in contents)]
+
+
+def _experiment(root, chunks, settings, seed, noise):
+    out = Path(root) / "validation"
+    reasons = pd.read_csv(out / "quarantine/bases.csv", dtype=str)
+    reasons = reasons[reasons["item"] == "table1"]
+    if len(reasons):
+        raise BadInput(*reasons.iloc[0][["file", "rule", "remedy"]])
+    projections = Projections(root, chunks)
+    if not len(projections.table):
+        raise BadInput(LABELS, "no used frame could be projected", "see the quarantine")
+    split = pd.read_csv(out / "split.csv", dtype={"subject": str})
+    attained = store.open(out / "basis.zarr").attributes["attained"]
+    return Experiment(projections, split, attained, settings, seed, noise)
+
+
+def _shown(out, table, shown, study, settings):
+    """Writers of the predictions and of the pictures, by file name."""
+    writers = (
+        lambda path: shown.to_parquet(path, index=False),
+        lambda path: pictures.draw_table(path, table, settings),
+        lambda path: pictures.draw_courses(path, shown),
+        lambda path: pictures.draw_errors(path, shown),
+        lambda path: pictures.draw_canonical(path, out / "basis.zarr", study),
+    )
+    return dict(zip(_SHOWN, writers, strict=True))

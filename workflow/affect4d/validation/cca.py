@@ -179,9 +179,16 @@ def _blockwise(X, Y):
     parts = [task(x, y) for size, x, y in blocks if size]
     if not parts:
         raise ValueError("0 samples (Dask arrays without rows)")
+    return merge_tree(parts, _merged)
+
+
+def merge_tree(parts, merge):
+    """One result of Dask tasks, `merge` taking a few of their results at a time."""
+    import dask
+
     while len(parts) > 1:
         groups = [parts[start : start + FAN_IN] for start in range(0, len(parts), FAN_IN)]
-        parts = [dask.delayed(_merged)(group) for group in groups]
+        parts = [dask.delayed(merge)(group) for group in groups]
     return parts[0].compute()
 
 

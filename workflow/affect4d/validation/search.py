@@ -29,39 +29,47 @@ class Parameters(NamedTuple):
     epsilon: float
 
 
-def search(frames, settings):
+class Choice(NamedTuple):
+    """Parameters, and the CCC of the out-of-fold predictions they were chosen by."""
+
+    parameters: Parameters
+    ccc: float
+
+
+def search(sample, inflation, settings):
     """The parameters of each axis with the best CCC of out-of-fold predictions.
 
     Parameters
     ----------
-    frames : Frames
-        Of training subjects only.
+    sample : Frames
+        Of training subjects only, their features in memory.
+    inflation : float
+        Training frames for each of the sample. A cost weighs the sum over frames against the norm:
+        it counts here as in the fit to all of them.
     settings : config.validation.Settings
-        Candidates, folds, and frames at most.
+        Candidates and folds.
 
     Returns
     -------
-    list of Parameters, one an axis; the first candidates where there is nothing to choose, or one
-    subject only
+    list of Choice, one an axis; of one subject the first candidates, their CCC NaN
     """
     grid = [
         Parameters(*candidate)
         for candidate in product(settings.gammas, settings.costs, settings.epsilons)
     ]
-    axes = frames.labels.shape[1]
-    folds = min(settings.folds, len(pd.unique(frames.subjects)))
-    if len(grid) == 1 or folds < 2:
-        return [grid[0]] * axes
-    sample = frames[spread(frames.subjects, settings.search_frames)]
-    # A cost weighs the sum over frames against the norm: as in the fit to all of them.
-    inflation = len(frames) / len(sample)
+    axes = sample.labels.shape[1]
+    folds = min(settings.folds, len(pd.unique(sample.subjects)))
+    if folds < 2:
+        return [Choice(grid[0], np.nan)] * axes
     predicted = np.empty((len(grid), axes, len(sample)))
     for train, held in GroupKFold(folds).split(sample.features, groups=sample.subjects):
         predicted[:, :, held] = _predictions(sample[train], sample[held], grid, inflation)
-    return [
-        grid[np.argmax([ccc(labels, candidate[axis]) for candidate in predicted])]
-        for axis, labels in enumerate(sample.labels.T)
-    ]
+    choices = []
+    for axis, labels in enumerate(sample.labels.T):
+        scores = [ccc(labels, candidate[axis]) for candidate in predicted]
+        best = int(np.argmax(scores))
+        choices.append(Choice(grid[best], scores[best]))
+    return choices
 
 
 def spread(subjects, count):

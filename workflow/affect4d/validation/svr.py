@@ -106,6 +106,19 @@ class KernelSVR(RegressorMixin, BaseEstimator):
             values = self.map_.predict(X, self.coefficients_)
         return values[:, 0] if self.single_ else values
 
+    def expansion(self):
+        """Support vectors (m, p), dual coefficients (m, targets) and bias (targets,).
+
+        f(x) = sum_i dual_i exp(-gamma |x - support_i|^2) + bias, of a fit to a single target or,
+        by landmarks, to any number.
+        """
+        check_is_fitted(self)
+        if self.method_ == "exact":
+            (machine,) = self.machines_
+            return machine.support_vectors_, machine.dual_coef_.T, machine.intercept_
+        dual = self.map_.whitener_ @ self.coefficients_[:-1]
+        return self.map_.landmarks, dual, self.coefficients_[-1]
+
     def _check_parameters(self):
         if self.method not in METHODS:
             raise ValueError(f"method is one of {METHODS}, not {self.method!r}")
