@@ -1,66 +1,175 @@
-"""Table 1 of a built gallery, again, or with shuffled labels.
+"""Table 1 held against truths that were planted, and its memory against the number of frames.
 
-    python benchmarks/validation.py --results results --shuffle
+    python benchmarks/validation.py truth
+    python benchmarks/validation.py memory
 
-With `--shuffle` the labels of all used frames change places, a few times over; it exits with 1
-where the mean CCC of any size on the test subjects then reaches .05 for either axis. (One shuffle
-alone scatters by about one over the square root of the number of test frames.)
+*truth* plants galleries (benchmarks/planted_gallery.py) whose best predictor is known, and runs the
+jobs of a build on them. At the right number of components the CCC on unseen people must lie within
+.03 of the best predictor's on the same frames; shuffled labels must give a CCC within .05 of zero;
+the subject-dependent split must come out higher than the honest one, and be marked as a leak. Each
+figure is a mean over galleries, those of single ones are printed too.
+
+*memory* runs the same jobs on 10,000, 100,000 and 600,000 frames of few vertices, each in a process
+of its own, and prints CPU seconds and the greatest memory. Exit code 1 where a bar is missed.
 """
 
 import argparse
+import logging
+import resource
+import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
-import yaml
+import pandas as pd
+import planted_gallery
+from bars import Bar, judge
 
-from affect4d.config.project import load
+from affect4d import store
+from affect4d.config.blendshapes import Settings as BlendshapeSettings
+from affect4d.config.validation import Settings
 from affect4d.formats.quarantine import Quarantine
-from affect4d.formats.template import load_template
-from affect4d.validation.build import open_reader
-from affect4d.validation.regression import Frames
-from affect4d.validation.split import stream
-from affect4d.validation.table import MEASURES, prepare, tabulate
+from affect4d.validation.build import build_validation
+from affect4d.validation.features import project_chunk
+from affect4d.validation.metrics import ccc
+from affect4d.validation.prepare import prepare
+from affect4d.validation.study import DEPENDENT, LEAK, MAIN, RIDGE, SHUFFLED
 
-BOUND = 0.05
+AXES = planted_gallery.AXES
+PEOPLE, LENGTH, GALLERIES, SEED = 100, 100, 3, 11
+SIZES = [planted_gallery.AFFECT, planted_gallery.FIELDS]
+RIGHT = planted_gallery.FIELDS
+FRAMES = [10_000, 100_000, 600_000]
+SEQUENCE = 1000
+NEAR, CHANCE, GROWTH_MB = 0.03, 0.05, 600
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--config", type=Path, default=Path("config.yaml"))
-    parser.add_argument("--shuffle", action="store_true")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("what", choices=["truth", "memory"])
+    parser.add_argument("--frames", type=int, help="of memory: this number only, in this process")
     arguments = parser.parse_args()
-    project = load(yaml.safe_load(arguments.config.read_text()) or {}, str(arguments.config))
-    reader = open_reader(
-        arguments.results,
-        load_template(project.template.mesh, project.template.landmarks),
-        project.validation,
-        project.blendshapes,
-        Quarantine("validation"),
-    )
-    split, frames, attained = prepare(reader, project.validation, project.seed)
-    if not arguments.shuffle:
-        table = tabulate(split, frames, attained, project.validation, project.seed)
-        print(table[["components", "status", *MEASURES]].to_string(index=False))
-        return 0
+    logging.getLogger("affect4d").setLevel(logging.WARNING)
+    if arguments.what == "truth":
+        return truth()
+    if arguments.frames is None:
+        return memory()
+    return one_size(arguments.frames)
+
+
+def run(root, settings):
+    """The three jobs; (job, CPU seconds) of each."""
+
+    def provenance(item, inputs=(), extra=None):
+        return store.Provenance(root, "validation", item, list(inputs), extra or {})
+
+    blendshapes, quarantine = BlendshapeSettings(), Quarantine("validation", strict=True)
+    jobs = {
+        "bases": lambda: prepare(
+            root, planted_gallery.template(), settings, blendshapes, SEED, quarantine, provenance
+        ),
+        "features": lambda: project_chunk(
+            root, "c0", blendshapes, quarantine, provenance, lambda items, total, what: items
+        ),
+        "table": lambda: build_validation(
+            root, ["c0"], settings, SEED, planted_gallery.LABEL_SD, quarantine, provenance
+        ),
+    }
+    for name, job in jobs.items():
+        before = time.process_time()
+        job()
+        yield name, time.process_time() - before
+
+
+def truth():
+    """Planted galleries; the bars' verdict."""
+    settings = Settings(components=SIZES, basis="pca", vertices=0, bootstrap=200)
     found = []
-    for repeat in range(arguments.repeats):
-        order = stream(project.seed, "shuffle", repeat).permutation(
-            len(next(iter(frames.values())))
-        )
-        shuffled = {
-            size: Frames(own.features, own.labels[order], own.subjects)
-            for size, own in frames.items()
-        }
-        table = tabulate(split, shuffled, attained, project.validation, project.seed)
-        print(table[["components", "status", *MEASURES[:2]]].to_string(index=False))
-        found.append(table[MEASURES[:2]].to_numpy())
-    mean = np.abs(np.nanmean(found, axis=0)).max()
-    print(f"largest |CCC| of one shuffle: {np.nanmax(np.abs(found)):.4f}")
-    print(f"largest |mean CCC| over {arguments.repeats} shuffles: {mean:.4f}, bound {BOUND}")
-    return int(mean >= BOUND)
+    for number in range(GALLERIES):
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            planted = planted_gallery.plant(root, PEOPLE, LENGTH, SEED + number)
+            list(run(root, settings))
+            rows = measured(root, planted).assign(gallery=number)
+            print(rows.to_string(index=False, float_format="{:.3f}".format), "\n", flush=True)
+            found.append(rows)
+    table = pd.concat(found)
+    means = table.groupby(["axis", "components"]).mean(numeric_only=True)
+    right = means.xs(RIGHT, level="components")
+    marked = table["leak_marked"].all()
+    return judge(
+        [
+            Bar(f"{axis}: distance from the best, {RIGHT} components", abs(row.lost), NEAR)
+            for axis, row in right.iterrows()
+        ]
+        + [
+            Bar("largest |CCC| of shuffled labels", means[SHUFFLED].abs().max(), CHANCE),
+            Bar("subject-dependent less honest", (right.dependent - right.honest).mean(), 0, True),
+            Bar("the leak is marked as such in table1.csv", float(marked), 1, True),
+        ]
+    )
+
+
+def measured(root, planted):
+    """A row an axis and a size: the ceilings, and CCC of what was measured."""
+    table = pd.read_csv(root / "validation/table1.csv")
+    table = table[(table["basis"] == "pca") & (table["basis_subjects"] == "all")]
+    test = pd.read_parquet(root / "validation/predictions.parquet")["frame_id"]
+    frames = planted.frames.set_index("frame_id").loc[test]
+    rows = []
+    for size, own in table.groupby("components"):
+        own = own.set_index("model")
+        for axis, ceiling in zip(AXES, planted.ceiling(), strict=True):
+            best = ccc(frames[axis], frames[f"best_{axis}"])
+            honest = own.loc[MAIN, f"ccc_{axis}"]
+            rows.append(
+                {
+                    "axis": axis,
+                    "components": int(size),
+                    "ceiling": ceiling,
+                    "best here": best,
+                    "honest": honest,
+                    "lost": honest - best,
+                    RIDGE: own.loc[RIDGE, f"ccc_{axis}"],
+                    SHUFFLED: own.loc[SHUFFLED, f"ccc_{axis}"],
+                    "dependent": own.loc[DEPENDENT, f"ccc_{axis}"],
+                    "leak_marked": own.loc[DEPENDENT, "status"] == LEAK,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def memory():
+    """Each number of frames in its own process; the bar's verdict."""
+    peaks = []
+    for frames in FRAMES:
+        command = [sys.executable, __file__, "memory", "--frames", str(frames)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        print(done.stdout, end="", flush=True)
+        peaks.append(float(done.stdout.split()[-2]))
+    grown = peaks[-1] - peaks[0]
+    held = 0.75 * (FRAMES[-1] - FRAMES[0]) / 1e6
+    print(f"growth {grown:.0f} MB, {grown / held:.0f} bytes a training frame")
+    return judge([Bar("growth from 10,000 to 600,000 frames, MB", grown, GROWTH_MB)])
+
+
+def one_size(frames):
+    """Run the jobs on so many frames; the last words printed are the peak in MB."""
+    settings = Settings(components=[RIGHT], basis="pca", vertices=0, bootstrap=200)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        plant = f"import planted_gallery as g, pathlib as p; g.plant(p.Path({str(root)!r}), "
+        plant += f"{frames // SEQUENCE}, {SEQUENCE}, {SEED})"
+        subprocess.run([sys.executable, "-c", plant], check=True, cwd=Path(__file__).parent)
+        parts = []
+        for name, seconds in run(root, settings):
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            parts.append(f"{name} {seconds:.1f} s, {peak:.0f} MB")
+        row = pd.read_csv(root / "validation/table1.csv").iloc[0]
+    print(f"{frames:,} frames (CCC {np.round(row['ccc_valence'], 2)}): " + "; ".join(parts))
+    return 0
 
 
 if __name__ == "__main__":
