@@ -355,7 +355,7 @@ def class_model(faces, patch, geodesics):
             geodesics=geodesics,
         )
     mean = faces.seen.mean(0).reshape(-1, 3)
-    distribution = WeightDistribution.fit(model.weights_)
+    distribution = WeightDistribution.fit(model.weights_, faces.subject[fitted])
     return ClassModel(mean, model.components_, model.weights_, distribution, model.constraint)
 
 
