@@ -67,7 +67,7 @@ from affect4d.gallery.sequences import styled_units, takes
 from affect4d.gallery.streams import stream
 from affect4d.validation.basis import make_patch
 
-PEOPLE, NOISE_MM, SEED = 160, 0.2, 1
+PEOPLE, NOISE_MM, SEED = 160, 0.2, 2
 VERTICES = 2500
 QUADRANTS = [(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)]
 SIZES = [5, 10, 20, 50]
@@ -355,7 +355,7 @@ def class_model(faces, patch, geodesics):
             geodesics=geodesics,
         )
     mean = faces.seen.mean(0).reshape(-1, 3)
-    distribution = WeightDistribution.fit(model.weights_)
+    distribution = WeightDistribution.fit(model.weights_, faces.subject[fitted])
     return ClassModel(mean, model.components_, model.weights_, distribution, model.constraint)
 
 

@@ -202,7 +202,7 @@ class _Builder:
             "neutral_frame_ids": {"s1": ["s1_7_0"]},
         }
         inputs = ["affectspace/affectspace", "registered/s1", "registered/s2"]
-        arrays = model_arrays(np.zeros((4, 3)), np.ones((1, 4, 3)), np.ones((len(ids), 1)))
+        arrays = model_arrays(np.zeros((4, 3)), np.ones((1, 4, 3)), np.ones((len(ids), 1)), ids)
         self.store(f"blendshapes/{name}", arrays, attributes, inputs)
 
     def atlas(self):

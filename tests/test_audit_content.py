@@ -262,7 +262,7 @@ def with_expression(results):
     label = {"median_valence": None, "median_arousal": None}
     attributes = {"expression": "happiness", "constraint": "nonnegative", **label}
     attributes |= {k: [rows.loc[0, "frame_id"]] for k in ("frame_ids", "fitted_frame_ids")}
-    arrays = model_arrays(np.ones((4, 3)), np.ones((1, 4, 3)), np.ones((1, 1)))
+    arrays = model_arrays(np.ones((4, 3)), np.ones((1, 4, 3)), np.ones((1, 1)), [0])
     made = provenance(results, ATLAS)
     folder = results / "blendshapes"
     model = folder / "happiness.zarr"

@@ -6,10 +6,12 @@ import small_gallery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest, norm, spearmanr
+from sklearn.covariance import ledoit_wolf
 
 from affect4d import store
 from affect4d.blendshapes import ClassModel, WeightDistribution, read_class, sample
 from affect4d.blendshapes.model import model_arrays
+from affect4d.blendshapes.weights import shrunk_covariance
 
 RHO = 0.7
 
@@ -23,13 +25,17 @@ def weights_of(count, seed=0, correlation=RHO):
     return weights / weights.max(0)
 
 
+def distribution_of(weights):
+    return WeightDistribution.fit(weights, np.arange(len(weights)))
+
+
 def model_of(weights, constraint="nonnegative"):
     vertices, _ = small_gallery.patch()
     rng = np.random.default_rng(1)
     centres = np.linspace(0, len(vertices) - 1, weights.shape[1] + 2)[1:-1].astype(int)
     components = small_gallery.bumps(vertices, centres, 24, rng)
     mean = np.tensordot(weights.mean(0), components, 1).astype(np.float32)
-    distribution = WeightDistribution.fit(weights)
+    distribution = distribution_of(weights)
     return ClassModel(mean, components, weights, distribution, constraint)
 
 
@@ -39,7 +45,7 @@ def test_draws_stay_in_the_box_of_any_weights(count, components, seed, signed):
     rng = np.random.default_rng(seed)
     weights = np.maximum(rng.normal(0.3, 0.5, (count, components)), -1 if signed else 0)
     weights /= max(np.abs(weights).max(), 1e-3)
-    drawn = WeightDistribution.fit(weights).draw(rng, 200)
+    drawn = distribution_of(weights).draw(rng, 200)
     assert np.isfinite(drawn).all()
     assert (drawn >= weights.min(0)).all() and (drawn <= weights.max(0)).all()
 
@@ -47,7 +53,7 @@ def test_draws_stay_in_the_box_of_any_weights(count, components, seed, signed):
 @pytest.mark.parametrize("count", [8, 60, 2000])
 def test_draws_have_the_margins_of_the_class(count):
     weights, size = weights_of(count), 20_000
-    drawn = WeightDistribution.fit(weights).draw(np.random.default_rng(1), size)
+    drawn = distribution_of(weights).draw(np.random.default_rng(1), size)
     # the interpolated distribution is within 1 / count and a level's width of the frames' own;
     # 1.95 / sqrt(size) is the Kolmogorov-Smirnov bound at a level of .001
     bound = 1 / count + 0.01 + 1.95 / np.sqrt(size)
@@ -59,7 +65,7 @@ def test_draws_have_the_margins_of_the_class(count):
 
 def test_zeros_are_as_frequent_as_in_the_class():
     weights = weights_of(500)
-    drawn = WeightDistribution.fit(weights).draw(np.random.default_rng(2), 20_000)
+    drawn = distribution_of(weights).draw(np.random.default_rng(2), 20_000)
     expected = (weights == 0).mean(0)
     assert expected.max() > 0.3
     np.testing.assert_allclose((drawn == 0).mean(0), expected, rtol=0, atol=0.02)
@@ -67,7 +73,7 @@ def test_zeros_are_as_frequent_as_in_the_class():
 
 def test_draws_have_the_rank_correlation_of_the_class():
     weights = weights_of(2000)
-    drawn = WeightDistribution.fit(weights).draw(np.random.default_rng(3), 20_000)
+    drawn = distribution_of(weights).draw(np.random.default_rng(3), 20_000)
     own, found = spearmanr(weights).statistic, spearmanr(drawn).statistic
     assert own[0, 1] > 0.6
     np.testing.assert_allclose(found, own, rtol=0, atol=0.05)
@@ -77,17 +83,32 @@ def test_few_frames_are_trusted_less():
     """Correlation that eight independent frames show by chance shrinks; that of many stays."""
     chance, kept = [], []
     for seed in range(40):
-        few = WeightDistribution.fit(weights_of(8, seed, correlation=0)).correlation[0, 1]
+        few = distribution_of(weights_of(8, seed, correlation=0)).correlation[0, 1]
         chance.append((few, np.corrcoef(weights_of(8, seed, correlation=0).T)[0, 1]))
-        kept.append(WeightDistribution.fit(weights_of(1000, seed)).correlation[0, 1])
+        kept.append(distribution_of(weights_of(1000, seed)).correlation[0, 1])
     shrunk, raw = np.abs(chance).mean(0)
     assert shrunk < 0.6 * raw
     assert np.mean(kept) == pytest.approx(RHO, abs=0.06)
 
 
+def test_with_a_frame_a_person_it_is_ledoit_and_wolfs_covariance():
+    scores = np.random.default_rng(6).standard_normal((30, 7))
+    expected, _ = ledoit_wolf(scores, assume_centered=True)
+    found = shrunk_covariance(scores, np.arange(30))
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+
+
+@given(st.integers(2, 30), st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_the_same_people_seen_again_are_trusted_no_more(people, components, times, seed):
+    scores = np.random.default_rng(seed).standard_normal((people, components))
+    once = shrunk_covariance(scores, np.arange(people))
+    again = shrunk_covariance(np.repeat(scores, times, axis=0), np.repeat(np.arange(people), times))
+    np.testing.assert_allclose(again, once, rtol=1e-10, atol=1e-12)
+
+
 def test_a_single_margin_is_the_stated_distribution():
     weights = np.linspace(0, 1, 51)[:, None]
-    drawn = WeightDistribution.fit(weights).draw(np.random.default_rng(4), 5000)
+    drawn = distribution_of(weights).draw(np.random.default_rng(4), 5000)
     assert kstest(drawn[:, 0], "uniform").pvalue > 0.01
 
 
@@ -140,7 +161,7 @@ def test_intensity_scales_the_motion_of_every_vertex():
 def test_what_is_stored_is_what_is_drawn_from(tmp_path):
     weights = weights_of(30).astype(np.float32)
     model = model_of(weights)
-    arrays = model_arrays(model.mean, model.components, weights)
+    arrays = model_arrays(model.mean, model.components, weights, np.arange(len(weights)))
     store.write(tmp_path / "a.zarr", arrays, {"constraint": "nonnegative"}, None)
     assert np.array_equal(sample(read_class(tmp_path / "a.zarr"), 8), sample(model, 8))
 
@@ -154,5 +175,5 @@ def test_a_class_without_components_gives_its_mean():
 
 
 def test_weights_that_are_all_the_same_stay_so():
-    drawn = WeightDistribution.fit(np.ones((4, 2))).draw(np.random.default_rng(0), 10)
+    drawn = distribution_of(np.ones((4, 2))).draw(np.random.default_rng(0), 10)
     assert (drawn == 1).all()

@@ -62,7 +62,13 @@ def bump(template, vertex, reach, motion):
 
 def model_of(template, components, weights):
     mean = np.zeros_like(template.vertices)
-    return ClassModel(mean, components, weights, WeightDistribution.fit(weights), "nonnegative")
+    return ClassModel(
+        mean,
+        components,
+        weights,
+        WeightDistribution.fit(weights, np.arange(len(weights))),
+        "nonnegative",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +246,7 @@ def results(tmp_path_factory, template, cheek):
     for index in (1, 2, 3):
         means[index] = component * index
         weights = np.linspace(0, 1, 5)[:, None]
-        arrays = model_arrays(means[index], component[None], weights)
+        arrays = model_arrays(means[index], component[None], weights, np.arange(len(weights)))
         arrays["objective"] = np.array([4.0, 2.0, 1.0])
         store.write(
             root / f"blendshapes/{names[index]}.zarr", arrays, {"constraint": "nonnegative"}, None

@@ -88,6 +88,36 @@ def test_an_image_leads_to_scans_photograph_settings_and_versions(results):
         assert words in text
 
 
+def rewrite(root, name, changes):
+    """Write a store again with some arrays changed."""
+    path = root / f"{name}.zarr"
+    stored, made = store.open(path), store.read_manifest(root / f"{name}.manifest.json")
+    kept = {n: stored[n][...] for n in stored.keys() if not n.endswith("_neutral")}  # noqa: SIM118
+    for array in [n for n in kept if f"{n}_neutral" in stored.keys()]:  # noqa: SIM118
+        kept[array] = store.Vertices(kept[array], stored[f"{array}_neutral"][...])
+    inputs = [root / path for path in made.inputs]
+    sealed = store.Provenance(root, made.rule, made.item, inputs, made.settings, made.code)
+    store.write(path, kept | changes, stored.attributes, sealed)
+
+
+def test_an_image_of_an_interpolated_class_leads_to_all_that_it_is_mixed_from(results, tmp_path):
+    root = shutil.copytree(results, tmp_path / "results")
+    shares = np.zeros((100, 100))
+    shares[7, [7, 66]] = 0.25, 0.75
+    rewrite(root, "blendshapes/atlas", {"shares": shares})
+    ids = list(store.open(root / "synthesis/photos/000.zarr").attributes["image_ids"])
+    interpolated = np.array([name == IMAGE for name in ids])
+    rewrite(root, "synthesis/photos/000", {"interpolated": interpolated})
+    names = [name for name, _, _ in CLASSES.values()]
+    found = record(root, IMAGE)
+    assert found["class"]["interpolated_between"] == dict(zip(names, (0.25, 0.75), strict=True))
+    behind = [store.open(root / f"blendshapes/{name}.zarr").attributes for name in names]
+    expected = {frame for model in behind for frame in model["frame_ids"]}
+    assert {frame["frame_id"] for frame in found["frames"]} == expected
+    other = next(name for name in ids if name != IMAGE)
+    assert "interpolated_between" not in record(root, other)["class"]
+
+
 @pytest.mark.parametrize("name", ["photos-ann1", "ann1", "photograph:ann1"])
 def test_a_photograph_leads_to_its_fit_and_its_images(results, name):
     found = record(results, name)

@@ -1,6 +1,7 @@
 """The whole chain on a small configuration: what is built, what is built again, and what is not."""
 
 import io
+import itertools
 import json
 import re
 import shutil
@@ -216,3 +217,12 @@ def test_synth_edits_any_photograph_with_landmarks(built, tmp_path):
     assert 0.005 < changed.mean() < 0.9
     nothing = built.affect4d("synth", photo, "-o", out, check=False)
     assert nothing.returncode == 2 and "--valence" in nothing.stderr
+    smile, anger = tmp_path / "smile.png", tmp_path / "anger.png"
+    said = built.affect4d("synth", photo, "--expression", "happiness", "-o", smile)
+    assert "happiness" in said.stdout
+    built.affect4d("synth", photo, "--expression", "anger", "-o", anger)
+    shown = [read_image(path).astype(int) for path in (photo, smile, anger)]
+    for one, other in itertools.combinations(shown, 2):
+        assert (np.abs(one - other).max(2) > 0).mean() > 0.005
+    unknown = built.affect4d("synth", photo, "--expression", "boredom", "-o", smile, check=False)
+    assert unknown.returncode == 1 and "happiness" in unknown.stderr

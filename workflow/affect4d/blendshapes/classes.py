@@ -184,6 +184,7 @@ class ClassFitter:
         rest = item.frames.drop(fitted.index).sort_values("sequence", kind="stable")
         fitted = fitted.sort_values("sequence", kind="stable")
         item.fitted = fitted["frame_id"].to_numpy()
+        item.subjects = fitted["subject"].to_numpy()
         item.D = store.scratch((len(fitted), len(self.vertices), 3))
         self._differences(fitted, sequences, item.D)
         item.total = item.D.sum(0, dtype=np.float64)
@@ -224,7 +225,7 @@ class ClassFitter:
             log.warning("%s: %s", item.row["name"], warning.message)
         del item.D
         mean = (item.total / len(item.frames)).astype(np.float32)
-        arrays = model_arrays(mean, model.components_, model.weights_)
+        arrays = model_arrays(mean, model.components_, model.weights_, item.subjects)
         arrays["objective"] = np.array(model.objective_)
         store.write(item.path, arrays, item.attributes(settings, sequences), item.provenance)
         log.info(
@@ -245,6 +246,7 @@ class _Item:
     out: Path
     provenance: store.Provenance | None = None
     fitted: np.ndarray = field(init=False)
+    subjects: np.ndarray = field(init=False)
     total: np.ndarray = field(init=False)
     D: np.ndarray = field(init=False)
 

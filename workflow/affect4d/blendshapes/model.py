@@ -49,9 +49,9 @@ class ClassModel:
         return (intensity * (self.mean + offset)).astype(np.float32)
 
 
-def model_arrays(mean, components, weights):
+def model_arrays(mean, components, weights, subjects):
     """The arrays of `blendshapes/{class}.zarr`, the weights' distribution fitted, by name."""
-    distribution = WeightDistribution.fit(weights)
+    distribution = WeightDistribution.fit(weights, subjects)
     return {
         "mean": mean,
         "components": components,
@@ -65,7 +65,7 @@ def model_arrays(mean, components, weights):
 DISTRIBUTION = {
     "kind": KIND,
     "margins": "quantiles: at equally spaced levels from 0 to 1, linear in between",
-    "dependence": "correlation: of the normal scores, Ledoit-Wolf shrunk",
+    "dependence": "correlation: of the normal scores, shrunk as by Ledoit and Wolf over people",
 }
 
 

@@ -3,8 +3,9 @@
 Each component's weights keep their empirical quantile function, linear between the order
 statistics, so that draws stay in the constraint's box without being clipped, with its zeros and its
 ones as frequent as among the frames. What ties the components together is the correlation of the
-normal scores, shrunk by Ledoit and Wolf (Journal of Multivariate Analysis 88, 2004), so that a
-class of a few frames does not take their coincidences for law.
+normal scores, shrunk as by Ledoit and Wolf (Journal of Multivariate Analysis 88, 2004),
+but with people in the place of observations, since a person's frames are alike: a class of a few
+people does not take their coincidences for law.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
-from sklearn.covariance import ledoit_wolf
 
 KIND = "gaussian copula"
 LEVELS = 101
@@ -34,8 +34,14 @@ class WeightDistribution:
     correlation: np.ndarray
 
     @classmethod
-    def fit(cls, weights):
-        """The distribution of weights (m, K), m at least 1."""
+    def fit(cls, weights, subjects):
+        """The distribution of weights.
+
+        Parameters
+        ----------
+        weights : (m, K), m at least 1
+        subjects : (m,), the person of each frame
+        """
         weights = np.asarray(weights, dtype=np.float64)
         count, components = weights.shape
         if not components:
@@ -45,11 +51,8 @@ class WeightDistribution:
             return cls(quantiles, np.eye(components))
         scores = ndtri((rankdata(weights, axis=0) - 0.5) / count)
         spread = scores.std(0)
-        covariance, _ = ledoit_wolf(scores / np.where(spread > 0, spread, 1), assume_centered=True)
-        deviation = np.sqrt(np.diag(covariance))
+        correlation = shrunk_covariance(scores / np.where(spread > 0, spread, 1), subjects)
         # A weight that is the same in all frames varies with nothing, whatever is left of it here.
-        deviation[deviation == 0] = 1
-        correlation = covariance / np.outer(deviation, deviation)
         np.fill_diagonal(correlation, 1)
         return cls(quantiles, correlation)
 
@@ -70,3 +73,31 @@ class WeightDistribution:
         columns = zip(levels.T, self.quantiles.T, strict=True)
         drawn = np.stack([np.interp(level, grid, column) for level, column in columns], axis=1)
         return np.clip(drawn, self.quantiles[0], self.quantiles[-1])  # one rounding error beyond
+
+
+def shrunk_covariance(scores, subjects):
+    """Covariance of centred scores, shrunk towards the identity by what people differ in it.
+
+    Ledoit and Wolf's estimate of the error, the scatter of each observation's outer product about
+    the mean one, is taken over the sums of each person's. With one frame a person it is theirs.
+
+    Parameters
+    ----------
+    scores : (m, K)
+    subjects : (m,)
+
+    Returns
+    -------
+    (K, K)
+    """
+    count, components = scores.shape
+    _, person, frames = np.unique(subjects, return_inverse=True, return_counts=True)
+    covariance = scores.T @ scores / count
+    target = np.trace(covariance) / components * np.eye(components)
+    error = 0.0
+    for number, own in enumerate(frames):
+        mine = scores[person == number]
+        error += ((mine.T @ mine - own * covariance) ** 2).sum()
+    distance = ((covariance - target) ** 2).sum()
+    share = min(error / (count**2 * distance), 1) if distance > 0 else 0
+    return (1 - share) * covariance + share * target

@@ -48,7 +48,7 @@ class Settings(Section):
     )
     max_iterations: int = field(25, "iterations", "Alternations at most.", ge=1)
     max_frames: int = field(
-        60,
+        300,
         "frames",
         "Frames of a class its components are fitted on at most, spread over its subjects; the "
         "mean is over all frames.",
