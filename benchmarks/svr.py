@@ -19,6 +19,7 @@ import resource
 import sys
 import time
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 from bars import Bar, judge
@@ -28,7 +29,7 @@ from affect4d.config.validation import Settings
 from affect4d.validation import KernelSVR, LinearCCA, ccc
 from affect4d.validation.metrics import bootstrap
 from affect4d.validation.regression import AXES, Frames, Regression
-from affect4d.validation.search import search
+from affect4d.validation.search import search, spread
 
 FRAMES, COMPONENTS = 480_000, 200
 SUBJECTS, HELD_SUBJECTS = 144, 36
@@ -71,6 +72,12 @@ def fit(train):
         machines.append(machine)
         seconds.append(spent)
     return variates, machines, seconds
+
+
+def in_blocks(frames):
+    """The same frames as a build reads them."""
+    features = da.from_array(frames.features, chunks=(8 * ROWS, -1))
+    return Frames(features, frames.labels, frames.subjects)
 
 
 def _machine(method):
@@ -136,9 +143,10 @@ def main():
     variates, machines, seconds = fit(train)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     predicted, predict_seconds = timed(lambda: predict(variates, machines, test.features))
-    chosen, search_seconds = timed(lambda: search(train, settings))
-    tuned, tuned_seconds = timed(lambda: Regression(settings).fit(train))
-    tuned_predicted = tuned.predict(test.features)
+    sample = train[spread(train.subjects, settings.search_frames)]
+    chosen, search_seconds = timed(lambda: search(sample, len(train) / len(sample), settings))
+    tuned, tuned_seconds = timed(lambda: Regression(settings).fit(in_blocks(train)))
+    tuned_predicted = tuned.predict(in_blocks(test).features)
     describe(train, seconds, machines)
     print(f"\nsearch: {search_seconds:.1f} s for {chosen}")
     for axis, name in enumerate(AXES):

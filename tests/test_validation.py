@@ -308,7 +308,7 @@ def test_what_cannot_be_fitted_is_refused_by_name():
         Regression(settings()).fit(frames_of(constant))
     missing = labels.copy()
     missing[7, 1] = np.nan
-    with pytest.raises(BadInput, match="1 training frames have labels that are not finite.*s3"):
+    with pytest.raises(BadInput, match=r"1 training frames have labels that are not finite.*s3"):
         Regression(settings()).fit(frames_of(missing))
     with pytest.raises(BadInput, match="the test set is empty"):
         check(frames_of(labels[:0]), "test")

@@ -119,9 +119,9 @@ def write_report(root, out, template, config, audit):
 _TABLE1_NOTE = (
     "CCA, SVR and what is chosen for them see training subjects only; a basis is spanned by the "
     "apex frames of all subjects, as in the paper, or of the training subjects only (train_only). "
-    "Intervals are 95 % bootstrap intervals over test subjects. The paper's columns were measured on 4DFAB, "
-    "other people and other annotations than this gallery's: they are shown for comparison of "
-    "shape, not as a target."
+    "Intervals are 95 % bootstrap intervals over test subjects. The paper's columns were measured "
+    "on 4DFAB, other people and other annotations than this gallery's: they are shown for "
+    "comparison of shape, not as a target."
 )
 
 

@@ -24,8 +24,8 @@ def section(root):
 
     Returns
     -------
-    dict of `pictures` (name: PNG bytes; none where nothing could be measured), `main` and `controls`
-    (DataFrames of str: the rows of the paper's kind, and what they are held against)
+    dict of `pictures` (name: PNG bytes; none where nothing could be measured), `main` and
+    `controls` (DataFrames of str: the rows of the paper's kind, and what they are held against)
     """
     folder = Path(root) / "validation"
     table = pd.read_csv(folder / "table1.csv")
