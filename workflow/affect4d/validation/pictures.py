@@ -163,10 +163,11 @@ def draw_errors(path, predicted):
         width=0.004,
         color="tab:blue",
     )
-    axes.set(xlabel="valence", ylabel="arousal", xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
+    axes.set(xlabel="valence", ylabel="arousal", aspect="equal", xlim=(-1, 1), ylim=(-1, 1))
+    axes.set(xticks=grid.edges, yticks=grid.edges)
     axes.set_title(
-        f"{len(predicted):,} test frames; arrows: from a class's mean annotation to its mean "
-        f"prediction, from {ARROW_FRAMES} frames on",
+        f"{len(predicted):,} test frames; arrows: from mean annotation to mean prediction\n"
+        f"of classes with at least {ARROW_FRAMES}",
         fontsize=9,
     )
     figure.colorbar(shown, ax=axes, label="RMSE in the plane")
