@@ -315,7 +315,7 @@ def test_what_cannot_be_fitted_is_refused_by_name():
     frames = frames_of(labels)
     X = np.array(frames.features)
     X[3, 1] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(BadInput, match="1 training frames have weights that are not finite"):
         Regression(settings()).fit(Frames(da.from_array(X), frames.labels, frames.subjects))
 
 

@@ -100,7 +100,7 @@ def parts(frames, held=6):
 
 
 def test_carried_affect_is_found_on_unseen_subjects():
-    row = evaluate(*parts(observed()), Settings(**SMALL), stream(0, "t"))
+    row = evaluate(*parts(observed()), Settings(**SMALL), stream(0, "t")).row
     for axis in ("valence", "arousal"):
         assert 0.8 < row[f"ccc_{axis}"] < 0.97
         assert row[f"ccc_{axis}_low"] < row[f"ccc_{axis}"] < row[f"ccc_{axis}_high"]
@@ -111,7 +111,8 @@ def test_with_shuffled_labels_nothing_is_found(seed):
     frames = observed(subjects=30)
     labels = frames.labels[np.random.default_rng(seed).permutation(len(frames))]
     shuffled = Frames(frames.features, labels, frames.subjects)
-    row = evaluate(*parts(shuffled, 8), Settings(**SMALL | {"gammas": [0.1, 1.0]}), stream(0, "t"))
+    settings = Settings(**SMALL | {"gammas": [0.1, 1.0]})
+    row = evaluate(*parts(shuffled, 8), settings, stream(0, "t")).row
     assert abs(row["ccc_valence"]) < 0.05 and abs(row["ccc_arousal"]) < 0.05
 
 
@@ -156,12 +157,15 @@ def test_predictions_of_a_frame_do_not_depend_on_the_others():
 def test_the_search_chooses_what_serves_unseen_subjects():
     frames = observed(length=100)
     settings = Settings(gammas=[0.3, 300.0], costs=[1.0, 1e-6], epsilons=[0.1, 5.0])
-    assert search(frames, settings) == [(0.3, 1.0, 0.1)] * 2
-    assert (
-        search(frames, settings.model_copy(update={"search_frames": 200})) == [(0.3, 1.0, 0.1)] * 2
-    )
-    alone = Frames(frames.features[:100], frames.labels[:100], frames.subjects[:100])
-    assert search(alone, settings) == [(0.3, 1.0, 0.1)] * 2
+    right = (0.3, 1.0, 0.1)
+    chosen = search(frames, 1.0, settings)
+    assert [choice.parameters for choice in chosen] == [right] * 2
+    assert all(0.8 < choice.ccc < 0.97 for choice in chosen)
+    few = frames[spread(frames.subjects, 200)]
+    assert [choice.parameters for choice in search(few, 10.0, settings)] == [right] * 2
+    alone = search(frames[:100], 1.0, settings)
+    assert [choice.parameters for choice in alone] == [right] * 2
+    assert all(np.isnan(choice.ccc) for choice in alone)
 
 
 def test_the_sample_of_the_search_is_spread_over_subjects_and_time():
@@ -178,7 +182,7 @@ def test_a_subject_with_one_frame_is_fitted_and_tested():
     kept = np.r_[0, 60, 120:480]  # s00 and s01 keep one frame each
     few = frames[kept]
     test = np.isin(few.subjects, ["s00", "s02", "s03"])
-    row = evaluate(few[~test], few[test], Settings(**SEARCHED), stream(0, "t"))
+    row = evaluate(few[~test], few[test], Settings(**SEARCHED), stream(0, "t")).row
     assert all(np.isfinite(value) for value in row.values())
 
 
@@ -201,8 +205,8 @@ def constant_test(train, test):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (nan_features, "1 training frames have weights that are not finite.*subject s06"),
-        (nan_labels, "2 test frames have labels that are not finite.*subject s00"),
+        (nan_features, r"1 training frames have weights that are not finite.*subject s06"),
+        (nan_labels, r"2 test frames have labels that are not finite.*subject s00"),
         (constant_labels, "arousal is constant over the training set"),
         (constant_test, "valence is constant over the test set"),
     ],

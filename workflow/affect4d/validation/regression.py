@@ -5,6 +5,7 @@ from functools import reduce
 from typing import Any
 
 import dask
+import dask.array as da
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold
@@ -73,15 +74,13 @@ class Regression:
         self.settings, self.choices = settings, choices
 
     def fit(self, frames):
-        """Choose the parameters and fit both machines on all of `frames`, of Dask features.
+        """Choose the parameters and fit both machines on all of `frames`.
 
         Raises
         ------
         BadInput
-            There are no more frames than components, a label is not finite, or an axis is
-            constant.
-        ValueError
-            A weight is not finite.
+            There are no more frames than components, a weight or label is not finite, or an axis
+            is constant.
         """
         check(frames, "training")
         columns = frames.features.shape[1]
@@ -111,7 +110,7 @@ class Regression:
         return search(sample, len(frames) / len(sample), self.settings)
 
     def predict(self, features):
-        """Valence and arousal (n, 2) of a Dask array of features (n, K)."""
+        """Valence and arousal (n, 2) of features (n, K), a Dask array or an array."""
         X = through(self.variates_.transform, features)
         return np.stack([machine.predict(X) for machine in self.machines_], axis=1)
 
@@ -152,16 +151,17 @@ def fold_moments(frames, folds):
         for number, (_, held) in enumerate(splits):
             fold[held] = number
     task, parts, start = dask.delayed(_moments_by_fold), [], 0
-    blocks = frames.features.rechunk({1: -1})
+    blocks = da.asarray(frames.features).rechunk({1: -1})
     for size, block in zip(blocks.chunks[0], blocks.to_delayed()[:, 0], strict=True):
         rows = slice(start, start + size)
-        parts.append(task(block, frames.labels[rows], fold[rows]))
+        parts.append(task(block, frames.labels[rows], fold[rows], frames.subjects[rows]))
         start += size
     merged = merge_tree(parts, _merge_folds)
     return [merged[number] for number in sorted(merged)]
 
 
-def _moments_by_fold(X, Y, fold):
+def _moments_by_fold(X, Y, fold, subjects):
+    _refuse_broken(X, subjects, "training frames have weights")
     return {n: joint_moments(X[fold == n], Y[fold == n]) for n in np.unique(fold).tolist()}
 
 
@@ -175,9 +175,58 @@ def _merge_folds(parts):
 
 
 def through(function, features):
-    """What a function makes of a Dask array, block after block: (n, ...) in memory."""
+    """What a function makes of features, block after block: (n, ...) in memory."""
+    features = da.asarray(features)
     blocks = (features.blocks[number] for number in range(features.numblocks[0]))
     return np.concatenate([function(block.compute()) for block in blocks])
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of a regression on unseen frames.
+
+    Attributes
+    ----------
+    row : dict, as `measure` returns it
+    model : Regression
+    predicted : (n, 2), of the test frames
+    """
+
+    row: dict
+    model: Regression
+    predicted: np.ndarray
+
+
+def evaluate(train, test, settings, rng, choices=None):
+    """Fit on training frames, and measure on test frames of other subjects.
+
+    Parameters
+    ----------
+    train, test : Frames
+        No subject in both.
+    settings : config.validation.Settings
+    rng : numpy.random.Generator, for the bootstrap
+    choices : as for Regression
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    ValueError
+        A subject is in both sets.
+    BadInput
+        As for `Regression.fit`; or the test set is empty, has a label that is not finite, or a
+        constant axis.
+    """
+    shared = set(train.subjects) & set(test.subjects)
+    if shared:
+        raise ValueError(f"subjects in both sets of the split: {sorted(shared)[:3]}")
+    check(test, "test")
+    model = Regression(settings, choices).fit(train)
+    predicted = model.predict(test.features)
+    return Evaluation(measure(test, predicted, settings, rng), model, predicted)
 
 
 def measure(frames, predicted, settings, rng):
@@ -206,6 +255,17 @@ def measure(frames, predicted, settings, rng):
     return row
 
 
+def _refuse_broken(values, subjects, what):
+    """Refuse rows (n, ...) of which a value is not finite, by the first one's subject."""
+    broken = np.flatnonzero(~np.isfinite(values).all(1))
+    if len(broken):
+        raise BadInput(
+            LABELS,
+            f"{len(broken)} {what} that are not finite, the first of subject {subjects[broken[0]]}",
+            "leave these frames out",
+        )
+
+
 def check(frames, name):
     """Refuse frames that cannot be fitted or measured.
 
@@ -216,14 +276,7 @@ def check(frames, name):
     """
     if not len(frames):
         raise BadInput(LABELS, f"the {name} set is empty", "annotate frames of more subjects")
-    broken = np.flatnonzero(~np.isfinite(frames.labels).all(1))
-    if len(broken):
-        raise BadInput(
-            LABELS,
-            f"{len(broken)} {name} frames have labels that are not finite, the first of "
-            f"subject {frames.subjects[broken[0]]}",
-            "leave these frames out",
-        )
+    _refuse_broken(frames.labels, frames.subjects, f"{name} frames have labels")
     for axis, labels in zip(AXES, frames.labels.T, strict=True):
         if np.ptp(labels) == 0:
             raise BadInput(LABELS, f"{axis} is constant over the {name} set", "annotate more")

@@ -14,7 +14,14 @@ import pandas as pd
 
 from affect4d.formats.quarantine import BadInput
 from affect4d.validation.basis import Key, keys
-from affect4d.validation.regression import AXES, Regression, check, measure, through
+from affect4d.validation.regression import (
+    AXES,
+    Frames,
+    Regression,
+    evaluate,
+    measure,
+    through,
+)
 from affect4d.validation.split import TEST, stream
 
 log = logging.getLogger(__name__)
@@ -97,36 +104,38 @@ class Experiment:
         return self.projections.frames(key)
 
     def _main(self, key, frames, study):
-        test = frames[self.test]
-        check(test, "test")
-        model = Regression(self.settings).fit(frames[self.train])
-        predicted = model.predict(test.features)
-        self._measure(key, MAIN, OK, test, predicted, study)
-        return model, predicted
+        train, test = frames[self.train], frames[self.test]
+        found = evaluate(train, test, self.settings, self._stream(key, MAIN))
+        self._keep(key, MAIN, OK, found.row, study)
+        return found.model, found.predicted
 
     def _controls(self, key, frames, model, study):
-        test = frames[self.test]
+        train, test = frames[self.train], frames[self.test]
         ridge = through(model.ridge_.predict, test.features)
-        self._measure(key, RIDGE, OK, test, ridge, study)
-        train = frames[self.train]
-        order = self._stream(key, SHUFFLED).permutation(len(train))
-        shuffled = type(train)(train.features, train.labels[order], train.subjects)
-        chance = Regression(self.settings, model.choices_).fit(shuffled).predict(test.features)
-        self._measure(key, SHUFFLED, OK, test, chance, study)
-        held = self._stream(key, DEPENDENT).random(len(frames)) < self.settings.test_share
-        apart, known = frames[np.flatnonzero(held)], frames[np.flatnonzero(~held)]
-        leaked = Regression(self.settings, model.choices_).fit(known).predict(apart.features)
-        self._measure(key, DEPENDENT, LEAK, apart, leaked, study)
+        row = measure(test, ridge, self.settings, self._stream(key, RIDGE))
+        self._keep(key, RIDGE, OK, row, study)
+        rng = self._stream(key, SHUFFLED)
+        labels = train.labels[rng.permutation(len(train))]
+        shuffled = Frames(train.features, labels, train.subjects)
+        chance = evaluate(shuffled, test, self.settings, rng, model.choices_)
+        self._keep(key, SHUFFLED, OK, chance.row, study)
+        self._keep(key, DEPENDENT, LEAK, self._leaked(key, frames, model.choices_), study)
 
-    def _measure(self, key, model, status, frames, predicted, study):
-        row = self._row(key, model, status)
-        row |= measure(frames, predicted, self.settings, self._stream(key, model))
-        study.rows.append(row)
+    def _leaked(self, key, frames, choices):
+        """Frames of all subjects held out."""
+        rng = self._stream(key, DEPENDENT)
+        held = rng.random(len(frames)) < self.settings.test_share
+        apart, known = frames[np.flatnonzero(held)], frames[np.flatnonzero(~held)]
+        predicted = Regression(self.settings, choices).fit(known).predict(apart.features)
+        return measure(apart, predicted, self.settings, rng)
+
+    def _keep(self, key, model, status, figures, study):
+        study.rows.append(self._row(key, model, status) | figures)
         log.info(
             "%s, %s: %s",
             str(key),
             model,
-            ", ".join(f"CCC {axis} {row[f'ccc_{axis}']:.3f}" for axis in AXES),
+            ", ".join(f"CCC {axis} {figures[f'ccc_{axis}']:.3f}" for axis in AXES),
         )
 
     def _refuse(self, key, model, reason, study):
