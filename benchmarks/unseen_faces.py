@@ -65,7 +65,7 @@ from affect4d.formats.template import load_template
 from affect4d.gallery.facekit import facekit_model
 from affect4d.gallery.sequences import styled_units, takes
 from affect4d.gallery.streams import stream
-from affect4d.validation.basis import make_patch
+from affect4d.validation.patch import make_patch
 
 PEOPLE, NOISE_MM, SEED = 160, 0.2, 2
 VERTICES = 2500
