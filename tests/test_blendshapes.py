@@ -10,7 +10,7 @@ import small_gallery
 
 from affect4d import store
 from affect4d.affectspace.build import build_affectspace
-from affect4d.blendshapes import read_class, sample
+from affect4d.blendshapes import classes, compression, read_class, sample
 from affect4d.blendshapes.atlas import write_atlas
 from affect4d.blendshapes.classes import fit_group
 from affect4d.blendshapes.differences import Sequence, spread
@@ -64,6 +64,22 @@ def run(root, quarantine=None, workers=1, **settings):
     )
     manifests = (root / "blendshapes").glob("v*.manifest.json")
     return {path.name: path.stat().st_mtime_ns for path in manifests}
+
+
+def test_a_class_that_does_not_fit_into_memory_is_read_by_blocks(copied, tmp_path, monkeypatch):
+    """The same mean, and components that differ by what the tolerance allows."""
+    again = Path(shutil.copytree(copied, tmp_path / "again"))
+    monkeypatch.setattr(classes, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(compression, "BLOCK_BYTES", 1)
+    run(again, energy_tolerance=1e-4)
+    for path in (copied / "blendshapes").glob("v*.zarr"):
+        inside, outside = store.open(path), store.open(again / "blendshapes" / path.name)
+        np.testing.assert_allclose(outside["mean"][...], inside["mean"][...], atol=1e-5)
+        assert inside.attributes["lost_energy_mm2"] == 0
+        whole = np.concatenate([w["weights"][...] @ w["components"][...].reshape(
+            len(w["components"]), -1) for w in (inside, outside)]).reshape(2, -1)  # fmt: skip
+        assert np.linalg.norm(whole[0] - whole[1]) < 0.05 * np.linalg.norm(whole[0])
+        assert outside.attributes["fitted_frame_ids"] == inside.attributes["fitted_frame_ids"]
 
 
 def test_a_class_model_is_the_mean_and_components_of_its_frames(built):

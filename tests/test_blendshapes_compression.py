@@ -1,11 +1,14 @@
 """Frames that do not fit into memory: read by blocks, compressed, with nothing lost unsaid."""
 
 import tracemalloc
+import warnings
 
 import dask.array as da
 import numpy as np
 import pytest
 import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_components import CONSTRAINTS, TRIANGLES, VERTICES, fit, matched, planted
 
 from affect4d import store
@@ -50,7 +53,7 @@ def test_an_array_read_by_blocks_gives_the_same_but_for_what_compression_lost(
 def test_what_is_kept_and_what_is_lost_make_up_the_energy(dtype, small_blocks):
     D, fields = planted(frames=200, noise=0.05)
     D = D.astype(dtype)
-    frames = compression.compress(da.from_array(D, chunks=(50, -1)), 1e-4)
+    frames = compression.compress(da.from_array(D, chunks=(50, -1)), 0.02)
     assert frames.rows.dtype == dtype and len(frames) == 200
     assert 5 <= len(frames.rows) < 40
     rest = D - frames.left @ frames.rows
@@ -69,6 +72,37 @@ def test_without_tolerance_nothing_is_lost_and_little_compression_is_said(small_
     assert model.lost_energy_ < 1e-9 * (D**2).sum()
     assert model.objective_ == pytest.approx(whole.objective_, rel=1e-8)
     assert np.allclose(model.components_, whole.components_, atol=1e-6)
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 30),
+    st.floats(0, 0.99),
+    st.floats(0, 3),
+    st.integers(1, 40),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=80, deadline=None)
+def test_no_more_is_lost_than_was_allowed(frames, vertices, tolerance, falling, block, seed):
+    """Whatever the spectrum, from white noise to one direction, and however it is read."""
+    rng = np.random.default_rng(seed)
+    D = rng.normal(size=(frames, 3 * vertices)) * np.exp(-falling * np.arange(3 * vertices))
+    read = [D[i : i + block] for i in range(0, frames, block)]
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setattr(compression, "blocks", lambda D: read)
+        found = compression.compress(da.from_array(D), tolerance)
+    energy = (D**2).sum()
+    lost = ((D - found.left @ found.rows) ** 2).sum()
+    assert lost <= tolerance * energy + 1e-9 * energy
+    assert found.lost == pytest.approx(lost, rel=1e-6, abs=1e-9 * energy)
+
+
+def test_white_noise_is_kept_but_for_the_share_allowed_and_that_is_said(small_blocks):
+    D = np.random.default_rng(0).normal(size=(600, 60 * 3))
+    with pytest.warns(UserWarning, match="compresses these frames little"):
+        frames = compression.compress(da.from_array(D[:150], chunks=(50, -1)), 1e-2)
+    assert len(frames.rows) > 130 and 0 < frames.lost <= 1e-2 * frames.energy
 
 
 class MadeOnDemand:
@@ -98,6 +132,12 @@ def test_an_array_read_by_blocks_is_never_whole_in_memory(monkeypatch):
     tracemalloc.stop()
     assert model.weights_.shape == (8000, 5)
     assert peak < 0.3 * whole
+
+
+def test_without_a_frame_there_is_nothing_to_read(tmp_path):
+    for selection in ({}, {tmp_path / "a.zarr": []}):
+        with pytest.raises(ValueError, match="no frame"):
+            StoredFrames(selection, {})
 
 
 def test_stored_sequences_are_read_as_they_are_sliced(tmp_path, small_blocks):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear, minimize
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from small_components import CONSTRAINTS, TRIANGLES, VERTICES, fit, matched, planted
 
@@ -191,7 +192,16 @@ def test_disconnected_unreferenced_and_degenerate_parts_do_not_disturb():
         ({"constraint": "positive"}, "constraint"),
         ({"inner_radius": 50.0}, "inner_radius"),
         ({"sparsity": -1.0}, "sparsity"),
+        ({"sparsity": np.nan}, "sparsity"),
+        ({"sparsity": np.inf}, "sparsity"),
+        ({"outer_radius": np.inf}, "outer_radius"),
         ({"n_components": 0}, "n_components"),
+        ({"n_components": 2.5}, "n_components"),
+        ({"max_iter": 3.5}, "max_iter"),
+        ({"centre_updates": -3}, "centre_updates"),
+        ({"tol": np.nan}, "tol"),
+        ({"tol": -1.0}, "tol"),
+        ({"energy_tolerance": 1.0}, "energy_tolerance"),
     ],
 )
 def test_impossible_parameters_are_refused(parameters, message):
@@ -201,12 +211,38 @@ def test_impossible_parameters_are_refused(parameters, message):
 
 def test_impossible_input_is_refused():
     D, _ = planted()
-    with pytest.raises(ValueError, match="columns"):
+    with pytest.raises(ValueError, match=r"D is 60x\d+, where the mesh has"):
         fit(D[:, :-3])
+    with pytest.raises(ValueError, match=r"D is 60x3x\d+, where"):
+        fit(da.from_array(D.reshape(60, -1, 3).transpose(0, 2, 1), chunks=(7, -1, -1)))
     with pytest.raises(ValueError, match="does not exist"):
         fit(D, triangles=TRIANGLES + 1)
     with pytest.raises(ValueError, match="no frames"):
         fit(da.zeros((0, D.shape[1])))
+
+
+def test_geodesics_of_another_mesh_or_too_short_are_refused():
+    D, _ = planted()
+    parameters = {"vertices": VERTICES, "triangles": TRIANGLES}
+    model = SparseLocalizedPCA(5, outer_radius=45.0, inner_radius=10.0)
+    for geodesics in (
+        Geodesics(VERTICES, TRIANGLES, 44.0),
+        Geodesics(2 * VERTICES, TRIANGLES, 45.0),
+        Geodesics(VERTICES, TRIANGLES[1:], 45.0),
+    ):
+        with pytest.raises(ValueError, match="geodesics"):
+            model.fit(D, geodesics=geodesics, **parameters)
+    shared = model.fit(D, geodesics=Geodesics(VERTICES, TRIANGLES, 45.0), **parameters)
+    assert np.array_equal(shared.components_, fit(D, sparsity=0.15).components_)
+
+
+def test_a_fit_that_was_cut_short_says_so():
+    D, _ = planted(noise=0.5)
+    with pytest.warns(ConvergenceWarning, match="after 2 iterations"):
+        fit(D, max_iter=2, tol=1e-6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        fit(D, max_iter=200)
 
 
 @pytest.mark.parametrize("lazy", [np.asarray, lambda D: da.from_array(D, chunks=(7, -1))])
@@ -297,6 +333,13 @@ def test_a_warm_start_takes_other_frames_but_no_other_mesh():
     assert model.weights_.shape == (50, 5) and (model.weights_.max(0) == 1).all()
     with pytest.raises(ValueError, match="warm_start"):
         model.fit(D[:, :-3], vertices=VERTICES[:-1], triangles=TRIANGLES[:2])
+
+
+def test_a_warm_start_keeps_the_number_of_components():
+    D, _ = planted(noise=0.1)
+    model = fit(D, warm_start=True).set_params(n_components=8)
+    with pytest.raises(ValueError, match="last fit was of 5 components, not 8"):
+        model.fit(D, vertices=VERTICES, triangles=TRIANGLES)
 
 
 class OnAStrip(SparseLocalizedPCA):

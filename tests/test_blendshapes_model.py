@@ -10,7 +10,7 @@ from sklearn.covariance import ledoit_wolf
 
 from affect4d import store
 from affect4d.blendshapes import ClassModel, WeightDistribution, read_class, sample
-from affect4d.blendshapes.model import model_arrays
+from affect4d.blendshapes.model import NUDGE, model_arrays
 from affect4d.blendshapes.weights import shrunk_covariance
 
 RHO = 0.7
@@ -140,14 +140,44 @@ def test_no_sample_is_a_frame_of_the_class(count):
     assert np.median(to_frames) > 0.5 * np.median(between.min(1))
 
 
-def test_a_frame_on_a_corner_of_the_box_is_not_drawn_again():
-    weights = np.array([[1, 0], [1, 0], [1, 0.0], [0, 1], [0.5, 0.5]])
+CORNERS = [
+    [[1, 0], [1, 0], [1, 0.0], [0, 1], [0.5, 0.5]],
+    [[1, 0], [1, 0], [1, 0.0], [0, 1], [0, 1]],
+    [[1, 1], [1, 1], [1, 1], [0, 0.0]],
+    [[0.4, 0], [0.4, 0], [0.4, 0], [1.0, 0], [0, 1], [0, 1]],
+]
+
+
+@pytest.mark.parametrize("weights", CORNERS)
+def test_weights_that_frames_repeat_are_not_drawn_and_the_mean_stays_as_stated(weights):
+    weights = np.array(weights)
     model, rng = model_of(weights), np.random.default_rng(9)
-    drawn = model.distribution.draw(np.random.default_rng(9), 300)
-    assert (drawn == [1, 0]).all(1).any()
-    frames = np.stack([model.deformation(w) for w in weights])
-    faces = [sample(model, rng) for _ in range(300)]
-    assert min(np.abs(frames - face).max((1, 2)).min() for face in faces) > 1e-4
+    drawn = model.distribution.draw(np.random.default_rng(9), 3000)
+    often = (drawn[:, None] == weights).all(2).any(1) & drawn.any(1)
+    assert often.mean() > 0.1
+    frames = np.stack([model.deformation(w) for w in weights if w.any()])
+    faces = np.stack([sample(model, rng) for _ in range(3000)])
+    assert min(np.abs(frames - face).max((1, 2)).min() for face in faces[:300]) > 1e-6
+    lengths = np.abs(model.components).sum(0)
+    bound = often.mean() * NUDGE / 2 * lengths + 4 * faces.std(0) / np.sqrt(3000)
+    assert (np.abs(faces.mean(0) - model.mean) <= bound + 1e-6).all()
+
+
+def test_where_weights_do_not_vary_the_only_face_is_the_mean():
+    model = model_of(np.ones((4, 2)))
+    assert np.array_equal(sample(model, 0), model.mean)
+
+
+@given(st.integers(2, 200), st.integers(1, 6), st.floats(0.1, 0.95), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_a_correlation_is_one_whatever_the_ties(count, components, zeros, seed):
+    rng = np.random.default_rng(seed)
+    weights = np.maximum(rng.normal(size=(count, components)) - norm.ppf(zeros), 0)
+    weights = np.repeat(weights, 2, axis=1)  # each twice: correlation one
+    correlation = distribution_of(weights).correlation
+    assert np.abs(correlation).max() <= 1 + 1e-12
+    scores = np.abs(np.diag(correlation) - 1).max()
+    assert scores == 0
 
 
 def test_intensity_scales_the_motion_of_every_vertex():

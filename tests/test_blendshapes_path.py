@@ -16,7 +16,7 @@ from affect4d.blendshapes import Interpolant, trace
 from affect4d.blendshapes.atlas import STATUSES, write_atlas
 from affect4d.blendshapes.model import model_arrays
 from affect4d.blendshapes.natural_neighbour import FRAME, in_hull, natural_neighbours
-from affect4d.blendshapes.path import resample
+from affect4d.blendshapes.path import resample, standings
 from affect4d.config.synthesis import Settings
 from affect4d.formats.quarantine import BadInput
 from affect4d.synthesis import Atlas
@@ -38,7 +38,7 @@ def medians_of(count, seed):
 def interpolant_of(count, seed=0):
     medians, index = medians_of(count, seed)
     means = np.random.default_rng(seed).normal(size=(count, 30, 3)).astype(np.float32)
-    return Interpolant([GRID.name(i) for i in index], medians, means)
+    return Interpolant(GRID, index, medians, means)
 
 
 @given(st.integers(1, 90), st.integers(0, 1000), st.lists(place, min_size=1, max_size=5))
@@ -237,6 +237,25 @@ def test_a_path_over_a_hole_is_labelled(folder, tmp_path):
     interpolant = Interpolant.read(tmp_path / "atlas.zarr")
     own = interpolant.deformations(interpolant.shares(GRID.centres[HOLE]))[0]
     np.testing.assert_allclose(over.deformation, own, atol=1e-5)
+
+
+def test_a_path_states_what_is_behind_each_frame():
+    """Classes in two columns with one between them missing: own, between, beyond."""
+    index = GRID.assign([-0.5, -0.5, 0.5, 0.5], [-0.5, 0.5, -0.5, 0.5])
+    interpolant = Interpolant(GRID, index, GRID.centres[index], np.zeros((4, 5, 3), np.float32))
+    points = [(-0.95, -0.55), (-0.68, -0.52), (-0.55, -0.55), (0.0, 0.0), (0.55, 0.55), (0.95, 0.9)]
+    path = [standings(point, GRID, index, interpolant.medians)[0] for point in points]
+    assert path == ["extrapolated", "interpolated", "ok", "interpolated", "ok", "extrapolated"]
+    found = trace(interpolant, [points[0], points[2]], 5).standing
+    assert found[0] == "extrapolated" and found[-1] == "ok"
+
+
+def test_a_place_in_a_class_with_data_is_its_own_however_far_its_median(folder, tmp_path):
+    atlas_of(folder, tmp_path / "atlas.zarr", False)
+    atlas = Atlas(tmp_path / "atlas.zarr")
+    far = GRID.centres[CORNER] * -1
+    with pytest.raises(BadInput, match=r"is empty|is insufficient"):
+        atlas.between(*far)
 
 
 def test_the_hull_of_sites_on_a_line_is_empty():

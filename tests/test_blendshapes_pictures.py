@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -183,7 +184,7 @@ def interpolant(template, cheek):
     """Four classes, of which those of high valence move the cheek."""
     means = np.zeros((4, *template.vertices.shape), np.float32)
     means[2:] = bump(template, cheek, 8, (0, 0, 15))
-    return Interpolant([GRID.name(i) for i in range(4)], GRID.centres, means)
+    return Interpolant(GRID, np.arange(4), GRID.centres, means)
 
 
 def test_the_path_goes_from_rest_around_the_quadrants_and_back():
@@ -279,12 +280,42 @@ def test_a_builds_pictures_and_what_is_stated_of_them(results, template, cheek):
     interpolant = Interpolant.read(results / "blendshapes/atlas.zarr")
     track = trace(interpolant, circle(), PATH_FRAMES).deformations[:, cheek, 2]
     assert stated["path"]["frames"] == PATH_FRAMES
+    # the class of low valence and arousal has no model, and lies within a class's width of two
+    low = trace(interpolant, circle(), PATH_FRAMES).points.max(1) < 0
+    assert stated["path"]["interpolated"] == low.sum() > 0
+    assert stated["path"]["extrapolated"] == 0
     assert stated["path"]["largest_step_mm"] == pytest.approx(np.abs(np.diff(track)).max())
     assert stated["path"]["largest_inner_step_mm"] == stated["path"]["largest_step_mm"]
     shown = section(results)
     assert set(shown["pictures"]) == {"mean_faces", "components", "convergence", "support", "path"}
     assert f"{stated['path']['largest_step_mm']:.2f} mm" in shown["captions"]["path"]
     assert frames_of(shown["pictures"]["path"])[0].n_frames == PATH_FRAMES - 1
+
+
+def test_where_no_class_has_its_own_frames_the_path_and_the_dot_look_otherwise(template, cheek):
+    means = np.zeros((2, *template.vertices.shape), np.float32)
+    alone = Interpolant(GRID, np.array([2, 3]), GRID.centres[2:], means)
+    trajectory = trace(alone, [(-0.9, -0.5), (0.9, 0.5)], 3)
+    assert trajectory.standing.tolist() == ["extrapolated", "ok", "ok"]
+    beyond, _, within = frames_of(animate(template, trajectory, alone.medians))[1]
+    red = [(np.abs(f[:, PORTRAIT[1] :] - RED).sum(2) < 90).sum() for f in (beyond, within)]
+    assert red[0] < 0.7 * red[1]  # a ring, a dot
+
+
+def test_without_components_the_other_pictures_stay(results, template, tmp_path):
+    names = [GRID.name(index) for index in range(4)]
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
+    means = np.ones((4, *template.vertices.shape), np.float32)
+    for index in (1, 2, 3):
+        empty = np.empty((0, *template.vertices.shape), np.float32)
+        arrays = model_arrays(means[index], empty, np.empty((5, 0)), np.arange(5))
+        arrays["objective"] = np.array([4.0])
+        path = tmp_path / f"blendshapes/{names[index]}.zarr"
+        store.write(path, arrays, {"constraint": "nonnegative"}, None)
+    write_pictures(tmp_path, template, np.array([0, 3, 3, 3]), None)
+    shown = section(tmp_path)
+    assert set(shown["pictures"]) == {"mean_faces", "convergence", "path"}
+    assert "support" not in shown["captions"] and "no vertex" in shown["captions"]["path"]
 
 
 def test_without_a_model_the_old_pictures_go(results, template):

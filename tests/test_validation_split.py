@@ -9,9 +9,10 @@ import pytest
 from affect4d.affectspace import Grid
 from affect4d.config.validation import Settings
 from affect4d.formats.quarantine import BadInput
+from affect4d.gallery.streams import stream
 from affect4d.validation.regression import Frames, Regression, evaluate
 from affect4d.validation.search import search, spread
-from affect4d.validation.split import TEST, chi_square, split_subjects, stream
+from affect4d.validation.split import TEST, chi_square, split_subjects
 
 SMALL = {"gammas": [0.3], "costs": [1.0], "epsilons": [0.1], "bootstrap": 50}
 SEARCHED = SMALL | {"gammas": [0.1, 1.0], "costs": [0.1, 1.0], "epsilons": [0.05, 0.2]}

@@ -35,13 +35,19 @@ def section(root):
 
 def _captions(stated):
     support, path = stated["support"], stated["path"]
-    return {
+    captions = {
         "overview": f"{stated['models']} classes have a model, of {stated['components']:,} "
         "components together.",
         "components": ", ".join(stated["classes"]),
-        "support": f"Half of the components move at most {support['median']:.1%} of the vertices, "
-        f"none more than {support['most']:.1%}.",
-        "path": f"{path['frames']} frames; between neighbouring ones no vertex moves by more than "
+        "path": f"{path['frames']} frames, {path['interpolated']} of them interpolated between "
+        f"classes with data and {path['extrapolated']} extrapolated beyond them; between "
+        "neighbouring ones no vertex moves by more than "
         f"{path['largest_step_mm']:.2f} mm, none of the inner face by more than "
         f"{path['largest_inner_step_mm']:.2f} mm.",
     }
+    if support:
+        captions["support"] = (
+            f"Half of the components move at most {support['median']:.1%} of the vertices, none "
+            f"more than {support['most']:.1%}."
+        )
+    return captions

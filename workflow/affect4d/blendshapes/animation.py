@@ -1,18 +1,27 @@
 """A path through the plane as an animated picture: the face, and where in the plane it is."""
 
 import io
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
+from affect4d.affectspace.classes import OK
+from affect4d.blendshapes.path import EXTRAPOLATED, INTERPOLATED
 from affect4d.blendshapes.pictures import PORTRAIT, face_picture
 
 RADIUS = 0.6
 CORNERS = 73  # of the circle
 FRAME_MS = 80
 DOT = 7  # pixels
+INK = "#b3261e"
+STYLES: dict[str, dict[str, Any]] = {
+    OK: {"color": "#4878a8", "linestyle": "-"},
+    INTERPOLATED: {"color": "#4878a8", "linestyle": (0, (2, 1.2))},
+    EXTRAPOLATED: {"color": "#8a6d1a", "linestyle": (0, (0.8, 1.2))},
+}
 _QUALITY = 85
 
 
@@ -26,7 +35,8 @@ def circle(radius=RADIUS):
 def animate(template, trajectory, medians):
     """The trajectory's faces, beside its places in the plane; repeats for ever.
 
-    A last frame that is the first again is left out.
+    The line's style, and a ring in place of a dot, say where no class's own frames are behind a
+    face. A last frame that is the first again is left out.
 
     Parameters
     ----------
@@ -43,10 +53,12 @@ def animate(template, trajectory, medians):
         count -= 1
     plane, pixels = _plane(trajectory, medians)
     pictures = []
-    for deformation, (x, y) in zip(trajectory.deformations[:count], pixels[:count], strict=True):
-        face = face_picture(template, deformation)
+    for frame, (x, y) in enumerate(pixels[:count]):
+        face = face_picture(template, trajectory.deformations[frame])
         marked = Image.fromarray(plane)
-        ImageDraw.Draw(marked).ellipse((x - DOT, y - DOT, x + DOT, y + DOT), fill="#b3261e")
+        fill = INK if trajectory.standing[frame] == OK else None
+        around = (x - DOT, y - DOT, x + DOT, y + DOT)
+        ImageDraw.Draw(marked).ellipse(around, fill=fill, outline=INK, width=2)
         pictures.append(Image.fromarray(np.concatenate([face, np.asarray(marked)], axis=1)))
     buffer = io.BytesIO()
     pictures[0].save(
@@ -69,7 +81,14 @@ def _plane(trajectory, medians):
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.19, 0.17, 0.77, 0.77))
     axes.scatter(medians[:, 0], medians[:, 1], s=6, color="0.6", linewidths=0)
-    axes.plot(*trajectory.labels.T, color="#4878a8", linewidth=1.2)
+    for standing, style in STYLES.items():
+        own = trajectory.standing == standing
+        # A stretch has the style of the frame at which it starts.
+        line = np.ma.masked_where(~(own | np.roll(own, 1))[:, None].repeat(2, 1), trajectory.labels)
+        if own.any():
+            axes.plot(*line.T, linewidth=1.2, label=standing, **style)
+    if (trajectory.standing != OK).any():
+        axes.legend(loc="upper left", fontsize=6, frameon=False, handlelength=1.6, borderpad=0.1)
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.axvline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.set(xlim=(-1, 1), ylim=(-1, 1), xticks=(-1, 0, 1), yticks=(-1, 0, 1))

@@ -11,8 +11,8 @@ import numpy as np
 from affect4d import store
 from affect4d.affectspace.classes import EMPTY, INSUFFICIENT, OK
 from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbours
+from affect4d.blendshapes.path import INTERPOLATED
 
-INTERPOLATED = "interpolated"
 STATUSES = [EMPTY, INSUFFICIENT, OK, INTERPOLATED]
 AXES = ("valence", "arousal")
 

@@ -15,10 +15,12 @@ import pandas as pd
 
 from affect4d import store
 from affect4d.affectspace.classes import OK, USED
+from affect4d.blendshapes.compression import BLOCK_BYTES
 from affect4d.blendshapes.differences import Sequence, spread
 from affect4d.blendshapes.geodesics import Geodesics
 from affect4d.blendshapes.model import DISTRIBUTION, model_arrays
 from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
+from affect4d.blendshapes.stored import StoredFrames
 from affect4d.formats.quarantine import BadInput
 from affect4d.formats.template import NOSE_TIP
 from affect4d.store.protocol import remove
@@ -172,34 +174,46 @@ class ClassFitter:
         # Inputs are the sequences themselves: a class outlives changes to other classes' frames.
         names = sorted(item.frames["sequence"].unique())
         neutral = {name: sequences[name][1].tolist() for name in names}
-        members = item.frames[["frame_id", "valence", "arousal"]].to_numpy().tolist()
+        members = item.frames[["frame_id", "subject", "valence", "arousal"]].to_numpy().tolist()
         content = json.dumps([sorted(members), neutral]).encode()
         inputs = [store.manifest_of(sequences[name][0].path) for name in names]
         extra = {"frames": hashlib.sha256(content).hexdigest()}
         return self.provenance(item.row["name"], inputs, extra)
 
     def _gather(self, item, sequences):
-        """Read the frames of one class: those to be fitted into scratch, all into the total."""
+        """Read the frames of one class: those to be fitted into scratch, all into the total.
+
+        Where they do not fit into memory, the fit reads them by itself, block after block.
+        """
         fitted = spread(item.frames, self.settings.max_frames)
         rest = item.frames.drop(fitted.index).sort_values("sequence", kind="stable")
         fitted = fitted.sort_values("sequence", kind="stable")
         item.fitted = fitted["frame_id"].to_numpy()
         item.subjects = fitted["subject"].to_numpy()
-        item.D = store.scratch((len(fitted), len(self.vertices), 3))
-        self._differences(fitted, sequences, item.D)
-        item.total = item.D.sum(0, dtype=np.float64)
+        item.total = np.zeros(self.vertices.shape)
+        selection, neutral = self._selection(fitted, sequences)
+        if 4 * len(fitted) * self.vertices.size <= BLOCK_BYTES:
+            item.D = store.scratch((len(fitted), len(self.vertices), 3))
+            store.gather(selection, item.D, origins=neutral, workers=self.workers)
+            item.total += item.D.sum(0, dtype=np.float64)
+            item.D *= self.face
+            item.D = item.D.reshape(len(fitted), -1)
+        else:
+            item.D = StoredFrames(selection, neutral, self.face, self.workers)
+            rest = item.frames.sort_values("sequence", kind="stable")
         for start in range(0, len(rest), BLOCK_FRAMES):
-            block = self._differences(rest.iloc[start : start + BLOCK_FRAMES], sequences)
+            selection, neutral = self._selection(rest.iloc[start : start + BLOCK_FRAMES], sequences)
+            block = store.gather(selection, origins=neutral, workers=self.workers)
             item.total += block.sum(0, dtype=np.float64)
 
-    def _differences(self, frames, sequences, out=None):
-        """Difference vectors (N, V, 3) float32, mm, of frames in the order of their sequences."""
+    def _selection(self, frames, sequences):
+        """Rows of frames, and of their sequences' neutral meshes, by path in the names' order."""
         selection, neutral = {}, {}
         for name, own in frames.groupby("sequence", sort=True):
             sequence, rows = sequences[name]
             selection[sequence.path] = sequence.rows(own["frame_id"])
             neutral[sequence.path] = rows
-        return store.gather(selection, out, origins=neutral, workers=self.workers)
+        return selection, neutral
 
     def _write(self, item, sequences):
         settings = self.settings
@@ -211,12 +225,12 @@ class ClassFitter:
             settings.outer_radius,
             max_iter=settings.max_iterations,
             tol=settings.tolerance,
+            energy_tolerance=settings.energy_tolerance,
         )
-        item.D *= self.face
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             model.fit(
-                item.D.reshape(len(item.D), -1),
+                item.D,
                 vertices=self.vertices,
                 triangles=self.triangles,
                 geodesics=self.geodesics,
@@ -227,7 +241,8 @@ class ClassFitter:
         mean = (item.total / len(item.frames)).astype(np.float32)
         arrays = model_arrays(mean, model.components_, model.weights_, item.subjects)
         arrays["objective"] = np.array(model.objective_)
-        store.write(item.path, arrays, item.attributes(settings, sequences), item.provenance)
+        attributes = item.attributes(settings, sequences) | {"lost_energy_mm2": model.lost_energy_}
+        store.write(item.path, arrays, attributes, item.provenance)
         log.info(
             "%s: %d frames, %d components, %d iterations",
             item.row["name"],
@@ -248,7 +263,7 @@ class _Item:
     fitted: np.ndarray = field(init=False)
     subjects: np.ndarray = field(init=False)
     total: np.ndarray = field(init=False)
-    D: np.ndarray = field(init=False)
+    D: np.ndarray | StoredFrames = field(init=False)
 
     @property
     def path(self):

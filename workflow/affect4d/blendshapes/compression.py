@@ -2,10 +2,10 @@
 
 What does not fit into memory is read once, by blocks of rows, and kept as D = L A + E, where L
 (m, r) has orthonormal columns and A = L'D. With each block the rows of A and those of the block are
-rotated onto their joint principal axes (sequential Karhunen-Loeve, Levy & Lindenbaum 2000), and an
-axis goes that carries no more than a given share of the energy so far: the energy of noise spreads
-over as many axes as there are frames, that of motion does not. What is lost adds up exactly,
-|D|^2 = |A|^2 + |E|^2.
+rotated onto their joint principal axes (sequential Karhunen-Loeve, Levy & Lindenbaum 2000), and the
+weakest go, as long as all that was ever left out stays within a given share of the energy so far.
+What is lost adds up exactly, |D|^2 = |A|^2 + |E|^2, so that this share bounds it from the outset:
+|E|^2 <= tolerance |D|^2.
 """
 
 import warnings
@@ -94,7 +94,7 @@ def compress(D, tolerance):
     ----------
     D : (m, 3V) or (m, V, 3), sliced by rows
     tolerance : float in [0, 1)
-        Share of the energy up to which an axis is left out.
+        Share of the energy that may be lost, in all.
     """
     rows, left = np.empty((0, _width(D)), _precision(D)), np.empty((0, 0))
     energy = lost = 0.0
@@ -104,12 +104,12 @@ def compress(D, tolerance):
         energy += _energy(block)
         stack = np.concatenate([rows, block]) if len(rows) else block
         del block
-        axes = _principal_axes(stack, tolerance * energy)
+        axes, dropped = _principal_axes(stack, tolerance * energy - lost)
         rows = axes.T.astype(stack.dtype) @ stack
         del stack
         kept = left.shape[1]
         left = np.concatenate([left @ axes[:kept], axes[kept:]])
-        lost = max(energy - _energy(rows), 0.0)
+        lost += dropped
     if read > 1 and len(rows) > len(left) / 2:
         warnings.warn(
             f"{len(rows)} of {len(left)} dimensions are kept: an energy_tolerance of {tolerance:g} "
@@ -136,11 +136,17 @@ def check_finite(rows, first):
     raise ValueError(f"D is {what} in frame {first + frame}, column {column}")
 
 
-def _principal_axes(stack, negligible):
-    """Axes (n, r) of the rows of `stack` (n, 3V) that carry more than `negligible` energy each."""
+def _principal_axes(stack, allowed):
+    """Axes (n, r) of the rows of `stack` (n, 3V), and the energy of those left out.
+
+    As many of the weakest are left out as carry no more than `allowed` together, and what is
+    rounding error in any case.
+    """
     values, axes = eigh((stack @ stack.T).astype(np.float64))
+    values = np.maximum(values, 0)
     rounding = 10 * np.finfo(stack.dtype).eps * values.max(initial=0.0)
-    return np.ascontiguousarray(axes[:, values > max(negligible, rounding)][:, ::-1])
+    out = (np.cumsum(values) <= allowed) | (values <= rounding)
+    return np.ascontiguousarray(axes[:, ~out][:, ::-1]), float(values[out].sum())
 
 
 def _width(D):

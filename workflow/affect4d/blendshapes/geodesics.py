@@ -43,6 +43,11 @@ class Geodesics:
         self._start = np.concatenate([[0], np.cumsum(counts)])
         self._cache: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
 
+    def reach(self, vertices, triangles, radius):
+        """Whether these are the distances on this mesh, at least up to a radius."""
+        same = np.array_equal(self.vertices, vertices) and np.array_equal(self.triangles, triangles)
+        return same and self.limit >= radius
+
     def from_vertex(self, source):
         """Distances (V,) float64 from vertex `source`; infinite beyond the limit."""
         source = int(source)

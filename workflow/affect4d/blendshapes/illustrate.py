@@ -11,7 +11,7 @@ from affect4d.affectspace.classes import OK
 from affect4d.blendshapes import pictures
 from affect4d.blendshapes.animation import animate, circle
 from affect4d.blendshapes.model import read_class
-from affect4d.blendshapes.path import Interpolant, trace
+from affect4d.blendshapes.path import EXTRAPOLATED, INTERPOLATED, Interpolant, trace
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +27,10 @@ def write_pictures(root, template, counts, provenance):
 
     `pictures.json` states what the captions need: `classes` (names of those shown one by one),
     `models` and `components` (how many there are), `support` (median, greatest share of vertices a
-    component moves) and `path` (frames, largest_step_mm and that of the inner face). The last two
-    are null where no class has a model: the mean faces are the only picture then.
+    component moves) and `path` (frames, how many of them are interpolated and extrapolated,
+    largest_step_mm and that of the inner face). Both are null where no class has a model: the mean
+    faces are the only picture then. `support` is null too where no model has a component: there is
+    no picture of components then.
 
     Parameters
     ----------
@@ -47,14 +49,15 @@ def write_pictures(root, template, counts, provenance):
     if names:
         shown = _one_a_quadrant(atlas)
         stated["classes"] = shown
-        models = {name: read_class(folder / f"{name}.zarr") for name in shown}
-        log.info("drawing components of %s", ", ".join(shown))
-        drawn[COMPONENTS] = pictures.component_maps(template, models)
         objectives, shares, centres, lengths = _measure(folder, names)
         drawn[CONVERGENCE] = pictures.convergence(objectives, shown)
-        drawn[SUPPORT] = pictures.support(template, shares, centres, lengths)
         stated["components"] = len(shares)
-        stated["support"] = {"median": float(np.median(shares)), "most": float(shares.max())}
+        if len(shares):
+            models = {name: read_class(folder / f"{name}.zarr") for name in shown}
+            log.info("drawing components of %s", ", ".join(shown))
+            drawn[COMPONENTS] = pictures.component_maps(template, models)
+            drawn[SUPPORT] = pictures.support(template, shares, centres, lengths)
+            stated["support"] = {"median": float(np.median(shares)), "most": float(shares.max())}
         interpolant = Interpolant.read(folder / "atlas.zarr")
         trajectory = trace(interpolant, circle(), PATH_FRAMES)
         log.info("drawing %d frames of a path", PATH_FRAMES)
@@ -85,6 +88,8 @@ def _steps(trajectory, inner):
     steps = np.linalg.norm(np.diff(trajectory.deformations, axis=0), axis=2)
     return {
         "frames": len(trajectory.points),
+        INTERPOLATED: int((trajectory.standing == INTERPOLATED).sum()),
+        EXTRAPOLATED: int((trajectory.standing == EXTRAPOLATED).sum()),
         "largest_step_mm": float(steps.max()),
         "largest_inner_step_mm": float(steps[:, inner].max()),
     }

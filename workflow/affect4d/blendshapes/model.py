@@ -8,7 +8,7 @@ from affect4d import store
 from affect4d.blendshapes.weights import KIND, WeightDistribution
 
 SEEN = 1e-6  # weights no farther apart than this, each, are a frame's own
-DRAWS = 50  # at most, where weights hardly vary
+NUDGE = 0.05  # of a weight's range, by which one is moved at most that would be
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,11 @@ def sample(model, seed, intensity=1.0):
     """An unseen deformation of the class (paper, section 3.3: "an unseen 3D face with affect").
 
     Weights are drawn from the model's distribution, so that each stays in the constraint's box and
-    they vary together as in the class; the mean of many samples is the class's mean. Weights that
-    are those of a frame are drawn again, for zeros and ones can meet in one; all zeros, a face at
-    rest, are nobody's own and stay.
+    they vary together as in the class. Draws that have all the weights of a frame, which can happen
+    where those are repeated ones such as 0, are moved by up to NUDGE of each weight's range; all
+    zeros, a face at rest, are nobody's own and stay. The mean of many samples is the class's mean,
+    to within half of NUDGE of each component for the share of draws that were moved. Weights that
+    are the same in all frames have nowhere to go: the only face is the mean.
 
     Parameters
     ----------
@@ -100,9 +102,15 @@ def sample(model, seed, intensity=1.0):
     (V, 3) float32, mm
     """
     rng = np.random.default_rng(seed)
-    for _ in range(DRAWS):
-        weights = model.distribution.draw(rng, 1)[0]
-        seen = np.abs(model.weights - weights).max(1, initial=0).min() <= SEEN
-        if not seen or not weights.any():
-            break
+    weights = model.distribution.draw(rng, 1)[0]
+    seen = np.abs(model.weights - weights).max(1, initial=0).min() <= SEEN
+    if seen and weights.any():
+        weights = _moved(weights, model.distribution, rng)
     return model.deformation(weights, intensity)
+
+
+def _moved(weights, distribution, rng):
+    """Weights moved by up to NUDGE of their range, turned back at its ends."""
+    low, high = distribution.quantiles[[0, -1]]
+    moved = weights + NUDGE * (high - low) * rng.uniform(-1, 1, len(weights))
+    return high - np.abs(high - low - np.abs(moved - low))

@@ -2,17 +2,22 @@
 
 Between the classes' medians their mean deformations are mixed by natural neighbour coordinates: at
 a class's median stands that class's mean, elsewhere a mean of the classes around, wherever borders
-of classes run. A mixture's label is the same mixture of the classes' labels.
+of classes run. A mixture's label is the same mixture of the classes' labels, and each place has a
+standing: `ok` in a class with a model, `interpolated` elsewhere among such classes or within a
+class's width of one's median, `extrapolated` beyond.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from affect4d import store
+from affect4d.affectspace import Grid
 from affect4d.affectspace.classes import OK
-from affect4d.blendshapes.natural_neighbour import natural_neighbours
+from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbours
 
+INTERPOLATED, EXTRAPOLATED = "interpolated", "extrapolated"
 DIGITS = 12
 
 
@@ -22,12 +27,14 @@ class Interpolant:
 
     Attributes
     ----------
-    names : list of str, the C classes with a model
+    grid : Grid
+    own : (C,) int, the classes of the grid that have a model
     medians : (C, 2) float64, their valence and arousal
     means : (C, V, 3) float32, mm
     """
 
-    names: list[str]
+    grid: Grid
+    own: np.ndarray
     medians: np.ndarray
     means: np.ndarray
 
@@ -42,8 +49,9 @@ class Interpolant:
         """
         stored = store.open(path)
         own = np.flatnonzero(stored["status"][...] == stored.attributes["statuses"].index(OK))
-        names = [stored.attributes["names"][index] for index in own]
-        return cls(names, stored["median"][...][own], np.asarray(stored["mean"][own], np.float32))
+        means = np.asarray(stored["mean"][own], np.float32)
+        grid = Grid(math.isqrt(len(stored.attributes["names"])))
+        return cls(grid, own, stored["median"][...][own], means)
 
     def shares(self, points):
         """Shares (N, C) of the classes at places (N, 2): not negative, summing to one.
@@ -72,12 +80,14 @@ class Trajectory:
     Attributes
     ----------
     points : (T, 2), the places passed, equally far apart along the trajectory
+    standing : (T,) str, of the places: "ok", "interpolated" or "extrapolated"
     labels : (T, 2), valence and arousal of each frame
     shares : (T, C), of the classes in each frame
     deformations : (T, V, 3) float32, mm
     """
 
     points: np.ndarray
+    standing: np.ndarray
     labels: np.ndarray
     shares: np.ndarray
     deformations: np.ndarray
@@ -100,7 +110,30 @@ def trace(interpolant, corners, frames, intensity=1.0):
     points = resample(corners, frames)
     shares = interpolant.shares(points)
     deformations = interpolant.deformations(shares, intensity)
-    return Trajectory(points, interpolant.labels(shares), shares, deformations)
+    standing = standings(points, interpolant.grid, interpolant.own, interpolant.medians)
+    return Trajectory(points, standing, interpolant.labels(shares), shares, deformations)
+
+
+def standings(points, grid, own, medians):
+    """What is behind mixtures at places of the plane.
+
+    Parameters
+    ----------
+    points : (N, 2) array
+    grid : Grid
+    own : (C,) int, the classes that have a model
+    medians : (C, 2), their labels
+
+    Returns
+    -------
+    (N,) str array of "ok", "interpolated", "extrapolated"
+    """
+    points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    width = (grid.high - grid.low) / grid.n
+    distance = np.linalg.norm(points[:, None] - medians, axis=2).min(1, initial=np.inf)
+    among = (distance <= width) | in_hull(points, medians)
+    within = np.isin(grid.assign(*points.T), own)
+    return np.where(within, OK, np.where(among, INTERPOLATED, EXTRAPOLATED))
 
 
 def resample(corners, frames):

@@ -14,9 +14,11 @@ mean over frames makes the result independent of how often the same frames occur
 
 import warnings
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from affect4d.blendshapes import compression
@@ -47,10 +49,11 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
     tol : float
         Relative decrease of the objective, centres unmoved, at which the fit stops.
     energy_tolerance : float
-        An array read by blocks is compressed to the directions of motion that carry more than this
-        share of the energy |D|^2; see `compression`.
+        Share of the energy |D|^2 that may be lost, in all, where an array is read by blocks and
+        compressed to its strongest directions of motion; see `compression`.
     warm_start : bool
-        Start from the components and centres of the last fit, on the same mesh; these centres stay.
+        Start from the components and centres of the last fit, of the same `n_components` and on the
+        same mesh; these centres stay.
 
     Attributes
     ----------
@@ -77,8 +80,8 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         outer_radius=70.0,
         centre_updates=3,
         max_iter=50,
-        tol=1e-4,
-        energy_tolerance=1e-4,
+        tol=1e-3,
+        energy_tolerance=1e-2,
         warm_start=False,
     ):
         self.n_components = n_components
@@ -100,21 +103,24 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         D : (m, 3V) float32 or float64, mm
             One frame a row, (V, 3) ravelled; the work is done in its precision. An array that is
             not in memory, such as Zarr's or Dask's, is read once, by blocks of rows, and
-            compressed; it may also be (m, V, 3).
+            compressed; it may also be (m, V, 3), with the coordinates of a vertex last.
         y : ignored
         vertices : (V, 3), mm
         triangles : (F, 3) int
         geodesics : Geodesics, optional
-            Distances on this very mesh, limited at `outer_radius`, to share between fits.
+            Distances on this very mesh, limited at no less than `outer_radius`, to share between
+            fits.
 
         Raises
         ------
         ValueError
-            Shapes do not agree, a value is not finite, or a parameter is out of its range.
+            Shapes or meshes do not agree, a value is not finite, a parameter is out of its range.
         """
         self._check_parameters()
         if geodesics is None:
             geodesics = Geodesics(vertices, triangles, self.outer_radius)
+        elif not geodesics.reach(vertices, triangles, self.outer_radius):
+            raise ValueError("geodesics are of another mesh, or end before outer_radius")
         frames = self._read(D, len(geodesics.vertices))
         warm = self.warm_start and hasattr(self, "components_")
         state = self._resume(frames, geodesics) if warm else self._start(frames, geodesics)
@@ -125,6 +131,13 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
             self.objective_.append(self._alternate(state, frames))
             if not moved and self._settled():
                 break
+        else:
+            warnings.warn(
+                f"not converged: the objective still falls by more than {self.tol:g} of itself "
+                f"after {self.max_iter} iterations",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         if len(state.centres) < self.n_components:
             warnings.warn(
                 f"{len(state.centres)} components instead of {self.n_components}: "
@@ -158,21 +171,27 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
     def _check_parameters(self):
         if self.constraint not in LOWER:
             raise ValueError(f"constraint is one of {sorted(LOWER)}, not {self.constraint!r}")
-        if not 0 <= self.inner_radius < self.outer_radius:
-            raise ValueError("0 <= inner_radius < outer_radius must hold")
-        if self.n_components < 1 or self.sparsity < 0 or self.max_iter < 1:
-            raise ValueError("n_components and max_iter start at 1, sparsity at 0")
-        if not 0 <= self.energy_tolerance < 1:
-            raise ValueError("energy_tolerance lies in [0, 1)")
+        if not 0 <= self.inner_radius < self.outer_radius < np.inf:
+            raise ValueError("0 <= inner_radius < outer_radius must hold, both finite")
+        for name, least in (("n_components", 1), ("max_iter", 1), ("centre_updates", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < least:
+                raise ValueError(f"{name} is a whole number from {least}, not {value!r}")
+        if not 0 <= self.sparsity < np.inf:
+            raise ValueError(f"sparsity is finite and not negative, not {self.sparsity!r}")
+        for name in ("tol", "energy_tolerance"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} lies in [0, 1), not at {getattr(self, name)!r}")
 
     def _read(self, D, vertices):
         """D as Frames, once its width is found to be the mesh's."""
         lazy = compression.is_lazy(D)
         if not lazy:
             D = validate_data(self, D, **_NUMBERS)
-        width = int(np.prod(D.shape[1:]))
-        if width != 3 * vertices:
-            raise ValueError(f"D has {width} columns, the mesh {vertices} vertices")
+        width = 3 * vertices
+        if tuple(D.shape[1:]) not in {(width,), (vertices, 3)}:
+            shape = "x".join(map(str, D.shape))
+            raise ValueError(f"D is {shape}, where the mesh has {vertices} vertices")
         if D.shape[0] == 0:
             raise ValueError("D has no frames")
         self.n_features_in_ = width
@@ -190,6 +209,10 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
 
     def _resume(self, frames, geodesics):
         """The last fit's components, with the weights that suit these frames best."""
+        if self.n_components != self._asked:
+            raise ValueError(
+                f"warm_start: the last fit was of {self._asked} components, not {self.n_components}"
+            )
         if self.components_.shape[1] != len(geodesics.vertices):
             raise ValueError(
                 f"warm_start: the last fit has {self.components_.shape[1]} vertices, "
@@ -246,6 +269,7 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         self.centres_ = state.centres[order]
         self.weights_ = state.weights[:, order].astype(components.dtype)
         self.n_components_, self.n_iter_ = len(order), len(self.objective_)
+        self._asked = self.n_components
         self.lost_energy_ = frames.lost
 
     def _ramp(self, distance):

@@ -21,13 +21,19 @@ class StoredFrames:
     ----------
     shape : (m, V, 3)
     dtype : float32
+
+    Raises
+    ------
+    ValueError
+        No frame is selected.
     """
 
     def __init__(self, selection, neutral, scale=None, workers=1):
         self._rows = [(path, int(frame)) for path, frames in selection.items() for frame in frames]
         self._neutral, self._scale, self._workers = neutral, scale, workers
-        first = next(iter(selection))
-        vertices = store.open(first)["vertices"]
+        if not self._rows:
+            raise ValueError("no frame is selected")
+        vertices = store.open(self._rows[0][0])["vertices"]
         self.shape, self.dtype = (len(self._rows), *vertices.shape[1:]), vertices.dtype
 
     def __len__(self):

@@ -1,11 +1,11 @@
 """How a class's weights are distributed: a Gaussian copula over their own margins.
 
 Each component's weights keep their empirical quantile function, linear between the order
-statistics, so that draws stay in the constraint's box without being clipped, with its zeros and its
-ones as frequent as among the frames. What ties the components together is the correlation of the
-normal scores, shrunk as by Ledoit and Wolf (Journal of Multivariate Analysis 88, 2004),
-but with people in the place of observations, since a person's frames are alike: a class of a few
-people does not take their coincidences for law.
+statistics, so that draws stay in the constraint's box without being clipped, with its zeros as
+frequent as among the frames. What ties the components together is the correlation of the normal
+scores, shrunk as by Ledoit and Wolf (Journal of Multivariate Analysis 88, 2004), but with people in
+the place of observations, since a person's frames are alike: a class of a few people does not take
+their coincidences for law.
 """
 
 from dataclasses import dataclass
@@ -50,6 +50,7 @@ class WeightDistribution:
         if (weights == weights[0]).all():
             return cls(quantiles, np.eye(components))
         scores = ndtri((rankdata(weights, axis=0) - 0.5) / count)
+        scores -= scores.mean(0)  # ties shift it
         spread = scores.std(0)
         correlation = shrunk_covariance(scores / np.where(spread > 0, spread, 1), subjects)
         # A weight that is the same in all frames varies with nothing, whatever is left of it here.

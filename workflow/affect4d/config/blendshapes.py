@@ -54,6 +54,14 @@ class Settings(Section):
         "mean is over all frames.",
         ge=2,
     )
+    energy_tolerance: float = field(
+        0.01,
+        "1",
+        "Share of the motion's energy that may be lost, in all, where the frames of a class to be "
+        "fitted take more than half a gigabyte and are compressed as they are read.",
+        ge=0,
+        lt=1,
+    )
     interpolate: bool = field(
         False,
         "1",

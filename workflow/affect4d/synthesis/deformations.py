@@ -8,8 +8,8 @@ import numpy as np
 from affect4d import store
 from affect4d.affectspace import Grid
 from affect4d.affectspace.classes import OK
-from affect4d.blendshapes.atlas import INTERPOLATED
-from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbours
+from affect4d.blendshapes.natural_neighbour import natural_neighbours
+from affect4d.blendshapes.path import EXTRAPOLATED, INTERPOLATED, standings
 from affect4d.formats.quarantine import BadInput
 
 
@@ -105,15 +105,14 @@ class Atlas:
         """
         index = int(self._class_of(valence, arousal))
         point, medians = np.array([[valence, arousal]]), self.median[self.own]
-        width = (self.grid.high - self.grid.low) / self.grid.n
-        near = np.linalg.norm(medians - point, axis=1).min(initial=np.inf) <= width
-        if not near and not in_hull(point, medians)[0]:
+        standing = standings(point, self.grid, self.own, medians)[0]
+        if standing == EXTRAPOLATED:
             raise self._without_data(index, valence, arousal)
         shares = natural_neighbours(point, medians)[0]
         mixed = np.flatnonzero(shares)
         deformation = sum(np.float32(shares[i]) * self.mean(self.own[i]) for i in mixed)
         valence, arousal = map(float, shares @ medians)
-        return Target(deformation, valence, arousal, self.names[index], index not in self.own)
+        return Target(deformation, valence, arousal, self.names[index], standing == INTERPOLATED)
 
     def _class_of(self, valence, arousal):
         index = self.grid.assign(valence, arousal)

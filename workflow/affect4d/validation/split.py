@@ -1,21 +1,14 @@
-"""The subject-independent split, and random streams that derive from names (rules 6 and 7)."""
-
-import hashlib
+"""The subject-independent split (rules 6 and 7)."""
 
 import numpy as np
 import pandas as pd
 
 from affect4d.affectspace import Grid
+from affect4d.gallery.streams import stream
 
 TRAIN, TEST = "train", "test"
 DRAWS, NEAREST = 4000, 400
 GRID = Grid()
-
-
-def stream(seed, *names):
-    """A random generator that depends on the seed and the names only."""
-    digest = hashlib.sha256("/".join(map(str, (seed, *names))).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
 def split_subjects(frames, share, seed):

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d.formats.quarantine import BadInput
+from affect4d.gallery.streams import stream
 from affect4d.validation.basis import Key, keys
 from affect4d.validation.regression import (
     AXES,
@@ -22,7 +23,7 @@ from affect4d.validation.regression import (
     measure,
     through,
 )
-from affect4d.validation.split import TEST, stream
+from affect4d.validation.split import TEST
 
 log = logging.getLogger(__name__)
 
