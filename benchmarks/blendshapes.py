@@ -11,7 +11,8 @@ penalties about their own centres. The textbook divides a component's weights by
 where ours may leave some frames at the bound; a typical weight is then smaller, the component
 longer and its penalty higher. At the same sparsity ours has by far the lower objective and a few
 more moving vertices. The bars are held by a fit whose own sparsity is higher (SPARSER times), but
-which is scored at that of the textbook: it is better in both at once. Both fits are printed.
+which is scored at that of the textbook: it is better in both at once, and stops at TOL, where it is
+no worse than what the textbook ends with. A further row goes on to the tolerance that is shipped.
 
 `template`: 53,349 vertices, the project's template, moved by 150 local fields and .1 mm of noise,
 2,000 frames in memory. `store`: 6,000 such frames in stored sequences, read out of core;
@@ -22,6 +23,12 @@ libraries included. Exit status 1 where a bar is missed.
 """
 
 import argparse
+import os
+
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+)
+
 import json
 import sys
 import tempfile
@@ -43,7 +50,7 @@ from affect4d.formats.template import load_template
 
 PARTS = ("textbook", "template", "store")
 SPARSITY, INNER, OUTER, COMPONENTS = 0.15, 15.0, 70.0, 50
-SPARSER, TOL = 1.6, 0.02
+SPARSER, TOL, SHIPPED_TOL = 1.6, 0.02, 1e-3
 FASTER = {500: 20, 2000: 50}
 
 
@@ -81,8 +88,12 @@ def beside_textbook(frames):
         objective, support = score(D, *found, geodesics)
         rows.append((name, iterations, objective, support, seconds))
 
-    for name, own in (("ours, same sparsity", SPARSITY), ("ours", SPARSER * SPARSITY)):
-        model, seconds = fit(D, vertices, triangles, COMPONENTS, sparsity=own, tol=TOL)
+    for name, own, tol in (
+        ("ours, same sparsity", SPARSITY, TOL),
+        ("ours, shipped tolerance", SPARSER * SPARSITY, SHIPPED_TOL),
+        ("ours", SPARSER * SPARSITY, TOL),
+    ):
+        model, seconds = fit(D, vertices, triangles, COMPONENTS, sparsity=own, tol=tol)
         found = model.weights_, model.components_, model.centres_
         add(name, found, seconds, model.n_iter_)
     start = time.process_time()
@@ -93,7 +104,7 @@ def beside_textbook(frames):
     table = pd.DataFrame(rows, columns=["fit", "iterations", "objective_mm2", "support", "cpu_s"])
     print(f"\n{D.shape[1] // 3} vertices, {frames} frames, {COMPONENTS} components")
     print(table.round(4).to_string(index=False), flush=True)
-    ours, theirs = table.iloc[1], table.iloc[2]
+    ours, theirs = table.iloc[-2], table.iloc[-1]
     return [
         Bar(f"{frames}: objective / textbook's", ours.objective_mm2 / theirs.objective_mm2, 1),
         Bar(f"{frames}: support / textbook's", ours.support / theirs.support, 1),

@@ -4,6 +4,12 @@ python benchmarks/blendshapes_store.py --help    # one measured point
 """
 
 import argparse
+import os
+
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+)
+
 import json
 import subprocess
 import sys
