@@ -303,7 +303,9 @@ def leakage(classes, patch, geodesics, splits):
     )
     members, (low, high) = members_named(after)
     bars = [
-        Bar("before: lower end of the share rightly named, over chance", above[0] / chance, 1, True),
+        Bar(
+            "before: lower end of the share rightly named, over chance", above[0] / chance, 1, True
+        ),
         Bar("after: lower end of the share of members named, one face", low, 0.5),
         Bar("after: upper end of the share of members named, one face", high, 0.5, True),
     ]
