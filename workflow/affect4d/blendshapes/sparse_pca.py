@@ -81,7 +81,7 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         centre_updates=3,
         max_iter=50,
         tol=1e-3,
-        energy_tolerance=1e-2,
+        energy_tolerance=0.05,
         warm_start=False,
     ):
         self.n_components = n_components

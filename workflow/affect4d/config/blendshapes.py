@@ -55,7 +55,7 @@ class Settings(Section):
         ge=2,
     )
     energy_tolerance: float = field(
-        0.01,
+        0.05,
         "1",
         "Share of the motion's energy that may be lost, in all, where the frames of a class to be "
         "fitted take more than half a gigabyte and are compressed as they are read.",
