@@ -26,18 +26,29 @@ def keep_lids_apart(scene, xy, deformation):
     -------
     (V, 2) float32
     """
-    anatomy = scene.anatomy
     corrected = xy.copy()
+    shifts = lid_shifts(scene, deformation)
+    for weight, shift in zip(scene.anatomy.lids, shifts, strict=True):
+        near = np.flatnonzero(weight > NEGLIGIBLE)
+        corrected[near] += weight[near] * shift
+    return corrected
+
+
+def lid_shifts(scene, deformation):
+    """How far each upper lid is to be moved beyond its deformation, (2, 2) float32, pixels.
+
+    Vertices go along by their weight in `Anatomy.lids`.
+    """
+    anatomy, shifts = scene.anatomy, []
     for eye, weight, normal in zip(EYES, anatomy.lids, anatomy.apertures, strict=True):
         points = anatomy.landmark_vertices[eye]
         upper, lower = points[[1, 2]], points[[5, 4]]
         across = (scene.xy[upper] - scene.xy[lower]).mean(0)
         aperture = max(float(np.linalg.norm(across)), 1e-3)
         up = across / aperture
-        change = float((deformation[upper] - deformation[lower]).mean(0)[1])
-        wanted = aperture * np.clip(1 + change / normal, *APERTURE)
-        found = float((xy[upper] - xy[lower]).mean(0) @ up)
+        apart = (deformation[upper] - deformation[lower]).mean(0)
+        wanted = aperture * np.clip(1 + float(apart[1]) / normal, *APERTURE)
+        found = float((across + scene.motion[:2] @ apart) @ up)
         gain = float(weight[upper].mean() - weight[lower].mean())
-        near = np.flatnonzero(weight > NEGLIGIBLE)
-        corrected[near] += weight[near] * ((wanted - found) / gain * up).astype(np.float32)
-    return corrected
+        shifts.append((wanted - found) / gain * up)
+    return np.array(shifts, np.float32)

@@ -11,6 +11,7 @@ import cv2
 import numba
 import numpy as np
 
+from affect4d.synthesis.eyelids import lid_shifts
 from affect4d.synthesis.harmonic import Extension
 
 BATCH = 8  # edits whose flows share a cache line
@@ -40,6 +41,7 @@ class Flow:
         self.known = (ids >= 0) & shown[ids]
         corners = scene.anatomy.triangles[ids[self.known]]
         self.vertices, inverse = np.unique(corners, return_inverse=True)
+        self._lids = scene.anatomy.lids[:, self.vertices, 0]
         self._corners = inverse.reshape(corners.shape).astype(np.int32)
         self._weights = np.ascontiguousarray(weights[self.known])
         self._pixels = np.flatnonzero(self.known).astype(np.int32)
@@ -52,21 +54,34 @@ class Flow:
         rows, columns = np.indices(self.known.shape, dtype=np.float32)
         self._identity = np.stack([columns, rows], axis=-1)
 
+    def change(self, deformations):
+        """How far each of `vertices` moves in the picture: (U, B, 2) float32, pixels.
+
+        Parameters
+        ----------
+        deformations : (V, B, 3) float32, mm, settled, of B edits side by side
+        """
+        edits = deformations.shape[1]
+        shifts = [lid_shifts(self.scene, deformations[:, edit]) for edit in range(edits)]
+        change = np.empty((len(self.vertices), edits, 2), np.float32)
+        motion = np.ascontiguousarray(self.scene.motion[:2])
+        _project(deformations, self.vertices, motion, self._lids, np.stack(shifts), change)
+        return change
+
     def flows(self, change):
         """Where pixels go.
 
         Parameters
         ----------
-        change : (B, U, 2) float32, pixels
-            How far each of `vertices` moves in the picture, B edits.
+        change : (U, B, 2) float32, as `change` returns it
 
         Returns
         -------
         (H, W, 2 B) float32, pixels: x and y of one edit after the other
         """
         height, width = self.known.shape
-        values = np.zeros((height * width, 2 * len(change)), np.float32)
-        beside = np.ascontiguousarray(change.transpose(1, 0, 2).reshape(len(self.vertices), -1))
+        beside = change.reshape(len(change), -1)
+        values = np.zeros((height * width, beside.shape[1]), np.float32)
         _carry(self._pixels, self._corners, self._weights, beside, values)
         return self._extension(values.reshape(height, width, -1))
 
@@ -77,6 +92,24 @@ class Flow:
             _guess(flows, 2 * edit, source)
             _refine(flows, 2 * edit, source, self._near)
         return sources
+
+
+@numba.njit(cache=True, fastmath=True)
+def _project(deformations, vertices, motion, lids, shifts, change):
+    """Change in the picture of some vertices, all edits side by side."""
+    for n in range(len(vertices)):
+        own, row = deformations[vertices[n]], change[n]
+        left, right = lids[0, n], lids[1, n]
+        for edit in range(len(own)):
+            x, y, z = own[edit, 0], own[edit, 1], own[edit, 2]
+            for k in range(2):
+                row[edit, k] = (
+                    motion[k, 0] * x
+                    + motion[k, 1] * y
+                    + motion[k, 2] * z
+                    + left * shifts[edit, 0, k]
+                    + right * shifts[edit, 1, k]
+                )
 
 
 @numba.njit(cache=True, fastmath=True)
