@@ -10,34 +10,19 @@ from affect4d.synthesis.anatomy import EYES
 
 # An eye keeps a line, where the lashes meet, and opens no wider than irises bear being stretched.
 APERTURE = (0.1, 1.3)
-NEGLIGIBLE = 1e-3
 
 
-def keep_lids_apart(scene, xy, deformation):
-    """Move the upper lids so that each aperture changes by its share, within bounds.
+def lid_shifts(scene, deformation):
+    """How far each upper lid is to be moved beyond its deformation, within bounds of the aperture.
 
     Parameters
     ----------
     scene : Scene
-    xy : (V, 2) float32, pixels, the moved vertices
     deformation : (V, 3) mm
 
     Returns
     -------
-    (V, 2) float32
-    """
-    corrected = xy.copy()
-    shifts = lid_shifts(scene, deformation)
-    for weight, shift in zip(scene.anatomy.lids, shifts, strict=True):
-        near = np.flatnonzero(weight > NEGLIGIBLE)
-        corrected[near] += weight[near] * shift
-    return corrected
-
-
-def lid_shifts(scene, deformation):
-    """How far each upper lid is to be moved beyond its deformation, (2, 2) float32, pixels.
-
-    Vertices go along by their weight in `Anatomy.lids`.
+    (2, 2) float32, pixels; vertices go along by their weight in `Anatomy.lids`
     """
     anatomy, shifts = scene.anatomy, []
     for eye, weight, normal in zip(EYES, anatomy.lids, anatomy.apertures, strict=True):

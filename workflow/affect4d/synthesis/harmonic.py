@@ -6,12 +6,14 @@ The cascade (each grid starts from the coarser one's solution and is relaxed a f
 Bornemann & Deuflhard, 1996) needs no factor, so that the mask may differ for every image.
 """
 
+import cv2
 import numba
 import numpy as np
 
-SWEEPS = 12
-FINEST_SWEEPS = 5  # the coarser grids leave it little to smooth
+SWEEPS = 8
+FINEST_SWEEPS = 4  # the coarser grids leave it little to smooth
 COARSEST = 4
+BAND = 8  # pixels of each grid
 
 
 def extend(values, known):
@@ -43,7 +45,7 @@ class Extension:
         masks = [np.ascontiguousarray(known)]
         while min(masks[-1].shape) > COARSEST and not masks[-1].all():
             masks.append(_coarser(masks[-1]))
-        self._levels = [(mask, np.argwhere(~mask).astype(np.int32)) for mask in masks]
+        self._levels = [(mask, np.argwhere(_to_relax(mask)).astype(np.int32)) for mask in masks]
 
     def __call__(self, values):
         """Fields (H, W, C) with the unknown pixels filled, float32; as for `extend`."""
@@ -60,6 +62,14 @@ class Extension:
             guess = _refine(guess, *known.shape)
             _relax(guess, values, known, unknown, SWEEPS if level else FINEST_SWEEPS)
         return guess
+
+
+def _to_relax(known):
+    """Unknown pixels near known ones; the deeper ones are smooth enough for the coarser grid."""
+    if min(known.shape) <= COARSEST:
+        return ~known
+    depth = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 3)
+    return ~known & (depth <= BAND)
 
 
 def _coarser(known):
