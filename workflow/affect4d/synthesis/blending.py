@@ -57,10 +57,14 @@ class Poisson(Warp):
 
     def __init__(self, flow):
         super().__init__(flow)
-        self._light = Light(flow.scene, flow.front)
-        self._mask = _mask(flow.scene)
+        scene, front = flow.scene, flow.front
+        self._light = Light(scene, front)
+        self._mask = _mask(scene)
         self._extension = Extension(~self._mask)
         self._blur = max(BLUR_MM * flow.scene.scale, 0.5)
+        self._mirror = scene.xy[scene.anatomy.mirror[front.vertices]]
+        twin_seen = scene.seen[scene.anatomy.mirror[front.vertices]]
+        self._usable = twin_seen[front.triangles].all(1)
 
     def textures(self, change):
         """The photograph in the light of each edit, blended within the face's outline."""
@@ -78,15 +82,15 @@ class Poisson(Warp):
         It is fitted to its surroundings; what neither half shows is left to the moved photograph.
         """
         moved = super().picture(texture, motion)
-        front, scene = self.flow.front, self.scene
-        mirror = scene.anatomy.mirror[front.vertices]
-        usable = scene.seen[mirror][front.triangles].all(1)
-        usable = (motion.revealed_faces != NOTHING) & usable[motion.revealed_faces]
+        usable = (motion.revealed_faces != NOTHING) & self._usable[motion.revealed_faces]
         usable = cv2.morphologyEx(usable.astype(np.uint8), cv2.MORPH_OPEN, SLIVER) > 0
         if usable.any():
-            ids = np.where(usable, motion.revealed_faces, NOTHING)
-            weights = barycentric(ids, motion.xy, front.triangles)
-            place = interpolate(ids, weights, front.triangles, scene.xy[mirror])
+            ids, triangles = (
+                np.where(usable, motion.revealed_faces, NOTHING),
+                self.flow.front.triangles,
+            )
+            weights = barycentric(ids, motion.xy, triangles)
+            place = interpolate(ids, weights, triangles, self._mirror)
             _lay_in(moved, _remap(texture, place), usable)
         return moved
 

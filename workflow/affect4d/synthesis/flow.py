@@ -84,9 +84,9 @@ class Flow:
         (B, H, W, 2) float32, pixels, x and y
         """
         height, width = self.known.shape
-        beside = np.ascontiguousarray(change[:, :, :2]).reshape(len(change), -1)
-        flows = self._extension(self.carry(beside).reshape(height, width, -1))
-        return np.ascontiguousarray(flows.reshape(height, width, -1, 2).transpose(2, 0, 1, 3))
+        beside = np.zeros((self.known.size, 2 * change.shape[1]), np.float32)
+        _carry_places(self.pixels, self.corners, self.weights, change, beside)
+        return _apart(self._extension(beside.reshape(height, width, -1)))
 
     def carry(self, values):
         """Values at the front's vertices (U, C) float32 at the known pixels: (H W, C), 0 beyond."""
@@ -111,6 +111,31 @@ def _project(deformations, vertices, motion, lids, shifts, change):
                 row[edit, k] = motion[k, 0] * x + motion[k, 1] * y + motion[k, 2] * z
             for k in range(2):
                 row[edit, k] += left * shifts[edit, 0, k] + right * shifts[edit, 1, k]
+
+
+@numba.njit(cache=True, fastmath=True)
+def _carry_places(pixels, corners, weights, change, carried):
+    """As `_carry`, of x and y of every edit."""
+    for n in range(len(pixels)):
+        a, b, c = corners[n, 0], corners[n, 1], corners[n, 2]
+        wa, wb, wc = weights[n, 0], weights[n, 1], weights[n, 2]
+        row = carried[pixels[n]]
+        for e in range(change.shape[1]):
+            for k in range(2):
+                row[2 * e + k] = wa * change[a, e, k] + wb * change[b, e, k] + wc * change[c, e, k]
+
+
+@numba.njit(cache=True)
+def _apart(flows):
+    """Flows (H, W, 2 B), one edit after the other: (B, H, W, 2)."""
+    height, width, channels = flows.shape
+    apart = np.empty((channels // 2, height, width, 2), np.float32)
+    for j in range(height):
+        for e in range(channels // 2):
+            for i in range(width):
+                apart[e, j, i, 0] = flows[j, i, 2 * e]
+                apart[e, j, i, 1] = flows[j, i, 2 * e + 1]
+    return apart
 
 
 @numba.njit(cache=True, fastmath=True)

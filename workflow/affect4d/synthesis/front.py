@@ -6,6 +6,7 @@ times: the vertices that are left, about half, are counted anew.
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 # Cosine to the line of sight of the triangles that no expression turns towards the viewer.
@@ -22,7 +23,7 @@ class Front:
     triangles : (T, 3) int32, into `vertices`
     faces : (T,) int64, of the whole mesh
     xy, depth : (U, 2) and (U,) float32, pixels
-    visible : (T,) bool, whether the picture shows the triangle's texture; eyes excluded
+    visible : (v,) int64, triangles whose texture the picture shows; eyes excluded
     hidden : (h,) int64, triangles that an edit may bring to light
     mouth : (m, 3) int32, triangles around the mouth; mouth_visible : (m,) bool, theirs
     areas : (T,) float32, pixels^2, twice the areas in the picture
@@ -47,9 +48,12 @@ class Front:
 def front_of(scene):
     """The Front of a Scene."""
     anatomy = scene.anatomy
-    faces = np.flatnonzero(scene.drawn & (_cosines(scene) > AVERTED))
+    averted = _averted(scene.vertices, anatomy.triangles, scene.areas, scene.scale)
+    faces = np.flatnonzero(scene.drawn & ~averted)
     corners = anatomy.triangles[faces]
-    vertices = np.union1d(corners, anatomy.landmark_vertices)
+    needed = np.zeros(len(scene.xy), dtype=bool)
+    needed[corners] = needed[anatomy.landmark_vertices] = True
+    vertices = np.flatnonzero(needed)
     position = np.empty(len(scene.xy), np.int32)
     position[vertices] = np.arange(len(vertices), dtype=np.int32)
     triangles, eyes, mouth = position[corners], anatomy.eyes[faces], anatomy.mouth[faces]
@@ -60,7 +64,7 @@ def front_of(scene):
         faces=faces,
         xy=scene.xy[vertices],
         depth=scene.depth[vertices],
-        visible=visible,
+        visible=np.flatnonzero(visible),
         hidden=np.flatnonzero(~visible & ~eyes),
         mouth=triangles[mouth],
         mouth_visible=visible[mouth],
@@ -70,8 +74,15 @@ def front_of(scene):
     )
 
 
-def _cosines(scene):
-    """(F,) cosines of the triangles' normals to the line of sight; -1 where one has no area."""
-    a, b, c = (scene.vertices[scene.anatomy.triangles[:, k]] for k in range(3))
-    area = scene.scale**2 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    return np.divide(scene.areas, area, out=np.full(len(area), -1.0), where=area > 0)
+@numba.njit(cache=True)
+def _averted(vertices, triangles, areas, scale):
+    """(F,) bool: triangles whose normal has a cosine of at most AVERTED to the line of sight."""
+    averted = np.ones(len(triangles), np.bool_)
+    for f in range(len(triangles)):
+        a, b, c = vertices[triangles[f, 0]], vertices[triangles[f, 1]], vertices[triangles[f, 2]]
+        ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+        x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        area = scale * scale * np.sqrt(x * x + y * y + z * z)
+        averted[f] = area == 0 or areas[f] <= AVERTED * area
+    return averted

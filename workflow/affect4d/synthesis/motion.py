@@ -120,9 +120,7 @@ def _flipped(triangles, visible, xy, areas, change):
     """Share of the visible triangles' area that turns away, for each edit."""
     edits = change.shape[1]
     turned, whole = np.zeros(edits, np.float32), np.float32(1e-9)
-    for f in range(len(triangles)):
-        if not visible[f]:
-            continue
+    for f in visible:
         whole += areas[f]
         p, q, r = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         ux, uy = xy[q, 0] - xy[p, 0], xy[q, 1] - xy[p, 1]

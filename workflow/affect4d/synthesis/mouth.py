@@ -67,25 +67,24 @@ class Mouth:
 
     def __init__(self, scene, front, settings):
         self.scene, self.front, self.settings = scene, front, settings
+        self._lips = front.landmarks[[*UPPER_INNER, *LOWER_INNER]].reshape(2, -1)
+        self._before = self._opening_of(front.xy)
 
     @cached_property
     def _colours(self):
         """Colours of lit skin and of the lips in the photograph, (3,) float32 each."""
         return _exposure(self.scene)
 
-    def openings(self, motion):
-        """Mean distance of the inner lips before and after, pixels."""
-        upper, lower = (self.front.landmarks[list(lips)] for lips in (UPPER_INNER, LOWER_INNER))
-        return tuple(
-            float(np.linalg.norm(xy[upper] - xy[lower], axis=1).mean())
-            for xy in (self.front.xy, motion.xy)
-        )
+    def _opening_of(self, xy):
+        """Mean distance of the inner lips, pixels."""
+        upper, lower = xy[self._lips]
+        return float(np.hypot(*(upper - lower).T).mean())
 
     def opens(self, motion):
         """Whether the opening grew beyond what stretching the photograph's own interior bears."""
-        before, after = self.openings(motion)
         gap = self.settings.mouth_gap * self.scene.inter_ocular
-        return after >= max(self.settings.mouth_ratio * before, before + gap)
+        least = max(self.settings.mouth_ratio * self._before, self._before + gap)
+        return self._opening_of(motion.xy) >= least
 
     def draw(self, image, motion, deformation):
         """Draw the mouth's interior into a moved photograph.
@@ -144,7 +143,7 @@ def _patch_around(outline, shape):
     width, height = (high - low).tolist()
     if min(width, height) < 3:
         return None
-    factor = int(np.clip(LARGEST_PATCH // max(width, height), 1, 4))
+    factor = int(np.clip(LARGEST_PATCH // max(width, height), 1, 2))
     return _Patch(int(low[0]), int(low[1]), width, height, factor)
 
 
