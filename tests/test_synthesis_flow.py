@@ -9,15 +9,17 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 from small_faces import TEMPLATE, bump, camera, editor, jaw_drop, lit_photo, photo, scene
 
+from affect4d.config.synthesis import Settings
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
-from affect4d.synthesis.blending import Poisson
+from affect4d.synthesis.blending import FINER, Poisson, Warp
 from affect4d.synthesis.eyelids import lid_shifts
-from affect4d.synthesis.flow import REACH, Flow
+from affect4d.synthesis.flow import REACH, STEP, Flow
 from affect4d.synthesis.harmonic import extend
 from affect4d.synthesis.lighting import Light
 from affect4d.synthesis.motion import NOTHING, motions, side_by_side
 from affect4d.synthesis.scene import facing
+from affect4d.synthesis.synthesize import Editor
 
 SMILE = bump(48, 14, [-3, 4, -1]) + bump(54, 14, [3, 4, -1])
 FROWN = bump(21, 10, [2, -3, 0]) + bump(22, 10, [-2, -3, 0])
@@ -39,7 +41,7 @@ def exact(own, deformation):
 
 def moved_by(own, *deformations):
     flow = Flow(own)
-    return flow, motions(flow, flow.change(np.stack(deformations, axis=1)))
+    return flow, motions(flow, flow.change(*side_by_side(deformations)))
 
 
 @pytest.mark.parametrize("degrees", [0, 8, 30])
@@ -50,7 +52,7 @@ def test_the_map_is_that_of_the_mesh_drawn_anew(degrees):
         source, shown, _ = exact(own, deformation)
         error = np.linalg.norm(motion.source - source, axis=2)[shown]
         assert shown.sum() > 10_000 and np.abs(source[shown]).max() > 0
-        assert np.percentile(error, 99) < 0.06 and np.percentile(error, 50) < 0.01
+        assert np.percentile(error, 99) < 0.1 and np.percentile(error, 50) < 0.01
     moved = [np.abs(motion.flow).max() for motion in found]
     assert min(moved) > 2
 
@@ -126,60 +128,84 @@ def test_harmonic_extension_solves_laplace():
     assert np.array_equal(filled[known], exact[known])
 
 
-def exact_poisson(picture, factors, mask):
-    """The membrane by a sparse factorisation: Laplace's equation for the difference."""
+def membrane(values, mask):
+    """Laplace's equation within a mask by a sparse factorisation."""
     number = np.full(mask.shape, -1)
     number[mask] = np.arange(mask.sum())
     rows, columns = np.nonzero(mask)
-    difference = picture * (1 - factors[..., None])
-    right = np.zeros((mask.sum(), 3))
-    entries = []
+    right, entries = np.zeros(mask.sum()), []
     for dr, dc in ((0, 1), (1, 0), (0, -1), (-1, 0)):
         beside = number[rows + dr, columns + dc]
         inner = beside >= 0
         entries.append((np.flatnonzero(inner), beside[inner]))
-        right[~inner] += difference[rows + dr, columns + dc][~inner]
+        right[~inner] += values[rows + dr, columns + dc][~inner]
     i, j = (np.concatenate(part) for part in zip(*entries, strict=True))
     system = 4 * sparse.eye(mask.sum()) - sparse.csr_matrix((np.ones(len(i)), (i, j)))
-    solved = picture.astype(float)
-    solved[mask] = (picture * factors[..., None])[mask] + spsolve(system.tocsc(), right)
-    return np.clip(solved, 0, 255)
+    solved = values.astype(float)
+    solved[mask] = spsolve(system.tocsc(), right)
+    return solved
 
 
 def test_the_blend_solves_poissons_equation():
-    own = replace(scene(), image=lit_photo())
-    flow = Flow(own)
+    """Inside, the gradient of the render's logarithm; around, the picture's own values."""
+    flow = Flow(replace(scene(), image=lit_photo()))
     blend = Poisson(flow)
-    change = flow.change(np.stack([SMILE, jaw_drop()], axis=1))
-    factors = flow.carry(Light(own, flow.front).ratios(change))
-    factors[~flow.known.ravel()] = 1
-    factors = factors.reshape(*own.shape, 2)
-    for edit, texture in enumerate(blend.textures(change)):
-        blurred = cv2.GaussianBlur(factors[..., edit], (0, 0), blend._blur)
-        assert blurred.min() < 0.98
-        expected = exact_poisson(own.image, blurred, blend._mask)
-        assert np.array_equal(texture[~blend._mask], own.image[~blend._mask])
-        error = np.abs(texture - expected)[blend._mask]
-        plain = np.abs(np.clip(own.image * blurred[..., None], 0, 255) - expected)[blend._mask]
-        assert error.mean() < 0.5 and np.percentile(error, 99.9) < 2
-        assert error.mean() < 0.5 * plain.mean() or plain.mean() < 0.6
+    change = flow.change(*side_by_side([SMILE, jaw_drop()]))
+    logs = cv2.GaussianBlur(np.log(blend.light.ratios(change)), (0, 0), blend.blur)
+    for edit, factor in enumerate(blend.prepare(change)):
+        own = logs[..., edit]
+        expected = np.where(blend.mask, own - membrane(own, blend.mask), 0)
+        error = np.abs(np.log(factor) - expected)
+        assert np.ptp(expected) > 0.02
+        assert error.max() < 0.1 * np.ptp(expected) and error.mean() < 0.01 * np.ptp(expected)
+        assert (factor[~blend.mask] == 1).all()
+
+
+def test_what_comes_to_light_is_taken_from_the_other_half():
+    """A nose turned away uncovers the cheek behind it; twin and cheek are of one colour here."""
+    plain = np.full_like(photo(), 128)
+    plain[scene(30).raster[0] < 0] = 0
+    own = Editor(replace(scene(30), image=plain), Settings(blend="poisson"))
+    made = own.edit(bump(30, 14, [-14, 0, 2]))
+    uncovered = made.motion.revealed_faces != NOTHING
+    assert uncovered.sum() > 60
+    inner = cv2.erode((made.image > 100).all(2).astype(np.uint8), np.ones((5, 5))) > 0
+    assert np.abs(made.image[uncovered & inner].astype(int) - 128).mean() < 25
+
+
+def on_the_lattice(values, own):
+    """Values at vertices, at the lattice's places of the raster."""
+    return interpolate(*own.raster, own.anatomy.triangles, values)[::STEP, ::STEP]
 
 
 def test_light_follows_the_normals():
     own = scene()
-    light = Light(own, Flow(own).front)
+    light = Light(Flow(own))
     light.harmonics = np.array([10.0, 1.0, 2.0, 3.0], np.float32)
     normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
-    expected = 10 + normals @ [1, -2, 3]  # the picture's y points down
-    found = light.shades(np.zeros((len(light.front.xy), 1, 3), np.float32))[:, 0]
-    left_out = np.setdiff1d(np.arange(len(TEMPLATE.triangles)), light.front.faces)
-    inner = ~np.isin(light.front.vertices, TEMPLATE.triangles[left_out])
-    assert inner.sum() > 20_000
-    assert np.abs(found - expected[light.front.vertices])[inner].max() < 0.02
+    expected = on_the_lattice(10 + normals @ [1, -2, 3], own)[..., 0]  # y points down there
+    found = light._shades(light._normals(np.zeros((*light.lit.shape, 3, 1), np.float32)))[..., 0]
+    error = np.abs(found - expected)[light.lit]
+    assert light.lit.sum() > 3000
+    assert np.median(error) < 0.05 and np.percentile(error, 95) < 0.5
+
+
+def test_the_light_is_found_again():
+    """A face of one colour under a light of first order."""
+    own = scene()
+    normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
+    lit = interpolate(*own.raster, TEMPLATE.triangles, 90 + normals @ [20, -30, 60])
+    image = np.repeat(np.clip(np.rint(lit), 0, 255).astype(np.uint8), 3, axis=2)
+    light = Light(Flow(replace(own, image=image)))
+    np.testing.assert_allclose(light.harmonics, [90, 20, 30, 60], atol=5)
 
 
 def test_light_is_as_it_was_where_nothing_moves():
-    own = scene()
-    light = Light(own, Flow(own).front)
-    still = np.zeros((len(light.front.xy), 3, 3), np.float32)
+    light = Light(Flow(scene()))
+    still = np.zeros((len(light._flow.front.xy), 3, 3), np.float32)
     assert np.abs(light.ratios(still) - 1).max() < 1e-6
+
+
+def test_the_finer_copy_holds_the_photograph_itself():
+    finer = Warp(Flow(scene()))._finer
+    assert np.array_equal(finer[::FINER, ::FINER], photo())

@@ -4,9 +4,12 @@
 the deformed mesh, rendered with the texture the photograph gives it, is blended into the picture by
 Poisson's equation (Perez et al., SIGGRAPH 2003). What it is blended into is the moved photograph,
 because over the photograph as it stands the old chin would show below the new one. The render
-differs from that by the light that the deformation changes, and by what the photograph hides. For
-the light the equation is solved in the photograph's own frame, before the picture moves: there mask
-and operator are the same for all edits, which are solved together.
+differs from that by the light that the deformation changes, and by what the photograph hides.
+
+The light is a factor, so its equation is that of the picture's logarithm, one for all colours: the
+edge of the mask then leaves no trace of the skin's texture inside. It is solved in the photograph's
+own frame, before the picture moves: there mask and operator are the same for all edits, which are
+solved together. What comes to light is blended in as colours.
 """
 
 import cv2
@@ -14,6 +17,7 @@ import numba
 import numpy as np
 
 from affect4d.geometry.raster import barycentric, interpolate
+from affect4d.synthesis.flow import STEP
 from affect4d.synthesis.harmonic import Extension, extend
 from affect4d.synthesis.lighting import Light
 from affect4d.synthesis.motion import NOTHING
@@ -23,8 +27,8 @@ CROWDING = ((2.0, 0.8), (4.0, 1.8))
 SLIVER = np.ones((5, 5), np.uint8)  # thinner stretches take what surrounds them
 EDGE_SHARE = 0.03  # erosion of the mask, of the inter-ocular distance
 BLUR_MM = 1.5  # of the light's change
-NO_SECOND = np.empty(0, np.float32)  # map: x and y are together in the first
 AROUND = 8  # pixels of surroundings that a patch is fitted to
+FINER = 2  # samples a pixel of the photograph's finer copy
 
 
 class Warp:
@@ -37,14 +41,27 @@ class Warp:
 
     def __init__(self, flow):
         self.flow, self.scene = flow, flow.scene
+        self._finer = _finer(flow.scene.image)
 
-    def textures(self, change):
-        """What B edits, `change` (U, B, 3) pixels, sample: pictures (H, W, 3) uint8."""
-        return [self.scene.image] * change.shape[1]
+    def prepare(self, change):
+        """What the pictures of B edits, `change` (U, 3, B) pixels, need: one item for each."""
+        return [None] * change.shape[2]
 
-    def picture(self, texture, motion):
-        """(H, W, 3) uint8, one of the `textures` through a Motion; untouched where it is still."""
-        return _sample(texture, motion.source)
+    def picture(self, _, motion):
+        """(H, W, 3) uint8: the photograph through a Motion; untouched where that is still."""
+        source = motion.source
+        # Between the finer copy's samples, cubic ones themselves, linear interpolation will do.
+        moved = remap(self._finer, FINER * source, cv2.INTER_LINEAR)
+        crowded = _crowding(source)
+        for limit, blur in CROWDING:
+            box = _box(crowded > limit)
+            if box is not None:
+                share = np.clip(crowded[box] / limit - 1, 0, 1)[..., None]
+                box = tuple(slice(STEP * side.start, STEP * side.stop) for side in box)
+                share = cv2.resize(share, moved[box].shape[1::-1])[..., None]
+                copy = _blurred(self.scene.image, source[box], blur)
+                moved[box] = np.rint(moved[box] + share * (copy.astype(np.float32) - moved[box]))
+        return moved
 
 
 class Poisson(Warp):
@@ -58,59 +75,66 @@ class Poisson(Warp):
     def __init__(self, flow):
         super().__init__(flow)
         scene, front = flow.scene, flow.front
-        self._light = Light(scene, front)
-        self._mask = _mask(scene)
-        self._extension = Extension(~self._mask)
-        self._blur = max(BLUR_MM * flow.scene.scale, 0.5)
+        self.light = Light(flow)
+        self.mask = np.ascontiguousarray(_mask(scene)[::STEP, ::STEP])
+        self._extension = Extension(~self.mask)
+        self.blur = max(BLUR_MM * scene.scale, 0.5) / STEP  # places
         self._mirror = scene.xy[scene.anatomy.mirror[front.vertices]]
         twin_seen = scene.seen[scene.anatomy.mirror[front.vertices]]
         self._usable = twin_seen[front.triangles].all(1)
 
-    def textures(self, change):
-        """The photograph in the light of each edit, blended within the face's outline."""
-        height, width = self._mask.shape
-        factors = self.flow.carry(self._light.ratios(change))
-        factors[~self.flow.known.ravel()] = 1
-        factors = cv2.GaussianBlur(factors.reshape(height, width, -1), (0, 0), self._blur)
-        factors = factors.reshape(height, width, -1)
-        difference = self._extension(_differences(self.scene.image, factors))
-        return _relit(self.scene.image, factors, difference, self._mask)
+    def prepare(self, change):
+        """The change of light of each edit on the lattice, (h, w) float32, blended to 1 around."""
+        edits = change.shape[2]
+        logs = cv2.GaussianBlur(np.log(self.light.ratios(change)), (0, 0), self.blur)
+        logs = logs.reshape(*self.mask.shape, edits)
+        logs -= self._extension(logs)
+        return np.ascontiguousarray(np.exp(logs).transpose(2, 0, 1))
 
-    def picture(self, texture, motion):
-        """As of `Warp`; what comes to light is taken from the other half of the face.
+    def picture(self, factor, motion):
+        """As of `Warp`, relit; what comes to light is taken from the other half of the face.
 
         It is fitted to its surroundings; what neither half shows is left to the moved photograph.
         """
-        moved = super().picture(texture, motion)
-        usable = (motion.revealed_faces != NOTHING) & self._usable[motion.revealed_faces]
-        usable = cv2.morphologyEx(usable.astype(np.uint8), cv2.MORPH_OPEN, SLIVER) > 0
-        if usable.any():
-            ids, triangles = (
-                np.where(usable, motion.revealed_faces, NOTHING),
-                self.flow.front.triangles,
-            )
+        moved = super().picture(None, motion)
+        places = motion.source[::STEP, ::STEP] / np.float32(STEP)
+        factor = remap(factor, places, cv2.INTER_LINEAR)
+        _relight(moved, factor)
+        usable = self._usable_of(motion.revealed_faces)
+        if usable is not None:
+            triangles = self.flow.front.triangles
+            ids = np.where(usable, motion.revealed_faces, NOTHING)
             weights = barycentric(ids, motion.xy, triangles)
             place = interpolate(ids, weights, triangles, self._mirror)
-            _lay_in(moved, _remap(texture, place), usable)
+            _lay_in(moved, remap(self.scene.image, place), usable)
         return moved
+
+    def _usable_of(self, faces):
+        """Where what comes to light has a twin; None where there is next to nothing."""
+        places = np.flatnonzero(faces != NOTHING)
+        places = places[self._usable[faces.flat[places]]]
+        if len(places) < SLIVER.size:
+            return None
+        usable = np.zeros(faces.shape, np.uint8)
+        usable.flat[places] = 1
+        usable = cv2.morphologyEx(usable, cv2.MORPH_OPEN, SLIVER) > 0
+        return usable if usable.any() else None
 
 
 BLENDS = {"warp": Warp, "poisson": Poisson}
 
 
-def _sample(image, source):
-    """The picture through a map, blurred first where the map crowds pixels together."""
-    moved = _remap(image, source)
-    crowded = _crowding(source)
-    most = crowded.max()
-    for limit, blur in CROWDING:
-        if most > limit:
-            left, top, width, height = cv2.boundingRect((crowded > limit).astype(np.uint8))
-            box = slice(top, top + height), slice(left, left + width)
-            share = np.clip(crowded[box] / limit - 1, 0, 1)[..., None]
-            copy = _blurred(image, source[box], blur)
-            moved[box] = np.rint(moved[box] + share * (copy.astype(np.float32) - moved[box]))
-    return moved
+def _finer(image):
+    """The picture with samples between its own: (FINER H, FINER W, 3) uint8."""
+    height, width = image.shape[:2]
+    rows, columns = np.indices((FINER * height, FINER * width), dtype=np.float32) / FINER
+    return remap(image, np.stack([columns, rows], axis=-1))
+
+
+def _box(where):
+    """The bounding slices of a mask; None where it is empty."""
+    left, top, width, height = cv2.boundingRect(where.astype(np.uint8))
+    return (slice(top, top + height), slice(left, left + width)) if width else None
 
 
 def _blurred(image, source, blur):
@@ -119,58 +143,43 @@ def _blurred(image, source, blur):
     low = np.maximum(source.min((0, 1)).astype(int) - pad, 0)
     high = source.max((0, 1)).astype(int) + pad
     part = image[low[1] : high[1], low[0] : high[0]]
-    return _remap(cv2.GaussianBlur(part, (0, 0), blur), source - low.astype(np.float32))
+    return remap(cv2.GaussianBlur(part, (0, 0), blur), source - low.astype(np.float32))
 
 
-def _remap(image, source):
-    return cv2.remap(image, source, NO_SECOND, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+def remap(image, source, way=cv2.INTER_CUBIC):
+    """A picture through a map (H, W, 2) float32, pixels; beyond its edge the edge is repeated."""
+    return cv2.remap(image, source, None, way, None, cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
 
 
 @numba.njit(cache=True, fastmath=True)
 def _crowding(source):
-    """(H, W) float32: pixels of the photograph that fall on a pixel along the worse direction."""
-    height, width, _ = source.shape
+    """(h, w) float32: pixels that fall on a pixel along the worse direction, on the lattice."""
+    height, width = source.shape[0] // STEP, source.shape[1] // STEP
     worst = np.zeros((height, width), np.float32)
-    for j in range(height):
-        for i in range(width):
+    for j in range(height - 1):
+        for i in range(width - 1):
+            y, x = STEP * j, STEP * i
             for k in range(2):
-                if i + 1 < width:
-                    worst[j, i] = max(worst[j, i], abs(source[j, i + 1, k] - source[j, i, k]))
-                if j + 1 < height:
-                    worst[j, i] = max(worst[j, i], abs(source[j + 1, i, k] - source[j, i, k]))
+                across = abs(source[y, x + STEP, k] - source[y, x, k])
+                down = abs(source[y + STEP, x, k] - source[y, x, k])
+                worst[j, i] = max(worst[j, i], across / STEP, down / STEP)
     return worst
 
 
 @numba.njit(cache=True, fastmath=True)
-def _differences(image, factors):
-    """The photograph less itself in each edit's light, (H, W, 3 B) float32."""
-    height, width, edits = factors.shape
-    differences = np.empty((height, width, 3 * edits), np.float32)
+def _relight(picture, factor):
+    """Multiply a picture (H, W, 3) uint8 in place by a factor (h, w) given on the lattice."""
+    height, width, _ = picture.shape
+    rows, columns = factor.shape
     for j in range(height):
+        r, below = j // 2, min(j // 2 + j % 2, rows - 1)
         for i in range(width):
+            c, right = i // 2, min(i // 2 + i % 2, columns - 1)
+            own = factor[r, c] + factor[r, right] + factor[below, c] + factor[below, right]
+            own *= np.float32(0.25)
             for k in range(3):
-                value = np.float32(image[j, i, k])
-                for e in range(edits):
-                    differences[j, i, k * edits + e] = value * (1 - factors[j, i, e])
-    return differences
-
-
-@numba.njit(cache=True, fastmath=True)
-def _relit(image, factors, differences, mask):
-    """The photograph in each edit's light plus the blend's correction, (B, H, W, 3) uint8."""
-    height, width, edits = factors.shape
-    pictures = np.empty((edits, height, width, 3), np.uint8)
-    for j in range(height):
-        for i in range(width):
-            for k in range(3):
-                value = np.float32(image[j, i, k])
-                for e in range(edits):
-                    lit = value
-                    if mask[j, i]:
-                        lit = value * factors[j, i, e] + differences[j, i, k * edits + e]
-                    lit = min(max(lit, np.float32(0)), np.float32(255))
-                    pictures[e, j, i, k] = np.uint8(lit + np.float32(0.5))
-    return pictures
+                value = own * np.float32(picture[j, i, k]) + np.float32(0.5)
+                picture[j, i, k] = np.uint8(min(value, np.float32(255)))
 
 
 def _lay_in(picture, patch, where):

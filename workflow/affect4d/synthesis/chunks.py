@@ -12,6 +12,7 @@ from affect4d.formats.images import read_image
 from affect4d.formats.paths import inside, safe_name
 from affect4d.formats.quarantine import BadInput, Quarantine
 from affect4d.synthesis.crop import square_around
+from affect4d.synthesis.flow import STEP
 from affect4d.synthesis.motion import side_by_side
 from affect4d.synthesis.quality import FIGURES, measure, refusal
 from affect4d.synthesis.scene import make_scene
@@ -20,7 +21,7 @@ from affect4d.synthesis.synthesize import Editor
 log = logging.getLogger(__name__)
 
 FLOW_STEP = 8  # pixels
-_EVERY = slice(FLOW_STEP // 2, None, FLOW_STEP)
+_EVERY = slice(FLOW_STEP // 2 // STEP, None, FLOW_STEP // STEP)  # of the lattice
 MEAN = -1  # in place of a sample's number: the class's mean deformation
 
 

@@ -1,16 +1,20 @@
 """How a deformation changes the light on the face: creases darken, raised cheeks brighten.
 
 First-order spherical harmonics (Basri & Jacobs, PAMI 2003) under one albedo for the whole face,
-estimated from the photograph. Only ratios are used, so that the texture keeps its own light.
+estimated from the photograph. Only ratios are used, so that the texture keeps its own light. The
+surface is that of the face as the photograph shows it, on the flow's lattice.
 """
 
 import numba
 import numpy as np
 
+from affect4d.synthesis.flow import STEP
+
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # Darkening is what creases do; brightening would bleach the skin.
 RATIOS = (0.75, 1.08)
 DARKEST = 0.3  # of the mean shade: below it a ratio of shades means nothing
+STEEPEST = 3.0  # pixels of depth a pixel: beyond it one surface ends before another
 
 
 class Light:
@@ -18,77 +22,92 @@ class Light:
 
     Parameters
     ----------
-    scene : Scene
-    front : Front of it
+    flow : Flow of it
 
     Attributes
     ----------
     harmonics : (4,) float32, constant, then along x, y and depth of the picture
+    lit : (h, w) bool, places of the lattice where the light is known
     """
 
-    def __init__(self, scene, front):
-        self.front = front
-        normals = _normals(_still(front), front.xy, front.depth, front.triangles)[..., 0]
-        seen = scene.seen[front.vertices]
-        lit = seen & (scene.anatomy.reach[front.vertices, 0] > 0.5)
-        height, width = scene.shape
-        place = np.rint(front.xy[lit]).astype(int)
-        column, row = np.clip(place[:, 0], 0, width - 1), np.clip(place[:, 1], 0, height - 1)
-        brightness = scene.image[row, column] @ LUMINANCE
-        terms = np.concatenate([np.ones((len(place), 1), np.float32), normals[lit]], axis=1)
+    def __init__(self, flow):
+        self._flow = flow
+        front, places = flow.front, flow.lattice
+        whole = np.concatenate([front.xy, front.depth[:, None]], axis=1)[..., None]
+        self._surface = np.ascontiguousarray(flow.carry(whole)[..., 0])
+        normals = self._normals(np.zeros((*places.shape, 3, 1), np.float32))[..., 0]
+        self.lit = normals.any(2)
+        brightness = flow.scene.image[::STEP, ::STEP][self.lit] @ LUMINANCE
+        terms = np.concatenate([np.ones((len(brightness), 1)), normals[self.lit]], axis=1)
         self.harmonics = np.linalg.lstsq(terms, brightness, rcond=None)[0].astype(np.float32)
-        self._before = self.shades(_still(front))[:, 0]
-        mean = float(self._before[seen].mean()) if seen.any() else 1.0
+        self._before = self._shades(normals[..., None])
+        mean = float(self._before[self.lit].mean()) if self.lit.any() else 1.0
         self._floor = np.float32(DARKEST * max(mean, 1.0))
 
-    def shades(self, change):
-        """Brightness (U, B) float32 of the moved face, were it of one colour.
+    def ratios(self, change):
+        """Factor by which edits change the light.
 
         Parameters
         ----------
-        change : (U, B, 3) float32, pixels, as of `Flow.change`
-        """
-        front = self.front
-        normals = _normals(change, front.xy, front.depth, front.triangles)
-        return self.harmonics[0] + np.tensordot(self.harmonics[1:], normals, (0, 1))
+        change : (U, 3, B) float32, pixels, as of `Flow.change`
 
-    def ratios(self, change):
-        """Factor (U, B) float32 by which edits change the light; `change` as for `shades`."""
-        after, before = self.shades(change), self._before[:, None]
-        ratio = np.maximum(after, self._floor) / np.maximum(before, self._floor)
+        Returns
+        -------
+        (h, w, B) float32, 1 where the photograph does not show the face
+        """
+        after = self._shades(self._normals(self._flow.carry(change)))
+        ratio = np.maximum(after, self._floor) / np.maximum(self._before, self._floor)
+        ratio[~self.lit] = 1
         return np.clip(ratio, *RATIOS)
 
+    def _normals(self, carried):
+        return _normals(self._surface, carried, self._flow.lattice)
 
-def _still(front):
-    return np.zeros((len(front.xy), 1, 3), np.float32)
+    def _shades(self, normals):
+        """Brightness (h, w, B) of a surface of one colour with normals (h, w, 3, B)."""
+        constant, *along = self.harmonics
+        return constant + sum(h * normals[:, :, k] for k, h in enumerate(along))
 
 
 @numba.njit(cache=True, fastmath=True)
-def _normals(change, xy, depth, triangles):
-    """Unit normals (U, 3, B) float32 of the moved vertices in the picture's frame."""
-    edits = change.shape[1]
-    normals = np.zeros((len(xy), 3, edits), np.float32)
-    for f in range(len(triangles)):
-        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        px, py, pz = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1], depth[b] - depth[a]
-        qx, qy, qz = xy[c, 0] - xy[a, 0], xy[c, 1] - xy[a, 1], depth[c] - depth[a]
-        for e in range(edits):
-            ux = px + change[b, e, 0] - change[a, e, 0]
-            uy = py + change[b, e, 1] - change[a, e, 1]
-            uz = pz + change[b, e, 2] - change[a, e, 2]
-            vx = qx + change[c, e, 0] - change[a, e, 0]
-            vy = qy + change[c, e, 1] - change[a, e, 1]
-            vz = qz + change[c, e, 2] - change[a, e, 2]
-            # y points down in the picture: the product is taken the other way round
-            x, y, z = uz * vy - uy * vz, ux * vz - uz * vx, uy * vx - ux * vy
-            for v in (a, b, c):
-                normals[v, 0, e] += x
-                normals[v, 1, e] += y
-                normals[v, 2, e] += z
-    for v in range(len(normals)):
-        for e in range(edits):
-            x, y, z = normals[v, 0, e], normals[v, 1, e], normals[v, 2, e]
-            length = max(np.sqrt(x * x + y * y + z * z), np.float32(1e-12))
-            for k in range(3):
-                normals[v, k, e] /= length
+def _normals(surface, carried, known):
+    """Unit normals (h, w, 3, B) of the moved surface; zero where it has none.
+
+    Differences are those of the places on both sides, or of one side where the other is hidden.
+    """
+    height, width, _, edits = carried.shape
+    normals = np.zeros((height, width, 3, edits), np.float32)
+    for j in range(height):
+        for i in range(width):
+            if not known[j, i]:
+                continue
+            left, right = _beside(surface, known, j, i, 0, -1), _beside(surface, known, j, i, 0, 1)
+            up, down = _beside(surface, known, j, i, -1, 0), _beside(surface, known, j, i, 1, 0)
+            if left + right == 0 or up + down == 0:
+                continue
+            a, b, c, d = i - left, i + right, j - up, j + down
+            px, py = surface[j, b, 0] - surface[j, a, 0], surface[j, b, 1] - surface[j, a, 1]
+            qx, qy = surface[d, i, 0] - surface[c, i, 0], surface[d, i, 1] - surface[c, i, 1]
+            pz, qz = surface[j, b, 2] - surface[j, a, 2], surface[d, i, 2] - surface[c, i, 2]
+            for e in range(edits):
+                ux = px + carried[j, b, 0, e] - carried[j, a, 0, e]
+                uy = py + carried[j, b, 1, e] - carried[j, a, 1, e]
+                uz = pz + carried[j, b, 2, e] - carried[j, a, 2, e]
+                vx = qx + carried[d, i, 0, e] - carried[c, i, 0, e]
+                vy = qy + carried[d, i, 1, e] - carried[c, i, 1, e]
+                vz = qz + carried[d, i, 2, e] - carried[c, i, 2, e]
+                x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+                length = max(np.sqrt(x * x + y * y + z * z), np.float32(1e-12))
+                normals[j, i, 0, e] = x / length
+                normals[j, i, 1, e] = y / length
+                normals[j, i, 2, e] = z / length
     return normals
+
+
+@numba.njit(cache=True)
+def _beside(surface, known, j, i, down, across):
+    """1 where the place beside belongs to the same surface, else 0."""
+    r, c = j + down, i + across
+    if not (0 <= r < known.shape[0] and 0 <= c < known.shape[1] and known[r, c]):
+        return 0
+    return int(abs(surface[r, c, 2] - surface[j, i, 2]) <= STEEPEST * STEP)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from affect4d.synthesis.flow import BATCH
+from affect4d.synthesis.flow import BATCH, STEP
 
 NOTHING = -1
-TORN_PX = 1.0  # neighbouring pixels that move apart by more have something between them
+TORN = 1.0  # pixels a pixel: what moves apart by more has something between it
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Motion:
     Attributes
     ----------
     xy : (U, 2) float32, pixels, the moved vertices of the Front; depth : (U,) theirs
-    flow : (H, W, 2) float32, pixels: where each pixel of the photograph goes
+    flow : (h, w, 2) float32, pixels: where each place of the photograph's lattice goes
     source : (H, W, 2) float32, pixels (x, y) of the photograph: where each pixel comes from
     revealed_faces : (H, W) int32, the Front's triangle where one shows that the photograph hides
     flipped : float, share of the visible triangles' area in the photograph that turns away
@@ -46,11 +46,11 @@ def side_by_side(deformations, intensity=1.0):
 
     Returns
     -------
-    list of (V, B, 3) float32
+    list of (V, 3, B) float32
     """
     scale = np.float32(intensity)
     return [
-        scale * np.stack(deformations[start : start + BATCH], axis=1, dtype=np.float32)
+        scale * np.stack(deformations[start : start + BATCH], axis=2, dtype=np.float32)
         for start in range(0, len(deformations), BATCH)
     ]
 
@@ -61,7 +61,7 @@ def motions(flow, change):
     Parameters
     ----------
     flow : Flow of the photograph's Scene
-    change : (U, B, 3) float32, pixels, as of `Flow.change`
+    change : (U, 3, B) float32, pixels, as of `Flow.change`
 
     Returns
     -------
@@ -70,11 +70,11 @@ def motions(flow, change):
     front = flow.front
     flows = flow.flows(change)
     flipped = _flipped(front.triangles, front.visible, front.xy, front.areas, change)
-    seen = max(len(flow.pixels), 1)
+    seen, cells = max(len(flow.corners), 1), max(np.count_nonzero(flow.lattice), 1)
     found = []
     places, depths = _moved(front.xy, front.depth, change)
     for edit, (own, xy, depth) in enumerate(zip(flows, places, depths, strict=True)):
-        source = flow.map(own)
+        source = flow.map(own, xy)
         revealed = _uncover(
             front.triangles,
             front.hidden,
@@ -94,7 +94,7 @@ def motions(flow, change):
                 source=source,
                 revealed_faces=revealed,
                 flipped=float(flipped[edit]),
-                folded=float(_folded(own, flow.known) / seen),
+                folded=float(_folded(own, flow.lattice) / cells),
                 revealed=float(np.count_nonzero(revealed != NOTHING) / seen),
             )
         )
@@ -104,21 +104,21 @@ def motions(flow, change):
 @numba.njit(cache=True, fastmath=True)
 def _moved(xy, depth, change):
     """Places (B, U, 2) and depths (B, U) float32, pixels, of the moved vertices."""
-    count, edits, _ = change.shape
+    count, _, edits = change.shape
     places = np.empty((edits, count, 2), np.float32)
     depths = np.empty((edits, count), np.float32)
     for n in range(count):
         for e in range(edits):
-            places[e, n, 0] = xy[n, 0] + change[n, e, 0]
-            places[e, n, 1] = xy[n, 1] + change[n, e, 1]
-            depths[e, n] = depth[n] + change[n, e, 2]
+            places[e, n, 0] = xy[n, 0] + change[n, 0, e]
+            places[e, n, 1] = xy[n, 1] + change[n, 1, e]
+            depths[e, n] = depth[n] + change[n, 2, e]
     return places, depths
 
 
 @numba.njit(cache=True, fastmath=True)
 def _flipped(triangles, visible, xy, areas, change):
     """Share of the visible triangles' area that turns away, for each edit."""
-    edits = change.shape[1]
+    edits = change.shape[2]
     turned, whole = np.zeros(edits, np.float32), np.float32(1e-9)
     for f in visible:
         whole += areas[f]
@@ -126,23 +126,23 @@ def _flipped(triangles, visible, xy, areas, change):
         ux, uy = xy[q, 0] - xy[p, 0], xy[q, 1] - xy[p, 1]
         vx, vy = xy[r, 0] - xy[p, 0], xy[r, 1] - xy[p, 1]
         for e in range(edits):
-            ax = ux + change[q, e, 0] - change[p, e, 0]
-            ay = uy + change[q, e, 1] - change[p, e, 1]
-            bx = vx + change[r, e, 0] - change[p, e, 0]
-            by = vy + change[r, e, 1] - change[p, e, 1]
-            if ay * bx - ax * by <= 0:
-                turned[e] += areas[f]
+            ax = ux + change[q, 0, e] - change[p, 0, e]
+            ay = uy + change[q, 1, e] - change[p, 1, e]
+            bx = vx + change[r, 0, e] - change[p, 0, e]
+            by = vy + change[r, 1, e] - change[p, 1, e]
+            turned[e] += areas[f] if ay * bx - ax * by <= 0 else np.float32(0)
     return turned / whole
 
 
 @numba.njit(cache=True, fastmath=True)
 def _folded(flow, known):
-    """How many of the known pixels the flow folds: its Jacobian is not positive."""
+    """How many of the known places the flow folds: its Jacobian is not positive."""
     height, width = known.shape
-    count = 0
+    count, step = 0, np.float32(STEP)
     for j in range(height - 1):
         for i in range(width - 1):
-            xx, yy = 1 + flow[j, i + 1, 0] - flow[j, i, 0], 1 + flow[j + 1, i, 1] - flow[j, i, 1]
+            xx = step + flow[j, i + 1, 0] - flow[j, i, 0]
+            yy = step + flow[j + 1, i, 1] - flow[j, i, 1]
             xy, yx = flow[j, i + 1, 1] - flow[j, i, 1], flow[j + 1, i, 0] - flow[j, i, 0]
             inside = known[j, i] & known[j, i + 1] & known[j + 1, i]
             count += inside & (xx * yy - xy * yx <= 0)
@@ -181,7 +181,7 @@ def _uncover(triangles, hidden, xy, depth, source, flow, index, corners, weights
                     before = nearest[j, i]
                 else:
                     before = -np.float32(np.inf)
-                    r, c = int(source[j, i, 1]), int(source[j, i, 0])
+                    r, c = int(source[j, i, 1]) // STEP, int(source[j, i, 0]) // STEP
                     n = index[int(source[j, i, 1] + 0.5), int(source[j, i, 0] + 0.5)]
                     if n >= 0 and not _torn(flow, r, c):
                         before = np.float32(0)
@@ -194,11 +194,11 @@ def _uncover(triangles, hidden, xy, depth, source, flow, index, corners, weights
 
 @numba.njit(cache=True, fastmath=True)
 def _torn(flow, row, column):
-    """Whether the flow tears the cell of pixels at a row and column apart."""
+    """Whether the flow tears the cell of the lattice at a row and column apart."""
     below, right = min(row + 1, flow.shape[0] - 1), min(column + 1, flow.shape[1] - 1)
     most = np.float32(0)
     for k in range(2):
         a, b = flow[row, column, k], flow[row, right, k]
         c, d = flow[below, column, k], flow[below, right, k]
         most = max(most, abs(a - b), abs(a - c), abs(a - d), abs(b - c))
-    return most > TORN_PX
+    return most > TORN * STEP

@@ -7,7 +7,7 @@ do not rank pictures as people do, so neither decides anything.
 import cv2
 import numpy as np
 
-from affect4d.synthesis.blending import NO_SECOND
+from affect4d.synthesis.blending import remap
 
 # Eyelids and inner lips have rules of their own; the jaw's landmarks slide along the silhouette.
 RIGID_LANDMARKS = np.r_[17:36, 48:60]
@@ -64,7 +64,7 @@ def refusal(figures, settings):
 
 
 def _psnr(before, after, where):
-    error = cv2.norm(before, after, cv2.NORM_L2SQR, where.astype(np.uint8))
+    error = cv2.norm(before, after, cv2.NORM_L2SQR, where.view(np.uint8))
     if error == 0:
         return LARGEST_PSNR
     mean = error / (3 * np.count_nonzero(where))
@@ -79,6 +79,6 @@ def _landmark_error(scene, front, motion):
     chosen = scene.seen[front.vertices[landmarks]] & inside
     if not chosen.any():
         return 0.0
-    found = cv2.remap(motion.source, here[chosen][None], NO_SECOND, cv2.INTER_LINEAR)[0]
+    found = remap(motion.source, here[chosen][None], cv2.INTER_LINEAR)[0]
     distance = np.linalg.norm(found - front.xy[landmarks[chosen]], axis=1)
     return float(distance.mean() / scene.inter_ocular)

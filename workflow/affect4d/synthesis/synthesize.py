@@ -51,15 +51,15 @@ class Editor:
 
         Parameters
         ----------
-        blocks : list of (V, B, 3) float32, mm, of `side_by_side`: many edits at a time are faster
+        blocks : list of (V, 3, B) float32, mm, of `side_by_side`: many edits at a time are faster
         """
         for block in blocks:
             change = self.flow.change(block)
-            textures = self._blend.textures(change)
+            prepared = self._blend.prepare(change)
             moved = motions(self.flow, change)
-            for number, (texture, motion) in enumerate(zip(textures, moved, strict=True)):
-                picture = self._blend.picture(texture, motion)
-                yield self._finished(picture, motion, block[:, number])
+            for number, (own, motion) in enumerate(zip(prepared, moved, strict=True)):
+                picture = self._blend.picture(own, motion)
+                yield self._finished(picture, motion, block[..., number])
 
     def edit(self, deformation):
         """The Edit of one settled deformation (V, 3) mm, scaled by the settings' intensity."""
