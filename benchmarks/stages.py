@@ -1,12 +1,12 @@
-"""CPU seconds of the stages of a fit, and the peak memory of a process."""
+"""CPU seconds of the stages of some work, and the peak memory of a process."""
 
 import time
 from pathlib import Path
 
 from affect4d.blendshapes import StoredFrames, compression, sparse_pca
 
-# What is watched, and the stage it belongs to.
-_WATCHED = [
+# What is watched in a fit of blendshapes, and the stage it belongs to.
+FIT = [
     (StoredFrames, "__getitem__", "read"),
     (sparse_pca.SparseLocalizedPCA, "_read", "compress"),
     (sparse_pca.SparseLocalizedPCA, "_start", "start"),
@@ -22,13 +22,20 @@ class Stages:
     """Within its context, adds up the CPU `seconds` of each stage, less those of stages inside.
 
     The start's products are its own.
+
+    Parameters
+    ----------
+    watched : list of (owner, name of a function, stage)
     """
 
+    def __init__(self, watched=FIT):
+        self._watched = watched
+
     def __enter__(self):
-        self.seconds = {stage: 0.0 for _, _, stage in _WATCHED}
+        self.seconds = {stage: 0.0 for _, _, stage in self._watched}
         self._inner, self._stage = 0.0, None
-        self._originals = [(owner, name, getattr(owner, name)) for owner, name, _ in _WATCHED]
-        for owner, name, stage in _WATCHED:
+        self._originals = [(owner, name, getattr(owner, name)) for owner, name, _ in self._watched]
+        for owner, name, stage in self._watched:
             setattr(owner, name, self._timed(getattr(owner, name), stage))
         return self
 

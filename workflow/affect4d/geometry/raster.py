@@ -30,7 +30,7 @@ def rasterise(xy, depth, triangles, height, width, keep=None):
     xy = np.ascontiguousarray(xy, dtype=np.float32)
     triangles = np.ascontiguousarray(triangles, dtype=np.int32)
     triangle_id = draw(xy, depth, triangles, height, width, keep)
-    return triangle_id, _barycentric(triangle_id, xy, triangles)
+    return triangle_id, barycentric(triangle_id, xy, triangles)
 
 
 def draw(xy, depth, triangles, height, width, keep=None):
@@ -97,7 +97,8 @@ def _draw(xy, depth, triangles, keep, height, width):
 
 
 @numba.njit(cache=True)
-def _barycentric(ids, xy, triangles):
+def barycentric(ids, xy, triangles):
+    """Barycentric coordinates (H, W, 3) float32 in the triangles drawn (H, W); 0 where none is."""
     height, width = ids.shape
     weights = np.zeros((height, width, 3), dtype=np.float32)
     for j in range(height):

@@ -1,103 +1,207 @@
 """From a map to a picture: the photograph moved, or the deformed mesh rendered and Poisson blended.
 
 `warp` samples the photograph through the dense map. `poisson` is the paper's way (section 3.4):
-the deformed mesh, rendered with the texture the photograph gives it, is blended into the picture
-by Poisson's equation (Perez et al., SIGGRAPH 2003). What it is blended into is the moved
-photograph, because over the photograph as it stands the old chin would show below the new one.
+the deformed mesh, rendered with the texture the photograph gives it, is blended into the picture by
+Poisson's equation (Perez et al., SIGGRAPH 2003). What it is blended into is the moved photograph,
+because over the photograph as it stands the old chin would show below the new one. The render
+differs from that by the light that the deformation changes, and by what the photograph hides.
+
+The light is a factor, so its equation is that of the picture's logarithm, one for all colours: the
+edge of the mask then leaves no trace of the skin's texture inside. It is solved in the photograph's
+own frame, before the picture moves: there mask and operator are the same for all edits, which are
+solved together. What comes to light is blended in as colours.
 """
 
 import cv2
+import numba
 import numpy as np
 
-from affect4d.geometry.raster import interpolate
-from affect4d.synthesis.harmonic import extend
-from affect4d.synthesis.lighting import relight
+from affect4d.geometry.raster import barycentric, interpolate
+from affect4d.synthesis.flow import STEP
+from affect4d.synthesis.harmonic import Extension, extend
+from affect4d.synthesis.lighting import Light
+from affect4d.synthesis.motion import NOTHING
 
 # Blur (pixels) of the copies that serve where the map crowds this many pixels into one.
 CROWDING = ((2.0, 0.8), (4.0, 1.8))
 SLIVER = np.ones((5, 5), np.uint8)  # thinner stretches take what surrounds them
 EDGE_SHARE = 0.03  # erosion of the mask, of the inter-ocular distance
+BLUR_MM = 1.5  # of the light's change
+AROUND = 8  # pixels of surroundings that a patch is fitted to
+FINER = 2  # samples a pixel of the photograph's finer copy
 
 
-def warp(scene, motion):
-    """The photograph sampled through the map: (H, W, 3) uint8, untouched where the map is still."""
-    moved = _sample(scene.image, motion.source)
-    crowded = _crowding(motion.source)
-    for limit, blur in CROWDING:
-        share = np.clip(crowded / limit - 1, 0, 1)[..., None]
-        if share.any():
-            copy = _sample(cv2.GaussianBlur(scene.image, (0, 0), blur), motion.source)
-            moved = np.rint(moved + share * (copy.astype(np.float32) - moved)).astype(np.uint8)
-    return np.where(motion.still[..., None], scene.image, moved)
+class Warp:
+    """The photograph sampled through the map.
 
-
-def poisson(scene, motion):
-    """The deformed mesh rendered with the photograph's texture, blended into the moved photograph.
-
-    The render differs from what it is blended into by the light that the deformation changes and by
-    what the photograph hides; both would show an edge without Poisson's equation.
-
-    Returns
-    -------
-    (H, W, 3) uint8
+    Parameters
+    ----------
+    flow : Flow
     """
-    base = warp(scene, motion).astype(np.float32)
-    rendered, covered = _render(scene, motion, base)
-    mask = _mask(scene, motion, covered)
-    difference = extend(base - rendered, ~mask)
-    blended = np.where(mask[..., None], rendered + difference, base)
-    return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+
+    def __init__(self, flow):
+        self.flow, self.scene = flow, flow.scene
+        self._finer = _finer(flow.scene.image)
+
+    def prepare(self, change):
+        """What the pictures of B edits, `change` (U, 3, B) pixels, need: one item for each."""
+        return [None] * change.shape[2]
+
+    def picture(self, _, motion):
+        """(H, W, 3) uint8: the photograph through a Motion; untouched where that is still."""
+        source = motion.source
+        # Between the finer copy's samples, cubic ones themselves, linear interpolation will do.
+        moved = remap(self._finer, FINER * source, cv2.INTER_LINEAR)
+        crowded = _crowding(source)
+        for limit, blur in CROWDING:
+            box = _box(crowded > limit)
+            if box is not None:
+                share = np.clip(crowded[box] / limit - 1, 0, 1)[..., None]
+                box = tuple(slice(STEP * side.start, STEP * side.stop) for side in box)
+                share = cv2.resize(share, moved[box].shape[1::-1])[..., None]
+                copy = _blurred(self.scene.image, source[box], blur)
+                moved[box] = np.rint(moved[box] + share * (copy.astype(np.float32) - moved[box]))
+        return moved
 
 
-BLENDS = {"warp": warp, "poisson": poisson}
+class Poisson(Warp):
+    """The deformed mesh rendered with the photograph's texture and blended into its surroundings.
+
+    Parameters
+    ----------
+    flow : Flow
+    """
+
+    def __init__(self, flow):
+        super().__init__(flow)
+        scene, front = flow.scene, flow.front
+        self.light = Light(flow)
+        self.mask = np.ascontiguousarray(_mask(scene)[::STEP, ::STEP])
+        self._extension = Extension(~self.mask)
+        self.blur = max(BLUR_MM * scene.scale, 0.5) / STEP  # places
+        self._mirror = scene.xy[scene.anatomy.mirror[front.vertices]]
+        twin_seen = scene.seen[scene.anatomy.mirror[front.vertices]]
+        self._usable = twin_seen[front.triangles].all(1)
+
+    def prepare(self, change):
+        """The change of light of each edit on the lattice, (h, w) float32, blended to 1 around."""
+        edits = change.shape[2]
+        logs = cv2.GaussianBlur(np.log(self.light.ratios(change)), (0, 0), self.blur)
+        logs = logs.reshape(*self.mask.shape, edits)
+        logs -= self._extension(logs)
+        return np.ascontiguousarray(np.exp(logs).transpose(2, 0, 1))
+
+    def picture(self, factor, motion):
+        """As of `Warp`, relit; what comes to light is taken from the other half of the face.
+
+        It is fitted to its surroundings; what neither half shows is left to the moved photograph.
+        """
+        moved = super().picture(None, motion)
+        places = motion.source[::STEP, ::STEP] / np.float32(STEP)
+        factor = remap(factor, places, cv2.INTER_LINEAR)
+        _relight(moved, factor)
+        usable = self._usable_of(motion.revealed_faces)
+        if usable is not None:
+            triangles = self.flow.front.triangles
+            ids = np.where(usable, motion.revealed_faces, NOTHING)
+            weights = barycentric(ids, motion.xy, triangles)
+            place = interpolate(ids, weights, triangles, self._mirror)
+            _lay_in(moved, remap(self.scene.image, place), usable)
+        return moved
+
+    def _usable_of(self, faces):
+        """Where what comes to light has a twin; None where there is next to nothing."""
+        places = np.flatnonzero(faces != NOTHING)
+        places = places[self._usable[faces.flat[places]]]
+        if len(places) < SLIVER.size:
+            return None
+        usable = np.zeros(faces.shape, np.uint8)
+        usable.flat[places] = 1
+        usable = cv2.morphologyEx(usable, cv2.MORPH_OPEN, SLIVER) > 0
+        return usable if usable.any() else None
 
 
-def _sample(image, source):
-    columns, rows = cv2.split(source)
-    return cv2.remap(image, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+BLENDS = {"warp": Warp, "poisson": Poisson}
 
 
+def _finer(image):
+    """The picture with samples between its own: (FINER H, FINER W, 3) uint8."""
+    height, width = image.shape[:2]
+    rows, columns = np.indices((FINER * height, FINER * width), dtype=np.float32) / FINER
+    return remap(image, np.stack([columns, rows], axis=-1))
+
+
+def _box(where):
+    """The bounding slices of a mask; None where it is empty."""
+    left, top, width, height = cv2.boundingRect(where.astype(np.uint8))
+    return (slice(top, top + height), slice(left, left + width)) if width else None
+
+
+def _blurred(image, source, blur):
+    """What a part of a map samples of a blurred picture."""
+    pad = int(4 * blur) + 3
+    low = np.maximum(source.min((0, 1)).astype(int) - pad, 0)
+    high = source.max((0, 1)).astype(int) + pad
+    part = image[low[1] : high[1], low[0] : high[0]]
+    return remap(cv2.GaussianBlur(part, (0, 0), blur), source - low.astype(np.float32))
+
+
+def remap(image, source, way=cv2.INTER_CUBIC):
+    """A picture through a map (H, W, 2) float32, pixels; beyond its edge the edge is repeated."""
+    return cv2.remap(image, source, None, way, None, cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+
+
+@numba.njit(cache=True, fastmath=True)
 def _crowding(source):
-    """(H, W) float32: pixels of the photograph that fall on a pixel along the worse direction."""
-    worst = np.zeros(source.shape[:2], np.float32)
-    for axis in range(2):
-        for place in cv2.split(source):
-            step = np.abs(np.diff(place, axis=axis))
-            inner = worst[: step.shape[0], : step.shape[1]]
-            np.maximum(inner, step, out=inner)
+    """(h, w) float32: pixels that fall on a pixel along the worse direction, on the lattice."""
+    height, width = source.shape[0] // STEP, source.shape[1] // STEP
+    worst = np.zeros((height, width), np.float32)
+    for j in range(height - 1):
+        for i in range(width - 1):
+            y, x = STEP * j, STEP * i
+            for k in range(2):
+                across = abs(source[y, x + STEP, k] - source[y, x, k])
+                down = abs(source[y + STEP, x, k] - source[y, x, k])
+                worst[j, i] = max(worst[j, i], across / STEP, down / STEP)
     return worst
 
 
-def _render(scene, motion, base):
-    """The deformed face, textured and relit, (H, W, 3) float32, and where it is (H, W) bool.
-
-    What the photograph hides takes its texture from the other half of the face, fitted to its
-    surroundings; what neither half shows is left to the moved photograph.
-    """
-    triangles = scene.anatomy.triangles
-    rendered = base.copy()
-    covered = motion.ids >= 0
-    hidden = covered & ~motion.shown & ~scene.anatomy.eyes[motion.ids]
-    if hidden.any():
-        twin = scene.xy[scene.anatomy.mirror]
-        twin_seen = scene.seen[scene.anatomy.mirror][triangles].all(1)
-        usable = (hidden & twin_seen[motion.ids]).astype(np.uint8)
-        usable = cv2.morphologyEx(usable, cv2.MORPH_OPEN, SLIVER) > 0
-        place = interpolate(motion.ids, motion.weights, triangles, twin)
-        mirrored = _sample(scene.image, place).astype(np.float32)
-        fitted = mirrored + extend(base - mirrored, ~usable)
-        rendered[usable] = fitted[usable]
-    return rendered * relight(scene, motion)[..., None], covered
+@numba.njit(cache=True, fastmath=True)
+def _relight(picture, factor):
+    """Multiply a picture (H, W, 3) uint8 in place by a factor (h, w) given on the lattice."""
+    height, width, _ = picture.shape
+    rows, columns = factor.shape
+    for j in range(height):
+        r, below = j // 2, min(j // 2 + j % 2, rows - 1)
+        for i in range(width):
+            c, right = i // 2, min(i // 2 + i % 2, columns - 1)
+            own = factor[r, c] + factor[r, right] + factor[below, c] + factor[below, right]
+            own *= np.float32(0.25)
+            for k in range(3):
+                value = own * np.float32(picture[j, i, k]) + np.float32(0.5)
+                picture[j, i, k] = np.uint8(min(value, np.float32(255)))
 
 
-def _mask(scene, motion, covered):
-    """(H, W) bool: the face before or after, without holes (mouth, eyes), a little inside its edge.
+def _lay_in(picture, patch, where):
+    """Put a patch (H, W, 3) into a picture in place, its gradients kept (Poisson's equation)."""
+    left, top, width, height = cv2.boundingRect(where.astype(np.uint8))
+    box = (
+        slice(max(top - AROUND, 0), top + height + AROUND),
+        slice(max(left - AROUND, 0), left + width + AROUND),
+    )
+    own, patch, where = picture[box], patch[box].astype(np.float32), where[box]
+    fitted = patch + extend(own - patch, ~where)
+    own[where] = np.clip(np.rint(fitted[where]), 0, 255).astype(np.uint8)
+
+
+def _mask(scene):
+    """(H, W) bool: the face without holes (mouth, eyes), a little inside its edge.
 
     A hole's edge would pull the cheeks towards the colours of lips and teeth.
     """
-    union = (covered | (scene.raster[0] >= 0)).astype(np.uint8)
-    outlines, _ = cv2.findContours(union, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = cv2.drawContours(np.zeros_like(union), outlines, -1, 1, cv2.FILLED)
+    face = (scene.raster[0] >= 0).astype(np.uint8)
+    outlines, _ = cv2.findContours(face, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros_like(face), outlines, -1, 1, cv2.FILLED)
     size = 2 * int(np.ceil(EDGE_SHARE * scene.inter_ocular)) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return cv2.erode(filled, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0

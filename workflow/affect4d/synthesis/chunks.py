@@ -12,12 +12,16 @@ from affect4d.formats.images import read_image
 from affect4d.formats.paths import inside, safe_name
 from affect4d.formats.quarantine import BadInput, Quarantine
 from affect4d.synthesis.crop import square_around
+from affect4d.synthesis.flow import STEP
+from affect4d.synthesis.motion import side_by_side
 from affect4d.synthesis.quality import FIGURES, measure, refusal
 from affect4d.synthesis.scene import make_scene
-from affect4d.synthesis.synthesize import edit
+from affect4d.synthesis.synthesize import Editor
 
 log = logging.getLogger(__name__)
 
+FLOW_STEP = 8  # pixels
+_EVERY = slice(FLOW_STEP // 2 // STEP, None, FLOW_STEP // STEP)  # of the lattice
 MEAN = -1  # in place of a sample's number: the class's mean deformation
 
 
@@ -72,9 +76,10 @@ def synthesize_chunk(
     (N, S, S, 3) uint8; class (N,), photograph (N,), sample (N,) int64; valence, arousal (N,)
     float64, the class's medians; interpolated (N,) bool, whether the class's mean is that of the
     classes around it, and its label its centre; landmarks (N, 68, 2) float32, pixels, moved with
-    the face; quality (N, Q) float32; neutral (P, S, S, 3) uint8, the photographs' crops, to which
-    `photograph` points. What names and explains them (image_ids, subjects, photographs, classes,
-    ...) are attributes.
+    the face; flow (N, S / 8, S / 8, 2) float16, pixels: where every eighth pixel of the neutral
+    picture, from (4, 4) on, goes; quality (N, Q) float32; neutral (P, S, S, 3) uint8, the
+    photographs' crops, to which `photograph` points. What names and explains them (image_ids,
+    subjects, photographs with their cameras, classes, ...) are attributes.
 
     Parameters
     ----------
@@ -124,6 +129,15 @@ def synthesize_chunk(
     store.record(listing.with_suffix(".manifest.json"), [listing], provenance)
 
 
+def pose(camera):
+    """A camera as it is stored: scale (pixels of the photograph a mm), rotation, translation."""
+    return {
+        "scale": camera.scale,
+        "rotation": camera.rotation.tolist(),
+        "translation": camera.translation.tolist(),
+    }
+
+
 def _photograph(root, path, fit, image_id):
     """The photograph at `path` under `root`; problems name it by its relative path."""
     if not fit.quality["accepted"]:
@@ -145,6 +159,7 @@ class _Collected:
     def __init__(self, database, atlas, imposed, settings, quarantine):
         self.database, self.atlas, self.imposed = database, atlas, imposed
         self.settings, self.quarantine = settings, quarantine
+        self.blocks = side_by_side([target.deformation for target in imposed], settings.intensity)
         self.photographs, self.neutral, self.images, self.rows = [], [], [], []
 
     def add(self, image_id, subject, path, fit, photo, anatomy):
@@ -153,13 +168,19 @@ class _Collected:
         crop = square_around(fit.landmarks, settings.margin, settings.size)
         scene = make_scene(fit, crop.cut(photo), anatomy, crop)
         self.photographs.append(
-            {"image_id": image_id, "subject": subject, "path": path, "crop": asdict(crop)}
+            {
+                "image_id": image_id,
+                "subject": subject,
+                "path": path,
+                "crop": asdict(crop),
+                "camera": pose(fit.camera),
+            }
         )
         self.neutral.append(scene.image)
-        for target in self.imposed:
+        editor = Editor(scene, settings)
+        for target, made in zip(self.imposed, editor.edits(self.blocks), strict=True):
             name = f"{self.database}-{image_id}-{target.name(self.atlas.names)}"
-            made = edit(scene, target.deformation, settings)
-            figures = measure(scene, made, settings)
+            figures = measure(editor, made)
             reason = refusal(figures, settings)
             if reason is not None:
                 self.quarantine.add(name, BadInput(name, *reason))
@@ -171,7 +192,8 @@ class _Collected:
                     "class": target.index,
                     "photograph": len(self.photographs) - 1,
                     "sample": target.sample,
-                    "landmarks": made.motion.xy[anatomy.landmark_vertices],
+                    "landmarks": made.landmarks,
+                    "flow": made.motion.flow[_EVERY, _EVERY].copy(),
                     "quality": [figures[figure] for figure in FIGURES],
                 }
             )
@@ -185,7 +207,7 @@ class _Collected:
         }
         atlas = self.atlas
         labels = atlas.median[numbers["class"]].reshape(count, 2)
-        square = (size, size, 3)
+        square, grid = (size, size, 3), len(range(FLOW_STEP // 2, size, FLOW_STEP))
         return {
             **numbers,
             "images": store.Images(
@@ -198,6 +220,7 @@ class _Collected:
             "valence": labels[:, 0].copy(),
             "arousal": labels[:, 1].copy(),
             "landmarks": self._column("landmarks").reshape(count, 68, 2),
+            "flow": self._column("flow").astype(np.float16).reshape(count, grid, grid, 2),
             "quality": self._column("quality").reshape(count, len(FIGURES)),
         }
 
@@ -214,5 +237,5 @@ class _Collected:
             "photographs": self.photographs,
             "quality": list(FIGURES),
             "settings": self.settings.model_dump(mode="json"),
-            "units": {"landmarks": "px"},
+            "units": {"landmarks": "px", "flow": "px"},
         }

@@ -10,34 +10,30 @@ from affect4d.synthesis.anatomy import EYES
 
 # An eye keeps a line, where the lashes meet, and opens no wider than irises bear being stretched.
 APERTURE = (0.1, 1.3)
-NEGLIGIBLE = 1e-3
 
 
-def keep_lids_apart(scene, xy, deformation):
-    """Move the upper lids so that each aperture changes by its share, within bounds.
+def lid_shifts(scene, deformation):
+    """How far each upper lid is to be moved beyond its deformation, within bounds of the aperture.
 
     Parameters
     ----------
     scene : Scene
-    xy : (V, 2) float32, pixels, the moved vertices
     deformation : (V, 3) mm
 
     Returns
     -------
-    (V, 2) float32
+    (2, 2) float32, pixels; vertices go along by their weight in `Anatomy.lids`
     """
-    anatomy = scene.anatomy
-    corrected = xy.copy()
+    anatomy, shifts = scene.anatomy, []
     for eye, weight, normal in zip(EYES, anatomy.lids, anatomy.apertures, strict=True):
         points = anatomy.landmark_vertices[eye]
         upper, lower = points[[1, 2]], points[[5, 4]]
         across = (scene.xy[upper] - scene.xy[lower]).mean(0)
         aperture = max(float(np.linalg.norm(across)), 1e-3)
         up = across / aperture
-        change = float((deformation[upper] - deformation[lower]).mean(0)[1])
-        wanted = aperture * np.clip(1 + change / normal, *APERTURE)
-        found = float((xy[upper] - xy[lower]).mean(0) @ up)
+        apart = (deformation[upper] - deformation[lower]).mean(0)
+        wanted = aperture * np.clip(1 + float(apart[1]) / normal, *APERTURE)
+        found = float((across + scene.motion[:2] @ apart) @ up)
         gain = float(weight[upper].mean() - weight[lower].mean())
-        near = np.flatnonzero(weight > NEGLIGIBLE)
-        corrected[near] += weight[near] * ((wanted - found) / gain * up).astype(np.float32)
-    return corrected
+        shifts.append((wanted - found) / gain * up)
+    return np.array(shifts, np.float32)

@@ -6,12 +6,14 @@ The cascade (each grid starts from the coarser one's solution and is relaxed a f
 Bornemann & Deuflhard, 1996) needs no factor, so that the mask may differ for every image.
 """
 
+import cv2
 import numba
 import numpy as np
 
-SWEEPS = 12
-FINEST_SWEEPS = 5  # the coarser grids leave it little to smooth
+SWEEPS = 8
+FINEST_SWEEPS = 4  # the coarser grids leave it little to smooth
 COARSEST = 4
+BAND = 8  # pixels of each grid
 
 
 def extend(values, known):
@@ -27,27 +29,63 @@ def extend(values, known):
     -------
     (H, W, C) float32; zero everywhere when nothing is known
     """
-    values = np.ascontiguousarray(values, dtype=np.float32)
-    grids = [(values, np.ascontiguousarray(known))]
-    while min(grids[-1][1].shape) > COARSEST and not grids[-1][1].all():
-        grids.append(_coarsen(*grids[-1]))
-    values, known = grids.pop()
-    total = max(int(known.sum()), 1)
-    guess = np.zeros_like(values) + values[known].sum(0) / np.float32(total)
-    _relax(guess, values, known, 8 * SWEEPS)
-    for level, (values, known) in reversed(list(enumerate(grids))):
-        guess = _refine(guess, known.shape[0], known.shape[1])
-        _relax(guess, values, known, SWEEPS if level else FINEST_SWEEPS)
-    return guess
+    return Extension(known)(values)
+
+
+class Extension:
+    """The harmonic extension from given pixels, of as many fields as are wanted.
+
+    Parameters
+    ----------
+    known : (H, W) bool array
+        Pixels that keep their value.
+    """
+
+    def __init__(self, known):
+        masks = [np.ascontiguousarray(known)]
+        while min(masks[-1].shape) > COARSEST and not masks[-1].all():
+            masks.append(_coarser(masks[-1]))
+        self._levels = [(mask, np.argwhere(_to_relax(mask)).astype(np.int32)) for mask in masks]
+
+    def __call__(self, values):
+        """Fields (H, W, C) with the unknown pixels filled, float32; as for `extend`."""
+        grids = [np.ascontiguousarray(values, dtype=np.float32)]
+        for known, _ in self._levels[:-1]:
+            grids.append(_coarsen(grids[-1], known))
+        known, unknown = self._levels[-1]
+        values = grids.pop()
+        total = max(int(known.sum()), 1)
+        guess = np.zeros_like(values) + values[known].sum(0) / np.float32(total)
+        _relax(guess, values, known, unknown, 8 * SWEEPS)
+        for level, values in reversed(list(enumerate(grids))):
+            known, unknown = self._levels[level]
+            guess = _refine(guess, *known.shape)
+            _relax(guess, values, known, unknown, SWEEPS if level else FINEST_SWEEPS)
+        return guess
+
+
+def _to_relax(known):
+    """Unknown pixels near known ones; the deeper ones are smooth enough for the coarser grid."""
+    if min(known.shape) <= COARSEST:
+        return ~known
+    depth = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 3)
+    return ~known & (depth <= BAND)
+
+
+def _coarser(known):
+    """Blocks of 2 x 2 pixels of which one is known."""
+    rows, columns = ((size + 1) // 2 for size in known.shape)
+    padded = np.zeros((2 * rows, 2 * columns), dtype=bool)
+    padded[: known.shape[0], : known.shape[1]] = known
+    return padded.reshape(rows, 2, columns, 2).any((1, 3))
 
 
 @numba.njit(cache=True)
 def _coarsen(values, known):
-    """Mean of the known pixels of each 2 x 2 block; a block without any is unknown."""
+    """Mean of the known pixels of each 2 x 2 block, zero for a block without any."""
     height, width, channels = values.shape
     rows, columns = (height + 1) // 2, (width + 1) // 2
     means = np.zeros((rows, columns, channels), dtype=np.float32)
-    some = np.zeros((rows, columns), dtype=np.bool_)
     for r in range(rows):
         for c in range(columns):
             count = 0
@@ -58,10 +96,9 @@ def _coarsen(values, known):
                         for k in range(channels):
                             means[r, c, k] += values[j, i, k]
             if count > 0:
-                some[r, c] = True
                 for k in range(channels):
                     means[r, c, k] /= count
-    return means, some
+    return means
 
 
 @numba.njit(cache=True)
@@ -84,24 +121,19 @@ def _refine(coarse, height, width):
     return fine
 
 
-@numba.njit(cache=True)
-def _relax(guess, values, known, sweeps):
+@numba.njit(cache=True, fastmath=True)
+def _relax(guess, values, known, unknown, sweeps):
     """Gauss-Seidel sweeps over the unknown pixels, in place; known pixels are set first."""
     height, width, channels = guess.shape
-    pixels = np.empty((height * width, 2), dtype=np.int32)
-    count = 0
     for j in range(height):
         for i in range(width):
             if known[j, i]:
                 for k in range(channels):
                     guess[j, i, k] = values[j, i, k]
-            else:
-                pixels[count, 0], pixels[count, 1] = j, i
-                count += 1
     for sweep in range(sweeps):
-        for step in range(count):
-            n = step if sweep % 2 == 0 else count - 1 - step
-            j, i = pixels[n, 0], pixels[n, 1]
+        for step in range(len(unknown)):
+            n = step if sweep % 2 == 0 else len(unknown) - 1 - step
+            j, i = unknown[n, 0], unknown[n, 1]
             up, down = max(j - 1, 0), min(j + 1, height - 1)
             left, right = max(i - 1, 0), min(i + 1, width - 1)
             for k in range(channels):

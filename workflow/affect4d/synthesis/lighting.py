@@ -1,63 +1,113 @@
 """How a deformation changes the light on the face: creases darken, raised cheeks brighten.
 
 First-order spherical harmonics (Basri & Jacobs, PAMI 2003) under one albedo for the whole face,
-estimated from the photograph. Only ratios are used, so that the texture keeps its own light.
+estimated from the photograph. Only ratios are used, so that the texture keeps its own light. The
+surface is that of the face as the photograph shows it, on the flow's lattice.
 """
 
-import cv2
 import numba
 import numpy as np
 
-from affect4d.geometry.raster import interpolate
-from affect4d.geometry.surface import vertex_normals
+from affect4d.synthesis.flow import STEP
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # Darkening is what creases do; brightening would bleach the skin.
 RATIOS = (0.75, 1.08)
 DARKEST = 0.3  # of the mean shade: below it a ratio of shades means nothing
-BLUR_MM = 1.5
+STEEPEST = 3.0  # pixels of depth a pixel: beyond it one surface ends before another
 
 
-def estimate(scene):
-    """Light on the face: (4,) float32, constant, then along the axes of the template's frame."""
-    height, width = scene.shape
-    lit = scene.seen & (scene.anatomy.reach[:, 0] > 0.5)
-    place = np.rint(scene.xy[lit]).astype(int)
-    column, row = np.clip(place[:, 0], 0, width - 1), np.clip(place[:, 1], 0, height - 1)
-    brightness = scene.image[row, column] @ LUMINANCE
-    normals = vertex_normals(scene.vertices, scene.anatomy.triangles)[lit]
-    harmonics = np.concatenate([np.ones((len(normals), 1)), normals], axis=1)
-    return np.linalg.lstsq(harmonics, brightness, rcond=None)[0].astype(np.float32)
+class Light:
+    """The light on the face of one Scene.
+
+    Parameters
+    ----------
+    flow : Flow of it
+
+    Attributes
+    ----------
+    harmonics : (4,) float32, constant, then along x, y and depth of the picture
+    lit : (h, w) bool, places of the lattice where the light is known
+    """
+
+    def __init__(self, flow):
+        self._flow = flow
+        front, places = flow.front, flow.lattice
+        whole = np.concatenate([front.xy, front.depth[:, None]], axis=1)[..., None]
+        self._surface = np.ascontiguousarray(flow.carry(whole)[..., 0])
+        normals = self._normals(np.zeros((*places.shape, 3, 1), np.float32))[..., 0]
+        self.lit = normals.any(2)
+        brightness = flow.scene.image[::STEP, ::STEP][self.lit] @ LUMINANCE
+        terms = np.concatenate([np.ones((len(brightness), 1)), normals[self.lit]], axis=1)
+        self.harmonics = np.linalg.lstsq(terms, brightness, rcond=None)[0].astype(np.float32)
+        self._before = self._shades(normals[..., None])
+        mean = float(self._before[self.lit].mean()) if self.lit.any() else 1.0
+        self._floor = np.float32(DARKEST * max(mean, 1.0))
+
+    def ratios(self, change):
+        """Factor by which edits change the light.
+
+        Parameters
+        ----------
+        change : (U, 3, B) float32, pixels, as of `Flow.change`
+
+        Returns
+        -------
+        (h, w, B) float32, 1 where the photograph does not show the face
+        """
+        after = self._shades(self._normals(self._flow.carry(change)))
+        ratio = np.maximum(after, self._floor) / np.maximum(self._before, self._floor)
+        ratio[~self.lit] = 1
+        return np.clip(ratio, *RATIOS)
+
+    def _normals(self, carried):
+        return _normals(self._surface, carried, self._flow.lattice)
+
+    def _shades(self, normals):
+        """Brightness (h, w, B) of a surface of one colour with normals (h, w, 3, B)."""
+        constant, *along = self.harmonics
+        return constant + sum(h * normals[:, :, k] for k, h in enumerate(along))
 
 
-def relight(scene, motion):
-    """Factor (H, W) float32 by which the deformation changes the light; 1 beyond the face."""
-    triangles = scene.anatomy.triangles
-    before = scene.shade
-    after = shade(motion.vertices, triangles, scene.light)
-    floor = np.float32(DARKEST * max(float(before[scene.seen].mean()), 1.0))
-    ratio = np.clip(np.maximum(after, floor) / np.maximum(before, floor), *RATIOS)
-    factor = interpolate(motion.ids, motion.weights, triangles, ratio)[..., 0]
-    factor[~motion.shown] = 1
-    return cv2.GaussianBlur(factor, (0, 0), max(BLUR_MM * scene.scale, 0.5))
+@numba.njit(cache=True, fastmath=True)
+def _normals(surface, carried, known):
+    """Unit normals (h, w, 3, B) of the moved surface; zero where it has none.
+
+    Differences are those of the places on both sides, or of one side where the other is hidden.
+    """
+    height, width, _, edits = carried.shape
+    normals = np.zeros((height, width, 3, edits), np.float32)
+    for j in range(height):
+        for i in range(width):
+            if not known[j, i]:
+                continue
+            left, right = _beside(surface, known, j, i, 0, -1), _beside(surface, known, j, i, 0, 1)
+            up, down = _beside(surface, known, j, i, -1, 0), _beside(surface, known, j, i, 1, 0)
+            if left + right == 0 or up + down == 0:
+                continue
+            a, b, c, d = i - left, i + right, j - up, j + down
+            px, py = surface[j, b, 0] - surface[j, a, 0], surface[j, b, 1] - surface[j, a, 1]
+            qx, qy = surface[d, i, 0] - surface[c, i, 0], surface[d, i, 1] - surface[c, i, 1]
+            pz, qz = surface[j, b, 2] - surface[j, a, 2], surface[d, i, 2] - surface[c, i, 2]
+            for e in range(edits):
+                ux = px + carried[j, b, 0, e] - carried[j, a, 0, e]
+                uy = py + carried[j, b, 1, e] - carried[j, a, 1, e]
+                uz = pz + carried[j, b, 2, e] - carried[j, a, 2, e]
+                vx = qx + carried[d, i, 0, e] - carried[c, i, 0, e]
+                vy = qy + carried[d, i, 1, e] - carried[c, i, 1, e]
+                vz = qz + carried[d, i, 2, e] - carried[c, i, 2, e]
+                x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+                length = max(np.sqrt(x * x + y * y + z * z), np.float32(1e-12))
+                normals[j, i, 0, e] = x / length
+                normals[j, i, 1, e] = y / length
+                normals[j, i, 2, e] = z / length
+    return normals
 
 
 @numba.njit(cache=True)
-def shade(vertices, triangles, light):
-    """Brightness (V,) float32 of a surface of albedo 1 under a light (4,)."""
-    normals = np.zeros_like(vertices)
-    for f in range(len(triangles)):
-        a, b, c = vertices[triangles[f, 0]], vertices[triangles[f, 1]], vertices[triangles[f, 2]]
-        ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-        vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
-        for corner in range(3):
-            v = triangles[f, corner]
-            normals[v, 0] += uy * vz - uz * vy
-            normals[v, 1] += uz * vx - ux * vz
-            normals[v, 2] += ux * vy - uy * vx
-    shades = np.empty(len(vertices), dtype=np.float32)
-    for v in range(len(vertices)):
-        x, y, z = normals[v]
-        length = max(np.sqrt(x * x + y * y + z * z), np.float32(1e-12))
-        shades[v] = light[0] + (light[1] * x + light[2] * y + light[3] * z) / length
-    return shades
+def _beside(surface, known, j, i, down, across):
+    """1 where the place beside belongs to the same surface, else 0."""
+    r, c = j + down, i + across
+    if not (0 <= r < known.shape[0] and 0 <= c < known.shape[1] and known[r, c]):
+        return 0
+    return int(abs(surface[r, c, 2] - surface[j, i, 2]) <= STEEPEST * STEP)

@@ -1,20 +1,14 @@
-"""The dense backward map: where in the photograph each pixel of the result comes from.
-
-On the face it follows the mesh; beyond (background, hair, neck, whatever the photograph hides) it
-continues harmonically, so that the silhouette takes its surroundings along and leaves no ghost.
-"""
+"""What an edit does to the picture: where pixels come from, what turns, folds, comes to light."""
 
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 
-from affect4d.geometry.raster import interpolate, rasterise
-from affect4d.synthesis.eyelids import keep_lids_apart
-from affect4d.synthesis.harmonic import extend
-from affect4d.synthesis.scene import facing
+from affect4d.synthesis.flow import BATCH, STEP
 
-STILL_PX = 1 / 64  # cv2.remap's steps are 1/32 pixel
+NOTHING = -1
+TORN = 1.0  # pixels a pixel: what moves apart by more has something between it
 
 
 @dataclass(frozen=True)
@@ -23,78 +17,188 @@ class Motion:
 
     Attributes
     ----------
-    vertices : (V, 3) float32, mm, the deformed face
-    xy : (V, 2) float32, pixels, the moved vertices; depth : (V,) theirs
-    ids, weights : raster of the moved face
-    shown : (H, W) bool, pixels whose surface point the photograph shows
-    source : (H, W, 2) float32, pixels (x, y) of the photograph
+    xy : (U, 2) float32, pixels, the moved vertices of the Front; depth : (U,) theirs
+    flow : (h, w, 2) float32, pixels: where each place of the photograph's lattice goes
+    source : (H, W, 2) float32, pixels (x, y) of the photograph: where each pixel comes from
+    revealed_faces : (H, W) int32, the Front's triangle where one shows that the photograph hides
     flipped : float, share of the visible triangles' area in the photograph that turns away
-    folded : float, share of the shown pixels where the map folds
-    revealed : float, share of the face's pixels that the photograph does not show
+    folded : float, share of the photograph's face over which the flow folds
+    revealed : float, face that the photograph hides, over the photograph's face
     """
 
-    vertices: np.ndarray
     xy: np.ndarray
     depth: np.ndarray
-    ids: np.ndarray
-    weights: np.ndarray
-    shown: np.ndarray
+    flow: np.ndarray
     source: np.ndarray
+    revealed_faces: np.ndarray
     flipped: float
     folded: float
     revealed: float
 
-    @property
-    def still(self):
-        """(H, W) bool: pixels that stay where they are."""
-        rows, columns = np.indices(self.ids.shape, dtype=np.float32)
-        across = np.abs(self.source[..., 0] - columns) < STILL_PX
-        return across & (np.abs(self.source[..., 1] - rows) < STILL_PX)
+
+def side_by_side(deformations, intensity=1.0):
+    """Deformations in blocks of edits that are made together.
+
+    Parameters
+    ----------
+    deformations : sequence of (V, 3), mm, settled
+    intensity : float, scales them
+
+    Returns
+    -------
+    list of (V, 3, B) float32
+    """
+    scale = np.float32(intensity)
+    return [
+        scale * np.stack(deformations[start : start + BATCH], axis=2, dtype=np.float32)
+        for start in range(0, len(deformations), BATCH)
+    ]
 
 
-def move(scene, deformation):
-    """The Motion of a Scene under a deformation (V, 3) mm."""
-    triangles = scene.anatomy.triangles
-    xy, depth = scene.moved(deformation)
-    xy = keep_lids_apart(scene, xy, deformation)
-    front = facing(xy, triangles) > 0
-    visible = scene.visible & ~scene.anatomy.eyes
-    ids, weights = rasterise(
-        xy, depth, triangles, scene.shape[0], scene.shape[1], scene.drawn & front
-    )
-    covered = ids >= 0
-    shown = covered & visible[ids]
-    displacement = interpolate(ids, weights, triangles, scene.xy - xy)
-    border = np.ones(scene.shape, dtype=bool)
-    border[1:-1, 1:-1] = False
-    displacement[border & ~shown] = 0
-    displacement = extend(displacement, shown | border)
-    rows, columns = np.indices(scene.shape, dtype=np.float32)
-    return Motion(
-        vertices=scene.vertices + deformation,
-        xy=xy,
-        depth=depth,
-        ids=ids,
-        weights=weights,
-        shown=shown,
-        source=displacement + np.stack([columns, rows], axis=-1),
-        flipped=float(scene.areas[visible & ~front].sum() / max(scene.areas[visible].sum(), 1e-9)),
-        folded=float(_folds(displacement, shown).sum() / max(shown.sum(), 1)),
-        revealed=float((covered & ~shown).sum() / max(covered.sum(), 1)),
-    )
+def motions(flow, change):
+    """The Motions of B edits of a photograph.
+
+    Parameters
+    ----------
+    flow : Flow of the photograph's Scene
+    change : (U, 3, B) float32, pixels, as of `Flow.change`
+
+    Returns
+    -------
+    list of Motion
+    """
+    front = flow.front
+    flows = flow.flows(change)
+    flipped = _flipped(front.triangles, front.visible, front.xy, front.areas, change)
+    seen, cells = max(len(flow.corners), 1), max(np.count_nonzero(flow.lattice), 1)
+    found = []
+    places, depths = _moved(front.xy, front.depth, change)
+    for edit, (own, xy, depth) in enumerate(zip(flows, places, depths, strict=True)):
+        source = flow.map(own, xy)
+        revealed = _uncover(
+            front.triangles,
+            front.hidden,
+            xy,
+            depth,
+            source,
+            own,
+            flow.index,
+            flow.corners,
+            flow.weights,
+        )
+        found.append(
+            Motion(
+                xy=xy,
+                depth=depth,
+                flow=own,
+                source=source,
+                revealed_faces=revealed,
+                flipped=float(flipped[edit]),
+                folded=float(_folded(own, flow.lattice) / cells),
+                revealed=float(np.count_nonzero(revealed != NOTHING) / seen),
+            )
+        )
+    return found
 
 
-@numba.njit(cache=True)
-def _folds(displacement, inside):
-    """(H, W) bool: pixels inside where the map's Jacobian is not positive."""
-    height, width = inside.shape
-    folds = np.zeros((height, width), dtype=np.bool_)
+@numba.njit(cache=True, fastmath=True)
+def _moved(xy, depth, change):
+    """Places (B, U, 2) and depths (B, U) float32, pixels, of the moved vertices."""
+    count, _, edits = change.shape
+    places = np.empty((edits, count, 2), np.float32)
+    depths = np.empty((edits, count), np.float32)
+    for n in range(count):
+        for e in range(edits):
+            places[e, n, 0] = xy[n, 0] + change[n, 0, e]
+            places[e, n, 1] = xy[n, 1] + change[n, 1, e]
+            depths[e, n] = depth[n] + change[n, 2, e]
+    return places, depths
+
+
+@numba.njit(cache=True, fastmath=True)
+def _flipped(triangles, visible, xy, areas, change):
+    """Share of the visible triangles' area that turns away, for each edit."""
+    edits = change.shape[2]
+    turned, whole = np.zeros(edits, np.float32), np.float32(1e-9)
+    for f in visible:
+        whole += areas[f]
+        p, q, r = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        ux, uy = xy[q, 0] - xy[p, 0], xy[q, 1] - xy[p, 1]
+        vx, vy = xy[r, 0] - xy[p, 0], xy[r, 1] - xy[p, 1]
+        for e in range(edits):
+            ax = ux + change[q, 0, e] - change[p, 0, e]
+            ay = uy + change[q, 1, e] - change[p, 1, e]
+            bx = vx + change[r, 0, e] - change[p, 0, e]
+            by = vy + change[r, 1, e] - change[p, 1, e]
+            turned[e] += areas[f] if ay * bx - ax * by <= 0 else np.float32(0)
+    return turned / whole
+
+
+@numba.njit(cache=True, fastmath=True)
+def _folded(flow, known):
+    """How many of the known places the flow folds: its Jacobian is not positive."""
+    height, width = known.shape
+    count, step = 0, np.float32(STEP)
     for j in range(height - 1):
         for i in range(width - 1):
-            if inside[j, i] and inside[j, i + 1] and inside[j + 1, i]:
-                xx = 1 + displacement[j, i + 1, 0] - displacement[j, i, 0]
-                xy = displacement[j, i + 1, 1] - displacement[j, i, 1]
-                yx = displacement[j + 1, i, 0] - displacement[j, i, 0]
-                yy = 1 + displacement[j + 1, i, 1] - displacement[j, i, 1]
-                folds[j, i] = xx * yy - xy * yx <= 0
-    return folds
+            xx = step + flow[j, i + 1, 0] - flow[j, i, 0]
+            yy = step + flow[j + 1, i, 1] - flow[j, i, 1]
+            xy, yx = flow[j, i + 1, 1] - flow[j, i, 1], flow[j + 1, i, 0] - flow[j, i, 0]
+            inside = known[j, i] & known[j, i + 1] & known[j + 1, i]
+            count += inside & (xx * yy - xy * yx <= 0)
+    return count
+
+
+@numba.njit(cache=True, fastmath=True)
+def _uncover(triangles, hidden, xy, depth, source, flow, index, corners, weights):
+    """The nearest of some hidden triangles at each pixel where one shows.
+
+    It shows where the map takes the pixel from beside the face or from where the face is torn
+    apart, or lies in front of what the map shows there.
+    """
+    height, width = index.shape
+    found = np.full((height, width), NOTHING, np.int32)
+    nearest = np.empty((height, width), np.float32)
+    for f in hidden:
+        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        ux, uy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
+        vx, vy = xy[c, 0] - xy[a, 0], xy[c, 1] - xy[a, 1]
+        area = uy * vx - ux * vy
+        if area <= 1e-6:
+            continue
+        x0 = max(int(np.ceil(min(xy[a, 0], xy[b, 0], xy[c, 0]))), 0)
+        x1 = min(int(np.floor(max(xy[a, 0], xy[b, 0], xy[c, 0]))), width - 1)
+        y0 = max(int(np.ceil(min(xy[a, 1], xy[b, 1], xy[c, 1]))), 0)
+        y1 = min(int(np.floor(max(xy[a, 1], xy[b, 1], xy[c, 1]))), height - 1)
+        for j in range(y0, y1 + 1):
+            for i in range(x0, x1 + 1):
+                x, y = i - xy[a, 0], j - xy[a, 1]
+                wb, wc = (y * vx - x * vy) / area, (x * uy - y * ux) / area
+                if wb < 0 or wc < 0 or wb + wc > 1:
+                    continue
+                z = depth[a] + wb * (depth[b] - depth[a]) + wc * (depth[c] - depth[a])
+                if found[j, i] != NOTHING:
+                    before = nearest[j, i]
+                else:
+                    before = -np.float32(np.inf)
+                    r, c = int(source[j, i, 1]) // STEP, int(source[j, i, 0]) // STEP
+                    n = index[int(source[j, i, 1] + 0.5), int(source[j, i, 0] + 0.5)]
+                    if n >= 0 and not _torn(flow, r, c):
+                        before = np.float32(0)
+                        for k in range(3):
+                            before += weights[n, k] * depth[corners[n, k]]
+                if z > before:
+                    nearest[j, i], found[j, i] = z, f
+    return found
+
+
+@numba.njit(cache=True, fastmath=True)
+def _torn(flow, row, column):
+    """Whether the flow tears the cell of the lattice at a row and column apart."""
+    below, right = min(row + 1, flow.shape[0] - 1), min(column + 1, flow.shape[1] - 1)
+    most = np.float32(0)
+    for k in range(2):
+        a, b = flow[row, column, k], flow[row, right, k]
+        c, d = flow[below, column, k], flow[below, right, k]
+        most = max(most, abs(a - b), abs(a - c), abs(a - d), abs(b - c))
+    return most > TORN * STEP

@@ -6,12 +6,12 @@ surfaces, lit to match the photograph. Sizes are those of adult dental arches.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
 
-from affect4d.geometry.raster import interpolate, rasterise
+from affect4d.geometry.raster import draw, interpolate, rasterise
 from affect4d.synthesis.anatomy import (
     INNER_LIPS,
     LOWER_INNER,
@@ -37,21 +37,6 @@ TOOTH, GUM, TONGUE, SOCKET = range(4)
 LARGEST_PATCH = 480  # pixels of a supersampled patch's side
 
 
-def openings(scene, motion):
-    """Mean distance of the inner lips before and after, pixels."""
-    vertices = scene.anatomy.landmark_vertices
-    upper, lower = vertices[list(UPPER_INNER)], vertices[list(LOWER_INNER)]
-    return tuple(
-        float(np.linalg.norm(xy[upper] - xy[lower], axis=1).mean()) for xy in (scene.xy, motion.xy)
-    )
-
-
-def needs_interior(scene, motion, ratio, gap):
-    """Whether the opening grew beyond what stretching the photograph's own interior bears."""
-    before, after = openings(scene, motion)
-    return after >= max(ratio * before, before + gap * scene.inter_ocular)
-
-
 @dataclass(frozen=True)
 class _Patch:
     """A supersampled rectangle of the picture: patch = factor * (picture - origin + .5) - .5."""
@@ -70,38 +55,86 @@ class _Patch:
         return self.height * self.factor, self.width * self.factor
 
 
-def draw_interior(image, scene, motion, deformation):
-    """Draw the mouth's interior into a moved photograph.
+class Mouth:
+    """The mouth of one Scene.
 
     Parameters
     ----------
-    image : (H, W, 3) uint8, the moved photograph
     scene : Scene
-    motion : Motion
-    deformation : (V, 3) mm; the jaw's part of it moves the lower teeth
-
-    Returns
-    -------
-    (H, W, 3) uint8
+    front : Front of it
+    settings : affect4d.config.synthesis.Settings
     """
-    outline = motion.xy[scene.anatomy.landmark_vertices[OUTER_LIPS]]
-    patch = _patch_around(outline, scene.shape)
-    if patch is None:
-        return image
-    opening, lip = _opening(scene, motion, outline, patch)
-    if not opening.any():
-        return image
-    skin, red = _exposure(scene)
-    colours = _interior(scene, deformation, patch, skin, red)
-    millimetre = scene.scale * patch.factor
-    inward = cv2.distanceTransform(opening.astype(np.uint8), cv2.DIST_L2, 3)[..., None] / millimetre
-    shadow = 0.62 + 0.38 * np.clip(inward / SHADOW_MM, 0, 1)
-    rolled = red * (0.3 + 0.55 * np.exp(-inward / 1.5))
-    colours = np.where(lip[..., None], rolled, colours * shadow).astype(np.float32)
-    blur = max(0.55, 0.35 * scene.zoom) * patch.factor
-    colours = cv2.GaussianBlur(colours, (0, 0), blur)
-    alpha = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), 0.5 * patch.factor)
-    return _lay_over(image, colours, alpha, patch)
+
+    def __init__(self, scene, front, settings):
+        self.scene, self.front, self.settings = scene, front, settings
+        self._lips = front.landmarks[[*UPPER_INNER, *LOWER_INNER]].reshape(2, -1)
+        self._before = self._opening_of(front.xy)
+
+    @cached_property
+    def _colours(self):
+        """Colours of lit skin and of the lips in the photograph, (3,) float32 each."""
+        return _exposure(self.scene)
+
+    def _opening_of(self, xy):
+        """Mean distance of the inner lips, pixels."""
+        upper, lower = xy[self._lips]
+        return float(np.hypot(*(upper - lower).T).mean())
+
+    def opens(self, motion):
+        """Whether the opening grew beyond what stretching the photograph's own interior bears."""
+        gap = self.settings.mouth_gap * self.scene.inter_ocular
+        least = max(self.settings.mouth_ratio * self._before, self._before + gap)
+        return self._opening_of(motion.xy) >= least
+
+    def draw(self, image, motion, deformation):
+        """Draw the mouth's interior into a moved photograph.
+
+        Parameters
+        ----------
+        image : (H, W, 3) uint8, the moved photograph
+        motion : Motion
+        deformation : (V, 3) mm; the jaw's part of it moves the lower teeth
+
+        Returns
+        -------
+        (H, W, 3) uint8
+        """
+        scene = self.scene
+        outline = motion.xy[self.front.landmarks[OUTER_LIPS]]
+        patch = _patch_around(outline, scene.shape)
+        if patch is None:
+            return image
+        opening, lip = self._opening(motion, outline, patch)
+        if not opening.any():
+            return image
+        skin, red = self._colours
+        colours = _interior(scene, deformation, patch, skin, red)
+        millimetre = scene.scale * patch.factor
+        inward = cv2.distanceTransform(opening.astype(np.uint8), cv2.DIST_L2, 3)[..., None]
+        inward /= millimetre
+        shadow = 0.62 + 0.38 * np.clip(inward / SHADOW_MM, 0, 1)
+        rolled = red * (0.3 + 0.55 * np.exp(-inward / 1.5))
+        colours = np.where(lip[..., None], rolled, colours * shadow).astype(np.float32)
+        blur = max(0.55, 0.35 * scene.zoom) * patch.factor
+        colours = cv2.GaussianBlur(colours, (0, 0), blur)
+        alpha = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), 0.5 * patch.factor)
+        return _lay_over(image, colours, alpha, patch)
+
+    def _opening(self, motion, outline, patch):
+        """Pixels between the lips' visible parts; those among them where a lip rolls inwards."""
+        front = self.front
+        near = facing(motion.xy, front.mouth) > 0
+        height, width = patch.shape
+        ids = draw(patch.apply(motion.xy), motion.depth, front.mouth, height, width, near)
+        within = np.zeros(patch.shape, np.uint8)
+        corners = np.rint(patch.apply(outline) * 16).astype(np.int32)
+        cv2.fillPoly(within, [corners], 1, shift=4)
+        hidden = (ids >= 0) & ~front.mouth_visible[ids]
+        opening = (within > 0) & ((ids < 0) | hidden)
+        size = 2 * int(0.6 * self.scene.scale * patch.factor) + 3
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+        opening = cv2.morphologyEx(opening.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
+        return opening, opening & hidden
 
 
 def _patch_around(outline, shape):
@@ -110,26 +143,8 @@ def _patch_around(outline, shape):
     width, height = (high - low).tolist()
     if min(width, height) < 3:
         return None
-    factor = int(np.clip(LARGEST_PATCH // max(width, height), 1, 4))
+    factor = int(np.clip(LARGEST_PATCH // max(width, height), 1, 2))
     return _Patch(int(low[0]), int(low[1]), width, height, factor)
-
-
-def _opening(scene, motion, outline, patch):
-    """Pixels between the lips' visible parts; and those among them where a lip rolls inwards."""
-    triangles = scene.anatomy.triangles
-    near = scene.anatomy.mouth & scene.drawn & (facing(motion.xy, triangles) > 0)
-    ids, _ = rasterise(
-        patch.apply(motion.xy), motion.depth, triangles, patch.shape[0], patch.shape[1], near
-    )
-    within = np.zeros(patch.shape, np.uint8)
-    corners = np.rint(patch.apply(outline) * 16).astype(np.int32)
-    cv2.fillPoly(within, [corners], 1, shift=4)
-    hidden = (ids >= 0) & ~scene.visible[ids]
-    opening = (within > 0) & ((ids < 0) | hidden)
-    size = 2 * int(0.6 * scene.scale * patch.factor) + 3
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    opening = cv2.morphologyEx(opening.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
-    return opening, opening & hidden
 
 
 def _exposure(scene):

@@ -9,7 +9,6 @@ import numpy as np
 
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.synthesis.anatomy import EYE_CORNERS, Anatomy
-from affect4d.synthesis.lighting import estimate, shade
 
 HIDDEN_MM = 2.5  # farther than this behind the nearest surface: hidden
 
@@ -100,25 +99,10 @@ class Scene:
         return self.drawn & self.seen[triangles].all(1) & (self.areas > 0)
 
     @cached_property
-    def light(self):
-        """Light on the face, (4,) float32, see `affect4d.synthesis.lighting.estimate`."""
-        return estimate(self)
-
-    @cached_property
-    def shade(self):
-        """Brightness (V,) float32 of the face as it is, were it of one colour."""
-        return shade(self.vertices, self.anatomy.triangles, self.light)
-
-    @cached_property
     def grey(self):
         """Whether the picture has no colour."""
         red, green, blue = cv2.split(self.image)
         return np.array_equal(red, green) and np.array_equal(green, blue)
-
-    def moved(self, deformation):
-        """Positions (V, 2) and depths (V,) in pixels after a deformation (V, 3) mm."""
-        change = deformation @ self.motion.T
-        return self.xy + change[:, :2], self.depth + change[:, 2]
 
 
 @numba.njit(cache=True)

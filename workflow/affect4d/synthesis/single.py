@@ -8,7 +8,7 @@ from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.crop import square_around, window_around
 from affect4d.synthesis.quality import measure, refusal
 from affect4d.synthesis.scene import make_scene
-from affect4d.synthesis.synthesize import WINDOW_MARGIN, edit
+from affect4d.synthesis.synthesize import WINDOW_MARGIN, Editor
 
 
 def synthesize_photograph(
@@ -131,22 +131,19 @@ class _Editor:
             if crop
             else window_around(fitted.landmarks, WINDOW_MARGIN, photo.shape)
         )
-        self.scene = make_scene(
-            fitted,
-            self.part.cut(photo),
-            anatomy or default_anatomy(),
-            self.part,
-        )
+        anatomy = anatomy or default_anatomy()
+        scene = make_scene(fitted, self.part.cut(photo), anatomy, self.part)
+        self.editor = Editor(scene, self.settings)
 
     def impose(self, target):
         """The image and record of one Target."""
-        settled = self.scene.anatomy.settle(target.deformation)
-        made = edit(self.scene, settled, self.settings)
+        settled = self.editor.scene.anatomy.settle(target.deformation)
+        made = self.editor.edit(settled)
         image = made.image
         if not self.crop:
             image = self.photo.copy()
             self.part.view(image)[...] = made.image
-        figures = measure(self.scene, made, self.settings)
+        figures = measure(self.editor, made)
         reason = refusal(figures, self.settings) or self.gated
         return image, {
             "class": target.name,

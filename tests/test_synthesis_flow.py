@@ -1,0 +1,211 @@
+"""Maps, gates and blending against what they stand for: rasters and exact solutions."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+from small_faces import TEMPLATE, bump, camera, editor, jaw_drop, lit_photo, photo, scene
+
+from affect4d.config.synthesis import Settings
+from affect4d.geometry.raster import interpolate, rasterise
+from affect4d.geometry.surface import vertex_normals
+from affect4d.synthesis.blending import FINER, Poisson, Warp
+from affect4d.synthesis.eyelids import lid_shifts
+from affect4d.synthesis.flow import REACH, STEP, Flow
+from affect4d.synthesis.harmonic import extend
+from affect4d.synthesis.lighting import Light
+from affect4d.synthesis.motion import NOTHING, motions, side_by_side
+from affect4d.synthesis.scene import facing
+from affect4d.synthesis.synthesize import Editor
+
+SMILE = bump(48, 14, [-3, 4, -1]) + bump(54, 14, [3, 4, -1])
+FROWN = bump(21, 10, [2, -3, 0]) + bump(22, 10, [-2, -3, 0])
+DEFORMATIONS = [SMILE, FROWN, jaw_drop(), bump(30, 12, [3, 2, 2]), bump(8, 20, [0, -8, 0])]
+
+
+def exact(own, deformation):
+    """The moved mesh drawn anew: where each pixel of it comes from, and where that is seen."""
+    anatomy = own.anatomy
+    change = deformation @ own.motion.T
+    xy, depth = own.xy + change[:, :2], own.depth + change[:, 2]
+    for weight, shift in zip(anatomy.lids, lid_shifts(own, deformation), strict=True):
+        xy = xy + weight * shift
+    front = own.drawn & (facing(xy.astype(np.float32), anatomy.triangles) > 0)
+    ids, weights = rasterise(xy, depth, anatomy.triangles, *own.shape, front)
+    shown = (ids >= 0) & (own.visible & ~anatomy.eyes)[ids]
+    return interpolate(ids, weights, anatomy.triangles, own.xy), shown, ids
+
+
+def moved_by(own, *deformations):
+    flow = Flow(own)
+    return flow, motions(flow, flow.change(*side_by_side(deformations)))
+
+
+@pytest.mark.parametrize("degrees", [0, 8, 30])
+def test_the_map_is_that_of_the_mesh_drawn_anew(degrees):
+    own = scene(degrees)
+    _, found = moved_by(own, *DEFORMATIONS)
+    for deformation, motion in zip(DEFORMATIONS, found, strict=True):
+        source, shown, _ = exact(own, deformation)
+        error = np.linalg.norm(motion.source - source, axis=2)[shown]
+        assert shown.sum() > 10_000 and np.abs(source[shown]).max() > 0
+        assert np.percentile(error, 99) < 0.1 and np.percentile(error, 50) < 0.01
+    moved = [np.abs(motion.flow).max() for motion in found]
+    assert min(moved) > 2
+
+
+def test_what_the_photograph_hides_is_found_as_by_drawing_anew():
+    """The nose turned and pushed: what comes to light beside it."""
+    own = scene(30)
+    turn = bump(30, 14, [-14, 0, 2])
+    flow, (motion,) = moved_by(own, turn)
+    _, shown, ids = exact(own, turn)
+    hidden = (ids >= 0) & ~shown & ~own.anatomy.eyes[ids]
+    found = motion.revealed_faces != NOTHING
+    assert hidden.sum() > 100
+    assert (found & hidden).sum() > 0.7 * hidden.sum() and found.sum() < 1.5 * hidden.sum()
+    assert motion.revealed == pytest.approx(found.sum() / flow.known.sum())
+    faces = flow.front.faces[motion.revealed_faces[found]]
+    assert not own.visible[faces].any()
+
+
+def test_still_faces_fold_flip_and_reveal_next_to_nothing():
+    for degrees in (0, 30):
+        flow, (motion,) = moved_by(scene(degrees), np.zeros_like(SMILE))
+        assert motion.flipped == 0 and motion.folded == 0 and motion.revealed < 0.01
+        rows, columns = np.indices(flow.known.shape)
+        assert np.abs(motion.flow).max() < 1e-4
+        assert np.abs(motion.source - np.stack([columns, rows], -1)).max() < 1e-4
+
+
+def test_flipped_is_the_area_that_turns_away():
+    own = scene()
+    crushed = bump(33, 9, [0, 45, 0])
+    _, (motion,) = moved_by(own, crushed)
+    xy = own.xy + (crushed @ own.motion.T)[:, :2]
+    visible = own.visible & ~own.anatomy.eyes
+    away = visible & (facing(xy.astype(np.float32), own.anatomy.triangles) <= 0)
+    assert own.areas[away].sum() > 0
+    expected = own.areas[away].sum() / own.areas[visible].sum()
+    assert motion.flipped == pytest.approx(expected, rel=1e-4)
+    assert motion.folded > 0.003
+
+
+def test_an_edit_does_not_depend_on_those_made_with_it():
+    for settings in ({}, {"blend": "poisson"}):
+        own = editor(**settings)
+        together = list(own.edits(side_by_side(DEFORMATIONS)))
+        for deformation, made in zip(DEFORMATIONS, together, strict=True):
+            alone = own.edit(deformation)
+            assert np.array_equal(alone.image, made.image)
+            assert np.array_equal(alone.motion.source, made.motion.source)
+
+
+def test_beyond_its_reach_nothing_moves_bit_for_bit():
+    own = editor()
+    face = (own.scene.raster[0] < 0).astype(np.uint8)
+    far = (
+        cv2.distanceTransform(face, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        > REACH * own.scene.inter_ocular
+    )
+    assert far.sum() > 1000
+    for made in own.edits(side_by_side(DEFORMATIONS)):
+        assert np.array_equal(made.image[far], photo()[far])
+        assert not np.array_equal(made.image, photo())
+
+
+def test_harmonic_extension_solves_laplace():
+    rows, columns = np.mgrid[:65, :80].astype(np.float32)
+    exact = (0.3 * columns - 0.2 * rows + 0.01 * (columns**2 - rows**2))[..., None]
+    known = np.ones((65, 80), bool)
+    known[10:50, 15:70] = False
+    known[25:30, 30:40] = True
+    filled = extend(np.where(known[..., None], exact, 0), known)
+    assert np.abs(filled - exact).max() < 0.03 * np.ptp(exact)
+    assert np.array_equal(filled[known], exact[known])
+
+
+def membrane(values, mask):
+    """Laplace's equation within a mask by a sparse factorisation."""
+    number = np.full(mask.shape, -1)
+    number[mask] = np.arange(mask.sum())
+    rows, columns = np.nonzero(mask)
+    right, entries = np.zeros(mask.sum()), []
+    for dr, dc in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        beside = number[rows + dr, columns + dc]
+        inner = beside >= 0
+        entries.append((np.flatnonzero(inner), beside[inner]))
+        right[~inner] += values[rows + dr, columns + dc][~inner]
+    i, j = (np.concatenate(part) for part in zip(*entries, strict=True))
+    system = 4 * sparse.eye(mask.sum()) - sparse.csr_matrix((np.ones(len(i)), (i, j)))
+    solved = values.astype(float)
+    solved[mask] = spsolve(system.tocsc(), right)
+    return solved
+
+
+def test_the_blend_solves_poissons_equation():
+    """Inside, the gradient of the render's logarithm; around, the picture's own values."""
+    flow = Flow(replace(scene(), image=lit_photo()))
+    blend = Poisson(flow)
+    change = flow.change(*side_by_side([SMILE, jaw_drop()]))
+    logs = cv2.GaussianBlur(np.log(blend.light.ratios(change)), (0, 0), blend.blur)
+    for edit, factor in enumerate(blend.prepare(change)):
+        own = logs[..., edit]
+        expected = np.where(blend.mask, own - membrane(own, blend.mask), 0)
+        error = np.abs(np.log(factor) - expected)
+        assert np.ptp(expected) > 0.02
+        assert error.max() < 0.1 * np.ptp(expected) and error.mean() < 0.01 * np.ptp(expected)
+        assert (factor[~blend.mask] == 1).all()
+
+
+def test_what_comes_to_light_is_taken_from_the_other_half():
+    """A nose turned away uncovers the cheek behind it; twin and cheek are of one colour here."""
+    plain = np.full_like(photo(), 128)
+    plain[scene(30).raster[0] < 0] = 0
+    own = Editor(replace(scene(30), image=plain), Settings(blend="poisson"))
+    made = own.edit(bump(30, 14, [-14, 0, 2]))
+    uncovered = made.motion.revealed_faces != NOTHING
+    assert uncovered.sum() > 60
+    inner = cv2.erode((made.image > 100).all(2).astype(np.uint8), np.ones((5, 5))) > 0
+    assert np.abs(made.image[uncovered & inner].astype(int) - 128).mean() < 25
+
+
+def on_the_lattice(values, own):
+    """Values at vertices, at the lattice's places of the raster."""
+    return interpolate(*own.raster, own.anatomy.triangles, values)[::STEP, ::STEP]
+
+
+def test_light_follows_the_normals():
+    own = scene()
+    light = Light(Flow(own))
+    light.harmonics = np.array([10.0, 1.0, 2.0, 3.0], np.float32)
+    normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
+    expected = on_the_lattice(10 + normals @ [1, -2, 3], own)[..., 0]  # y points down there
+    found = light._shades(light._normals(np.zeros((*light.lit.shape, 3, 1), np.float32)))[..., 0]
+    error = np.abs(found - expected)[light.lit]
+    assert light.lit.sum() > 3000
+    assert np.median(error) < 0.05 and np.percentile(error, 95) < 0.5
+
+
+def test_the_light_is_found_again():
+    """A face of one colour under a light of first order."""
+    own = scene()
+    normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
+    lit = interpolate(*own.raster, TEMPLATE.triangles, 90 + normals @ [20, -30, 60])
+    image = np.repeat(np.clip(np.rint(lit), 0, 255).astype(np.uint8), 3, axis=2)
+    light = Light(Flow(replace(own, image=image)))
+    np.testing.assert_allclose(light.harmonics, [90, 20, 30, 60], atol=5)
+
+
+def test_light_is_as_it_was_where_nothing_moves():
+    light = Light(Flow(scene()))
+    still = np.zeros((len(light._flow.front.xy), 3, 3), np.float32)
+    assert np.abs(light.ratios(still) - 1).max() < 1e-6
+
+
+def test_the_finer_copy_holds_the_photograph_itself():
+    finer = Warp(Flow(scene()))._finer
+    assert np.array_equal(finer[::FINER, ::FINER], photo())

@@ -1,0 +1,354 @@
+"""Backward maps of many edits of one photograph, from the photograph's own flow.
+
+Where a pixel of the photograph goes is linear in the deformation and needs no raster of the moved
+face: the raster of the face as it is serves every edit. It is followed on a lattice of every other
+pixel. Beyond what the photograph shows of the face the flow continues harmonically (background,
+hair, neck), for many edits at once, as their unknown pixels are the same; the silhouette takes its
+surroundings along and leaves no ghost.
+
+The map is the flow's inverse: cells of the photograph's lattice, drawn where the flow takes them,
+give a first guess for each place, Newton's steps on s + u(s) = p make it exact, and where the map
+bends within a cell they are made for every pixel, on the flow of every pixel.
+"""
+
+import cv2
+import numba
+import numpy as np
+
+from affect4d.synthesis.eyelids import lid_shifts
+from affect4d.synthesis.front import front_of
+from affect4d.synthesis.harmonic import Extension
+
+BATCH = 8  # edits whose flows share a cache line
+STEP = 2  # pixels between places of the lattice
+CELL = 2  # places of the lattice that a drawn cell spans
+ROUNDS = 4
+STILL = 1 / 64  # places
+LAST = 1 / 8  # pixels or places: after a step so small, the next would be below cv2.remap's 1/32
+NEGLIGIBLE = 1e-3  # of a lid's motion
+BEND = 1 / 4  # places: second difference of a map that bilinear interpolation misses by 1/16 pixel
+FLATTEST = 0.05  # of a cell's area, where the flow all but folds: the guess stays
+REACH = 0.4  # of the inter-ocular distance: farther from the face nothing moves
+
+
+class Flow:
+    """The flow of one Scene's pixels under deformations.
+
+    Parameters
+    ----------
+    scene : Scene
+
+    Attributes
+    ----------
+    front : Front
+    known : (H, W) bool, pixels that show the face; the flow elsewhere is a continuation
+    far : (H, W) bool, pixels that nothing moves
+    index : (H, W) int32, counts the known pixels row by row; -1 elsewhere
+    corners : (P, 3) int32, into the front's vertices, and weights (P, 3) float32, of known pixels
+    lattice : (h, w) bool, `known` at every other pixel of every other row
+    """
+
+    def __init__(self, scene):
+        self.scene, self.front = scene, front_of(scene)
+        ids, weights = scene.raster
+        self.known = (ids >= 0) & (scene.visible & ~scene.anatomy.eyes)[ids]
+        triangle = np.searchsorted(self.front.faces, ids[self.known])
+        self.corners = self.front.triangles[triangle]
+        self.weights = np.ascontiguousarray(weights[self.known])
+        self.index = np.full(self.known.shape, -1, np.int32)
+        self.index[self.known] = np.arange(len(self.corners))
+        away = cv2.distanceTransform((ids < 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        self.far = away > REACH * scene.inter_ocular
+        self.lattice = np.ascontiguousarray(self.known[::STEP, ::STEP])
+        own = self.index[::STEP, ::STEP][self.lattice]
+        self._places = np.flatnonzero(self.lattice).astype(np.int32)
+        self._corners = np.ascontiguousarray(self.corners[own])
+        self._weights = np.ascontiguousarray(self.weights[own])
+        border = np.ones(self.lattice.shape, dtype=bool)
+        border[1:-1, 1:-1] = False
+        self._extension = Extension(self.lattice | self.far[::STEP, ::STEP] | border)
+
+    def change(self, deformations):
+        """How far the front's vertices move: (U, 3, B) float32, pixels (x, y, depth).
+
+        Parameters
+        ----------
+        deformations : (V, 3, B) float32, mm, settled, of B edits side by side
+        """
+        edits = deformations.shape[2]
+        shifts = [lid_shifts(self.scene, deformations[..., edit]) for edit in range(edits)]
+        change = np.empty((len(self.front.vertices), 3, edits), np.float32)
+        motion = np.ascontiguousarray(self.scene.motion)
+        lids = np.ascontiguousarray(np.stack(shifts, axis=-1))
+        _project(deformations, self.front.vertices, motion, self.front.lids, lids, change)
+        return change
+
+    def carry(self, change):
+        """`change` (U, k, B) at the known places of the lattice: (h, w, k, B), 0 beyond."""
+        _, count, edits = change.shape
+        carried = np.zeros((self.lattice.size, count, edits), np.float32)
+        _carry(self._places, self._corners, self._weights, change, carried)
+        return carried.reshape(*self.lattice.shape, count, edits)
+
+    def flows(self, change):
+        """Where places of the lattice go.
+
+        Parameters
+        ----------
+        change : (U, 3, B) float32, as `change` returns it
+
+        Returns
+        -------
+        (B, h, w, 2) float32, pixels, x and y
+        """
+        carried = self.carry(change[:, :2])
+        return _apart(self._extension(carried.reshape(*self.lattice.shape, -1)))
+
+    def map(self, flow, xy):
+        """One edit's backward map.
+
+        Parameters
+        ----------
+        flow : (h, w, 2) float32, of `flows`
+        xy : (U, 2) float32, pixels, the moved vertices
+
+        Returns
+        -------
+        (H, W, 2) float32, pixels of the photograph
+        """
+        return _inverse(flow, self.far, self.index, self.corners, self.weights, self.front.xy, xy)
+
+
+@numba.njit(cache=True, fastmath=True)
+def _project(deformations, vertices, motion, lids, shifts, change):
+    """Change in the picture of some vertices, all edits side by side."""
+    for n in range(len(vertices)):
+        own, row = deformations[vertices[n]], change[n]
+        for k in range(3):
+            x, y, z = motion[k, 0], motion[k, 1], motion[k, 2]
+            for edit in range(row.shape[1]):
+                row[k, edit] = x * own[0, edit] + y * own[1, edit] + z * own[2, edit]
+        left, right = lids[0, n], lids[1, n]
+        if max(left, right) > NEGLIGIBLE:
+            for k in range(2):
+                for edit in range(row.shape[1]):
+                    row[k, edit] += left * shifts[0, k, edit] + right * shifts[1, k, edit]
+
+
+@numba.njit(cache=True, fastmath=True)
+def _carry(places, corners, weights, change, carried):
+    """Mean change of each place's corners."""
+    _, count, edits = change.shape
+    for n in range(len(places)):
+        a, b, c = corners[n, 0], corners[n, 1], corners[n, 2]
+        wa, wb, wc = weights[n, 0], weights[n, 1], weights[n, 2]
+        row = carried[places[n]]
+        for k in range(count):
+            for e in range(edits):
+                row[k, e] = wa * change[a, k, e] + wb * change[b, k, e] + wc * change[c, k, e]
+
+
+@numba.njit(cache=True)
+def _apart(flows):
+    """Flows (h, w, 2 B), x of all edits, then y, one edit after the other: (B, h, w, 2)."""
+    height, width, channels = flows.shape
+    edits = channels // 2
+    apart = np.empty((edits, height, width, 2), np.float32)
+    for j in range(height):
+        for e in range(edits):
+            for i in range(width):
+                apart[e, j, i, 0] = flows[j, i, e]
+                apart[e, j, i, 1] = flows[j, i, edits + e]
+    return apart
+
+
+@numba.njit(cache=True, fastmath=True)
+def _inverse(flow, far, index, corners, weights, before, after):
+    """Where pixels come from; those that are `far` are their own source."""
+    rows, columns, _ = flow.shape
+    height, width = far.shape
+    lattice = flow / np.float32(STEP)
+    coarse = np.empty((rows, columns, 2), np.float32)
+    for j in range(rows):
+        for i in range(columns):
+            coarse[j, i, 0], coarse[j, i, 1] = i, j
+    _guess(lattice, coarse)
+    for j in range(rows):
+        for i in range(columns):
+            if coarse[j, i, 0] != i or coarse[j, i, 1] != j:
+                _settle(lattice, coarse, j, i)
+    source = np.empty((height, width, 2), np.float32)
+    _double(coarse, far, source)
+    bent = _bent(coarse)
+    for r in range(rows):
+        for c in range(columns):
+            if bent[r, c]:
+                for j in range(STEP * r, min(STEP * r + STEP, height)):
+                    for i in range(STEP * c, min(STEP * c + STEP, width)):
+                        if not far[j, i]:
+                            _settle_pixel(
+                                flow, index, corners, weights, before, after, source, j, i
+                            )
+    return source
+
+
+@numba.njit(cache=True, fastmath=True)
+def _double(coarse, far, source):
+    """The lattice's map, bilinear, at every pixel; what is `far` is its own source."""
+    rows, columns, _ = coarse.shape
+    height, width, _ = source.shape
+    half = np.float32(0.5)
+    for j in range(height):
+        r, below = j // 2, min(j // 2 + j % 2, rows - 1)
+        for i in range(width):
+            c, right = i // 2, min(i // 2 + i % 2, columns - 1)
+            if far[j, i]:
+                source[j, i, 0], source[j, i, 1] = i, j
+                continue
+            for k in range(2):
+                upper = coarse[r, c, k] + coarse[r, right, k]
+                source[j, i, k] = half * (upper + coarse[below, c, k] + coarse[below, right, k])
+    if height == 2 * rows:  # beyond the last row and column of the lattice
+        source[height - 1, :, 1] = height - 1
+    if width == 2 * columns:
+        source[:, width - 1, 0] = width - 1
+
+
+@numba.njit(cache=True, fastmath=True)
+def _bent(coarse):
+    """(h, w) bool: cells of the lattice in which the map differs from its bilinear interpolant."""
+    rows, columns, _ = coarse.shape
+    bends = np.zeros((rows, columns), np.bool_)
+    for j in range(1, rows - 1):
+        for i in range(1, columns - 1):
+            most = np.float32(0)
+            for k in range(2):
+                here = 2 * coarse[j, i, k]
+                most = max(most, abs(coarse[j, i - 1, k] + coarse[j, i + 1, k] - here))
+                most = max(most, abs(coarse[j - 1, i, k] + coarse[j + 1, i, k] - here))
+            if most > BEND:
+                for r in range(max(j - 2, 0), j + 2):
+                    for c in range(max(i - 2, 0), i + 2):
+                        bends[r, c] = True
+    return bends
+
+
+@numba.njit(cache=True, fastmath=True)
+def _guess(flow, source):
+    """Where places come from, by cells that move as their corners do; those at rest stay out."""
+    height, width, _ = flow.shape
+    still = np.float32(STILL)
+    for j in range(0, height - 1, CELL):
+        below = min(j + CELL, height - 1)
+        for i in range(0, width - 1, CELL):
+            right = min(i + CELL, width - 1)
+            reach = np.float32(0)
+            for y in (j, below):
+                for x in (i, right):
+                    reach = max(reach, abs(flow[y, x, 0]), abs(flow[y, x, 1]))
+            if reach < still:
+                continue
+            _draw(flow, source, i, j, right, j, i, below)
+            _draw(flow, source, right, below, i, below, right, j)
+
+
+@numba.njit(cache=True, fastmath=True)
+def _draw(flow, source, ax, ay, bx, by, cx, cy):
+    """One triangle of a cell, where it lands."""
+    height, width, _ = flow.shape
+    px, py = ax + flow[ay, ax, 0], ay + flow[ay, ax, 1]
+    qx, qy = bx + flow[by, bx, 0], by + flow[by, bx, 1]
+    rx, ry = cx + flow[cy, cx, 0], cy + flow[cy, cx, 1]
+    area = (qx - px) * (ry - py) - (rx - px) * (qy - py)
+    if area <= 1e-6:  # folded
+        return
+    inverse = 1 / area
+    left, right = max(int(np.ceil(min(px, qx, rx))), 0), min(int(max(px, qx, rx)), width - 1)
+    top, bottom = max(int(np.ceil(min(py, qy, ry))), 0), min(int(max(py, qy, ry)), height - 1)
+    for y in range(top, bottom + 1):
+        for x in range(left, right + 1):
+            b = ((x - px) * (ry - py) - (rx - px) * (y - py)) * inverse
+            c = ((qx - px) * (y - py) - (x - px) * (qy - py)) * inverse
+            if b >= -1e-5 and c >= -1e-5 and b + c <= 1 + 1e-5:
+                source[y, x, 0] = ax + b * (bx - ax) + c * (cx - ax)
+                source[y, x, 1] = ay + b * (by - ay) + c * (cy - ay)
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _settle(flow, source, j, i):
+    """s + u(s) = p at one place of the lattice."""
+    right, bottom = np.float32(flow.shape[1] - 1.001), np.float32(flow.shape[0] - 1.001)
+    x, y = source[j, i, 0], source[j, i, 1]
+    for _ in range(ROUNDS):
+        x, y = min(max(x, np.float32(0)), right), min(max(y, np.float32(0)), bottom)
+        c, r = int(x), int(y)
+        x, y, still = _newton(
+            flow[r, c], flow[r, c + 1], flow[r + 1, c], flow[r + 1, c + 1], x, y, c, r, j, i
+        )
+        if still:
+            break
+    source[j, i, 0] = min(max(x, np.float32(0)), right)
+    source[j, i, 1] = min(max(y, np.float32(0)), bottom)
+
+
+@numba.njit(cache=True, fastmath=True)
+def _settle_pixel(flow, index, corners, weights, before, after, source, j, i):
+    """s + u(s) = p at one pixel, on the flow of every pixel."""
+    right, bottom = np.float32(index.shape[1] - 1.001), np.float32(index.shape[0] - 1.001)
+    x, y = source[j, i, 0], source[j, i, 1]
+    for _ in range(ROUNDS):
+        x, y = min(max(x, np.float32(0)), right), min(max(y, np.float32(0)), bottom)
+        c, r = int(x), int(y)
+        one = _at(flow, index, corners, weights, before, after, r, c)
+        two = _at(flow, index, corners, weights, before, after, r, c + 1)
+        three = _at(flow, index, corners, weights, before, after, r + 1, c)
+        four = _at(flow, index, corners, weights, before, after, r + 1, c + 1)
+        x, y, still = _newton(one, two, three, four, x, y, c, r, j, i)
+        if still:
+            break
+    source[j, i, 0] = min(max(x, np.float32(0)), right)
+    source[j, i, 1] = min(max(y, np.float32(0)), bottom)
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _newton(one, two, three, four, x, y, c, r, j, i):
+    """A step towards s + u(s) = p in the cell of four flows, and whether it was a small one."""
+    a, b = x - np.float32(c), y - np.float32(r)
+    upper, lower = one[0] + a * (two[0] - one[0]), three[0] + a * (four[0] - three[0])
+    across = np.float32(i) - x - upper - b * (lower - upper)
+    xx = 1 + (1 - b) * (two[0] - one[0]) + b * (four[0] - three[0])
+    yx = lower - upper
+    upper, lower = one[1] + a * (two[1] - one[1]), three[1] + a * (four[1] - three[1])
+    down = np.float32(j) - y - upper - b * (lower - upper)
+    xy, yy = (1 - b) * (two[1] - one[1]) + b * (four[1] - three[1]), 1 + lower - upper
+    determinant = xx * yy - xy * yx
+    if determinant < FLATTEST:
+        return x, y, True
+    small = abs(across) < LAST and abs(down) < LAST
+    x += np.float32((yy * across - yx * down) / determinant)
+    y += np.float32((xx * down - xy * across) / determinant)
+    return x, y, small
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _at(flow, index, corners, weights, before, after, row, column):
+    """The flow of one pixel: of the face where it shows it, else between the lattice's places."""
+    n = index[row, column]
+    if n >= 0:
+        a, b, c = corners[n, 0], corners[n, 1], corners[n, 2]
+        wa, wb, wc = weights[n, 0], weights[n, 1], weights[n, 2]
+        return (
+            wa * (after[a, 0] - before[a, 0])
+            + wb * (after[b, 0] - before[b, 0])
+            + wc * (after[c, 0] - before[c, 0]),
+            wa * (after[a, 1] - before[a, 1])
+            + wb * (after[b, 1] - before[b, 1])
+            + wc * (after[c, 1] - before[c, 1]),
+        )
+    r, c = row // 2, column // 2
+    below, right = min(r + row % 2, flow.shape[0] - 1), min(c + column % 2, flow.shape[1] - 1)
+    quarter = np.float32(0.25)
+    return (
+        quarter * (flow[r, c, 0] + flow[r, right, 0] + flow[below, c, 0] + flow[below, right, 0]),
+        quarter * (flow[r, c, 1] + flow[r, right, 1] + flow[below, c, 1] + flow[below, right, 1]),
+    )

@@ -1,0 +1,88 @@
+"""The part of the face that may show in any edit of a photograph, as a mesh of its own.
+
+What turns away, however the face moves, and the neck need not be moved, drawn or lit a hundred
+times: the vertices that are left, about half, are counted anew.
+"""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+# Cosine to the line of sight of the triangles that no expression turns towards the viewer.
+AVERTED = -0.5
+
+
+@dataclass(frozen=True)
+class Front:
+    """A part of a Scene's mesh.
+
+    Attributes
+    ----------
+    vertices : (U,) int64, of the whole mesh
+    triangles : (T, 3) int32, into `vertices`
+    faces : (T,) int64, of the whole mesh
+    xy, depth : (U, 2) and (U,) float32, pixels
+    visible : (v,) int64, triangles whose texture the picture shows; eyes excluded
+    hidden : (h,) int64, triangles that an edit may bring to light
+    mouth : (m, 3) int32, triangles around the mouth; mouth_visible : (m,) bool, theirs
+    areas : (T,) float32, pixels^2, twice the areas in the picture
+    landmarks : (68,) int64, into `vertices`
+    lids : (2, U) float32, how much each vertex goes with each upper lid
+    """
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    faces: np.ndarray
+    xy: np.ndarray
+    depth: np.ndarray
+    visible: np.ndarray
+    hidden: np.ndarray
+    mouth: np.ndarray
+    mouth_visible: np.ndarray
+    areas: np.ndarray
+    landmarks: np.ndarray
+    lids: np.ndarray
+
+
+def front_of(scene):
+    """The Front of a Scene."""
+    anatomy = scene.anatomy
+    averted = _averted(scene.vertices, anatomy.triangles, scene.areas, scene.scale)
+    faces = np.flatnonzero(scene.drawn & ~averted)
+    corners = anatomy.triangles[faces]
+    needed = np.zeros(len(scene.xy), dtype=bool)
+    needed[corners] = needed[anatomy.landmark_vertices] = True
+    vertices = np.flatnonzero(needed)
+    position = np.empty(len(scene.xy), np.int32)
+    position[vertices] = np.arange(len(vertices), dtype=np.int32)
+    triangles, eyes, mouth = position[corners], anatomy.eyes[faces], anatomy.mouth[faces]
+    visible = scene.visible[faces] & ~eyes
+    return Front(
+        vertices=vertices,
+        triangles=triangles,
+        faces=faces,
+        xy=scene.xy[vertices],
+        depth=scene.depth[vertices],
+        visible=np.flatnonzero(visible),
+        hidden=np.flatnonzero(~visible & ~eyes),
+        mouth=triangles[mouth],
+        mouth_visible=visible[mouth],
+        areas=scene.areas[faces],
+        landmarks=position[anatomy.landmark_vertices].astype(np.int64),
+        lids=anatomy.lids[:, vertices, 0],
+    )
+
+
+@numba.njit(cache=True)
+def _averted(vertices, triangles, areas, scale):
+    """(F,) bool: triangles whose normal has a cosine of at most AVERTED to the line of sight."""
+    averted = np.ones(len(triangles), np.bool_)
+    for f in range(len(triangles)):
+        a, b, c = vertices[triangles[f, 0]], vertices[triangles[f, 1]], vertices[triangles[f, 2]]
+        ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+        x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        area = scale * scale * np.sqrt(x * x + y * y + z * z)
+        averted[f] = area == 0 or areas[f] <= AVERTED * area
+    return averted
