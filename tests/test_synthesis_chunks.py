@@ -26,7 +26,7 @@ from affect4d.formats.quarantine import BadInput
 from affect4d.synthesis import Atlas, synthesize_path, synthesize_photograph
 from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.chunks import deformations, synthesize_chunk
-from affect4d.synthesis.deformations import Expressions
+from affect4d.synthesis.deformations import Expressions, component_target
 from affect4d.synthesis.single import synthesize_expression
 
 
@@ -245,3 +245,19 @@ def test_samples_are_unseen_faces_and_reproducible(atlas_path, tmp_path):
 def test_strict_stops_at_a_bad_photograph(tmp_path, atlas_path):
     with pytest.raises(BadInput):
         _run_chunk(tmp_path, atlas_path, Settings(size=96), strict=True)
+
+
+def test_a_component_is_imposed_by_its_number(tmp_path):
+    components = np.stack([bump(place, 15, [0, 3, 0]) for place in (48, 54)])
+    arrays = model_arrays(components.mean(0), components, np.eye(2), np.arange(2))
+    store.write(tmp_path / "v+0.5_a+0.5.zarr", arrays, {"constraint": "nonnegative"}, None)
+    target = component_target(tmp_path, "v+0.5_a+0.5", 2)
+    assert np.array_equal(target.deformation, components[1].astype(np.float32))
+    assert target.name == "v+0.5_a+0.5:2" and np.isnan(target.valence)
+    for name, number, words in (
+        ("v+0.5_a+0.5", 3, "has 2 components"),
+        ("v+0.5_a+0.5", 0, "has 2 components"),
+        ("../atlas", 1, r"models are v\+0.5_a\+0.5"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            component_target(tmp_path, name, number)

@@ -19,6 +19,7 @@ Results = Annotated[
     Path, typer.Option("--results", help="Results folder of a build (`make dataset`).")
 ]
 RESULTS = Path("results")
+FRAME_MS = 80  # of an animation
 
 
 def _fail(message: object, code: int) -> None:
@@ -41,7 +42,12 @@ def synth(
     photo: Annotated[Path, typer.Argument(help="Photograph of one face (JPEG, PNG, ...).")],
     out: Annotated[
         Path,
-        typer.Option("-o", "--out", help="Image to write, .png or .jpg; a folder with --path."),
+        typer.Option(
+            "-o",
+            "--out",
+            help="Image to write, .png or .jpg; with --path an animation, .webp, .gif or .mp4, "
+            "or a folder of images.",
+        ),
     ],
     valence: Annotated[
         float | None, typer.Option(min=-1, max=1, help="Negative to positive.")
@@ -62,8 +68,23 @@ def synth(
         typer.Option(help="V,A:V,A:... - a sequence of images along these points of the plane."),
     ] = None,
     frames: Annotated[int, typer.Option(min=2, help="Images of a --path.")] = 24,
+    grid: Annotated[
+        int | None,
+        typer.Option(min=1, max=15, help="A contact sheet of so many places along each axis."),
+    ] = None,
     expression: Annotated[
         str | None, typer.Option(help="A basic expression in place of valence and arousal.")
+    ] = None,
+    component: Annotated[
+        str | None,
+        typer.Option(help="CLASS:K - the K-th component of a class's blendshapes, alone."),
+    ] = None,
+    intensity: Annotated[
+        float | None,
+        typer.Option(min=0, max=2, help="Scales the deformation; the build's own if absent."),
+    ] = None,
+    blend: Annotated[
+        str | None, typer.Option(help="warp or poisson; the build's own if absent.")
     ] = None,
     results: Results = RESULTS,
 ) -> None:
@@ -72,20 +93,27 @@ def synth(
     The full frame is written at the photograph's size, unless --crop. The label of the image is
     printed: the median valence and arousal of the class that holds the place.
 
-    Example: affect4d synth me.jpg --valence .6 --arousal .4 -o happy.png
+    Examples: affect4d synth me.jpg --valence .6 --arousal .4 -o happy.png; affect4d synth me.jpg
+    --path 0,0:.7,.5:0,0 -o smile.webp; affect4d synth me.jpg --grid 5 -o plane.jpg
     """
     from affect4d.formats.quarantine import BadInput
     from affect4d.store import StoreError
 
-    if path is None and expression is None and (valence is None or arousal is None):
-        raise typer.BadParameter("give --valence and --arousal, --path, or --expression")
-    if expression is not None and (path, valence, arousal) != (None, None, None):
-        raise typer.BadParameter("--expression stands alone")
-    try:
-        made = _synthesize(
-            photo, landmarks, valence, arousal, path, frames, crop, results, expression
+    place = None if valence is None or arousal is None else (valence, arousal)
+    wanted = [place, path, grid, expression, component]
+    if sum(want is not None for want in wanted) != 1 or (valence is None) != (arousal is None):
+        raise typer.BadParameter(
+            "give one of --valence with --arousal, --path, --grid, --expression, --component"
         )
-        _write(made, out, folder=path is not None)
+    options = {"intensity": intensity, "blend": blend}
+    try:
+        editor = _photograph(photo, landmarks, crop or grid is not None, results, options)
+        if grid is not None:
+            _write_grid(editor, results, grid, out)
+            return
+        targets = _targets(results / "blendshapes", place, path, frames, expression, component)
+        made = [editor.impose(target) for target in targets]
+        _write([image for image, _ in made], out, several=path is not None)
     except (BadInput, StoreError, ValueError, OSError) as error:
         _fail(error, 1)
     for _, record in made:
@@ -100,17 +128,33 @@ def _label(record: dict[str, Any]) -> str:
     return f"class {record['class']}: {place}" + ", interpolated" * record["interpolated"]
 
 
-def _synthesize(
-    photo: Path,
-    landmarks: Path | None,
-    valence: float | None,
-    arousal: float | None,
+def _targets(
+    folder: Path,
+    place: tuple[float, float] | None,
     path: str | None,
     frames: int,
-    crop: bool,
-    results: Path,
     expression: str | None,
-) -> list[tuple[Any, dict[str, Any]]]:
+    component: str | None,
+) -> list[Any]:
+    from affect4d.blendshapes.path import resample
+    from affect4d.synthesis.deformations import Atlas, Expressions, component_target
+
+    if expression is not None:
+        return [Expressions(folder / "expressions.zarr").target(expression)]
+    if component is not None:
+        name, _, number = component.rpartition(":")
+        if not name or not number.isdecimal():
+            raise typer.BadParameter(f"{component!r} is not CLASS:K")
+        return [component_target(folder, name, int(number))]
+    atlas = Atlas(folder / "atlas.zarr")
+    if path is not None:
+        return [atlas.between(*point) for point in resample(_points(path), frames)]
+    return [atlas.target(*place)] if place else []
+
+
+def _photograph(
+    photo: Path, landmarks: Path | None, crop: bool, results: Path, options: dict[str, Any]
+) -> Any:
     from affect4d import store
     from affect4d.config.fitting import Settings as FittingSettings
     from affect4d.config.synthesis import Settings as SynthesisSettings
@@ -118,30 +162,37 @@ def _synthesize(
     from affect4d.formats.images import read_image
     from affect4d.formats.landmarks import read_landmarks
     from affect4d.registration.reference import Reference
-    from affect4d.synthesis import single
     from affect4d.synthesis.anatomy import anatomy_of
-    from affect4d.synthesis.deformations import Atlas, Expressions
+    from affect4d.synthesis.single import PhotographEditor
 
     image = read_image(photo)
     marks = read_landmarks(landmarks or photo.with_suffix(".pts"), dimension=2)
-    model = read_model(results / "fits" / "model.zarr")
     prepared = store.open(results / "registration" / "template.zarr")
-    options = {
-        "anatomy": anatomy_of(Reference.restore(prepared).template),
-        "crop": crop,
-        "settings": SynthesisSettings(**_built_with(results, "synthesis")),
-        "fitting_settings": FittingSettings(**_built_with(results, "fits", "fitting")),
-    }
-    if expression is not None:
-        expressions = Expressions(results / "blendshapes" / "expressions.zarr")
-        return [
-            single.synthesize_expression(image, marks, expression, expressions, model, **options)
-        ]
-    atlas = Atlas(results / "blendshapes" / "atlas.zarr")
-    if path is not None:
-        points = _points(path)
-        return single.synthesize_path(image, marks, points, atlas, model, frames=frames, **options)
-    return [single.synthesize_photograph(image, marks, valence, arousal, atlas, model, **options)]
+    own = {name: value for name, value in options.items() if value is not None}
+    return PhotographEditor(
+        image,
+        marks,
+        read_model(results / "fits" / "model.zarr"),
+        settings=SynthesisSettings(**_built_with(results, "synthesis") | own),
+        fitting_settings=FittingSettings(**_built_with(results, "fits", "fitting")),
+        anatomy=anatomy_of(Reference.restore(prepared).template),
+        crop=crop,
+    )
+
+
+def _write_grid(editor: Any, results: Path, side: int, out: Path) -> None:
+    from affect4d.formats.images import write_image
+    from affect4d.synthesis.deformations import Atlas
+    from affect4d.synthesis.sheet import places_of, sheet, tiles_over_plane
+
+    places = places_of(side)
+    tiles = tiles_over_plane(
+        editor.editor, Atlas(results / "blendshapes" / "atlas.zarr"), places.reshape(-1, 2)
+    )
+    rows = [tiles[row * side : (row + 1) * side] for row in range(side)]
+    write_image(out, sheet(rows, editor.settings.size))
+    empty = sum(tile.image is None for tile in tiles)
+    typer.echo(f"{len(tiles) - empty} places, {empty} without data: {out}")
 
 
 def _built_with(results: Path, folder: str, section: str | None = None) -> dict[str, Any]:
@@ -152,15 +203,18 @@ def _built_with(results: Path, folder: str, section: str | None = None) -> dict[
     return read_manifest(chunks[0]).settings.get(section or folder, {}) if chunks else {}
 
 
-def _write(made: list[tuple[Any, dict[str, Any]]], out: Path, folder: bool) -> None:
+def _write(images: list[Any], out: Path, several: bool) -> None:
+    from affect4d.formats.animations import SUFFIXES, write_animation
     from affect4d.formats.images import write_image
 
-    if not folder:
-        write_image(out, made[0][0])
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    for number, (image, _) in enumerate(made):
-        write_image(out / f"{number:04d}.png", image)
+    if not several:
+        write_image(out, images[0])
+    elif out.suffix.lower() in SUFFIXES:
+        write_animation(out, images, FRAME_MS)
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        for number, image in enumerate(images):
+            write_image(out / f"{number:04d}.png", image)
 
 
 @app.command()

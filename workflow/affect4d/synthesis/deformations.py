@@ -8,6 +8,7 @@ import numpy as np
 from affect4d import store
 from affect4d.affectspace import Grid
 from affect4d.affectspace.classes import OK
+from affect4d.blendshapes.model import read_class
 from affect4d.blendshapes.natural_neighbour import natural_neighbours
 from affect4d.blendshapes.path import EXTRAPOLATED, INTERPOLATED, standings
 from affect4d.formats.quarantine import BadInput
@@ -136,6 +137,36 @@ class Atlas:
             f"the nearest class with data is {self.names[nearest]} "
             f"(--valence {v:g} --arousal {a:g})",
         )
+
+
+def component_target(folder, name, number):
+    """One component of a class's blendshapes alone, at full weight: much like an action unit.
+
+    Parameters
+    ----------
+    folder : Path, where the classes' models lie
+    name : str, of a class or basic expression
+    number : int, counted from 1, by falling energy
+
+    Returns
+    -------
+    Target
+        Its label is not known: valence and arousal are NaN.
+
+    Raises
+    ------
+    BadInput
+        There is no such model, or no such component.
+    """
+    what, known = f"component {name}:{number}", sorted(p.stem for p in folder.glob("*.zarr"))
+    known = [model for model in known if model not in ("atlas", "expressions")]
+    if name not in known:
+        remedy = f"models are {', '.join(known[:8])}, ..." if known else "build the blendshapes"
+        raise BadInput(what, f"there is no model {name}", remedy)
+    components = read_class(folder / f"{name}.zarr").components
+    if not 1 <= number <= len(components):
+        raise BadInput(what, f"{name} has {len(components)} components", "count them from 1")
+    return Target(components[number - 1], math.nan, math.nan, f"{name}:{number}")
 
 
 class Expressions:

@@ -1,4 +1,4 @@
-"""One photograph, one place in the valence-arousal plane: what `affect4d synth` calls."""
+"""One photograph and what is wanted of it: what `affect4d synth` and `affect4d play` call."""
 
 from affect4d.blendshapes.path import resample
 from affect4d.config.fitting import Settings as FittingSettings
@@ -54,7 +54,7 @@ def synthesize_photograph(
         The landmarks cannot be fitted.
     """
     target = atlas.target(valence, arousal)
-    editor = _Editor(photo, landmarks, model, settings, fitting_settings, anatomy, crop)
+    editor = PhotographEditor(photo, landmarks, model, settings, fitting_settings, anatomy, crop)
     return editor.impose(target)
 
 
@@ -81,7 +81,7 @@ def synthesize_path(photo, landmarks, points, atlas, model, *, frames=24, **opti
         No class around a point has data.
     """
     targets = [atlas.between(v, a) for v, a in resample(points, frames)]
-    editor = _Editor(photo, landmarks, model, **options)
+    editor = PhotographEditor(photo, landmarks, model, **options)
     return [editor.impose(target) for target in targets]
 
 
@@ -106,11 +106,27 @@ def synthesize_expression(photo, landmarks, expression, expressions, model, **op
         The expression has no deformation.
     """
     target = expressions.target(expression)
-    return _Editor(photo, landmarks, model, **options).impose(target)
+    return PhotographEditor(photo, landmarks, model, **options).impose(target)
 
 
-class _Editor:
-    """A fitted photograph that takes one target after the other."""
+class PhotographEditor:
+    """A fitted photograph that takes one target after the other.
+
+    Parameters
+    ----------
+    photo, landmarks, model, settings, fitting_settings, anatomy, crop :
+        As for `synthesize_photograph`.
+
+    Attributes
+    ----------
+    editor : affect4d.synthesis.synthesize.Editor, of the part of the photograph around the face
+    gated : (str,) why the fit was refused, or None
+
+    Raises
+    ------
+    ValueError
+        The landmarks cannot be fitted.
+    """
 
     def __init__(
         self,
@@ -136,7 +152,7 @@ class _Editor:
         self.editor = Editor(scene, self.settings)
 
     def impose(self, target):
-        """The image and record of one Target."""
+        """Image and record, as of `synthesize_photograph`, of one Target."""
         settled = self.editor.scene.anatomy.settle(target.deformation)
         made = self.editor.edit(settled)
         image = made.image
