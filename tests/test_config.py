@@ -46,6 +46,7 @@ def test_every_field_has_a_description_and_a_unit_and_nothing_else_is_allowed():
 @pytest.mark.parametrize(
     ("config", "words"),
     [
+        ({"neutrals": {"databases": {"pictures": {"adapter": "embedded"}}}}, ["pictures"]),
         ({"sythesis": {}}, ["sythesis", "did you mean 'synthesis'"]),
         ({"synthesis": {"intensty": 2}}, ["synthesis.intensty", "did you mean 'intensity'"]),
         ({"synthesis": {"intensity": "much"}}, ["synthesis.intensity", "number"]),

@@ -1,6 +1,8 @@
 """Photographs one by one and by chunks: classes, paths, expressions, what is refused."""
 
 import csv
+import json
+import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,6 +29,8 @@ from affect4d.synthesis import Atlas, synthesize_path, synthesize_photograph
 from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.chunks import deformations, synthesize_chunk
 from affect4d.synthesis.deformations import Expressions, component_target
+from affect4d.synthesis.illustrate import SHEET, STATED, TILE, write_pictures
+from affect4d.synthesis.sheet import GAP, STRIP, places_of
 from affect4d.synthesis.single import synthesize_expression
 
 
@@ -261,3 +265,32 @@ def test_a_component_is_imposed_by_its_number(tmp_path):
     ):
         with pytest.raises(BadInput, match=words):
             component_target(tmp_path, name, number)
+
+
+def test_the_contact_sheet_has_two_rows_a_photograph(tmp_path, atlas_path):
+    settings = Settings(size=96)
+    _run_chunk(tmp_path, atlas_path, settings)
+    shutil.copytree(atlas_path.parent, tmp_path / "blendshapes")
+    write_pictures(tmp_path, [tmp_path / "fits.zarr"], default_anatomy(), settings, None)
+    folder = tmp_path / "synthesis/pictures"
+    assert store.verify(folder) == []
+    stated = json.loads((folder / STATED).read_text())
+    assert stated["photographs"] == ["a"]  # one is gated, one is missing
+    around = [p for p in places_of(3).reshape(-1, 2) if _has_data(Atlas(atlas_path), p)]
+    assert 0 < len(around) < 9 and stated["empty"] == 2 * (9 - len(around))
+    picture = read_image(folder / SHEET)
+    assert picture.shape[0] == 2 * (STRIP + TILE) + GAP
+    assert picture.shape[1] == 10 * TILE + 9 * GAP
+
+
+def _has_data(atlas, place):
+    try:
+        return bool(atlas.between(*place))
+    except BadInput:
+        return False
+
+
+def test_without_an_accepted_photograph_there_is_no_sheet(tmp_path, atlas_path):
+    shutil.copytree(atlas_path.parent, tmp_path / "blendshapes")
+    write_pictures(tmp_path, [], default_anatomy(), Settings(), None)
+    assert [path.name for path in (tmp_path / "synthesis/pictures").iterdir()] == [STATED]

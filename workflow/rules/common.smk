@@ -133,7 +133,7 @@ def artifacts(wildcards):
         affectspace/affectspace blendshapes/atlas blendshapes/expressions
         blendshapes/chunks/expressions blendshapes/pictures validation/bases
         validation/table1
-        fits/model dataset"""
+        fits/model synthesis/pictures dataset"""
     databases = {"database": DATABASES, "chunk": FIT_CHUNKS}
     built = [database.built_folder for database in PROJECT.neutrals.databases.values()]
     return [

@@ -28,3 +28,30 @@ rule synthesis:
         code=code("synthesis"),
     script:
         "../scripts/synthesis.py"
+
+
+rule synthesis_pictures:
+    input:
+        fits=expand(
+            f"{RESULTS}/fits/{{database}}/{{chunk}}.manifest.json",
+            database=DATABASES,
+            chunk=FIT_CHUNKS,
+        ),
+        atlas=f"{RESULTS}/blendshapes/atlas.manifest.json",
+    output:
+        f"{RESULTS}/synthesis/pictures.manifest.json",
+    log:
+        f"{RESULTS}/logs/synthesis_pictures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/synthesis_pictures.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=settings("synthesis", "template"),
+        code=code("synthesis.illustrate"),
+    script:
+        "../scripts/synthesis_pictures.py"

@@ -28,6 +28,7 @@ _WHAT = {
     "affectspace/affectspace": "the class of every frame, the classes' counts and medians",
     "blendshapes/atlas": "the mean deformation and medians of all classes",
     "blendshapes/expressions": "the mean deformation of the basic expressions",
+    "synthesis/pictures": "a contact sheet: photographs and places of the plane, by both blends",
     "blendshapes/pictures": "pictures of the blendshapes: means, components, support, a path",
     "blendshapes/chunks/*": "one job of blendshape models: the classes that it fitted",
     "blendshapes/*": "the blendshape model of one class or expression: mean, sparse components",

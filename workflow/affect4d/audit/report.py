@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import logging
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,7 @@ from affect4d.config.gallery import files_root
 from affect4d.config.registration import Settings
 from affect4d.registration.sequences import load_registrar
 from affect4d.store.commit import versions
+from affect4d.synthesis import illustrate
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +106,7 @@ def write_report(root, out, template, config, audit):
             "main": _html(shape["main"]),
             "controls": _html(shape["controls"]),
         },
+        sheet=_sheet(root / "synthesis" / "pictures"),
         table1_note=_TABLE1_NOTE,
         pairs_caption=f"the class nearest to valence {PAIR[0]}, arousal {PAIR[1]}",
         levels_caption="nearest to (valence, arousal) "
@@ -153,6 +156,18 @@ def _picture(row):
 def _nearest(rows, place):
     distance = np.hypot(rows["valence"] - place[0], rows["arousal"] - place[1])
     return rows.loc[distance.idxmin()]
+
+
+def _sheet(folder):
+    """The contact sheet that its own room drew, and its caption; empty where there is none."""
+    stated = json.loads((folder / illustrate.STATED).read_text(encoding="utf-8"))
+    if not stated["photographs"]:
+        return {"picture": "", "caption": ""}
+    caption = (
+        f"{stated['doubted']} of the pictures would be refused: their captions are red and say why. "
+        f"{stated['empty']} places have no data around them."
+    )
+    return {"picture": _uri((folder / illustrate.SHEET).read_bytes()), "caption": caption}
 
 
 def _people(images):

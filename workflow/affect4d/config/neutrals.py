@@ -8,6 +8,7 @@ from pydantic import StringConstraints, model_validator
 from affect4d.config.base import Section, field
 
 RESULTS = "{results}/"
+TAKEN = "pictures"  # in synthesis/, beside the databases
 _LAYOUTS = Path(__file__).parents[1] / "neutrals" / "databases"
 
 DatabaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$")]
@@ -72,3 +73,9 @@ class Settings(Section):
         1, "images", "Neutral images a person, spread over the frames at hand.", ge=1
     )
     max_images: int = field(12, "images", "Neutral images a database.", ge=1)
+
+    @model_validator(mode="after")
+    def _names_are_free(self):
+        if TAKEN in self.databases:
+            raise ValueError(f"a database cannot be named {TAKEN!r}: the build's own folder is")
+        return self

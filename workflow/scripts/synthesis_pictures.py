@@ -1,0 +1,16 @@
+"""Draw some photographs over the plane, by both blends."""
+
+from affect4d.formats.template import load_template
+from affect4d.job import Job
+from affect4d.synthesis.anatomy import anatomy_of
+from affect4d.synthesis.illustrate import write_pictures
+
+with Job(snakemake) as job:
+    template = job.config("template")
+    write_pictures(
+        job.root,
+        [str(path).removesuffix(".manifest.json") + ".zarr" for path in snakemake.input.fits],
+        anatomy_of(load_template(template.mesh, template.landmarks)),
+        job.config("synthesis"),
+        job.provenance(job.item, job.input),
+    )
