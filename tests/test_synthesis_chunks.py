@@ -25,7 +25,7 @@ from affect4d.fitting.storage import write_fits
 from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.quarantine import BadInput
-from affect4d.synthesis import Atlas, synthesize_path, synthesize_photograph
+from affect4d.synthesis import Atlas, sheet, synthesize_path, synthesize_photograph
 from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.chunks import deformations, synthesize_chunk
 from affect4d.synthesis.deformations import Expressions, component_target
@@ -267,7 +267,8 @@ def test_a_component_is_imposed_by_its_number(tmp_path):
             component_target(tmp_path, name, number)
 
 
-def test_the_contact_sheet_has_two_rows_a_photograph(tmp_path, atlas_path):
+def test_the_contact_sheet_has_two_rows_a_photograph(tmp_path, atlas_path, monkeypatch):
+    monkeypatch.setattr(sheet, "REACH", 0.5)
     settings = Settings(size=96)
     _run_chunk(tmp_path, atlas_path, settings)
     shutil.copytree(atlas_path.parent, tmp_path / "blendshapes")
@@ -277,7 +278,7 @@ def test_the_contact_sheet_has_two_rows_a_photograph(tmp_path, atlas_path):
     stated = json.loads((folder / STATED).read_text())
     assert stated["photographs"] == ["a"]  # one is gated, one is missing
     around = [p for p in places_of(3).reshape(-1, 2) if _has_data(Atlas(atlas_path), p)]
-    assert 0 < len(around) < 9 and stated["empty"] == 2 * (9 - len(around))
+    assert len(around) == 2 and stated["empty"] == 2 * (9 - len(around))
     picture = read_image(folder / SHEET)
     assert picture.shape[0] == 2 * (STRIP + TILE) + GAP
     assert picture.shape[1] == 10 * TILE + 9 * GAP

@@ -164,7 +164,7 @@ def _sheet(folder):
     if not stated["photographs"]:
         return {"picture": "", "caption": ""}
     caption = (
-        f"{stated['doubted']} of the pictures would be refused: their captions are red and say why. "
+        f"{stated['doubted']} of the pictures are refused: their captions are red and say why. "
         f"{stated['empty']} places have no data around them."
     )
     return {"picture": _uri((folder / illustrate.SHEET).read_bytes()), "caption": caption}
