@@ -15,7 +15,15 @@ from affect4d.audit import audit, explain
 from affect4d.formats.images import read_image
 
 BEFORE_AFFECT = {"gallery_scans", "registration", "neutrals", "fitting", "fitting_model"}
-AFTER_SYNTHESIS = {"synthesis", "dataset", "crate", "audit", "report", "all"}
+AFTER_SYNTHESIS = {
+    "synthesis",
+    "synthesis_pictures",
+    "dataset",
+    "crate",
+    "audit",
+    "report",
+    "all",
+}
 
 
 def dataset(tree):
