@@ -10,9 +10,9 @@ from scipy.spatial.transform import Rotation
 from affect4d import store
 from affect4d.config.fitting import Settings
 from affect4d.fitting import Camera, MorphableModel, fit
-from affect4d.fitting.camera import initial_camera
 from affect4d.fitting.contour import JAW, SHARES
 from affect4d.fitting.quality import FIGURES, inter_ocular, mouth_opening
+from affect4d.fitting.start import initial_cameras
 from affect4d.fitting.storage import CAMERA, read_fits, read_model, write_fits, write_model
 from affect4d.formats.ridge import photograph_vertices
 from affect4d.formats.template import load_template
@@ -93,14 +93,13 @@ def test_camera_projects_y_down_and_nearer_is_deeper():
 @pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, 0, 0), (30, 10, -20), (-50, -15, 25)])
 def test_angles_of_a_camera(yaw, pitch, roll):
     camera = camera_at(yaw, pitch, roll)
-    found = (camera.yaw_degrees, camera.pitch_degrees, camera.roll_degrees)
-    np.testing.assert_allclose(found, (yaw, pitch, roll), atol=1e-9)
+    np.testing.assert_allclose(camera.angles_degrees, (yaw, pitch, roll), atol=1e-9)
 
 
 def test_initial_camera_is_exact_without_noise(model):
     points = model.mean[model.landmark_vertices].astype(np.float64)
     truth = camera_at(25)
-    found = initial_camera(points, truth.project(points)[:, :2])
+    found = initial_cameras(points, truth.project(points)[None, :, :2])[0]
     np.testing.assert_allclose(found.rotation, truth.rotation, atol=1e-9)
     assert found.scale == pytest.approx(truth.scale)
 
@@ -147,7 +146,9 @@ def mean_turn(model):
 def test_picking_the_contour_helps_turned_heads(model, monkeypatch):
     picked = mean_turn(model)
     anatomical = np.full(JAW, np.abs(SHARES).argmin())
-    monkeypatch.setattr(sys.modules["affect4d.fitting.fit"], "pick_contour", lambda *_: anatomical)
+    monkeypatch.setattr(
+        sys.modules["affect4d.fitting.solver"], "pick_contour", lambda *_: anatomical[None]
+    )
     assert picked < 3.0
     assert picked < 0.6 * mean_turn(model)
 
@@ -190,7 +191,8 @@ def test_mouth_opening_does_not_grow_with_yaw(model):
     for yaw in (0, 40):
         camera = camera_at(yaw, 0, 0)
         landmarks = camera.project(vertices)[model.landmark_vertices, :2]
-        gaps.append(mouth_opening(landmarks, camera.scale, vertices, model.landmark_vertices))
+        size = camera.scale * inter_ocular(vertices[model.landmark_vertices])
+        gaps.append(mouth_opening(landmarks, size))
     assert gaps[0] == pytest.approx(gaps[1], rel=0.05)
 
 
@@ -240,7 +242,7 @@ def test_store_round_trip(model, tmp_path):
         )
     attributes = store.open(tmp_path / "000.zarr").attributes
     assert attributes["image_ids"] == ["db_a", "db_b"]
-    assert len(attributes["camera"]) == len(CAMERA) == 12
+    assert len(attributes["camera"]) == len(CAMERA) == 15
 
 
 def test_an_empty_chunk_is_a_store_of_no_fits(model, tmp_path):

@@ -7,7 +7,7 @@ chosen again in each iteration as in Bas et al., ACCV workshops 2016).
 """
 
 from affect4d.fitting.camera import Camera
-from affect4d.fitting.fit import Fit, fit
+from affect4d.fitting.fit import Fit, fit, fit_many
 from affect4d.fitting.model import MorphableModel
 
-__all__ = ["Camera", "Fit", "MorphableModel", "fit"]
+__all__ = ["Camera", "Fit", "MorphableModel", "fit", "fit_many"]
