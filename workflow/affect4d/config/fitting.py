@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from affect4d.config.base import Section, field
 
 
@@ -13,6 +15,11 @@ class Settings(Section):
         "1",
         "LSFM identity model (.mat or .npz) in the template's topology; "
         "by default the identities are learnt from the gallery's neutral meshes.",
+    )
+    ict_facekit: str | None = field(
+        None,
+        "1",
+        "Folder of a clone of ICT-FaceKit whose identities take the place of the gallery's.",
     )
     chunks: int = field(2, "1", "Jobs a database; its images are dealt among them.", ge=1)
     identity_modes: int = field(60, "1", "Identity modes kept.", ge=1)
@@ -86,10 +93,16 @@ class Settings(Section):
         gt=0,
     )
 
+    @model_validator(mode="after")
+    def _one_identity_model(self) -> "Settings":
+        if self.lsfm_model and self.ict_facekit:
+            raise ValueError("lsfm_model and ict_facekit exclude each other")
+        return self
+
 
 def chunk_names(settings: Settings) -> list[str]:
     """The names of a database's chunks, in the order in which images are dealt."""
     return [f"{index:03d}" for index in range(settings.chunks)]
 
 
-MODEL_FIELDS = ("lsfm_model", "identity_modes", "expression_modes")
+MODEL_FIELDS = ("lsfm_model", "ict_facekit", "identity_modes", "expression_modes")

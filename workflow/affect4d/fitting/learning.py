@@ -1,6 +1,7 @@
 """Learns the morphable model from the registered gallery.
 
-Identity: generalised Procrustes alignment (Gower 1975) and PCA of one neutral face a subject.
+Identity: generalised Procrustes alignment (Gower 1975) and PCA of one neutral face a subject, or
+the modes of a published model (`fitting.lsfm`, `fitting.facekit`).
 Expression: PCA of the posed apexes as differences from the neutral face of their own sequence,
 not centred, so that the neutral face stays at the origin.
 """
@@ -11,6 +12,7 @@ from collections import defaultdict
 import numpy as np
 
 from affect4d import store
+from affect4d.fitting.facekit import read_facekit
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.model import MorphableModel
 from affect4d.formats.quarantine import BadInput
@@ -39,11 +41,13 @@ def learn_model(sequences, template, settings):
     Raises
     ------
     BadInput
-        No sequence holds a neutral frame, or the given LSFM model cannot be used.
+        No sequence holds a neutral frame, or the given identity model cannot be used.
     """
     neutrals, apexes = gather_faces(sequences)
     if settings.lsfm_model:
         mean, identity = read_lsfm(settings.lsfm_model, template, settings.identity_modes)
+    elif settings.ict_facekit:
+        mean, identity = read_facekit(settings.ict_facekit, template, settings.identity_modes)
     else:
         mean, identity = identity_modes(neutrals, template, settings.identity_modes)
     expression = principal_modes(apexes, settings.expression_modes, centred=False)
