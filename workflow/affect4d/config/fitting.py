@@ -45,14 +45,18 @@ class Settings(Section):
     iterations: int = field(8, "1", "Gauss-Newton iterations over pose and shape.", ge=1)
     pose_iterations: int = field(3, "1", "Iterations over the pose alone, before those.", ge=0)
     landmark_sd: float = field(
-        0.01,
+        0.008,
         "inter-ocular distance",
-        "Least standard deviation of a landmark about the model; a photograph whose landmarks lie "
-        "farther off takes its own, so that annotation noise is not chased.",
+        "Standard deviation of an annotated landmark; where the model is farther off, a "
+        "photograph's own counts in its place.",
         gt=0,
     )
     jaw_weight: float = field(
-        0.25, "1", "Weight of a jaw landmark beside an inner one.", gt=0, le=1
+        0.25,
+        "1",
+        "Weight of a jaw landmark, or one on the far side, beside the others.",
+        gt=0,
+        le=1,
     )
     expression_prior: float = field(
         10.0, "1", "Weight of the expression prior beside the identity prior N(0, 1).", gt=0
@@ -68,13 +72,14 @@ class Settings(Section):
         gt=0,
     )
     residual_reach: float = field(
-        0.16, "inter-ocular distance", "Length scale of the smooth image-space correction.", gt=0
+        0.14, "inter-ocular distance", "Length scale of the smooth image-space correction.", gt=0
     )
     residual_smoothing: float = field(
-        0.02, "1", "Noise share of an inner landmark in that correction.", ge=0
-    )
-    jaw_smoothing: float = field(
-        0.07, "1", "Noise share there of a jaw landmark, or one on the far side.", ge=0
+        0.03,
+        "1",
+        "Least share of a landmark's noise variance in that correction's: smaller values fold the "
+        "picture where the model is far off.",
+        ge=0,
     )
     max_yaw: float = field(55.0, "degrees", "Gate: heads turned farther are not accepted.", gt=0)
     max_mouth_opening: float = field(

@@ -130,15 +130,16 @@ def _finish(image, landmarks, camera, coefficients, vertices, chosen, model, set
     facing = (view * model.normals[chosen]).sum(1) / np.linalg.norm(view, axis=1)
     size = camera.scale * inter_ocular(vertices[model.landmark_vertices])
     kept = ~gross_errors(modelled, landmarks, size, settings.gross_error)
+    missed = np.where(kept[:, None], landmarks - modelled, np.nan)
+    noise = noise_shares(missed, facing, size, settings)
     offset = smooth_residual(
-        projected,
-        modelled[kept],
-        landmarks[kept],
-        noise_shares(facing, settings)[kept],
-        settings.residual_reach * size,
+        projected, modelled[kept], landmarks[kept], noise[kept], settings.residual_reach * size
     )
-    corrected = modelled + offset[chosen]
-    errors = [landmark_error(positions, landmarks, kept) for positions in (modelled, corrected)]
-    landmarks = np.where(kept[:, None], landmarks, corrected)
+    corrected = projected + offset
+    errors = [
+        landmark_error(positions[chosen], landmarks, kept) for positions in (projected, corrected)
+    ]
+    # a wrong point of the jaw has picked a wrong place on the contour as well
+    landmarks = np.where(kept[:, None], landmarks, corrected[model.landmark_vertices])
     fitted = Fit(camera, identity, expression, vertices, offset, landmarks, quality={}, image=image)
     return replace(fitted, quality=measure(fitted, model, kept, errors, settings))

@@ -15,6 +15,7 @@ from affect4d.fitting.contour import JAW
 NODES = 12
 MOST_NODES = 1024  # along a side: landmarks of no face can ask for any number
 GRAZING = 0.25  # cosine below which annotators guess where a point of the far side lies
+LEAST_CORRECTION = 0.01  # of the annotation's variance
 # Of the process that predicts landmarks: it looks farther and believes each less.
 NEIGHBOURS_REACH = 0.5  # inter-ocular distances
 INNER_NOISE, JAW_NOISE = 0.1, 0.5
@@ -50,18 +51,25 @@ def gross_errors(modelled, landmarks, size, farthest):
     return ~np.isin(np.arange(len(landmarks)), kept)
 
 
-def noise_shares(facing, settings):
-    """How little each landmark is believed, (68,): its variance over that of the correction.
+def noise_shares(missed, facing, size, settings):
+    """How little each landmark is believed, (L,): its variance over that of the correction.
+
+    What is missed beyond the annotator's own error is the correction's variance: where the model
+    explains the landmarks to within that error, hardly anything is left to correct.
 
     Parameters
     ----------
-    facing : (68,), cosine between the landmarks' normals and the direction to the viewer
+    missed : (68, 2) pixels, landmarks less the vertices that stand for them; NaN where left out
+    facing : (68,), cosine between these vertices' normals and the direction to the viewer
+    size : float, pixels, the face's inter-ocular distance
     settings : affect4d.config.fitting.Settings
     """
-    noise = np.full(len(facing), settings.residual_smoothing)
-    noise[:JAW] = settings.jaw_smoothing
-    noise[facing < GRAZING] = settings.jaw_smoothing
-    return noise
+    annotation = (settings.landmark_sd * size) ** 2
+    correction = max(np.nanmean(missed**2) - annotation, LEAST_CORRECTION * annotation)
+    share = max(annotation / correction, settings.residual_smoothing)
+    guessed = facing < GRAZING
+    guessed[:JAW] = True
+    return np.where(guessed, share / settings.jaw_weight, share)
 
 
 def smooth_residual(projected, modelled, landmarks, noise, reach):
