@@ -50,6 +50,8 @@ def learn_model(sequences, template, settings):
         mean, identity = read_facekit(settings.ict_facekit, template, settings.identity_modes)
     else:
         mean, identity = identity_modes(neutrals, template, settings.identity_modes)
+    # a gallery may have no posed sequence at all
+    apexes = apexes.reshape(-1, *mean.shape)
     expression = principal_modes(apexes, settings.expression_modes, centred=False)
     log.info("%d identity modes, %d expression modes", len(identity), len(expression))
     landmark_vertices = photograph_vertices(template.vertices, template.landmark_vertices)
@@ -112,7 +114,7 @@ def principal_modes(samples, count, centred):
     By the Gram matrix of the samples, which are far fewer than their coordinates.
     """
     shape = samples.shape[1:]
-    flat = samples.reshape(len(samples), -1).astype(np.float64)
+    flat = samples.reshape(len(samples), int(np.prod(shape))).astype(np.float64)
     if centred:
         flat = flat - flat.mean(0)
     values, vectors = np.linalg.eigh(flat @ flat.T)
