@@ -66,7 +66,8 @@ def covered(image, places):
     low = np.floor(places.min(0)).astype(int)
     high = np.ceil(places.max(0)).astype(int) + 1
     part = image[low[1] : high[1], low[0] : high[0]]
-    colour = cv2.remap(part, places - low.astype(np.float32), None, cv2.INTER_LINEAR)[:, 0]
+    columns, rows = np.ascontiguousarray((places - low.astype(np.float32)).T)[..., None]
+    colour = cv2.remap(part, columns, rows, cv2.INTER_LINEAR)[:, 0]
     red, green, blue = np.log(colour.astype(np.float64) + GREY_LEVEL).T
     features = np.stack([red + green + blue, red - green, green - blue], axis=1)
     features /= [3 * LUMINANCE_SPREAD, CHROMA_SPREAD, CHROMA_SPREAD]

@@ -96,7 +96,8 @@ class Camera:
             frame, shift, and, but for weak perspective, log inverse distance
         by_point : (N, P, 2, 3), derivatives by the points, pixels per mm
         """
-        scale, inverse = self.scale[:, None], self.inverse_distance[:, None]
+        scale = np.asarray(self.scale)[:, None]
+        inverse = np.asarray(self.inverse_distance)[:, None]
         x, y, z = scale * np.moveaxis(points @ np.swapaxes(self.rotation, 1, 2), -1, 0)
         near = 1 / (1 - inverse / scale * z)
         shift = (self.translation - self.centre)[:, None]
@@ -112,8 +113,8 @@ class Camera:
         by_turned = np.zeros((*x.shape, 2, 3))
         by_turned[..., 0, 0], by_turned[..., 1, 1] = near, -near
         by_turned[..., 0, 2], by_turned[..., 1, 2] = right, down
-        by_point = by_turned @ (self.scale[:, None, None] * self.rotation)[:, None]
-        if not self.inverse_distance.any():
+        by_point = by_turned @ (scale[..., None] * self.rotation)[:, None]
+        if not inverse.any():
             by_camera = by_camera[..., :WEAK]
         return aside + self.centre[:, None], by_camera, by_point
 

@@ -18,7 +18,7 @@ from affect4d.formats.quarantine import BadInput
 
 log = logging.getLogger(__name__)
 
-BATCH = 32  # photographs fitted at once
+BATCH, BATCH_BYTES = 32, 400_000_000  # photographs fitted at once, and what they may take
 
 
 def build_model(chunks, template, settings, path, provenance):
@@ -64,14 +64,13 @@ def fit_images(images, model_path, settings, results, path, quarantine, provenan
     """
     model = read_model(model_path)
     fits, rows = [], []
-    for first in range(0, len(images), BATCH):
-        read = _read(images[first : first + BATCH], results, quarantine)
+    for read in _batches(_read(images, results, quarantine)):
         made = fit_many([r.image for r in read], [r.landmarks for r in read], model, settings)
-        # the photographs are many times as large as what is found
-        fits += [replace(found, image=None) for found in made]
-        rows += [r.row for r in read]
         for r, found in zip(read, made, strict=True):
             _report(r.name, found.quality)
+            rows.append(r.row)
+            # the photographs are many times as large as what is found
+            fits.append(replace(found, image=None))
     write_fits(path, fits, images.loc[rows], model, provenance)
 
 
@@ -86,14 +85,26 @@ class _Read:
 
 
 def _read(images, results, quarantine):
-    """The photographs of a table that can be fitted; the others go into quarantine."""
-    read = []
+    """The photographs of a table that can be fitted, in turn; the others go into quarantine."""
     for row in images.itertuples():
         try:
-            read.append(_Read(row.Index, row.image_id, *_read_one(row, results)))
+            read = _Read(row.Index, row.image_id, *_read_one(row, results))
         except BadInput as problem:
             quarantine.add(row.image_id, problem)
-    return read
+        else:
+            yield read
+
+
+def _batches(photographs):
+    """Lists of photographs that are fitted at once: so many, or fewer that fill the memory."""
+    batch: list[_Read] = []
+    for photograph in photographs:
+        batch.append(photograph)
+        if len(batch) == BATCH or sum(r.image.nbytes for r in batch) > BATCH_BYTES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _read_one(row, results):

@@ -49,7 +49,8 @@ def read_facekit(root, template, modes):
     corners, weights = triangles[found.triangle], found.weights[..., None]
     turn = fit_similarity((weights * neutral[corners]).sum(1)[seen], found.vertices[seen]).rotation
     placing = fit_similarity(found.vertices[seen], template.vertices[seen])
-    filler = Filler(*cotangent(template.vertices, template.triangles), REACH_MM)
+    laplacian, area = cotangent(template.vertices, template.triangles)
+    filler = Filler(laplacian, area, REACH_MM)
     carried = []
     for path in shapes:
         change = (weights * (read_positions(path) - neutral)[corners]).sum(1)

@@ -88,16 +88,20 @@ def fit_many(images, landmarks, model, settings=None):
     centres = np.array([[image.shape[1] - 1, image.shape[0] - 1] for image in images]) / 2
     solver = Solver(model, settings)
     state = solver.run(landmarks, centres)
-    solved = zip(
-        images,
-        landmarks,
-        (state.camera[index] for index in range(len(images))),
-        state.coefficients,
-        model.shapes(state.coefficients),
-        solver.used[state.rows],
-        strict=True,
-    )
-    return [_finish(*one, model, settings) for one in solved]
+    faces, chosen = model.shapes(state.coefficients), solver.used[state.rows]
+    return [
+        _finish(
+            images[index],
+            landmarks[index],
+            state.camera[index],
+            state.coefficients[index],
+            faces[index],
+            chosen[index],
+            model,
+            settings,
+        )
+        for index in range(len(images))
+    ]
 
 
 def check(image, landmarks):

@@ -83,7 +83,8 @@ class Solver:
         state = self.look(camera, coefficients, landmarks, noise)
         for step in range(self.settings.pose_iterations + self.settings.iterations):
             posing = step < self.settings.pose_iterations
-            state = self.look(*self.step(state, posing), landmarks, noise)
+            camera, coefficients = self.step(state, posing)
+            state = self.look(camera, coefficients, landmarks, noise)
         return state
 
     def look(self, camera, coefficients, landmarks, noise):
