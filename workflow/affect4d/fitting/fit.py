@@ -139,11 +139,12 @@ def _finish(image, landmarks, camera, coefficients, vertices, chosen, model, set
     offset = smooth_residual(
         projected, modelled[kept], landmarks[kept], noise[kept], settings.residual_reach * size
     )
-    corrected = projected + offset
     errors = [
-        landmark_error(positions[chosen], landmarks, kept) for positions in (projected, corrected)
+        landmark_error(positions, landmarks, kept)
+        for positions in (modelled, modelled + offset[chosen])
     ]
     # a wrong point of the jaw has picked a wrong place on the contour as well
-    landmarks = np.where(kept[:, None], landmarks, corrected[model.landmark_vertices])
+    marks = model.landmark_vertices
+    landmarks = np.where(kept[:, None], landmarks, projected[marks] + offset[marks])
     fitted = Fit(camera, identity, expression, vertices, offset, landmarks, quality={}, image=image)
     return replace(fitted, quality=measure(fitted, model, kept, errors, settings))

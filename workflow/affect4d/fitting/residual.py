@@ -12,7 +12,7 @@ import numpy as np
 
 from affect4d.fitting.contour import JAW
 
-NODES = 12
+NODES = 10
 MOST_NODES = 1024  # along a side: landmarks of no face can ask for any number
 GRAZING = 0.25  # cosine below which annotators guess where a point of the far side lies
 LEAST_CORRECTION = 0.01  # of the annotation's variance
@@ -97,42 +97,46 @@ def _kernel(one, other, reach):
 def _evaluate(points, source, weights, reach):
     """The kernel sum at points (N, 2), bilinear between the nodes of a fine grid.
 
-    On a grid the Gaussian kernel factors into its rows and columns. With 12 nodes a length scale
-    the interpolation is off by less than a five-hundredth of the largest offset.
+    On a grid the Gaussian kernel factors into its rows and columns. With 10 nodes a length scale
+    the interpolation is off by at most a four-hundredth of the sum of the weights.
     """
-    low, high = _box(points)
-    step = max(reach / NODES, float((high - low).max()) / MOST_NODES)
-    nodes = ((high - low) / step).astype(int) + 2
-    across, down = (
-        np.exp(
-            -(((low[k] + step * np.arange(nodes[k]))[:, None] - source[:, k]) ** 2) / (2 * reach**2)
-        )
-        for k in range(2)
-    )
-    grid = np.stack([(down * weights[:, k]) @ across.T for k in range(2)], axis=2)
-    return _bilinear(points, grid, low, step)
+    left, top, right, bottom = _box(points)
+    step = max(reach / NODES, max(right - left, bottom - top) / MOST_NODES)
+    across = _line(left, right, step, source[:, 0], reach)
+    down = _line(top, bottom, step, source[:, 1], reach)
+    columns = weights.T[:, :, None].astype(np.float32) * across
+    grid = np.ascontiguousarray(np.moveaxis(down.T @ columns, 0, 2))
+    return _bilinear(points, grid, left, top, 1 / step)
+
+
+def _line(first, last, step, centres, reach):
+    """The kernel (L, n) float32 along an axis, between nodes from `first` to beyond `last`."""
+    nodes = first + step * np.arange(int((last - first) / step) + 2)
+    return np.exp(-((nodes - centres[:, None]) ** 2) / (2 * reach**2)).astype(np.float32)
 
 
 @numba.njit(cache=True)
 def _box(points):
-    """Least and greatest coordinates (2,) of points (N, 2)."""
-    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    """Least x and y, greatest x and y of points (N, 2)."""
+    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
     for i in range(len(points)):
-        for k in range(2):
-            low[k], high[k] = min(low[k], points[i, k]), max(high[k], points[i, k])
-    return low, high
+        x, y = float(points[i, 0]), float(points[i, 1])
+        left, top, right, bottom = min(left, x), min(top, y), max(right, x), max(bottom, y)
+    return left, top, right, bottom
 
 
 @numba.njit(cache=True)
-def _bilinear(points, grid, low, step):
-    """Values (N, 2) float32 at points (N, 2) of a grid (rows, columns, 2) that begins at `low`."""
+def _bilinear(points, grid, left, top, density):
+    """Values (N, 2) float32 at points (N, 2) of a grid (rows, columns, 2) from (left, top) on."""
     values = np.empty((len(points), 2), dtype=np.float32)
     for i in range(len(points)):
-        x, y = (points[i, 0] - low[0]) / step, (points[i, 1] - low[1]) / step
+        x, y = (points[i, 0] - left) * density, (points[i, 1] - top) * density
         column, row = int(x), int(y)
-        x, y = x - column, y - row
+        x, y = np.float32(x - column), np.float32(y - row)
         for k in range(2):
-            above = (1 - x) * grid[row, column, k] + x * grid[row, column + 1, k]
-            below = (1 - x) * grid[row + 1, column, k] + x * grid[row + 1, column + 1, k]
-            values[i, k] = (1 - y) * above + y * below
+            above = grid[row, column, k] + x * (grid[row, column + 1, k] - grid[row, column, k])
+            below = grid[row + 1, column, k] + x * (
+                grid[row + 1, column + 1, k] - grid[row + 1, column, k]
+            )
+            values[i, k] = above + y * (below - above)
     return values
