@@ -16,7 +16,7 @@ from affect4d.fitting.chunks import (
 )
 from affect4d.fitting.learning import gather_faces, learn_model, principal_modes
 from affect4d.fitting.lsfm import read_lsfm
-from affect4d.fitting.storage import read_fits, read_model
+from affect4d.fitting.storage import read_fits, read_model, write_model
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
 from affect4d.formats.quarantine import BadInput, Quarantine
@@ -270,6 +270,30 @@ def test_jobs_from_registered_chunks_to_fits(sequences, template, tmp_path):
             rows, model_path, Settings(), tmp_path, path, Quarantine("f", strict=True),
             provenance(tmp_path),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [("BATCH", 2), ("BATCH_BYTES", 1)])
+def test_batches_change_nothing(sequences, template, tmp_path, monkeypatch, name, value):
+    model = learn_model(sequences, template, Settings())
+    write_model(tmp_path / "model.zarr", model, None)
+    face = model.mean[model.landmark_vertices, :2] * [1, -1] + 150
+    write_image(tmp_path / "a.png", np.zeros((300, 300, 3), np.uint8))
+    rows = []
+    for k in range(5):
+        write_pts(tmp_path / f"{k}.pts", face * (1 + 0.05 * k))
+        rows.append((f"i{k}", f"s{k}", "a.png", f"{k}.pts"))
+    images = pd.DataFrame(rows, columns=["image_id", "subject", "path", "landmarks"])
+    fits = []
+    for folder in ("one", "other"):
+        path = tmp_path / folder / "000.zarr"
+        quarantine = Quarantine("fitting")
+        fit_images(images, tmp_path / "model.zarr", Settings(), tmp_path, path, quarantine, None)
+        fits.append(read_fits(path))
+        assert store.open(path).attributes["image_ids"] == list(images["image_id"])
+        monkeypatch.setattr(f"affect4d.fitting.chunks.{name}", value)
+    for one, other in zip(*fits, strict=True):
+        np.testing.assert_allclose(one.vertices, other.vertices, atol=1e-3)
+        np.testing.assert_array_equal(one.landmarks, other.landmarks)
 
 
 def test_dealing_gives_every_image_to_one_chunk():

@@ -19,6 +19,11 @@ try:
         if SOURCE == "ict_facekit"
         else []
     )
+    IDENTITIES = (
+        [str(path) for path in facekit_files(PROJECT.fitting.ict_facekit).values()]
+        if PROJECT.fitting.ict_facekit
+        else []
+    )
 except ConfigError as error:
     raise WorkflowError(f"The configuration has mistakes.\n{error}")
 except BadInput as error:

@@ -4,6 +4,7 @@ rule fitting_model:
             f"{RESULTS}/registered/chunks/{{chunk}}.manifest.json", chunk=CHUNKS
         ),
         lsfm=PROJECT.fitting.lsfm_model or [],
+        facekit=IDENTITIES,
     output:
         f"{RESULTS}/fits/model.manifest.json",
     log:

@@ -1,5 +1,9 @@
 """Settings of the fitting room."""
 
+from typing import Literal
+
+from pydantic import model_validator
+
 from affect4d.config.base import Section, field
 
 
@@ -12,19 +16,47 @@ class Settings(Section):
         "LSFM identity model (.mat or .npz) in the template's topology; "
         "by default the identities are learnt from the gallery's neutral meshes.",
     )
+    ict_facekit: str | None = field(
+        None,
+        "1",
+        "Folder of a clone of ICT-FaceKit whose identities take the place of the gallery's.",
+    )
     chunks: int = field(2, "1", "Jobs a database; its images are dealt among them.", ge=1)
     identity_modes: int = field(60, "1", "Identity modes kept.", ge=1)
     expression_modes: int = field(30, "1", "Expression modes kept.", ge=0)
-    iterations: int = field(12, "1", "Gauss-Newton iterations over pose and shape.", ge=1)
-    pose_iterations: int = field(4, "1", "Iterations over the pose alone, before those.", ge=0)
+    camera: Literal["weak", "perspective"] = field(
+        "perspective",
+        "1",
+        "Weak perspective, or a pinhole whose axis meets the middle of the photograph and whose "
+        "distance is fitted too.",
+    )
+    distance: float = field(
+        1000.0, "mm", "Likely distance of a perspective camera from the face.", gt=0
+    )
+    distance_spread: float = field(
+        0.5, "1", "Standard deviation of the distance's natural logarithm.", gt=0
+    )
+    outlier_distance: float = field(
+        4.0,
+        "standard deviations",
+        "Landmarks farther than this from the model keep less than a quarter of their weight.",
+        gt=0,
+    )
+    iterations: int = field(8, "1", "Gauss-Newton iterations over pose and shape.", ge=1)
+    pose_iterations: int = field(3, "1", "Iterations over the pose alone, before those.", ge=0)
     landmark_sd: float = field(
-        0.035,
+        0.008,
         "inter-ocular distance",
-        "Standard deviation of a landmark about the model; smaller values chase annotation noise.",
+        "Standard deviation of an annotated landmark; where the model is farther off, a "
+        "photograph's own counts in its place.",
         gt=0,
     )
     jaw_weight: float = field(
-        0.25, "1", "Weight of a jaw landmark beside an inner one.", gt=0, le=1
+        0.25,
+        "1",
+        "Weight of a jaw landmark, or one on the far side, beside the others.",
+        gt=0,
+        le=1,
     )
     expression_prior: float = field(
         10.0, "1", "Weight of the expression prior beside the identity prior N(0, 1).", gt=0
@@ -32,14 +64,22 @@ class Settings(Section):
     coefficient_bound: float = field(
         3.0, "standard deviations", "Bound of every coefficient.", gt=0
     )
+    gross_error: float = field(
+        0.25,
+        "inter-ocular distance",
+        "A landmark that lies farther than this from where its neighbours let one expect it is "
+        "left out.",
+        gt=0,
+    )
     residual_reach: float = field(
-        0.2, "inter-ocular distance", "Length scale of the smooth image-space correction.", gt=0
+        0.14, "inter-ocular distance", "Length scale of the smooth image-space correction.", gt=0
     )
     residual_smoothing: float = field(
-        0.02, "1", "Noise share of an inner landmark in that correction.", ge=0
-    )
-    jaw_smoothing: float = field(
-        0.5, "1", "Noise share there of a jaw landmark, or one on the far side.", ge=0
+        0.03,
+        "1",
+        "Least share of a landmark's noise variance in that correction's: smaller values fold the "
+        "picture where the model is far off.",
+        ge=0,
     )
     max_yaw: float = field(55.0, "degrees", "Gate: heads turned farther are not accepted.", gt=0)
     max_mouth_opening: float = field(
@@ -48,6 +88,9 @@ class Settings(Section):
         "Gate: wider gaps between the inner lips are not accepted.",
         gt=0,
     )
+    max_outliers: int = field(
+        6, "landmarks", "Gate: photographs with more left out are not accepted.", ge=0
+    )
     max_residual: float = field(
         0.1,
         "inter-ocular distance",
@@ -55,10 +98,16 @@ class Settings(Section):
         gt=0,
     )
 
+    @model_validator(mode="after")
+    def _one_identity_model(self) -> "Settings":
+        if self.lsfm_model and self.ict_facekit:
+            raise ValueError("lsfm_model and ict_facekit exclude each other")
+        return self
+
 
 def chunk_names(settings: Settings) -> list[str]:
     """The names of a database's chunks, in the order in which images are dealt."""
     return [f"{index:03d}" for index in range(settings.chunks)]
 
 
-MODEL_FIELDS = ("lsfm_model", "identity_modes", "expression_modes")
+MODEL_FIELDS = ("lsfm_model", "ict_facekit", "identity_modes", "expression_modes")

@@ -1,13 +1,14 @@
-"""A 3D morphable model on each photograph: weak-perspective camera, identity, expression, residual.
+"""A 3D morphable model on each photograph: camera, identity, expression, residual.
 
-Identity and expression modes come from the registered gallery (PCA, `fitting.model`) or from an
-LSFM file (Booth et al., IJCV 2018; `fitting.lsfm`); the fit (`fitting.fit`) follows the
-landmark-based scheme common to 3DMM work (Gauss-Newton under Gaussian priors, contour vertices
-chosen again in each iteration as in Bas et al., ACCV workshops 2016).
+Identity and expression modes come from the registered gallery (PCA, `fitting.learning`), or the
+identities from an LSFM file (Booth et al., IJCV 2018; `fitting.lsfm`) or ICT-FaceKit (Li et al.,
+CVPR 2020; `fitting.facekit`); the fit (`fitting.solver`) follows the landmark-based scheme common
+to 3DMM work (Gauss-Newton under Gaussian priors, contour vertices chosen again in each iteration as
+in Bas et al., ACCV workshops 2016), by robust weights and for many photographs at once.
 """
 
 from affect4d.fitting.camera import Camera
-from affect4d.fitting.fit import Fit, fit
+from affect4d.fitting.fit import Fit, fit, fit_many
 from affect4d.fitting.model import MorphableModel
 
-__all__ = ["Camera", "Fit", "MorphableModel", "fit"]
+__all__ = ["Camera", "Fit", "MorphableModel", "fit", "fit_many"]

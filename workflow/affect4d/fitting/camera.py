@@ -1,85 +1,160 @@
-"""The weak-perspective camera: one rotation, one scale, one shift."""
+"""The camera: one rotation, one scale, one shift, and how far away it stands.
 
-from dataclasses import dataclass
+At an infinite distance it is a scaled orthographic (weak perspective) camera, nearer by the pinhole
+model; both are one formula, x = c + (t - c + s X) / (1 - k Z), with the inverse distance k.
+"""
+
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+WEAK, PINHOLE = 6, 7  # how many parameters a camera has
+_Y_DOWN = np.array([1.0, -1.0])
+
 
 @dataclass(frozen=True)
 class Camera:
-    """Scaled orthographic projection of the template's frame (y up) into pixels (y down).
+    """Projection of the template's frame (y up) into pixels (y down).
+
+    The fields may have leading axes (N, ...): a stack of cameras, of which `camera[i]` is one.
 
     Attributes
     ----------
-    scale : float, pixels per mm
+    scale : float, pixels per mm at the distance of the template's origin
     rotation : (3, 3) float64, the template's frame to the viewer's (x right, y up, z towards him)
     translation : (2,) float64, pixels, where the template's origin falls
+    centre : (2,) float64, pixels, where the optical axis meets the picture; it has no influence
+        on a weak-perspective camera
+    inverse_distance : float, 1/mm, between the camera and the template's origin along the optical
+        axis; 0 is weak perspective. The focal length is scale / inverse_distance pixels.
     """
 
-    scale: float
+    scale: float | np.ndarray
     rotation: np.ndarray
     translation: np.ndarray
+    centre: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    inverse_distance: float | np.ndarray = 0.0
+
+    def __getitem__(self, index):
+        """One camera of a stack, or a stack of fewer."""
+        return Camera(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
     def project(self, vertices):
-        """Project vertices (V, 3) mm.
+        """Project vertices (..., V, 3) mm.
 
         Returns
         -------
-        (V, 3) of the vertices' floating type: x to the right and y downwards in pixels (pixel
-        centres at integers), then depth in pixels, greater where nearer to the viewer.
+        (..., V, 3) of the vertices' floating type: x to the right and y downwards in pixels (pixel
+        centres at integers), then depth in pixels, greater where nearer to the viewer. Depth is
+        linear over the picture of a plane, as a z-buffer wants it.
         """
         vertices = np.asarray(vertices)
         kind = np.result_type(vertices.dtype, np.float32)
-        matrix = self.scale * np.diag([1.0, -1.0, 1.0]) @ self.rotation
-        return vertices @ matrix.T.astype(kind) + np.append(self.translation, 0.0).astype(kind)
+        scale, inverse = (
+            np.asarray(v)[..., None, None] for v in (self.scale, self.inverse_distance)
+        )
+        matrix = scale * np.diag([1.0, -1.0, 1.0]) @ self.rotation
+        # coordinates before vertices: whole rows are several times as fast
+        projected = matrix.astype(kind) @ np.swapaxes(vertices, -1, -2)
+        flat = projected[..., :2, :]
+        flat += (self.translation - self.centre)[..., None].astype(kind)
+        projected /= 1 - (inverse / scale).astype(kind) * projected[..., 2:, :]
+        flat += np.asarray(self.centre)[..., None].astype(kind)
+        return np.ascontiguousarray(np.swapaxes(projected, -1, -2))
+
+    def jacobian(self, vertices):
+        """What a mm moves at each vertex (..., V, 3): (..., V, 3, 3), pixels (x, y, depth) a mm."""
+        projected = self.project(vertices)
+        scale = np.asarray(self.scale)[..., None, None]
+        inverse = np.asarray(self.inverse_distance)[..., None, None]
+        magnification = 1 + inverse / scale * projected[..., 2:]
+        aside = inverse * (projected[..., :2] - np.asarray(self.centre)[..., None, :])
+        turn = np.asarray(self.rotation)[..., None, :, :]
+        rows = (scale * _Y_DOWN)[..., None] * turn[..., :2, :] + aside[..., None] * turn[..., 2:, :]
+        deep = (scale * magnification)[..., None] * turn[..., 2:, :]
+        joined = np.concatenate([np.broadcast_to(rows, (*projected.shape[:-1], 2, 3)), deep], -2)
+        return magnification[..., None] * joined
+
+    def towards(self, pixels):
+        """Directions (..., V, 3), not of unit length, from pixels (..., V, 2) to the viewer."""
+        inverse = np.asarray(self.inverse_distance / self.scale)[..., None, None]
+        aside = -inverse * _Y_DOWN * (pixels - np.asarray(self.centre)[..., None, :])
+        return np.concatenate([aside, np.ones_like(aside[..., :1])], axis=-1)
+
+    def linearise(self, points):
+        """The pictures of points by a stack of N cameras, and how they change.
+
+        Parameters
+        ----------
+        points : (N, P, 3) mm
+
+        Returns
+        -------
+        projected : (N, P, 2) pixels
+        by_camera : (N, P, 2, 6 or 7), derivatives by log scale, rotation vector in the viewer's
+            frame, shift, and, but for weak perspective, log inverse distance
+        by_point : (N, P, 2, 3), derivatives by the points, pixels per mm
+        """
+        scale = np.asarray(self.scale)[:, None]
+        inverse = np.asarray(self.inverse_distance)[:, None]
+        x, y, z = scale * np.moveaxis(points @ np.swapaxes(self.rotation, 1, 2), -1, 0)
+        near = 1 / (1 - inverse / scale * z)
+        shift = (self.translation - self.centre)[:, None]
+        aside = (np.stack([x, -y], axis=-1) + shift) * near[..., None]
+        right, down = np.moveaxis(aside, -1, 0) * (inverse / scale * near)
+        by_camera = np.empty((*x.shape, 2, PINHOLE))
+        by_camera[..., 0, 0], by_camera[..., 1, 0] = near * x, -near * y
+        by_camera[..., 0, 1], by_camera[..., 1, 1] = right * y, near * z + down * y
+        by_camera[..., 0, 2], by_camera[..., 1, 2] = near * z - right * x, -down * x
+        by_camera[..., 0, 3], by_camera[..., 1, 3] = -near * y, -near * x
+        by_camera[..., 4:6] = near[..., None, None] * np.eye(2)
+        by_camera[..., 6] = aside * (near - 1)[..., None]
+        by_turned = np.zeros((*x.shape, 2, 3))
+        by_turned[..., 0, 0], by_turned[..., 1, 1] = near, -near
+        by_turned[..., 0, 2], by_turned[..., 1, 2] = right, down
+        by_point = by_turned @ (scale[..., None] * self.rotation)[:, None]
+        if not inverse.any():
+            by_camera = by_camera[..., :WEAK]
+        return aside + self.centre[:, None], by_camera, by_point
+
+    def moved(self, change):
+        """A stack of cameras after changes (N, 6 or 7) of the parameters named above."""
+        nearer = np.exp(change[:, WEAK]) if change.shape[1] == PINHOLE else 1.0
+        return Camera(
+            self.scale * np.exp(change[:, 0]),
+            Rotation.from_rotvec(change[:, 1:4]).as_matrix() @ self.rotation,
+            self.translation + change[:, 4:6],
+            self.centre,
+            self.inverse_distance * nearer,
+        )
+
+    @property
+    def seen(self):
+        """(3, 3) rotation as it looks: against the line of sight instead of the optical axis."""
+        line = self.towards(self.translation[None])[0]
+        right, up, ahead = line / np.sqrt(line @ line)
+        # the shortest turn that brings the line of sight onto the axis (Rodrigues)
+        turn = np.array([[0.0, 0.0, -right], [0.0, 0.0, -up], [right, up, 0.0]])
+        return (np.eye(3) + turn + turn @ turn / (1 + ahead)) @ self.rotation
+
+    @property
+    def angles_degrees(self):
+        """Yaw, pitch and roll of the head as seen (Tait-Bryan, in this order).
+
+        Positive are turns towards the viewer's left (the subject's right), nods upwards, and tilts
+        anticlockwise in the picture.
+        """
+        (right_x, forward_x), (right_y, forward_y), (right_z, forward_z) = self.seen[:, [0, 2]]
+        level = np.hypot(forward_x, forward_z)
+        yaw, pitch = np.arctan2(-forward_x, forward_z), np.arctan2(forward_y, level)
+        # where the head's side points, in the frame that yaw and pitch alone give
+        sideways = (forward_z * right_x - forward_x * right_z) / level
+        upwards = right_y / level
+        angles = (yaw, pitch, np.arctan2(upwards, sideways))
+        return tuple(float(np.degrees(angle)) for angle in angles)
 
     @property
     def yaw_degrees(self):
-        """Turn of the head: positive towards the viewer's left (the subject's right)."""
-        forward = self.rotation[:, 2]
-        return float(np.degrees(np.arctan2(-forward[0], forward[2])))
-
-    @property
-    def pitch_degrees(self):
-        """Nod of the head: positive upwards."""
-        forward = self.rotation[:, 2]
-        return float(np.degrees(np.arctan2(forward[1], np.hypot(forward[0], forward[2]))))
-
-    @property
-    def roll_degrees(self):
-        """Tilt of the head: positive anticlockwise in the picture."""
-        yaw = np.radians(self.yaw_degrees)
-        sideways = np.array([np.cos(yaw), 0.0, np.sin(yaw)])
-        upwards = np.cross(self.rotation[:, 2], sideways)
-        axis = self.rotation[:, 0]
-        return float(np.degrees(np.arctan2(axis @ upwards, axis @ sideways)))
-
-    def turned(self, increment):
-        """The camera after a rotation vector (3,) rad in the viewer's frame."""
-        return Camera(
-            self.scale,
-            Rotation.from_rotvec(increment).as_matrix() @ self.rotation,
-            self.translation,
-        )
-
-
-def initial_camera(points, landmarks):
-    """Camera from corresponding points by the linear scaled-orthographic method (POS).
-
-    DeMenthon & Davis, IJCV 1995, without the iterations for perspective.
-
-    Parameters
-    ----------
-    points : (N, 3) array, mm
-    landmarks : (N, 2) array, pixels
-    """
-    centre, middle = points.mean(0), landmarks.mean(0)
-    flipped = (landmarks - middle) * [1.0, -1.0]
-    rows = np.linalg.lstsq(points - centre, flipped, rcond=None)[0].T
-    u, singular, vt = np.linalg.svd(rows, full_matrices=False)
-    first, second = u @ vt
-    rotation = np.stack([first, second, np.cross(first, second)])
-    scale = float(singular.mean())
-    shift = middle - scale * (rotation @ centre)[:2] * [1.0, -1.0]
-    return Camera(scale, rotation, shift)
+        """The first of `angles_degrees`."""
+        return self.angles_degrees[0]

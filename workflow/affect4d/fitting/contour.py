@@ -56,17 +56,17 @@ def pick_contour(projected, facing, landmarks, reach):
 
     Parameters
     ----------
-    projected : (17, C, 2) pixels, the candidates in the image
-    facing : (17, C), cosine between a candidate's normal and the direction to the viewer
-    landmarks : (17, 2) pixels
-    reach : float, pixels
+    projected : (N, 17, C, 2) pixels, the candidates in N images
+    facing : (N, 17, C), cosine between a candidate's normal and the direction to the viewer
+    landmarks : (N, 17, 2) pixels
+    reach : (N,) pixels
         A candidate that can be neither counts as this much farther away.
 
     Returns
     -------
-    (17,) int64 column of each line's choice
+    (N, 17) int64 column of each line's choice
     """
-    distance = np.linalg.norm(projected - landmarks[:, None], axis=2)
+    distance = np.linalg.norm(projected - landmarks[:, :, None], axis=3)
     from_jaw = np.abs(SHARES) / JAW_WIDTH
     unlikely = np.where(facing < HIDDEN, 1.0, np.minimum(np.abs(facing), from_jaw))
-    return np.argmin(distance + reach * unlikely, axis=1)
+    return np.argmin(distance + reach[:, None, None] * unlikely, axis=2)

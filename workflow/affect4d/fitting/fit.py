@@ -1,20 +1,14 @@
-"""Fit a morphable model to 68 landmarks of a photograph: Gauss-Newton, then a smooth residual.
+"""Fit a morphable model to the 68 landmarks of photographs, then a smooth residual."""
 
-The energy is sum_i w_i |project(V)_i - l_i|^2 / (sigma d)^2 + |identity|^2 + w_e |expression|^2,
-with d the distance of the outer eye corners (Blanz & Vetter, PAMI 2003, eq. 14, landmarks only).
-"""
-
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from affect4d.config.fitting import Settings
-from affect4d.fitting.camera import Camera, initial_camera
-from affect4d.fitting.contour import JAW, pick_contour
-from affect4d.fitting.quality import inter_ocular, landmark_error, measure, mouth_opening
-from affect4d.fitting.residual import smooth_residual
-
-CONTOUR_REACH = 0.1  # of the inter-ocular distance
+from affect4d.fitting.camera import Camera
+from affect4d.fitting.quality import inter_ocular, landmark_error, measure
+from affect4d.fitting.residual import gross_errors, noise_shares, smooth_residual
+from affect4d.fitting.solver import Solver
 
 
 @dataclass(frozen=True)
@@ -28,7 +22,7 @@ class Fit:
     expression : (Ke,) float64, standard deviations
     vertices : (V, 3) float32, mm, the fitted face in the template's frame
     offset : (V, 2) float32, pixels; project(vertices)[:, :2] + offset meets the landmarks
-    landmarks : (68, 2) float64, pixels
+    landmarks : (68, 2) float64, pixels; one that was left out stands where the fit has it
     quality : dict of floats, see `affect4d.fitting.quality.measure`
     image : (H, W, 3) uint8, the photograph; None where the fit was read from a store
     """
@@ -62,130 +56,95 @@ def fit(image, landmarks, model, settings=None):
     ValueError
         The landmarks are not 68 finite points, coincide, or lie far outside the image.
     """
+    return fit_many([image], [landmarks], model, settings)[0]
+
+
+def fit_many(images, landmarks, model, settings=None):
+    """Fit the model to photographs at once; each comes out as `fit` has it, to rounding.
+
+    What one photograph needs passes through the model's memory once for all of them: faster from
+    a few on. It holds all the faces: give some tens at a time.
+
+    Parameters
+    ----------
+    images : list of N (H, W, 3) uint8
+    landmarks : list of N (68, 2) arrays, pixels
+    model, settings : as for `fit`
+
+    Returns
+    -------
+    list of N Fit
+
+    Raises
+    ------
+    ValueError
+        As for `fit`.
+    """
     settings = settings or Settings()
-    landmarks = _check(image, landmarks)
-    state = _Solver(model, landmarks, settings).run()
-    identity, expression = np.split(state.coefficients, [len(model.identity)])
-    vertices = model.shape(identity, expression)
-    projected = state.camera.project(vertices)[:, :2]
-    modelled = projected[state.chosen]
-    facing = model.normals[state.chosen] @ state.camera.rotation[2]
-    offset = smooth_residual(projected, modelled, facing, landmarks, settings)
-    quality = measure(
-        state.camera,
-        (identity, expression),
-        mouth_opening(landmarks, state.camera.scale, vertices, model.landmark_vertices),
-        (
-            landmark_error(modelled, landmarks),
-            landmark_error(modelled + offset[state.chosen], landmarks),
-        ),
-        settings,
-    )
-    return Fit(state.camera, identity, expression, vertices, offset, landmarks, quality, image)
+    if not len(images):
+        return []
+    pairs = zip(images, landmarks, strict=True)
+    landmarks = np.array([check(image, points) for image, points in pairs])
+    centres = np.array([[image.shape[1] - 1, image.shape[0] - 1] for image in images]) / 2
+    solver = Solver(model, settings)
+    state = solver.run(landmarks, centres)
+    faces, chosen = model.shapes(state.coefficients), solver.used[state.rows]
+    return [
+        _finish(
+            images[index],
+            landmarks[index],
+            state.camera[index],
+            state.coefficients[index],
+            faces[index],
+            chosen[index],
+            model,
+            settings,
+        )
+        for index in range(len(images))
+    ]
 
 
-def _check(image, landmarks):
+def check(image, landmarks):
+    """The landmarks as (68, 2) float64.
+
+    Raises
+    ------
+    ValueError
+        They cannot be those of a face in the image.
+    """
     landmarks = np.asarray(landmarks, dtype=np.float64)
     if landmarks.shape != (68, 2) or not np.isfinite(landmarks).all():
         raise ValueError(f"expected 68 finite landmarks (x, y), got shape {landmarks.shape}")
     if not inter_ocular(landmarks) > 1.0:
         raise ValueError("the outer eye corners lie within a pixel of each other")
+    if not np.median(np.abs(landmarks - np.median(landmarks, axis=0))) > 1.0:
+        raise ValueError("most of the landmarks lie within a pixel of each other")
     size = np.array([image.shape[1], image.shape[0]])
     if ((landmarks < -0.5 * size) | (landmarks > 1.5 * size)).any():
         raise ValueError(f"landmarks lie far outside the image of {size[0]} x {size[1]} pixels")
     return landmarks
 
 
-@dataclass
-class _State:
-    """Where the solver stands; `chosen` (68,) are the vertices that stand for the landmarks."""
-
-    camera: Camera
-    coefficients: np.ndarray
-    chosen: np.ndarray
-
-
-class _Solver:
-    """Gauss-Newton over camera (scale, rotation vector, shift) and coefficients."""
-
-    def __init__(self, model, landmarks, settings):
-        self.landmarks, self.settings = landmarks, settings
-        self.landmark_vertices, self.contour = model.landmark_vertices, model.contour
-        self.used = np.concatenate([self.landmark_vertices, self.contour.ravel()])
-        self.mean = model.mean[self.used].astype(np.float64)
-        self.modes = model.modes[:, self.used].astype(np.float64)
-        self.flat_modes = self.modes.reshape(len(self.modes), self.mean.size)
-        self.normals = model.normals[model.contour]
-        weights = np.ones(len(landmarks))
-        weights[:JAW] = settings.jaw_weight
-        noise = settings.landmark_sd * inter_ocular(landmarks)
-        self.weights = np.repeat(weights / noise**2, 2)
-        self.prior = np.ones(len(self.modes))
-        self.prior[len(model.identity) :] = settings.expression_prior
-
-    def run(self):
-        """Pose alone, then pose and shape; the contour is picked before each step."""
-        inner = np.arange(JAW, len(self.landmarks))
-        camera = initial_camera(self.mean[inner], self.landmarks[inner])
-        coefficients = np.zeros(len(self.modes))
-        steps = self.settings.pose_iterations + self.settings.iterations
-        for step in range(steps):
-            points = self.points(coefficients)
-            rows = self.pick(camera, points)
-            active = len(coefficients) if step >= self.settings.pose_iterations else 0
-            camera, coefficients = self.step(camera, coefficients, points, rows, active)
-        rows = self.pick(camera, self.points(coefficients))
-        return _State(camera, coefficients, self.used[rows])
-
-    def points(self, coefficients):
-        """The face at the vertices `used`, (U, 3) mm."""
-        return self.mean + (coefficients @ self.flat_modes).reshape(self.mean.shape)
-
-    def pick(self, camera, points):
-        """Rows of `used` that stand for the 68 landmarks in this view."""
-        count = len(self.landmarks)
-        projected = camera.project(points[count:])[:, :2].reshape(*self.contour.shape, 2)
-        facing = self.normals @ camera.rotation[2]
-        reach = CONTOUR_REACH * inter_ocular(self.landmarks)
-        columns = pick_contour(projected, facing, self.landmarks[:JAW], reach)
-        rows = np.arange(count)
-        rows[:JAW] = count + np.arange(JAW) * self.contour.shape[1] + columns
-        return rows
-
-    def step(self, camera, coefficients, points, rows, active):
-        """One Gauss-Newton step over the camera and the first `active` coefficients."""
-        modes, points = self.modes[:active, rows], points[rows]
-        turned = points @ camera.rotation.T * camera.scale
-        residual = (self.landmarks - camera.project(points)[:, :2]).ravel()
-        jacobian = np.concatenate(
-            [_camera_jacobian(turned), _shape_jacobian(camera, modes)], axis=1
-        )
-        prior = np.concatenate([np.zeros(6), self.prior[:active]])
-        values = np.concatenate([np.zeros(6), coefficients[:active]])
-        weighted = jacobian * self.weights[:, None]
-        system = jacobian.T @ weighted + np.diag(prior)
-        change = np.linalg.solve(system, weighted.T @ residual - prior * values)
-        camera = Camera(
-            camera.scale * float(np.exp(change[0])),
-            camera.rotation,
-            camera.translation + change[4:6],
-        ).turned(change[1:4])
-        bound = self.settings.coefficient_bound
-        updated = coefficients.copy()
-        updated[:active] = np.clip(coefficients[:active] + change[6:], -bound, bound)
-        return camera, updated
-
-
-def _camera_jacobian(turned):
-    """d(x, y) / d(log scale, rotation vector, shift): (2 N, 6), of scaled, turned points (N, 3)."""
-    x, y, z = turned.T
-    zero, one = np.zeros_like(x), np.ones_like(x)
-    rows_x = np.stack([x, zero, z, -y, one, zero], axis=1)
-    rows_y = np.stack([-y, z, zero, -x, zero, one], axis=1)
-    return np.stack([rows_x, rows_y], axis=1).reshape(-1, 6)
-
-
-def _shape_jacobian(camera, modes):
-    """d(x, y) / d(coefficients): (2 N, K), of modes (K, N, 3)."""
-    matrix = camera.scale * camera.rotation[:2] * np.array([[1.0], [-1.0]])
-    return (modes @ matrix.T).reshape(len(modes), 2 * modes.shape[1]).T
+def _finish(image, landmarks, camera, coefficients, vertices, chosen, model, settings):
+    """The Fit of one solved photograph: the wrong landmarks, the residual, the quality."""
+    identity, expression = np.split(coefficients, [len(model.identity)])
+    projected = camera.project(vertices)[:, :2]
+    modelled = projected[chosen]
+    view = camera.towards(modelled) @ camera.rotation
+    facing = (view * model.normals[chosen]).sum(1) / np.linalg.norm(view, axis=1)
+    size = camera.scale * inter_ocular(vertices[model.landmark_vertices])
+    kept = ~gross_errors(modelled, landmarks, size, settings.gross_error)
+    missed = np.where(kept[:, None], landmarks - modelled, np.nan)
+    noise = noise_shares(missed, facing, size, settings)
+    offset = smooth_residual(
+        projected, modelled[kept], landmarks[kept], noise[kept], settings.residual_reach * size
+    )
+    errors = [
+        landmark_error(positions, landmarks, kept)
+        for positions in (modelled, modelled + offset[chosen])
+    ]
+    # a wrong point of the jaw has picked a wrong place on the contour as well
+    marks = model.landmark_vertices
+    landmarks = np.where(kept[:, None], landmarks, projected[marks] + offset[marks])
+    fitted = Fit(camera, identity, expression, vertices, offset, landmarks, quality={}, image=image)
+    return replace(fitted, quality=measure(fitted, model, kept, errors, settings))

@@ -1,6 +1,7 @@
 """Learns the morphable model from the registered gallery.
 
-Identity: generalised Procrustes alignment (Gower 1975) and PCA of one neutral face a subject.
+Identity: generalised Procrustes alignment (Gower 1975) and PCA of one neutral face a subject, or
+the modes of a published model (`fitting.lsfm`, `fitting.facekit`).
 Expression: PCA of the posed apexes as differences from the neutral face of their own sequence,
 not centred, so that the neutral face stays at the origin.
 """
@@ -11,6 +12,7 @@ from collections import defaultdict
 import numpy as np
 
 from affect4d import store
+from affect4d.fitting.facekit import read_facekit
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.model import MorphableModel
 from affect4d.formats.quarantine import BadInput
@@ -39,13 +41,17 @@ def learn_model(sequences, template, settings):
     Raises
     ------
     BadInput
-        No sequence holds a neutral frame, or the given LSFM model cannot be used.
+        No sequence holds a neutral frame, or the given identity model cannot be used.
     """
     neutrals, apexes = gather_faces(sequences)
     if settings.lsfm_model:
         mean, identity = read_lsfm(settings.lsfm_model, template, settings.identity_modes)
+    elif settings.ict_facekit:
+        mean, identity = read_facekit(settings.ict_facekit, template, settings.identity_modes)
     else:
         mean, identity = identity_modes(neutrals, template, settings.identity_modes)
+    # a gallery may have no posed sequence at all
+    apexes = apexes.reshape(-1, *mean.shape)
     expression = principal_modes(apexes, settings.expression_modes, centred=False)
     log.info("%d identity modes, %d expression modes", len(identity), len(expression))
     landmark_vertices = photograph_vertices(template.vertices, template.landmark_vertices)
@@ -108,7 +114,7 @@ def principal_modes(samples, count, centred):
     By the Gram matrix of the samples, which are far fewer than their coordinates.
     """
     shape = samples.shape[1:]
-    flat = samples.reshape(len(samples), -1).astype(np.float64)
+    flat = samples.reshape(len(samples), int(np.prod(shape))).astype(np.float64)
     if centred:
         flat = flat - flat.mean(0)
     values, vectors = np.linalg.eigh(flat @ flat.T)

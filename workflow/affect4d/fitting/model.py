@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from affect4d.fitting.contour import contour_lines
 from affect4d.geometry.surface import vertex_normals
 
 LANDMARKS = 68
+FEATURES, TIP, CHIN = slice(17, 68), 13, 8  # brows to lips; the nose tip among them; the chin
+FEATURE_MM, FACE_MM, CHIN_MM, SKIN_STEP_MM = 9.0, 85.0, 6.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,24 @@ class MorphableModel:
         """Unit normals of the mean face, (V, 3) float64."""
         return vertex_normals(self.mean, self.triangles)
 
+    @cached_property
+    def skin(self):
+        """Vertices some 10 mm apart on skin between the features, (N,) int64."""
+        features = self.mean[self.landmark_vertices[FEATURES]]
+        bare = cKDTree(features).query(self.mean)[0] > FEATURE_MM
+        face = np.linalg.norm(self.mean - features[TIP], axis=1) < FACE_MM
+        chin = self.mean[self.landmark_vertices[CHIN], 1]
+        places = np.flatnonzero(bare & face & (self.mean[:, 1] > chin + CHIN_MM))
+        cells = np.floor(self.mean[places] / SKIN_STEP_MM).astype(int)
+        return places[np.sort(np.unique(cells, axis=0, return_index=True)[1])]
+
     def shape(self, identity, expression):
         """The face (V, 3) float32 mm of the coefficients (Ki,) and (Ke,)."""
-        coefficients = np.concatenate([identity, expression]).astype(np.float32)
+        return self.shapes(np.concatenate([identity, expression])[None])[0]
+
+    def shapes(self, coefficients):
+        """Faces (N, V, 3) float32 mm of coefficients (N, Ki + Ke), identity before expression."""
         flat = self.modes.reshape(len(self.modes), self.mean.size)
-        return self.mean + (coefficients @ flat).reshape(-1, 3)
+        faces = (np.asarray(coefficients, dtype=np.float32) @ flat).reshape(-1, *self.mean.shape)
+        faces += self.mean
+        return faces

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from affect4d.fitting.appearance import covered, sharpness
+
 OUTER_EYE_CORNERS = (36, 45)
 FIGURES = (
     "error_model",
@@ -12,11 +14,16 @@ FIGURES = (
     "mouth_opening",
     "identity_norm",
     "expression_norm",
+    "outliers",
+    "sharpness",
+    "covered",
     "gate_yaw",
     "gate_mouth",
     "gate_residual",
+    "gate_outliers",
     "accepted",
 )
+FACING = 0.35  # cosine to the viewer from which skin is seen well
 INNER_LIPS_ABOVE, INNER_LIPS_BELOW = [61, 62, 63], [67, 66, 65]
 
 
@@ -26,24 +33,24 @@ def inter_ocular(landmarks):
     return float(np.linalg.norm(landmarks[right] - landmarks[left]))
 
 
-def mouth_opening(landmarks, scale, vertices, landmark_vertices):
-    """Mean gap between upper and lower inner lip over the fitted face's inter-ocular distance.
+def mouth_opening(landmarks, size):
+    """Mean gap between upper and lower inner lip over the inter-ocular distance.
 
-    The distance is that of the fitted face, (V, 3) mm at `scale` pixels a mm: the picture's
-    shrinks as the head turns, while the gap does not.
+    That distance, `size`, is the face's as if seen frontally: the picture's shrinks as the head
+    turns, while the gap does not.
     """
     gap = np.linalg.norm(landmarks[INNER_LIPS_ABOVE] - landmarks[INNER_LIPS_BELOW], axis=1)
-    return float(gap.mean()) / (scale * inter_ocular(vertices[landmark_vertices]))
+    return float(gap.mean()) / size
 
 
-def measure(camera, coefficients, opening, errors, settings):
+def measure(fit, model, kept, errors, settings):
     """Quality figures of a fit and its gates.
 
     Parameters
     ----------
-    camera : Camera
-    coefficients : identity (Ki,) and expression (Ke,)
-    opening : float, see `mouth_opening`
+    fit : affect4d.fitting.Fit with its image
+    model : MorphableModel
+    kept : (68,) bool, the landmarks that were not left out
     errors : mean landmark error over the inter-ocular distance, before and after the correction
     settings : affect4d.config.fitting.Settings
 
@@ -51,24 +58,39 @@ def measure(camera, coefficients, opening, errors, settings):
     -------
     dict of floats named by FIGURES: `error_model`, `error_corrected` (the errors), `yaw`,
     `pitch`, `roll` (degrees), `mouth_opening`, `identity_norm`, `expression_norm` (root mean
-    square of the coefficients), `gate_yaw`, `gate_mouth`, `gate_residual` (1 where the gate
-    closes) and `accepted` (1 where none does).
+    square of the coefficients), `outliers` (landmarks left out), `sharpness`, `covered` (see
+    `fitting.appearance`), `gate_yaw`, `gate_mouth`, `gate_residual`, `gate_outliers` (1 where the
+    gate closes) and `accepted` (1 where none does).
     """
-    yaw, (before, after) = camera.yaw_degrees, errors
+    camera, outliers = fit.camera, int((~kept).sum())
+    size = camera.scale * inter_ocular(fit.vertices[model.landmark_vertices])
+    opening = mouth_opening(fit.landmarks, size)
+    pose = camera.angles_degrees
+    norms = [_rms(values) for values in (fit.identity, fit.expression)]
+    looks = (sharpness(fit.image, fit.landmarks, size), covered(fit.image, _skin(fit, model)))
     gates = (
-        abs(yaw) > settings.max_yaw,
+        abs(pose[0]) > settings.max_yaw,
         opening > settings.max_mouth_opening,
-        before > settings.max_residual,
+        errors[0] > settings.max_residual,
+        outliers > settings.max_outliers,
     )
-    norms = [_rms(values) for values in coefficients]
-    pose = (yaw, camera.pitch_degrees, camera.roll_degrees)
-    figures = (before, after, *pose, opening, *norms, *gates, not any(gates))
+    figures = (*errors, *pose, opening, *norms, outliers, *looks, *gates, not any(gates))
     return dict(zip(FIGURES, map(float, figures), strict=True))
 
 
-def landmark_error(positions, landmarks):
-    """Mean distance of positions (68, 2) to landmarks (68, 2) over the inter-ocular distance."""
-    return float(np.linalg.norm(positions - landmarks, axis=1).mean()) / inter_ocular(landmarks)
+def _skin(fit, model):
+    """Where the picture should show skin that faces the viewer, (N, 2) pixels."""
+    skin = model.skin[model.normals[model.skin] @ fit.camera.seen[2] > FACING]
+    return fit.camera.project(fit.vertices[skin])[:, :2] + fit.offset[skin]
+
+
+def landmark_error(positions, landmarks, kept):
+    """Mean distance of positions (68, 2) to the landmarks kept, over the inter-ocular distance.
+
+    Where an outer eye corner is left out, `positions` give that distance.
+    """
+    sound = np.where(kept[:, None], landmarks, positions)
+    return float(np.linalg.norm(positions - sound, axis=1)[kept].mean()) / inter_ocular(sound)
 
 
 def _rms(values):

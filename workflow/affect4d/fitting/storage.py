@@ -8,7 +8,15 @@ from affect4d.fitting.fit import Fit
 from affect4d.fitting.model import MorphableModel
 from affect4d.fitting.quality import FIGURES
 
-CAMERA = ["scale", *(f"rotation_{i}{j}" for i in range(3) for j in range(3)), "shift_x", "shift_y"]
+CAMERA = [
+    "scale",
+    *(f"rotation_{i}{j}" for i in range(3) for j in range(3)),
+    "shift_x",
+    "shift_y",
+    "centre_x",
+    "centre_y",
+    "inverse_distance",
+]
 _MODEL = ("mean", "identity", "expression", "triangles", "landmark_vertices")
 
 
@@ -62,7 +70,8 @@ def write_fits(path, fits, images, model, provenance):
         "images": list(images["path"]),
         "camera": CAMERA,
         "quality": list(FIGURES),
-        "units": {"vertices": "mm", "offset": "px", "landmarks": "px", "scale": "px/mm"},
+        "units": {"vertices": "mm", "offset": "px", "landmarks": "px"}
+        | {"scale": "px/mm", "centre": "px", "inverse_distance": "1/mm"},
     }
     store.write(path, arrays, attributes, provenance)
 
@@ -97,8 +106,16 @@ def read_fits(path):
 
 
 def _flatten(camera):
-    return np.concatenate([[camera.scale], camera.rotation.ravel(), camera.translation])
+    return np.concatenate(
+        [
+            [camera.scale],
+            camera.rotation.ravel(),
+            camera.translation,
+            camera.centre,
+            [camera.inverse_distance],
+        ]
+    )
 
 
 def _camera(row):
-    return Camera(float(row[0]), row[1:10].reshape(3, 3), row[10:12])
+    return Camera(float(row[0]), row[1:10].reshape(3, 3), row[10:12], row[12:14], float(row[14]))

@@ -131,7 +131,9 @@ def make_scene(fit, image, anatomy, crop=None):
     xy, zoom = projected[:, :2] + fit.offset, 1.0
     if crop is not None:
         xy, zoom = crop.apply(xy), crop.zoom
-    motion = zoom * camera.scale * np.diag([1.0, -1.0, 1.0]) @ camera.rotation
+    # perspective enlarges what is near: as in the middle of the face
+    middle = fit.vertices[anatomy.landmark_vertices].mean(0, keepdims=True)
+    motion = zoom * camera.jacobian(middle)[0]
     return Scene(
         image=image,
         vertices=fit.vertices,

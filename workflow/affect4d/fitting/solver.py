@@ -1,0 +1,164 @@
+"""Gauss-Newton over camera and coefficients, for a stack of photographs at once.
+
+The energy of one photograph is sum_i w_i rho(|project(V)_i - l_i|) / (sigma d)^2 + |identity|^2
++ w_e |expression|^2 + log(distance / D)^2 / s^2 (Blanz & Vetter, PAMI 2003, eq. 14, landmarks
+only), with d the distance of the outer eye corners at the camera's scale. rho is Geman and
+McClure's function (Bull. ISI 1987), which a landmark far off stops pulling at.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from affect4d.fitting.camera import PINHOLE, Camera
+from affect4d.fitting.contour import JAW, pick_contour
+from affect4d.fitting.quality import inter_ocular
+from affect4d.fitting.start import initial_cameras
+
+CONTOUR_REACH = 0.2  # of the inter-ocular distance
+# Greatest change of a camera's parameters in one step: landmarks of no face must not run away.
+STEP = np.array([[-1.0], [1.0]]) * [1.0, 1.0, 1.0, 1.0, np.inf, np.inf, 1.0]
+RAYLEIGH_MEDIAN = np.sqrt(2 * np.log(2))  # of distances, in standard deviations of x and of y
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the solver stands with N photographs.
+
+    Attributes
+    ----------
+    camera : Camera, a stack of N
+    coefficients : (N, K), identity and expression, standard deviations
+    rows : (N, 68) int64, which of the solver's `used` vertices stand for the landmarks
+    residual : (N, 68, 2) pixels, landmarks less these vertices
+    weight : (N, 68), 1/pixels^2, what the residuals leave the landmarks
+    by_camera, by_point : see `Camera.linearise`, at these vertices
+    """
+
+    camera: Camera
+    coefficients: np.ndarray
+    rows: np.ndarray
+    residual: np.ndarray
+    weight: np.ndarray
+    by_camera: np.ndarray
+    by_point: np.ndarray
+
+
+class Solver:
+    """What every photograph shares: the model at the vertices that may stand for landmarks."""
+
+    def __init__(self, model, settings):
+        self.settings = settings
+        self.contour = model.contour
+        self.used = np.concatenate([model.landmark_vertices, self.contour.ravel()])
+        self.mean = model.mean[self.used].astype(np.float64)
+        self.flat = model.modes[:, self.used].reshape(len(model.modes), -1).astype(np.float64)
+        # the modes of a vertex lie together: (U, 3, K)
+        self.modes = np.ascontiguousarray(self.flat.T.reshape(len(self.used), 3, -1))
+        self.normals = model.normals[self.contour.ravel()]
+        self.weights = np.ones(len(model.landmark_vertices))
+        self.weights[:JAW] = settings.jaw_weight
+        self.prior = np.ones(len(model.modes))
+        self.prior[len(model.identity) :] = settings.expression_prior
+
+    def run(self, landmarks, centres):
+        """Pose alone, then pose and shape; the contour is picked before each step.
+
+        Parameters
+        ----------
+        landmarks : (N, 68, 2) pixels
+        centres : (N, 2) pixels, where the optical axes meet the pictures
+
+        Returns
+        -------
+        State
+        """
+        inner = self.mean[JAW : landmarks.shape[1]]
+        weak = initial_cameras(inner, landmarks[:, JAW:])
+        noise = self.settings.landmark_sd * inter_ocular(self.mean) * weak.scale
+        pinhole = self.settings.camera == "perspective"
+        nearness = np.full(len(landmarks), 1 / self.settings.distance if pinhole else 0.0)
+        camera = Camera(weak.scale, weak.rotation, weak.translation, centres, nearness)
+        coefficients = np.zeros((len(landmarks), len(self.prior)))
+        state = self.look(camera, coefficients, landmarks, noise)
+        for step in range(self.settings.pose_iterations + self.settings.iterations):
+            posing = step < self.settings.pose_iterations
+            camera, coefficients = self.step(state, posing)
+            state = self.look(camera, coefficients, landmarks, noise)
+        return state
+
+    def look(self, camera, coefficients, landmarks, noise):
+        """The State of cameras and coefficients: which vertices, how far off, how trusted."""
+        points = self.points(coefficients)
+        rows = self.pick(camera, points, landmarks)
+        chosen = np.take_along_axis(points, rows[..., None], axis=1)
+        projected, *derivatives = camera.linearise(chosen)
+        residual = landmarks - projected
+        squared = (residual**2).sum(2)
+        typical = np.sqrt(np.median(squared[:, JAW:], axis=1)) / RAYLEIGH_MEDIAN
+        deviation = np.maximum(noise, typical)[:, None]
+        far = squared / (self.settings.outlier_distance * deviation) ** 2
+        weight = self.weights * (1 + far) ** -2 / deviation**2
+        return State(camera, coefficients, rows, residual, weight, *derivatives)
+
+    def points(self, coefficients):
+        """The faces at the vertices `used`, (N, U, 3) mm."""
+        return self.mean + (coefficients @ self.flat).reshape(-1, *self.mean.shape)
+
+    def pick(self, camera, points, landmarks):
+        """Rows (N, 68) of `used` that stand for the landmarks in these views."""
+        count = len(self.weights)
+        projected = camera.project(points[:, count:])[..., :2]
+        shape = (len(points), *self.contour.shape, -1)
+        view = camera.towards(projected)
+        facing = (self.normals @ np.swapaxes(camera.rotation, 1, 2) * view).sum(2)
+        facing = (facing / np.sqrt((view**2).sum(2))).reshape(shape[:-1])
+        reach = CONTOUR_REACH * inter_ocular(self.mean) * camera.scale
+        columns = pick_contour(projected.reshape(shape), facing, landmarks[:, :JAW], reach)
+        rows = np.tile(np.arange(count), (len(points), 1))
+        rows[:, :JAW] = count + np.arange(JAW) * self.contour.shape[1] + columns
+        return rows
+
+    def step(self, state, posing):
+        """Cameras and coefficients after one Gauss-Newton step; the cameras' only, if `posing`."""
+        camera, settings = state.camera, self.settings
+        jacobian, free = state.by_camera, state.by_camera.shape[-1]
+        if not posing:
+            shape = state.by_point @ self.modes[state.rows]
+            jacobian = np.concatenate([jacobian, shape], axis=-1)
+        prior = np.zeros((len(state.rows), jacobian.shape[-1]))
+        pull = np.zeros_like(prior)
+        if free == PINHOLE:
+            prior[:, free - 1] = settings.distance_spread**-2
+            pull[:, free - 1] = prior[:, free - 1] * np.log(
+                camera.inverse_distance * settings.distance
+            )
+        if not posing:
+            prior[:, free:] = self.prior
+            pull[:, free:] = self.prior * state.coefficients
+        change = _solve(jacobian, state.weight, state.residual, prior, pull)
+        camera = self.bounded(camera.moved(np.clip(change[:, :free], *STEP[:, :free])))
+        if posing:
+            return camera, state.coefficients
+        bound = settings.coefficient_bound
+        return camera, np.clip(state.coefficients + change[:, free:], -bound, bound)
+
+    def bounded(self, camera):
+        """Cameras no nearer and no farther than the bound of every coefficient allows."""
+        if self.settings.camera == "weak":
+            return camera
+        widest = np.exp(self.settings.coefficient_bound * self.settings.distance_spread)
+        least, most = 1 / (self.settings.distance * widest), widest / self.settings.distance
+        return replace(camera, inverse_distance=np.clip(camera.inverse_distance, least, most))
+
+
+def _solve(jacobian, weight, residual, prior, pull):
+    """Steps (N, P) that solve (J' W J + diag(prior)) step = J' W residual - pull."""
+    count, parameters = prior.shape
+    root = np.repeat(np.sqrt(weight), 2, axis=1)
+    scaled = jacobian.reshape(count, -1, parameters) * root[..., None]
+    across = np.swapaxes(scaled, 1, 2)
+    system = across @ scaled
+    system[:, np.arange(parameters), np.arange(parameters)] += prior
+    right = across @ (residual.reshape(count, -1) * root)[..., None] - pull[..., None]
+    return np.linalg.solve(system, right)[..., 0]
