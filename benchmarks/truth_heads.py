@@ -41,6 +41,8 @@ PARTS = {
     "right eye": (23021, 23791),
 }
 NARROW_FACE = 6706  # vertices of the face without ears and neck
+# What is registered: with the mouth closed, upper and lower lip could not be told apart.
+OPENED = {"jawOpen": 0.6, "eyeWide": 1.0}
 REACH_MM = 40.0  # over which a displacement fades beyond the skin that both faces have
 TOLERANCE, SWEEPS = 1e-4, 2000
 
@@ -114,17 +116,21 @@ class Heads:
 
     def on_template(self, displacement):
         """A displacement (N, 3) mm on the template: (V, 3) float32 mm, as a class's is."""
-        change = (self.weights[..., None] * displacement[self.corners]).sum(1)
-        filled = self._filler.fill(change, self.seen, TOLERANCE, SWEEPS)
-        return (self.placing.scale * filled @ self.placing.rotation.T).astype(np.float32)
+        change = self.placing.scale * self._carried(displacement) @ self.placing.rotation.T
+        return self._filler.fill(change, self.seen, TOLERANCE, SWEEPS)
 
-    def face(self, head, mean):
-        """A head's face on the template, (V, 3) mm; `mean` (V, 3) is that of `neutral`."""
-        return mean + self.on_template(head - self.neutral)
+    def face(self, head):
+        """A head's face on the template, (V, 3) mm."""
+        rest = self.template.vertices
+        change = self.placing.apply(self._carried(head)) - rest
+        return rest + self._filler.fill(change, self.seen, TOLERANCE, SWEEPS)
+
+    def _carried(self, values):
+        return (self.weights[..., None] * values[self.corners]).sum(1)
 
 
 def load(folder=None):
-    """The Heads of a clone's shapes, and the mean face on the template (V, 3) mm (about 30 s).
+    """The Heads of a clone's shapes (about 30 s).
 
     Raises
     ------
@@ -143,32 +149,26 @@ def load(folder=None):
         shape = path.stem.removesuffix("_L").removesuffix("_R")
         if shape in needed:
             expression.setdefault(shape, []).append(_positions(path) - neutral)
+    opened = neutral + ict_truth.mixed(expression, OPENED, dict.fromkeys(OPENED, 0.0))
     template = load_template()
     faces = triangles[part == 0]
-    face = neutral[: PARTS["face"][1]]
-    marks = neutral[LANDMARKS]
+    marks = opened[LANDMARKS]
     marks[RIDGE][1:] = np.nan  # the template's stop short of the tip of the nose
-    found = Registrar(template).register(face, faces, marks)
-    corners = faces[found.triangle].astype(np.int64)
-    seen, weights = found.triangle >= 0, found.weights
-    points = (weights[seen, :, None] * neutral[corners[seen]]).sum(1)
-    turn = fit_similarity(points, found.vertices[seen], scale=False)
-    settle = fit_similarity(found.vertices[seen], template.vertices[seen])
-    placing = Similarity(
-        settle.scale, settle.rotation @ turn.rotation, settle.apply(turn.translation)
-    )
-    heads = Heads(
-        neutral, triangles, part, np.array(identity), expression, template, corners, weights,
-        seen, placing,
+    found = Registrar(template).register(opened[: PARTS["face"][1]], faces, marks)
+    corners, seen = faces[found.triangle], found.triangle >= 0
+    points = (found.weights[..., None] * neutral[corners]).sum(1)
+    placing = fit_similarity(points[seen], template.vertices[seen])
+    return Heads(
+        neutral, triangles, part, np.array(identity), expression, template, corners,
+        found.weights, seen, placing,
     )  # fmt: skip
-    return heads, settle.apply(found.vertices)
 
 
-def make_model(heads, mean):
+def make_model(heads):
     """The MorphableModel that TRAINING people teach, none of whom is photographed."""
     settings, template = Settings(), heads.template
     names = [f"training{number:03d}" for number in range(TRAINING)]
-    neutrals = {name: heads.face(heads.person(name), mean) for name in names}
+    neutrals = {name: heads.face(heads.person(name)) for name in names}
     moved = [
         heads.on_template(heads.expressed(name, expression))
         for name in names[:POSING]
