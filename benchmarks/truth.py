@@ -12,11 +12,8 @@ images are compared with the true photograph of the expression over the face, 3 
 inter-ocular distance around included: PSNR, and SSIM with the weights of Wang et al. (2004).
 Intervals are of the mean over people, by bootstrap.
 
-Identity: the model is fitted again to the synthesized image, with fresh errors of the landmarks,
-which have moved with the map. What is compared are the fits' identity coefficients, by the angle
-between them: they are in standard deviations, so the angle is Mahalanobis', and unlike the
-distance it does not take how much of a face the fit dares to show, which depends on the view, for
-the face.
+Identity: the model is fitted again to the synthesized image and to the true one, with fresh errors
+of the landmarks, which in the synthesized one have moved with the map; see `truth_identity.py`.
 
 Exit status 1 where a bar is missed.
 """
@@ -35,9 +32,9 @@ import cv2
 import numpy as np
 import pandas as pd
 import truth_heads
+import truth_identity
 from bars import Bar, judge
 from skimage.metrics import structural_similarity
-from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 from truth_heads import EXPRESSIONS, SEED
 from truth_photos import EYES, Photographer, noisy, sit
@@ -82,7 +79,7 @@ def main():
         rows += own
         fits.append(found)
     table = pd.DataFrame(rows)
-    bars = compare(table) + identities(fits)
+    bars = compare(table) + truth_identity.report(fits, YAWS, EXPRESSIONS)
     if arguments.output:
         arguments.output.mkdir(parents=True, exist_ok=True)
         table.to_csv(arguments.output / "truth.csv", index=False, float_format="%.4f")
@@ -96,7 +93,7 @@ def study(heads, model, name, number, sheet=None):
     Returns
     -------
     rows : list of dict, one for each image
-    found : dict of identity coefficients: (yaw, "neutral"), (yaw, expression, blend), "other"
+    found : dict of identity coefficients (K,), see `truth_identity.report`
     """
     photographer, head = Photographer(heads, name), heads.person(name)
     moves = {expression: heads.expressed(name, expression) for expression in EXPRESSIONS}
@@ -115,9 +112,10 @@ def study(heads, model, name, number, sheet=None):
                 {**key, "way": way, **scores(image, truth, neutral)}
                 for way, image in images.items()
             ]
-            for blend in OURS:
-                marks = noisy(studio.landmarks[blend], name, yaw, expression, blend)
-                found[yaw, expression, blend] = fit(images[blend], marks, model).identity
+            for what, marks in (("true", truth.landmarks), ("synthesized", studio.landmarks)):
+                image = truth.image if what == "true" else images[OURS[0]]
+                marks = noisy(marks, name, yaw, expression)
+                found[yaw, expression, what] = fit(image, marks, model).identity
             if sheet is not None and expression == EXPRESSIONS[number % len(EXPRESSIONS)]:
                 sheet.add(f"{expression}, {yaw} degrees", neutral, truth, images)
     angle = stream(SEED, "other photograph", name).uniform(-OTHER_YAW, OTHER_YAW)
@@ -136,11 +134,12 @@ class Studio:
 
     Attributes
     ----------
-    landmarks : blend -> (68, 2) pixels, the photograph's after the last deformation
+    landmarks : (68, 2) pixels, the photograph's after the last deformation
     """
 
     def __init__(self, fitted, photograph):
-        self.photograph, self.landmarks, self.anatomy = photograph, {}, default_anatomy()
+        self.photograph, self.landmarks = photograph, photograph.landmarks
+        self.anatomy = default_anatomy()
         self._window = window_around(fitted.landmarks, WINDOW_MARGIN, photograph.image.shape)
         cut = self._window.cut(photograph.image)
         self._scene = make_scene(fitted, cut, self.anatomy, self._window)
@@ -154,7 +153,7 @@ class Studio:
         for blend, editor in self._editors.items():
             made = editor.edit(settled)
             images[blend] = self._whole(made.image)
-            self.landmarks[blend] = self._moved(made.motion.flow)
+            self.landmarks = self._moved(made.motion.flow)
         return images
 
     def _whole(self, part):
@@ -254,58 +253,6 @@ def compare(table):
     parts = table.groupby(["yaw", "way"])[[f"mse {name}" for name in REGIONS]].mean()
     print(f"\nSquared error by region\n{parts.round(2).to_string()}")
     return bars
-
-
-def identities(fits):
-    """Print the angles between identities; the bars of point 6."""
-    count = len(fits)
-    pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
-    found = {
-        "two photographs of one": [
-            angle(own[yaw, "neutral"], own["other"]) for own in fits for yaw in YAWS
-        ],
-        "photographs of two": [
-            angle(fits[i][yaw, "neutral"], fits[j]["other"]) for i, j in pairs for yaw in YAWS
-        ],
-        "two views alike of two": [
-            angle(fits[i][yaw, "neutral"], fits[j][yaw, "neutral"]) for i, j in pairs for yaw in YAWS
-        ],
-    }
-    keys = [(yaw, expression) for yaw in YAWS for expression in EXPRESSIONS]
-    for blend in OURS:
-        found[f"synthesized ({blend}), own neutral"] = [
-            angle(own[*key, blend], own[key[0], "neutral"]) for own in fits for key in keys
-        ]
-        found[f"synthesized ({blend}), another's neutral"] = [
-            angle(fits[i][*key, blend], fits[j][key[0], "neutral"]) for i, j in pairs for key in keys
-        ]
-    rows = [(name, len(own), *np.quantile(own, [0.5, 0.05, 0.95])) for name, own in found.items()]
-    frame = pd.DataFrame(rows, columns=["identity coefficients of", "pairs", "median", "p5", "p95"])
-    print(f"\nAngles in degrees\n{frame.to_string(index=False, float_format='%.1f')}")
-    between = auc(found["two photographs of one"], found["photographs of two"])
-    print(f"\nAUC of same against different people, two photographs: {between:.3f}")
-    bars = []
-    for blend in OURS:
-        own = found[f"synthesized ({blend}), own neutral"]
-        area = auc(own, found[f"synthesized ({blend}), another's neutral"])
-        against = auc(own, found["photographs of two"])
-        print(f"with synthesized ({blend}) as same: {against:.3f}; within a view: {area:.3f}")
-        bars.append(Bar(f"identity, {blend}: AUC within a view", area, between, True))
-        limit = float(np.median(found["two photographs of one"]))
-        bars.append(Bar(f"identity, {blend}: median angle, degrees", np.median(own), limit))
-    return bars
-
-
-def angle(one, other):
-    """Degrees between two vectors of identity coefficients."""
-    cosine = one @ other / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-12)
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
-
-
-def auc(same, different):
-    """How well an angle tells the same person from different ones."""
-    labels = np.r_[np.ones(len(same)), np.zeros(len(different))]
-    return float(roc_auc_score(labels, -np.r_[same, different]))
 
 
 def interval(values):

@@ -11,7 +11,7 @@ HEADING_PX, MARGIN_PX = 26, 40
 
 
 class Sheet:
-    """Rows of one person and expression each: neutral, truth, images, differences from the truth."""
+    """Rows of a person and an expression: neutral, truth, images, differences from the truth."""
 
     def __init__(self):
         self._rows = []
