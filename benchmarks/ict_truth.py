@@ -106,16 +106,21 @@ class Truth:
     def move(self, strengths, skew):
         """Displacement (V, 3) mm of expressions by name and strength; `skew` (by name) is how much
         stronger the left side moves, and weaker the right one."""
-        total = np.zeros_like(self.template.vertices, dtype=float)
-        for name, strength in strengths.items():
-            sides = self.expression[name]
-            for side, sign in zip(sides, (1, -1) if len(sides) == 2 else (0,), strict=True):
-                total += strength * (1 + sign * skew[name]) * side
-        return total
+        return mixed(self.expression, strengths, skew)
 
     def skew(self, rng):
         """How a person's expressions differ between the sides."""
         return {name: SKEW_SD * rng.normal() for name in self.expression}
+
+
+def mixed(shapes, strengths, skew):
+    """The sum of shapes, name -> (1 or 2, N, 3) mm, as of `Truth.expression` and `Truth.move`."""
+    total = np.zeros_like(next(iter(shapes.values()))[0], dtype=float)
+    for name, strength in strengths.items():
+        sides = shapes[name]
+        for side, sign in zip(sides, (1, -1) if len(sides) == 2 else (0,), strict=True):
+            total += strength * (1 + sign * skew[name]) * side
+    return total
 
 
 @dataclass(frozen=True)

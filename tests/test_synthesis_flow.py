@@ -200,6 +200,48 @@ def test_the_light_is_found_again():
     np.testing.assert_allclose(light.harmonics, [90, 20, 30, 60], atol=5)
 
 
+def test_hair_and_brows_do_not_pass_for_shadow():
+    own = scene()
+    normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
+    lit = interpolate(*own.raster, TEMPLATE.triangles, 90 + normals @ [20, -30, 60])
+    places = camera().project(TEMPLATE.landmarks)[:, :2]
+    rows = np.arange(len(lit))[:, None, None]
+    lit = np.where(rows < places[19, 1] - 30, 30, lit)
+    for brow in (places[17:22], places[22:27]):
+        cv2.polylines(lit, [np.rint(brow).astype(np.int32)], False, (25.0,), 6)
+    image = np.repeat(np.clip(np.rint(lit), 0, 255).astype(np.uint8), 3, axis=2)
+    light = Light(Flow(replace(own, image=image)))
+    np.testing.assert_allclose(light.harmonics, [90, 20, 30, 60], atol=6)
+
+
+@pytest.mark.parametrize("wider", [0.7, 1.4])
+def test_lids_move_by_millimetres_but_close_together(wider):
+    """Eyes narrower and wider than the template's, closed by 1 mm and altogether."""
+    own = scene()
+    eyes = own.anatomy.landmark_vertices[36:48].reshape(2, 6)
+    xy = own.xy.copy()
+    for eye, weight in zip(eyes, own.anatomy.lids, strict=True):
+        aperture = (own.xy[eye[[5, 4]]] - own.xy[eye[[1, 2]]]).mean(0)
+        xy += weight * (1 - wider) * aperture / weight[eye[[1, 2]]].mean()
+    own = replace(own, xy=np.ascontiguousarray(xy, dtype=np.float32))
+    for closing in (1.0, None):
+        way = np.zeros((len(xy), 3), np.float32)
+        for eye, weight, aperture in zip(
+            eyes, own.anatomy.lids, own.anatomy.apertures, strict=True
+        ):
+            gain = weight[eye[[1, 2]]].mean() - weight[eye[[5, 4]]].mean()
+            way[:, 1] -= weight[:, 0] * (closing or aperture) / gain
+        moved = xy + (way @ own.motion.T)[:, :2]
+        for weight, shift in zip(own.anatomy.lids, lid_shifts(own, way), strict=True):
+            moved = moved + weight * shift
+        for eye in eyes:
+            before, after = ((p[eye[[5, 4]]] - p[eye[[1, 2]]]).mean(0)[1] for p in (xy, moved))
+            if closing:
+                assert before - after == pytest.approx(closing, abs=0.1)
+            else:
+                assert 0.05 * before < after < 0.15 * before
+
+
 def test_light_is_as_it_was_where_nothing_moves():
     light = Light(Flow(scene()))
     still = np.zeros((len(light._flow.front.xy), 3, 3), np.float32)

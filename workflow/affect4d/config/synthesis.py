@@ -26,7 +26,7 @@ class Settings(Section):
         1.7, "1", "An opening grown beyond this ratio gets a drawn interior.", gt=1
     )
     mouth_gap: float = field(
-        0.04, "1", "Growth of the opening, of the inter-ocular distance, that is never drawn.", ge=0
+        0.02, "1", "Growth of the opening, of the inter-ocular distance, that is never drawn.", ge=0
     )
     max_yaw: float = field(50.0, "degrees", "Photographs turned further are refused.", gt=0, le=90)
     max_flipped: float = field(0.01, "1", "Largest share of visible triangles that flip.", ge=0)

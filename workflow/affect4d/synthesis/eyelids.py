@@ -1,7 +1,8 @@
-"""Eyelids close by the share they close on the template, whatever the eye's own aperture.
+"""Eyelids that close on the template close on every eye, whatever its own aperture.
 
 A class's deformation is in millimetres of an average eye; on a narrower one, or on an eye drawn
-together in the photograph, the lids would cross.
+together in the photograph, the lids would cross, on a wider one a blink would leave a gap. The more
+they close, the more the share of the aperture counts in place of the millimetres.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from affect4d.synthesis.anatomy import EYES
 
 # An eye keeps a line, where the lashes meet, and opens no wider than irises bear being stretched.
-APERTURE = (0.1, 1.3)
+APERTURE = (0.1, 1.5)
 
 
 def lid_shifts(scene, deformation):
@@ -32,8 +33,10 @@ def lid_shifts(scene, deformation):
         aperture = max(float(np.linalg.norm(across)), 1e-3)
         up = across / aperture
         apart = (deformation[upper] - deformation[lower]).mean(0)
-        wanted = aperture * np.clip(1 + float(apart[1]) / normal, *APERTURE)
+        closing = float(np.clip(-apart[1] / normal, 0, 1))
         found = float((across + scene.motion[:2] @ apart) @ up)
+        share = (1 - closing**2) * found / aperture + closing**2 * (1 - closing)
+        wanted = aperture * np.clip(share, *APERTURE)
         gain = float(weight[upper].mean() - weight[lower].mean())
         shifts.append((wanted - found) / gain * up)
     return np.array(shifts, np.float32)

@@ -21,13 +21,16 @@ from affect4d.synthesis.anatomy import (
 from affect4d.synthesis.lighting import LUMINANCE
 from affect4d.synthesis.scene import facing
 
-CHIN = slice(6, 11)
+CHIN = 8  # beside it skin moves less than the jaw does
 BEHIND_LIPS_MM = 6.0
 ARCH_MM = (27.0, 38.0)  # half width and depth of the upper dental arch
 ARCH_DEGREES = 80.0
 LOWER_ARCH = 0.9  # the lower arch closes inside the upper
-UPPER_EDGE_MM, UPPER_NECK_MM, UPPER_TOP_MM = -3.5, 6.0, 14.0
-LOWER_EDGE_MM, LOWER_NECK_MM, LOWER_BOTTOM_MM = 0.3, -7.5, -16.0
+# About the line of the closed lips: below it the upper teeth end, by the mean of women and men of
+# what parted lips show (Vig & Brundo, J. Prosthet. Dent. 1978); crowns of central incisors are 10.5
+# and 9 mm long (Nelson, Wheeler's Dental Anatomy), and the upper overlap the lower by 2 mm.
+UPPER_EDGE_MM, UPPER_NECK_MM, UPPER_TOP_MM = -2.5, 8.0, 16.0
+LOWER_EDGE_MM, LOWER_NECK_MM, LOWER_BOTTOM_MM = -0.3, -9.3, -17.0
 UPPER_WIDTHS_MM = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.5)
 LOWER_WIDTHS_MM = (5.3, 5.8, 6.8, 7.0, 7.0, 10.5, 10.5)
 TONGUE_CENTRE_MM, TONGUE_RADII_MM = (0.0, -5.5, -19.0), (20.0, 13.5, 16.0)
@@ -165,7 +168,7 @@ def _interior(scene, deformation, patch, skin, red):
     vertices, faces, kinds, tones = _proxy()
     lips = scene.anatomy.landmark_vertices[INNER_LIPS]
     anchor = scene.xy[lips[[1, 2, 3, 5, 6, 7]]].mean(0)
-    jaw = deformation[scene.anatomy.landmark_vertices[CHIN]].mean(0)
+    jaw = deformation[scene.anatomy.landmark_vertices[CHIN]]
     size = np.linalg.norm(scene.vertices[lips[4]] - scene.vertices[lips[0]]) / 40.0
     placed = vertices[:, :3] * size - [0, 0, BEHIND_LIPS_MM] + vertices[:, 3:] * jaw
     xy = anchor + placed @ scene.motion[:2].T
