@@ -2,7 +2,8 @@
 
 The distance is the angle between coefficients in standard deviations, which is Mahalanobis' angle:
 unlike Mahalanobis' distance it does not take how much of a face a fit dares to show, which depends
-on the view, for the face. The fit reads landmarks alone, so what is measured is geometry, alike for all blends.
+on the view, for the face. The fit reads landmarks alone, so what is measured is geometry, alike for
+all blends.
 """
 
 import numpy as np
@@ -20,8 +21,8 @@ def report(people, yaws, expressions):
     Parameters
     ----------
     people : list of dict, one for each person: of identity coefficients (K,) by (yaw, "neutral"),
-        (yaw, expression, what) of the photograph that is "true" or "synthesized", and "other", which
-        is another photograph of the neutral face
+        (yaw, expression, what) of the photograph that is "true" or "synthesized", and "other",
+        which is another photograph of the neutral face
     yaws, expressions : the keys' parts
     """
     pairs = [(one, two) for one in people for two in people if one is not two]

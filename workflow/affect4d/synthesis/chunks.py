@@ -1,7 +1,7 @@
 """One chunk of a database: each fitted photograph in each class that has a deformation."""
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
@@ -130,12 +130,8 @@ def synthesize_chunk(
 
 
 def pose(camera):
-    """A camera as it is stored: scale (pixels of the photograph a mm), rotation, translation."""
-    return {
-        "scale": camera.scale,
-        "rotation": camera.rotation.tolist(),
-        "translation": camera.translation.tolist(),
-    }
+    """A camera as it is stored: its fields, see `affect4d.fitting.Camera`."""
+    return {own.name: np.asarray(getattr(camera, own.name)).tolist() for own in fields(camera)}
 
 
 def _photograph(root, path, fit, image_id):
