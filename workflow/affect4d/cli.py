@@ -1,7 +1,8 @@
-"""The command line: `affect4d synth`, `audit`, `explain`, `diff`, `gallery draft`."""
+"""The command line: `affect4d synth`, `play`, `audit`, `explain`, `diff`, `gallery draft`."""
 
 import json
 import math
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -193,6 +194,49 @@ def _write_grid(editor: Any, results: Path, side: int, out: Path) -> None:
     write_image(out, sheet(rows, editor.settings.size))
     empty = sum(tile.image is None for tile in tiles)
     typer.echo(f"{len(tiles) - empty} places, {empty} without data: {out}")
+
+
+@app.command()
+def play(
+    photo: Annotated[Path, typer.Argument(help="Photograph of one face (JPEG, PNG, ...).")],
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(help="68 iBUG landmarks (.pts or .ljson); the name with .pts if absent."),
+    ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop/--whole", help="The square around the face, or the whole frame.")
+    ] = True,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
+    ] = True,
+    results: Results = RESULTS,
+) -> None:
+    """Drag a point over the plane, on a local page, and see the face in a photograph follow.
+
+    The page is served to this machine alone, under an address that cannot be guessed. Ctrl-C ends
+    it.
+
+    Example: affect4d play me.jpg
+    """
+    from affect4d.formats.quarantine import BadInput
+    from affect4d.store import StoreError
+    from affect4d.synthesis.deformations import Atlas
+    from affect4d.synthesis.play import Game, serve
+
+    try:
+        photograph = _photograph(photo, landmarks, crop, results, {})
+        game = Game(photograph, Atlas(results / "blendshapes" / "atlas.zarr"))
+        server, url = serve(game, port)
+    except (BadInput, StoreError, ValueError, OSError) as error:
+        _fail(error, 1)
+    typer.echo(f"{url}  (Ctrl-C ends it)")
+    if browser:
+        webbrowser.open(url)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()
 
 
 def _built_with(results: Path, folder: str, section: str | None = None) -> dict[str, Any]:

@@ -92,11 +92,17 @@ class Atlas:
         name, interpolated = self.names[index], self.is_interpolated(index)
         return Target(self.mean(index), valence, arousal, name, interpolated)
 
-    def between(self, valence, arousal):
+    def between(self, valence, arousal, mean=None):
         """The deformation at a point: the natural neighbours' mean, smooth over classes' borders.
 
         The label is the same mean of the classes' labels: the point itself, but for points at the
         edge of what the classes' medians enclose.
+
+        Parameters
+        ----------
+        valence, arousal : float
+        mean : callable, optional
+            From a class's index to its (V, 3) deformation, in place of the one as stored.
 
         Raises
         ------
@@ -111,7 +117,8 @@ class Atlas:
             raise self._without_data(index, valence, arousal)
         shares = natural_neighbours(point, medians)[0]
         mixed = np.flatnonzero(shares)
-        deformation = sum(np.float32(shares[i]) * self.mean(self.own[i]) for i in mixed)
+        mean = mean or self.mean
+        deformation = sum(np.float32(shares[i]) * mean(int(self.own[i])) for i in mixed)
         valence, arousal = map(float, shares @ medians)
         return Target(deformation, valence, arousal, self.names[index], standing == INTERPOLATED)
 

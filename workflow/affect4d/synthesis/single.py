@@ -1,5 +1,7 @@
 """One photograph and what is wanted of it: what `affect4d synth` and `affect4d play` call."""
 
+from dataclasses import replace
+
 from affect4d.blendshapes.path import resample
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.synthesis import Settings
@@ -154,7 +156,11 @@ class PhotographEditor:
     def impose(self, target):
         """Image and record, as of `synthesize_photograph`, of one Target."""
         settled = self.editor.scene.anatomy.settle(target.deformation)
-        made = self.editor.edit(settled)
+        return self.impose_settled(replace(target, deformation=settled))
+
+    def impose_settled(self, target):
+        """As `impose`, of a Target whose deformation is settled."""
+        made = self.editor.edit(target.deformation)
         image = made.image
         if not self.crop:
             image = self.photo.copy()
