@@ -31,7 +31,9 @@ def exact(own, deformation):
     anatomy = own.anatomy
     change = deformation @ own.motion.T
     xy, depth = own.xy + change[:, :2], own.depth + change[:, 2]
-    for weight, shift in zip(anatomy.lids, lid_shifts(own, deformation), strict=True):
+    for weight, shift in zip(
+        anatomy.lids, lid_shifts(own, deformation[..., None])[..., 0], strict=True
+    ):
         xy = xy + weight * shift
     front = own.drawn & (facing(xy.astype(np.float32), anatomy.triangles) > 0)
     ids, weights = rasterise(xy, depth, anatomy.triangles, *own.shape, front)
@@ -181,10 +183,10 @@ def on_the_lattice(values, own):
 def test_light_follows_the_normals():
     own = scene()
     light = Light(Flow(own))
-    light.harmonics = np.array([10.0, 1.0, 2.0, 3.0], np.float32)
+    harmonics = np.array([10.0, 1.0, 2.0, 3.0], np.float32)
     normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
     expected = on_the_lattice(10 + normals @ [1, -2, 3], own)[..., 0]  # y points down there
-    found = light._shades(light._normals(np.zeros((*light.lit.shape, 3, 1), np.float32)))[..., 0]
+    found = light._shades(np.zeros((*light.lit.shape, 3, 1), np.float32), harmonics)[..., 0]
     error = np.abs(found - expected)[light.lit]
     assert light.lit.sum() > 3000
     assert np.median(error) < 0.05 and np.percentile(error, 95) < 0.5
@@ -232,7 +234,9 @@ def test_lids_move_by_millimetres_but_close_together(wider):
             gain = weight[eye[[1, 2]]].mean() - weight[eye[[5, 4]]].mean()
             way[:, 1] -= weight[:, 0] * (closing or aperture) / gain
         moved = xy + (way @ own.motion.T)[:, :2]
-        for weight, shift in zip(own.anatomy.lids, lid_shifts(own, way), strict=True):
+        for weight, shift in zip(
+            own.anatomy.lids, lid_shifts(own, way[..., None])[..., 0], strict=True
+        ):
             moved = moved + weight * shift
         for eye in eyes:
             before, after = ((p[eye[[5, 4]]] - p[eye[[1, 2]]]).mean(0)[1] for p in (xy, moved))

@@ -22,7 +22,7 @@ EYES = (slice(36, 42), slice(42, 48))
 # An expression ends between these distances from the nose tip: the chin lies at 92 mm, ears and
 # the back of the head, where registered scans hold little but noise, beyond 140 mm.
 REACH_MM = (105.0, 135.0)
-MOUTH_MM = 45.0
+MOUTH_MM = 36.0  # the corners of the lips lie within 27
 EYE_MM = 25.0
 LID_MM = 4.5
 SMOOTHING_ROUNDS = 3

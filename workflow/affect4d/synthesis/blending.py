@@ -156,13 +156,14 @@ def _crowding(source):
     """(h, w) float32: pixels that fall on a pixel along the worse direction, on the lattice."""
     height, width = source.shape[0] // STEP, source.shape[1] // STEP
     worst = np.zeros((height, width), np.float32)
+    share = np.float32(1 / STEP)
     for j in range(height - 1):
+        here, below = source[STEP * j], source[STEP * j + STEP]
         for i in range(width - 1):
-            y, x = STEP * j, STEP * i
-            for k in range(2):
-                across = abs(source[y, x + STEP, k] - source[y, x, k])
-                down = abs(source[y + STEP, x, k] - source[y, x, k])
-                worst[j, i] = max(worst[j, i], across / STEP, down / STEP)
+            x, y = here[STEP * i, 0], here[STEP * i, 1]
+            across = max(abs(here[STEP * i + STEP, 0] - x), abs(here[STEP * i + STEP, 1] - y))
+            down = max(abs(below[STEP * i, 0] - x), abs(below[STEP * i, 1] - y))
+            worst[j, i] = share * max(across, down)
     return worst
 
 
@@ -171,15 +172,19 @@ def _relight(picture, factor):
     """Multiply a picture (H, W, 3) uint8 in place by a factor (h, w) given on the lattice."""
     height, width, _ = picture.shape
     rows, columns = factor.shape
+    lattice = np.empty(columns + 1, np.float32)
+    fine = np.empty((width, 3), np.float32)
     for j in range(height):
         r, below = j // 2, min(j // 2 + j % 2, rows - 1)
+        for c in range(columns):
+            lattice[c] = np.float32(0.5) * (factor[r, c] + factor[below, c])
+        lattice[columns] = lattice[columns - 1]
         for i in range(width):
-            c, right = i // 2, min(i // 2 + i % 2, columns - 1)
-            own = factor[r, c] + factor[r, right] + factor[below, c] + factor[below, right]
-            own *= np.float32(0.25)
-            for k in range(3):
-                value = own * np.float32(picture[j, i, k]) + np.float32(0.5)
-                picture[j, i, k] = np.uint8(min(value, np.float32(255)))
+            fine[i, :] = np.float32(0.5) * (lattice[i // 2] + lattice[i // 2 + i % 2])
+        flat, own = picture[j].reshape(-1), fine.reshape(-1)
+        for n in range(3 * width):
+            value = own[n] * np.float32(flat[n]) + np.float32(0.5)
+            flat[n] = np.uint8(min(value, np.float32(255)))
 
 
 def _lay_in(picture, patch, where):

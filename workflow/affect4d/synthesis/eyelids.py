@@ -13,17 +13,18 @@ from affect4d.synthesis.anatomy import EYES
 APERTURE = (0.1, 1.5)
 
 
-def lid_shifts(scene, deformation):
+def lid_shifts(scene, deformations):
     """How far each upper lid is to be moved beyond its deformation, within bounds of the aperture.
 
     Parameters
     ----------
     scene : Scene
-    deformation : (V, 3) mm
+    deformations : (V, 3, B) mm, of B edits side by side
 
     Returns
     -------
-    (2, 2) float32, pixels; vertices go along by their weight in `Anatomy.lids`
+    (2, 2, B) float32, pixels (x, y) of each eye; vertices go along by their weight in
+    `Anatomy.lids`
     """
     anatomy, shifts = scene.anatomy, []
     for eye, weight, normal in zip(EYES, anatomy.lids, anatomy.apertures, strict=True):
@@ -32,11 +33,11 @@ def lid_shifts(scene, deformation):
         across = (scene.xy[upper] - scene.xy[lower]).mean(0)
         aperture = max(float(np.linalg.norm(across)), 1e-3)
         up = across / aperture
-        apart = (deformation[upper] - deformation[lower]).mean(0)
-        closing = float(np.clip(-apart[1] / normal, 0, 1))
-        found = float((across + scene.motion[:2] @ apart) @ up)
+        apart = (deformations[upper] - deformations[lower]).mean(0)
+        closing = np.clip(-apart[1] / normal, 0, 1)
+        found = up @ (across[:, None] + scene.motion[:2] @ apart)
         share = (1 - closing**2) * found / aperture + closing**2 * (1 - closing)
         wanted = aperture * np.clip(share, *APERTURE)
         gain = float(weight[upper].mean() - weight[lower].mean())
-        shifts.append((wanted - found) / gain * up)
+        shifts.append((wanted - found) / gain * up[:, None])
     return np.array(shifts, np.float32)

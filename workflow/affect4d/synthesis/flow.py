@@ -59,6 +59,7 @@ class Flow:
         self.index[self.known] = np.arange(len(self.corners))
         away = cv2.distanceTransform((ids < 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         self.far = away > REACH * scene.inter_ocular
+        self._far = np.argwhere(self.far).astype(np.int32)
         self.lattice = np.ascontiguousarray(self.known[::STEP, ::STEP])
         own = self.index[::STEP, ::STEP][self.lattice]
         self._places = np.flatnonzero(self.lattice).astype(np.int32)
@@ -75,11 +76,8 @@ class Flow:
         ----------
         deformations : (V, 3, B) float32, mm, settled, of B edits side by side
         """
-        edits = deformations.shape[2]
-        shifts = [lid_shifts(self.scene, deformations[..., edit]) for edit in range(edits)]
-        change = np.empty((len(self.front.vertices), 3, edits), np.float32)
-        motion = np.ascontiguousarray(self.scene.motion)
-        lids = np.ascontiguousarray(np.stack(shifts, axis=-1))
+        change = np.empty((len(self.front.vertices), 3, deformations.shape[2]), np.float32)
+        motion, lids = np.ascontiguousarray(self.scene.motion), lid_shifts(self.scene, deformations)
         _project(deformations, self.front.vertices, motion, self.front.lids, lids, change)
         return change
 
@@ -116,7 +114,11 @@ class Flow:
         -------
         (H, W, 2) float32, pixels of the photograph
         """
-        return _inverse(flow, self.far, self.index, self.corners, self.weights, self.front.xy, xy)
+        coarse = _coarse(flow / np.float32(STEP))
+        source = _double(coarse, self._far, *self.far.shape)
+        own = self.index, self.corners, self.weights, self.front.xy, xy
+        _refine(coarse, self.far, flow, *own, source)
+        return source
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -163,11 +165,9 @@ def _apart(flows):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _inverse(flow, far, index, corners, weights, before, after):
-    """Where pixels come from; those that are `far` are their own source."""
-    rows, columns, _ = flow.shape
-    height, width = far.shape
-    lattice = flow / np.float32(STEP)
+def _coarse(lattice):
+    """Where places of the lattice come from: (h, w, 2) float32, places, by their flow in places."""
+    rows, columns, _ = lattice.shape
     coarse = np.empty((rows, columns, 2), np.float32)
     for j in range(rows):
         for i in range(columns):
@@ -177,8 +177,42 @@ def _inverse(flow, far, index, corners, weights, before, after):
         for i in range(columns):
             if coarse[j, i, 0] != i or coarse[j, i, 1] != j:
                 _settle(lattice, coarse, j, i)
+    return coarse
+
+
+@numba.njit(cache=True, fastmath=True)
+def _double(coarse, far, height, width):
+    """The lattice's map, bilinear, at every pixel; pixels `far` (n, 2) are their own source."""
+    rows, columns, _ = coarse.shape
     source = np.empty((height, width, 2), np.float32)
-    _double(coarse, far, source)
+    row, half = np.empty((columns + 1, 2), np.float32), np.float32(0.5)
+    for j in range(height):
+        r, below = j // 2, min(j // 2 + j % 2, rows - 1)
+        for c in range(columns):
+            row[c, 0] = coarse[r, c, 0] + coarse[below, c, 0]
+            row[c, 1] = coarse[r, c, 1] + coarse[below, c, 1]
+        row[columns] = row[columns - 1]
+        for c in range(width // 2):
+            source[j, 2 * c, 0], source[j, 2 * c, 1] = row[c, 0], row[c, 1]
+            source[j, 2 * c + 1, 0] = half * (row[c, 0] + row[c + 1, 0])
+            source[j, 2 * c + 1, 1] = half * (row[c, 1] + row[c + 1, 1])
+        if width % 2:
+            source[j, width - 1] = row[columns - 1]
+    if height == 2 * rows:  # beyond the last row and column of the lattice
+        source[height - 1, :, 1] = height - 1
+    if width == 2 * columns:
+        source[:, width - 1, 0] = width - 1
+    for n in range(len(far)):
+        j, i = far[n, 0], far[n, 1]
+        source[j, i, 0], source[j, i, 1] = i, j
+    return source
+
+
+@numba.njit(cache=True, fastmath=True)
+def _refine(coarse, far, flow, index, corners, weights, before, after, source):
+    """Make a doubled map exact, in place, where that of the lattice bends within a cell."""
+    rows, columns, _ = coarse.shape
+    height, width = far.shape
     bent = _bent(coarse)
     for r in range(rows):
         for c in range(columns):
@@ -189,29 +223,6 @@ def _inverse(flow, far, index, corners, weights, before, after):
                             _settle_pixel(
                                 flow, index, corners, weights, before, after, source, j, i
                             )
-    return source
-
-
-@numba.njit(cache=True, fastmath=True)
-def _double(coarse, far, source):
-    """The lattice's map, bilinear, at every pixel; what is `far` is its own source."""
-    rows, columns, _ = coarse.shape
-    height, width, _ = source.shape
-    half = np.float32(0.5)
-    for j in range(height):
-        r, below = j // 2, min(j // 2 + j % 2, rows - 1)
-        for i in range(width):
-            c, right = i // 2, min(i // 2 + i % 2, columns - 1)
-            if far[j, i]:
-                source[j, i, 0], source[j, i, 1] = i, j
-                continue
-            for k in range(2):
-                upper = coarse[r, c, k] + coarse[r, right, k]
-                source[j, i, k] = half * (upper + coarse[below, c, k] + coarse[below, right, k])
-    if height == 2 * rows:  # beyond the last row and column of the lattice
-        source[height - 1, :, 1] = height - 1
-    if width == 2 * columns:
-        source[:, width - 1, 0] = width - 1
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -219,17 +230,18 @@ def _bent(coarse):
     """(h, w) bool: cells of the lattice in which the map differs from its bilinear interpolant."""
     rows, columns, _ = coarse.shape
     bends = np.zeros((rows, columns), np.bool_)
+    most = np.zeros(columns, np.float32)
     for j in range(1, rows - 1):
         for i in range(1, columns - 1):
-            most = np.float32(0)
-            for k in range(2):
-                here = 2 * coarse[j, i, k]
-                most = max(most, abs(coarse[j, i - 1, k] + coarse[j, i + 1, k] - here))
-                most = max(most, abs(coarse[j - 1, i, k] + coarse[j + 1, i, k] - here))
-            if most > BEND:
-                for r in range(max(j - 2, 0), j + 2):
-                    for c in range(max(i - 2, 0), i + 2):
-                        bends[r, c] = True
+            x, y = 2 * coarse[j, i, 0], 2 * coarse[j, i, 1]
+            across = abs(coarse[j, i - 1, 0] + coarse[j, i + 1, 0] - x)
+            across = max(across, abs(coarse[j, i - 1, 1] + coarse[j, i + 1, 1] - y))
+            down = abs(coarse[j - 1, i, 0] + coarse[j + 1, i, 0] - x)
+            down = max(down, abs(coarse[j - 1, i, 1] + coarse[j + 1, i, 1] - y))
+            most[i] = max(across, down)
+        for i in range(1, columns - 1):
+            if most[i] > BEND:
+                bends[max(j - 2, 0) : j + 2, max(i - 2, 0) : i + 2] = True
     return bends
 
 

@@ -23,10 +23,11 @@ class Front:
     triangles : (T, 3) int32, into `vertices`
     faces : (T,) int64, of the whole mesh
     xy, depth : (U, 2) and (U,) float32, pixels
-    visible : (v,) int64, triangles whose texture the picture shows; eyes excluded
+    visible : (v, 3) int32, those triangles whose texture the picture shows; eyes excluded
+    areas : (v,) float32, pixels^2, twice theirs in the picture
     hidden : (h,) int64, triangles that an edit may bring to light
-    mouth : (m, 3) int32, triangles around the mouth; mouth_visible : (m,) bool, theirs
-    areas : (T,) float32, pixels^2, twice the areas in the picture
+    mouth_vertices : (n,) int64, into `vertices`, around the mouth
+    mouth : (m, 3) int32, triangles of theirs; mouth_visible : (m,) bool
     landmarks : (68,) int64, into `vertices`
     lids : (2, U) float32, how much each vertex goes with each upper lid
     """
@@ -37,10 +38,11 @@ class Front:
     xy: np.ndarray
     depth: np.ndarray
     visible: np.ndarray
+    areas: np.ndarray
     hidden: np.ndarray
+    mouth_vertices: np.ndarray
     mouth: np.ndarray
     mouth_visible: np.ndarray
-    areas: np.ndarray
     landmarks: np.ndarray
     lids: np.ndarray
 
@@ -58,17 +60,19 @@ def front_of(scene):
     position[vertices] = np.arange(len(vertices), dtype=np.int32)
     triangles, eyes, mouth = position[corners], anatomy.eyes[faces], anatomy.mouth[faces]
     visible = scene.visible[faces] & ~eyes
+    mouth_vertices, around_mouth = np.unique(triangles[mouth], return_inverse=True)
     return Front(
         vertices=vertices,
         triangles=triangles,
         faces=faces,
         xy=scene.xy[vertices],
         depth=scene.depth[vertices],
-        visible=np.flatnonzero(visible),
+        visible=triangles[visible],
+        areas=scene.areas[faces[visible]],
         hidden=np.flatnonzero(~visible & ~eyes),
-        mouth=triangles[mouth],
+        mouth_vertices=mouth_vertices.astype(np.int64),
+        mouth=around_mouth.reshape(-1, 3).astype(np.int32),
         mouth_visible=visible[mouth],
-        areas=scene.areas[faces],
         landmarks=position[anatomy.landmark_vertices].astype(np.int64),
         lids=anatomy.lids[:, vertices, 0],
     )

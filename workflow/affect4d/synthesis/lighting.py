@@ -37,14 +37,17 @@ class Light:
         front, places = flow.front, flow.lattice
         whole = np.concatenate([front.xy, front.depth[:, None]], axis=1)[..., None]
         self._surface = np.ascontiguousarray(flow.carry(whole)[..., 0])
-        normals = self._normals(np.zeros((*places.shape, 3, 1), np.float32))[..., 0]
+        still = np.zeros((*places.shape, 3, 1), np.float32)
+        along = [self._shades(still, axis)[..., 0] for axis in np.eye(4, dtype=np.float32)[1:]]
+        normals = np.stack(along, axis=-1)
         self.lit = normals.any(2)
         brightness = flow.scene.image[::STEP, ::STEP][self.lit] @ LUMINANCE
         terms = np.concatenate([np.ones((len(brightness), 1)), normals[self.lit]], axis=1)
         self.harmonics = _robust(terms, brightness).astype(np.float32)
-        self._before = self._shades(normals[..., None])
-        mean = float(self._before[self.lit].mean()) if self.lit.any() else 1.0
+        before = self._shades(still, self.harmonics)
+        mean = float(before[self.lit].mean()) if self.lit.any() else 1.0
         self._floor = np.float32(DARKEST * max(mean, 1.0))
+        self._scale = 1 / np.maximum(before, self._floor)
 
     def ratios(self, change):
         """Factor by which edits change the light.
@@ -57,18 +60,14 @@ class Light:
         -------
         (h, w, B) float32, 1 where the photograph does not show the face
         """
-        after = self._shades(self._normals(self._flow.carry(change)))
-        ratio = np.maximum(after, self._floor) / np.maximum(self._before, self._floor)
-        ratio[~self.lit] = 1
-        return np.clip(ratio, *RATIOS)
+        shades = self._shades(self._flow.carry(change), self.harmonics)
+        # where there is no surface both shades are 0, and so the floor's
+        ratio = np.maximum(shades, self._floor, out=shades)
+        ratio *= self._scale
+        return np.clip(ratio, *RATIOS, out=ratio)
 
-    def _normals(self, carried):
-        return _normals(self._surface, carried, self._flow.lattice)
-
-    def _shades(self, normals):
-        """Brightness (h, w, B) of a surface of one colour with normals (h, w, 3, B)."""
-        constant, *along = self.harmonics
-        return constant + sum(h * normals[:, :, k] for k, h in enumerate(along))
+    def _shades(self, carried, harmonics):
+        return _shades(self._surface, carried, self._flow.lattice, harmonics)
 
 
 def _robust(terms, values):
@@ -88,13 +87,14 @@ def _robust(terms, values):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _normals(surface, carried, known):
-    """Unit normals (h, w, 3, B) of the moved surface; zero where it has none.
+def _shades(surface, carried, known, harmonics):
+    """Brightness (h, w, B) of the moved surface, of one colour; zero where it has no normal.
 
     Differences are those of the places on both sides, or of one side where the other is hidden.
     """
     height, width, _, edits = carried.shape
-    normals = np.zeros((height, width, 3, edits), np.float32)
+    shades = np.zeros((height, width, edits), np.float32)
+    constant, right_on, down_on, near_on = harmonics
     for j in range(height):
         for i in range(width):
             if not known[j, i]:
@@ -116,10 +116,8 @@ def _normals(surface, carried, known):
                 vz = qz + carried[d, i, 2, e] - carried[c, i, 2, e]
                 x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
                 length = max(np.sqrt(x * x + y * y + z * z), np.float32(1e-12))
-                normals[j, i, 0, e] = x / length
-                normals[j, i, 1, e] = y / length
-                normals[j, i, 2, e] = z / length
-    return normals
+                shades[j, i, e] = constant + (right_on * x + down_on * y + near_on * z) / length
+    return shades
 
 
 @numba.njit(cache=True)

@@ -69,7 +69,7 @@ def motions(flow, change):
     """
     front = flow.front
     flows = flow.flows(change)
-    flipped = _flipped(front.triangles, front.visible, front.xy, front.areas, change)
+    flipped = _flipped(front.visible, front.xy, front.areas, change)
     seen, cells = max(len(flow.corners), 1), max(np.count_nonzero(flow.lattice), 1)
     found = []
     places, depths = _moved(front.xy, front.depth, change)
@@ -116,21 +116,20 @@ def _moved(xy, depth, change):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _flipped(triangles, visible, xy, areas, change):
+def _flipped(triangles, xy, areas, change):
     """Share of the visible triangles' area that turns away, for each edit."""
     edits = change.shape[2]
     turned, whole = np.zeros(edits, np.float32), np.float32(1e-9)
-    for f in visible:
+    for f in range(len(triangles)):
         whole += areas[f]
         p, q, r = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         ux, uy = xy[q, 0] - xy[p, 0], xy[q, 1] - xy[p, 1]
         vx, vy = xy[r, 0] - xy[p, 0], xy[r, 1] - xy[p, 1]
+        first, second, third = change[p], change[q], change[r]
         for e in range(edits):
-            ax = ux + change[q, 0, e] - change[p, 0, e]
-            ay = uy + change[q, 1, e] - change[p, 1, e]
-            bx = vx + change[r, 0, e] - change[p, 0, e]
-            by = vy + change[r, 1, e] - change[p, 1, e]
-            turned[e] += areas[f] if ay * bx - ax * by <= 0 else np.float32(0)
+            ax, ay = ux + second[0, e] - first[0, e], uy + second[1, e] - first[1, e]
+            bx, by = vx + third[0, e] - first[0, e], vy + third[1, e] - first[1, e]
+            turned[e] += areas[f] * np.float32(ay * bx <= ax * by)
     return turned / whole
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import cv2
+import numba
 import numpy as np
 
 from affect4d.geometry.raster import draw, interpolate, rasterise
@@ -35,8 +36,9 @@ UPPER_WIDTHS_MM = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.5)
 LOWER_WIDTHS_MM = (5.3, 5.8, 6.8, 7.0, 7.0, 10.5, 10.5)
 TONGUE_CENTRE_MM, TONGUE_RADII_MM = (0.0, -5.5, -19.0), (20.0, 13.5, 16.0)
 LIGHT_DEPTH_MM = 17.0  # light falls by e this far into the mouth
-SHADOW_MM = 2.2  # and is dimmed this close to the lips
-TOOTH, GUM, TONGUE, SOCKET = range(4)
+SHADOW_MM, LEAST_LIGHT = 2.2, 0.62  # and is dimmed this close to the lips, to this share
+ROLL_MM = 1.5  # over which a lip that rolls inwards darkens by e
+TOOTH, GUM, TONGUE, SOCKET, LIP = range(5)
 LARGEST_PATCH = 480  # pixels of a supersampled patch's side
 
 
@@ -74,9 +76,14 @@ class Mouth:
         self._before = self._opening_of(front.xy)
 
     @cached_property
-    def _colours(self):
-        """Colours of lit skin and of the lips in the photograph, (3,) float32 each."""
-        return _exposure(self.scene)
+    def _palette(self):
+        """(5, 3) float32, colours of TOOTH, GUM, TONGUE, SOCKET and LIP in the photograph."""
+        skin, red = _exposure(self.scene)
+        luminance = skin @ LUMINANCE
+        light = 0.7 * luminance * np.array([1.03, 1.0, 0.92], np.float32) + 0.3 * skin
+        tooth = min(1.35, 235.0 / max(float(light.max()), 1.0)) * light
+        pink = 0.5 * skin * np.array([1.0, 0.75, 0.75], np.float32) + 0.5 * red
+        return np.stack([tooth, 0.8 * pink, 0.75 * pink, 0.17 * red, red]).astype(np.float32)
 
     def _opening_of(self, xy):
         """Mean distance of the inner lips, pixels."""
@@ -110,14 +117,10 @@ class Mouth:
         opening, lip = self._opening(motion, outline, patch)
         if not opening.any():
             return image
-        skin, red = self._colours
-        colours = _interior(scene, deformation, patch, skin, red)
-        millimetre = scene.scale * patch.factor
-        inward = cv2.distanceTransform(opening.astype(np.uint8), cv2.DIST_L2, 3)[..., None]
-        inward /= millimetre
-        shadow = 0.62 + 0.38 * np.clip(inward / SHADOW_MM, 0, 1)
-        rolled = red * (0.3 + 0.55 * np.exp(-inward / 1.5))
-        colours = np.where(lip[..., None], rolled, colours * shadow).astype(np.float32)
+        kind, tone = _interior(scene, deformation, patch)
+        inward = cv2.distanceTransform(opening.astype(np.uint8), cv2.DIST_L2, 3)
+        inward /= scene.scale * patch.factor
+        colours = _painted(kind, tone, inward, lip, self._palette)
         blur = max(0.55, 0.35 * scene.zoom) * patch.factor
         colours = cv2.GaussianBlur(colours, (0, 0), blur)
         alpha = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), 0.5 * patch.factor)
@@ -126,9 +129,9 @@ class Mouth:
     def _opening(self, motion, outline, patch):
         """Pixels between the lips' visible parts; those among them where a lip rolls inwards."""
         front = self.front
-        near = facing(motion.xy, front.mouth) > 0
-        height, width = patch.shape
-        ids = draw(patch.apply(motion.xy), motion.depth, front.mouth, height, width, near)
+        xy, depth = motion.xy[front.mouth_vertices], motion.depth[front.mouth_vertices]
+        near = facing(xy, front.mouth) > 0
+        ids = draw(patch.apply(xy), depth, front.mouth, *patch.shape, near)
         within = np.zeros(patch.shape, np.uint8)
         corners = np.rint(patch.apply(outline) * 16).astype(np.int32)
         cv2.fillPoly(within, [corners], 1, shift=4)
@@ -163,31 +166,47 @@ def _exposure(scene):
     return skin.astype(np.float32), np.median(scene.image[row, column], axis=0).astype(np.float32)
 
 
-def _interior(scene, deformation, patch, skin, red):
-    """Colours (h, w, 3) float32 of teeth, gums, tongue and socket over the whole patch."""
+def _interior(scene, deformation, patch):
+    """What lies behind the lips over a patch: kinds (h, w) and tones (h, w) float32."""
     vertices, faces, kinds, tones = _proxy()
     lips = scene.anatomy.landmark_vertices[INNER_LIPS]
     anchor = scene.xy[lips[[1, 2, 3, 5, 6, 7]]].mean(0)
     jaw = deformation[scene.anatomy.landmark_vertices[CHIN]]
-    size = np.linalg.norm(scene.vertices[lips[4]] - scene.vertices[lips[0]]) / 40.0
-    placed = vertices[:, :3] * size - [0, 0, BEHIND_LIPS_MM] + vertices[:, 3:] * jaw
-    xy = anchor + placed @ scene.motion[:2].T
-    ids, weights = rasterise(patch.apply(xy), placed @ scene.motion[2], faces, *patch.shape)
-    tone = interpolate(ids, weights, faces, tones)
-    luminance = skin @ LUMINANCE
-    light = 0.7 * luminance * np.array([1.03, 1.0, 0.92], np.float32) + 0.3 * skin
-    tooth = min(1.35, 235.0 / max(float(light.max()), 1.0)) * light
-    pink = 0.5 * skin * np.array([1.0, 0.75, 0.75], np.float32) + 0.5 * red
-    palette = np.stack([tooth, 0.8 * pink, 0.75 * pink, 0.17 * red])
-    kind = np.where(ids >= 0, kinds[ids], SOCKET)
-    return palette[kind] * np.where(ids >= 0, tone[..., 0], 1.0)[..., None]
+    size = float(np.linalg.norm(scene.vertices[lips[4]] - scene.vertices[lips[0]])) / 40.0
+    # place and depth by one product: the proxy's own size, the jaw's way where it carries, the rest
+    middle = np.array([*anchor, 0]) - BEHIND_LIPS_MM * scene.motion[:, 2]
+    ways = np.stack([*(size * scene.motion.T), jaw @ scene.motion.T, middle])
+    ways[:4, :2] *= patch.factor
+    ways[4, :2] = patch.apply(ways[4, :2])
+    placed = vertices @ ways.astype(np.float32)
+    ids, weights = rasterise(placed[:, :2], placed[:, 2], faces, *patch.shape)
+    tone = interpolate(ids, weights, faces, tones)[..., 0]
+    tone[ids < 0] = 1
+    return np.where(ids >= 0, kinds[ids], SOCKET), tone
+
+
+@numba.njit(cache=True, fastmath=True)
+def _painted(kind, tone, inward, lip, palette):
+    """Colours (h, w, 3) float32 at some mm from the lips, in whose shadow they lie."""
+    height, width = kind.shape
+    colours = np.empty((height, width, 3), np.float32)
+    for j in range(height):
+        for i in range(width):
+            own, depth = kind[j, i], inward[j, i]
+            if lip[j, i]:
+                own, shade = LIP, np.float32(0.3) + np.float32(0.55) * np.exp(-depth / ROLL_MM)
+            else:
+                shade = tone[j, i] * (LEAST_LIGHT + (1 - LEAST_LIGHT) * min(depth / SHADOW_MM, 1))
+            for k in range(3):
+                colours[j, i, k] = shade * palette[own, k]
+    return colours
 
 
 @lru_cache(maxsize=1)
 def _proxy():
     """Teeth, gums and tongue about the middle of the closed lips.
 
-    Returns vertices (N, 4): mm, and 1 where the jaw carries them; triangles (F, 3); the
+    Returns vertices (N, 5): mm, 1 where the jaw carries them, and 1; triangles (F, 3); the
     triangles' kinds (F,); the vertices' tones (N, 1).
     """
     upper = _row(UPPER_WIDTHS_MM, 1.0, (UPPER_EDGE_MM, UPPER_NECK_MM, UPPER_TOP_MM), 0.0)
@@ -200,8 +219,9 @@ def _proxy():
         kinds.append(part[2])
         tones.append(part[3])
         count += len(part[0])
+    carried = np.concatenate(vertices)
     return (
-        np.concatenate(vertices).astype(np.float32),
+        np.concatenate([carried, np.ones((len(carried), 1))], axis=1).astype(np.float32),
         np.concatenate(faces).astype(np.int32),
         np.concatenate(kinds),
         np.concatenate(tones).astype(np.float32)[:, None],

@@ -80,5 +80,5 @@ def _landmark_error(scene, front, motion):
     if not chosen.any():
         return 0.0
     found = remap(motion.source, here[chosen][None], cv2.INTER_LINEAR)[0]
-    distance = np.linalg.norm(found - front.xy[landmarks[chosen]], axis=1)
+    distance = np.hypot(*(found - front.xy[landmarks[chosen]]).T)
     return float(distance.mean() / scene.inter_ocular)
