@@ -119,6 +119,24 @@ def test_folding_deformations_are_refused():
     assert "%" in rule and remedy
 
 
+def test_what_the_photograph_hides_is_refused_where_it_is_much():
+    own = editor(30)
+    figures = measure(own, own.edit(bump(30, 12, [3, 2, 2])))
+    share = figures["revealed"]
+    assert share > 0 and refusal(figures, Settings(max_revealed=1.1 * share)) is None
+    rule, _ = refusal(figures, Settings(max_revealed=0.9 * share))
+    assert "of the face revealed" in rule
+
+
+@pytest.mark.parametrize("blend", ["warp", "poisson"])
+def test_a_mouth_that_opens_beyond_the_reach_leaves_the_background(blend):
+    own = editor(blend=blend)
+    image = own.edit(4 * jaw_drop()).image
+    far = own.flow.far
+    assert np.array_equal(image[far], own.scene.image[far])
+    assert (image != own.scene.image).any(-1)[~far].mean() > 0.3
+
+
 def test_turned_heads_are_refused():
     turned = Editor(replace(scene(), yaw=60.0), Settings())
     figures = measure(turned, turned.edit(np.zeros_like(TEMPLATE.vertices)))

@@ -31,3 +31,6 @@ class Settings(Section):
     max_yaw: float = field(50.0, "degrees", "Photographs turned further are refused.", gt=0, le=90)
     max_flipped: float = field(0.01, "1", "Largest share of visible triangles that flip.", ge=0)
     max_folded: float = field(0.003, "1", "Largest share of face pixels where the map folds.", ge=0)
+    max_revealed: float = field(
+        0.03, "1", "Largest share of the face that the photograph does not show.", ge=0
+    )

@@ -58,7 +58,9 @@ class Warp:
             if box is not None:
                 share = np.clip(crowded[box] / limit - 1, 0, 1)[..., None]
                 box = tuple(slice(STEP * side.start, STEP * side.stop) for side in box)
-                share = cv2.resize(share, moved[box].shape[1::-1])[..., None]
+                share = cv2.resize(share, moved[box].shape[1::-1])
+                share[self.flow.far[box]] = 0
+                share = share[..., None]
                 copy = _blurred(self.scene.image, source[box], blur)
                 moved[box] = np.rint(moved[box] + share * (copy.astype(np.float32) - moved[box]))
         return moved

@@ -67,11 +67,12 @@ class Mouth:
     ----------
     scene : Scene
     front : Front of it
+    far : (H, W) bool, pixels that stay as they are
     settings : affect4d.config.synthesis.Settings
     """
 
-    def __init__(self, scene, front, settings):
-        self.scene, self.front, self.settings = scene, front, settings
+    def __init__(self, scene, front, far, settings):
+        self.scene, self.front, self.far, self.settings = scene, front, far, settings
         self._lips = front.landmarks[[*UPPER_INNER, *LOWER_INNER]].reshape(2, -1)
         self._before = self._opening_of(front.xy)
 
@@ -124,14 +125,15 @@ class Mouth:
         blur = max(0.55, 0.35 * scene.zoom) * patch.factor
         colours = cv2.GaussianBlur(colours, (0, 0), blur)
         alpha = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), 0.5 * patch.factor)
-        return _lay_over(image, colours, alpha, patch)
+        return _lay_over(image, colours, alpha, patch, self.far)
 
     def _opening(self, motion, outline, patch):
         """Pixels between the lips' visible parts; those among them where a lip rolls inwards."""
         front = self.front
         xy, depth = motion.xy[front.mouth_vertices], motion.depth[front.mouth_vertices]
         near = facing(xy, front.mouth) > 0
-        ids = draw(patch.apply(xy), depth, front.mouth, *patch.shape, near)
+        height, width = patch.shape
+        ids = draw(patch.apply(xy), depth, front.mouth, height, width, near)
         within = np.zeros(patch.shape, np.uint8)
         corners = np.rint(patch.apply(outline) * 16).astype(np.int32)
         cv2.fillPoly(within, [corners], 1, shift=4)
@@ -280,13 +282,16 @@ def _grid_faces(rows, columns):
     return pairs.reshape(-1, 3)
 
 
-def _lay_over(image, colours, alpha, patch):
+def _lay_over(image, colours, alpha, patch, far):
     """The patch laid over the picture with its edges averaged over the samples of each pixel."""
     size = (patch.width, patch.height)
-    alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)[..., None]
+    box = (slice(patch.top, patch.top + patch.height), slice(patch.left, patch.left + patch.width))
+    alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    alpha[far[box]] = 0
+    alpha = alpha[..., None]
     colours = cv2.resize(colours, size, interpolation=cv2.INTER_AREA)
     result = image.copy()
-    place = result[patch.top : patch.top + patch.height, patch.left : patch.left + patch.width]
+    place = result[box]
     mixed = place + alpha * (colours - place)
     place[...] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return result

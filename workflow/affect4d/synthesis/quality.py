@@ -12,6 +12,7 @@ from affect4d.synthesis.blending import remap
 # Eyelids and inner lips have rules of their own; the jaw's landmarks slide along the silhouette.
 RIGID_LANDMARKS = np.r_[17:36, 48:60]
 LARGEST_PSNR = 99.0
+LIMITS = ("flipped", "folded", "revealed")  # figures that the settings bound by max_...
 FIGURES = (
     "yaw",
     "flipped",
@@ -54,7 +55,8 @@ def refusal(figures, settings):
             f"the head is turned by {abs(figures['yaw']):.0f} degrees",
             "choose a more frontal photograph",
         )
-    for name, limit in (("flipped", settings.max_flipped), ("folded", settings.max_folded)):
+    for name in LIMITS:
+        limit = getattr(settings, f"max_{name}")
         if figures[name] > limit:
             return (
                 f"{100 * figures[name]:.2f} % of the face {name}, more than {100 * limit:.2f} %",

@@ -44,7 +44,7 @@ class Editor:
         self.scene, self.settings = scene, settings
         self.flow = Flow(scene)
         self._blend = BLENDS[settings.blend](self.flow)
-        self._mouth = Mouth(scene, self.flow.front, settings)
+        self._mouth = Mouth(scene, self.flow.front, self.flow.far, settings)
 
     def edits(self, blocks):
         """The Edits of all deformations, in their order.

@@ -1,0 +1,145 @@
+"""Thousands of synthesized images and what is refused among them.
+
+    python benchmarks/gates.py --results results --sheet build/refused.png
+
+Every accepted photograph of a build is given every class, by both blends, at the intensities asked
+for: by default the usual one and the largest that the settings allow, which provokes the gates. Of every
+image it is checked that its map is finite and leads into the photograph, and that what lies beyond
+.4 inter-ocular distances of the face is the photograph's, bit for bit. The figures that the gates
+judge are printed by their distribution, refusals by their rule. The sheet shows refused images with
+their reasons, then those accepted that came nearest to a limit. Exit status 1 where a check fails.
+"""
+
+import argparse
+import os
+
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+)
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from bars import Bar, judge
+from PIL import Image
+from tqdm import tqdm
+
+from affect4d import store
+from affect4d.config.synthesis import Settings
+from affect4d.fitting.storage import read_fits
+from affect4d.formats.images import read_image
+from affect4d.synthesis import Atlas
+from affect4d.synthesis.anatomy import default_anatomy
+from affect4d.synthesis.blending import BLENDS
+from affect4d.synthesis.crop import square_around
+from affect4d.synthesis.motion import side_by_side
+from affect4d.synthesis.quality import LIMITS, measure, refusal
+from affect4d.synthesis.scene import make_scene
+from affect4d.synthesis.sheet import Tile, sheet
+from affect4d.synthesis.synthesize import Editor
+
+LEAST = 5000  # images
+COLUMNS, ROWS, TILE = 8, 5, 192  # of the sheet
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), help="a build's")
+    parser.add_argument("--intensity", type=float, nargs="+", default=[1.0, 2.0])
+    parser.add_argument("--sheet", type=Path, help="PNG of refused images to write")
+    arguments = parser.parse_args()
+    atlas, anatomy = Atlas(arguments.results / "blendshapes/atlas.zarr"), default_anatomy()
+    fields = [anatomy.settle(mean) for mean in atlas.means()]
+    names = [atlas.names[index] for index in atlas.usable]
+    rows, tiles = [], []
+    photographs = list(accepted(arguments.results, anatomy))
+    for image_id, scene in tqdm(photographs, "photographs", disable=None):
+        for blend in BLENDS:
+            for intensity in arguments.intensity:
+                settings = Settings(blend=blend, intensity=intensity)
+                editor = Editor(scene, settings)
+                blocks = side_by_side(fields, intensity)
+                for name, made in zip(names, editor.edits(blocks), strict=True):
+                    row = checked(editor, made)
+                    rows.append({"image": image_id, "class": name, "blend": blend,
+                                 "intensity": intensity, **row})  # fmt: skip
+                    tiles.append((closeness(row, settings), image_id, name, row["reason"], made))
+                    tiles = sorted(tiles, key=lambda tile: -tile[0])[: COLUMNS * ROWS]
+    table = pd.DataFrame(rows)
+    show(table)
+    if arguments.sheet:
+        arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(tiles)).save(arguments.sheet)
+    return judge(
+        [
+            Bar("images", len(table), LEAST, True),
+            Bar("images with a map that is not finite or leaves the photograph",
+                int((~table["mapped"]).sum()), 0),
+            Bar("images whose far background changed", int((~table["untouched"]).sum()), 0),
+        ]
+    )  # fmt: skip
+
+
+def accepted(results, anatomy):
+    """(image_id, Scene of the square crop) of every accepted photograph of a build."""
+    settings = Settings()
+    for path in sorted((results / "fits").glob("*/*.zarr")):
+        attributes = store.open(path).attributes
+        rows = zip(attributes["image_ids"], attributes["images"], read_fits(path), strict=True)
+        for image_id, image, fit in rows:
+            if fit.quality["accepted"]:
+                crop = square_around(fit.landmarks, settings.margin, settings.size)
+                part = crop.cut(read_image(results / image))
+                yield image_id, make_scene(fit, part, anatomy, crop)
+
+
+def checked(editor, made):
+    """Figures of one Edit, the checks' outcome, and the rule that refuses it, if any."""
+    figures, far = measure(editor, made), editor.flow.far
+    height, width = far.shape
+    source = made.motion.source
+    inside = (source >= 0).all() and (source <= [width - 1, height - 1]).all()
+    reason = refusal(figures, editor.settings)
+    return {
+        **{name: figures[name] for name in LIMITS},
+        "mapped": bool(np.isfinite(source).all() and inside),
+        "untouched": np.array_equal(made.image[far], editor.scene.image[far]),
+        "reason": "" if reason is None else reason[0],
+    }
+
+
+def closeness(row, settings):
+    """How near to a limit a row's figures come: above 1 it is refused."""
+    return max(row[name] / max(getattr(settings, f"max_{name}"), 1e-9) for name in LIMITS)
+
+
+def show(table):
+    """Print the distribution of what the gates judge, and the refusals."""
+    print("\nPer cent of the face, quantiles")
+    shares = table.groupby("intensity")[list(LIMITS)].quantile([0.5, 0.95, 0.99, 1.0])
+    print((100 * shares).round(3).to_string())
+    refused = table[table["reason"] != ""]
+    rule = refused["reason"].str.extract(r"face (\w+),")[0].fillna("turned")
+    print("\nRefused, by intensity, blend and rule; of each intensity and blend "
+          f"{len(table) // table.groupby(['intensity', 'blend']).ngroups} images")  # fmt: skip
+    counts = refused.groupby(["intensity", "blend", rule]).size()
+    print(counts.to_string() if len(counts) else "none")
+    print("by photograph:", refused["image"].value_counts().to_dict())
+
+
+def picture(tiles):
+    """The sheet of (closeness, image_id, class, reason, Edit), in their order."""
+    shown = [
+        Tile(made.image, f"{image_id} {name} {why or 'accepted'}", bool(why))
+        for _, image_id, name, why, made in tiles
+    ]
+    shown += [Tile(None, "")] * (-len(shown) % COLUMNS)
+    return sheet([shown[i : i + COLUMNS] for i in range(0, len(shown), COLUMNS)], TILE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
