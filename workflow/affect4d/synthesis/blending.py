@@ -80,6 +80,8 @@ class Poisson(Warp):
         self.light = Light(flow)
         self.mask = np.ascontiguousarray(_mask(scene)[::STEP, ::STEP])
         self._extension = Extension(~self.mask)
+        beside = cv2.dilate(flow.far.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        self._still = beside[::STEP, ::STEP]
         self.blur = max(BLUR_MM * scene.scale, 0.5) / STEP  # places
         self._mirror = scene.xy[scene.anatomy.mirror[front.vertices]]
         twin_seen = scene.seen[scene.anatomy.mirror[front.vertices]]
@@ -101,6 +103,7 @@ class Poisson(Warp):
         moved = super().picture(None, motion)
         places = motion.source[::STEP, ::STEP] / np.float32(STEP)
         factor = remap(factor, places, cv2.INTER_LINEAR)
+        factor[self._still] = 1
         _relight(moved, factor)
         usable = self._usable_of(motion.revealed_faces)
         if usable is not None:
@@ -119,6 +122,7 @@ class Poisson(Warp):
             return None
         usable = np.zeros(faces.shape, np.uint8)
         usable.flat[places] = 1
+        usable[self.flow.far] = 0
         usable = cv2.morphologyEx(usable, cv2.MORPH_OPEN, SLIVER) > 0
         return usable if usable.any() else None
 
