@@ -170,7 +170,7 @@ class Studio:
 
 def paste(scene, deformation):
     """The moved mesh, drawn with the photograph's texture, over the photograph."""
-    change = deformation @ scene.motion.T
+    change = scene.nearness[:, None] * (deformation @ scene.motion.T)
     xy, depth = scene.xy + change[:, :2], scene.depth + change[:, 2]
     triangles = scene.anatomy.triangles
     front = scene.drawn & (facing(xy, triangles) > 0)

@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
-from small_faces import TEMPLATE, bump, camera, editor, jaw_drop, lit_photo, photo, scene
+from small_faces import TEMPLATE, bump, camera, editor, fit_of, jaw_drop, lit_photo, photo, scene
 
 from affect4d.config.synthesis import Settings
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
+from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.blending import FINER, Poisson, Warp
 from affect4d.synthesis.eyelids import lid_shifts
 from affect4d.synthesis.flow import REACH, STEP, Flow
 from affect4d.synthesis.harmonic import extend
 from affect4d.synthesis.lighting import Light
 from affect4d.synthesis.motion import NOTHING, motions, side_by_side
-from affect4d.synthesis.scene import facing
+from affect4d.synthesis.scene import facing, make_scene
 from affect4d.synthesis.synthesize import Editor
 
 SMILE = bump(48, 14, [-3, 4, -1]) + bump(54, 14, [3, 4, -1])
@@ -44,6 +45,19 @@ def exact(own, deformation):
 def moved_by(own, *deformations):
     flow = Flow(own)
     return flow, motions(flow, flow.change(*side_by_side(deformations)))
+
+
+def test_perspective_shows_what_is_near_move_farther():
+    """Motion of the nose and the cheeks before a camera 40 cm away, against moving the face."""
+    near = replace(camera(), inverse_distance=1 / 400)
+    own = make_scene(fit_of(near), photo(), default_anatomy())
+    moved = bump(30, 40, [1, 1, 0])
+    change = Flow(own).change(moved[..., None].astype(np.float32))[..., 0]
+    vertices = Flow(own).front.vertices
+    expected = (near.project(TEMPLATE.vertices + moved) - near.project(TEMPLATE.vertices))[vertices]
+    shown = np.abs(expected[:, :2]).max(1) > 0.2
+    assert np.ptp(own.nearness[vertices]) > 0.2
+    np.testing.assert_allclose(change[shown, :2], expected[shown, :2], rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("degrees", [0, 8, 30])

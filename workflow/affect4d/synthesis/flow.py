@@ -76,9 +76,10 @@ class Flow:
         ----------
         deformations : (V, 3, B) float32, mm, settled, of B edits side by side
         """
-        change = np.empty((len(self.front.vertices), 3, deformations.shape[2]), np.float32)
+        front = self.front
+        change = np.empty((len(front.vertices), 3, deformations.shape[2]), np.float32)
         motion, lids = np.ascontiguousarray(self.scene.motion), lid_shifts(self.scene, deformations)
-        _project(deformations, self.front.vertices, motion, self.front.lids, lids, change)
+        _project(deformations, front.vertices, motion, front.nearness, front.lids, lids, change)
         return change
 
     def carry(self, change):
@@ -122,12 +123,12 @@ class Flow:
 
 
 @numba.njit(cache=True, fastmath=True)
-def _project(deformations, vertices, motion, lids, shifts, change):
+def _project(deformations, vertices, motion, nearness, lids, shifts, change):
     """Change in the picture of some vertices, all edits side by side."""
     for n in range(len(vertices)):
-        own, row = deformations[vertices[n]], change[n]
+        own, row, near = deformations[vertices[n]], change[n], nearness[n]
         for k in range(3):
-            x, y, z = motion[k, 0], motion[k, 1], motion[k, 2]
+            x, y, z = near * motion[k, 0], near * motion[k, 1], near * motion[k, 2]
             for edit in range(row.shape[1]):
                 row[k, edit] = x * own[0, edit] + y * own[1, edit] + z * own[2, edit]
         left, right = lids[0, n], lids[1, n]

@@ -23,6 +23,7 @@ class Front:
     triangles : (T, 3) int32, into `vertices`
     faces : (T,) int64, of the whole mesh
     xy, depth : (U, 2) and (U,) float32, pixels
+    nearness : (U,) float32, the Scene's
     visible : (v, 3) int32, those triangles whose texture the picture shows; eyes excluded
     areas : (v,) float32, pixels^2, twice theirs in the picture
     hidden : (h,) int64, triangles that an edit may bring to light
@@ -37,6 +38,7 @@ class Front:
     faces: np.ndarray
     xy: np.ndarray
     depth: np.ndarray
+    nearness: np.ndarray
     visible: np.ndarray
     areas: np.ndarray
     hidden: np.ndarray
@@ -67,6 +69,7 @@ def front_of(scene):
         faces=faces,
         xy=scene.xy[vertices],
         depth=scene.depth[vertices],
+        nearness=scene.nearness[vertices],
         visible=triangles[visible],
         areas=scene.areas[faces[visible]],
         hidden=np.flatnonzero(~visible & ~eyes),

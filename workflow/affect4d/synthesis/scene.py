@@ -23,7 +23,8 @@ class Scene:
     vertices : (V, 3) float32, mm, the fitted face in the template's frame
     xy : (V, 2) float32, pixels of the picture, the fit's offset included
     depth : (V,) float32, pixels, greater is nearer
-    motion : (3, 3) float32, pixels (x, y, depth) a mm of deformation
+    motion : (3, 3) float32, pixels (x, y, depth) a mm of deformation, in the middle of the face
+    nearness : (V,) float32, how much larger than that perspective shows each vertex's
     zoom : float, pixels of the picture a pixel of the photograph
     yaw : float, degrees
     anatomy : Anatomy
@@ -34,6 +35,7 @@ class Scene:
     xy: np.ndarray
     depth: np.ndarray
     motion: np.ndarray
+    nearness: np.ndarray
     zoom: float
     yaw: float
     anatomy: Anatomy
@@ -131,15 +133,17 @@ def make_scene(fit, image, anatomy, crop=None):
     xy, zoom = projected[:, :2] + fit.offset, 1.0
     if crop is not None:
         xy, zoom = crop.apply(xy), crop.zoom
-    # perspective enlarges what is near: as in the middle of the face
     middle = fit.vertices[anatomy.landmark_vertices].mean(0, keepdims=True)
     motion = zoom * camera.jacobian(middle)[0]
+    depth = np.append(projected[:, 2], camera.project(middle)[:, 2])
+    magnification = 1 + camera.inverse_distance / camera.scale * depth
     return Scene(
         image=image,
         vertices=fit.vertices,
         xy=np.ascontiguousarray(xy, dtype=np.float32),
         depth=np.ascontiguousarray(zoom * projected[:, 2], dtype=np.float32),
         motion=motion.astype(np.float32),
+        nearness=(magnification[:-1] / magnification[-1]).astype(np.float32),
         zoom=zoom,
         yaw=camera.yaw_degrees,
         anatomy=anatomy,
