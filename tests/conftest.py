@@ -1,10 +1,16 @@
-"""The template and what registration makes of it once, for every test of a process."""
+"""The template, what registration makes of it, and ICT-FaceKit: once for all tests of a process."""
+
+import os
+import tarfile
+from pathlib import Path
 
 import pytest
 
 from affect4d.formats.template import load_template
 from affect4d.registration import Registrar, prepare
 from affect4d.registration.sequences import store_reference
+
+ARCHIVE = Path(__file__).parents[2] / "shared/data/ict_facekit_subset.tar.xz"
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +34,18 @@ def prepared(tmp_path_factory, reference):
     path = tmp_path_factory.mktemp("registration") / "template.zarr"
     store_reference(path, reference, None)
     return path
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory):
+    """The root of a clone of ICT-FaceKit, whole or in part; AFFECT4D_ICT names it or an archive."""
+    place = Path(os.environ.get("AFFECT4D_ICT", ARCHIVE))
+    if place.is_file():
+        folder = tmp_path_factory.mktemp("ict")
+        with tarfile.open(place) as archive:
+            archive.extractall(folder, filter="data")
+        place = folder
+    found = sorted(place.rglob("FaceXModel/vertex_indices.json")) if place.is_dir() else []
+    if not found:
+        pytest.skip(f"no ICT-FaceKit in {place}")
+    return found[0].parents[1]

@@ -1,9 +1,5 @@
 """ICT-FaceKit's identities on the template: they move the landmarks as the originals do."""
 
-import os
-import tarfile
-from pathlib import Path
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -14,25 +10,9 @@ from affect4d.fitting.learning import learn_model
 from affect4d.formats.facekit import LANDMARKS, NEUTRAL, facekit_files, read_positions
 from affect4d.formats.quarantine import BadInput
 
-ARCHIVE = Path(__file__).parents[2] / "shared/data/ict_facekit_subset.tar.xz"
 MODES = 4
 # The template's nose stops short of the tip; its jaw's ends lie elsewhere than ICT-FaceKit's.
 COMPARED = np.delete(np.arange(17, 68), [11, 12, 13])
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory):
-    """The root of a clone of ICT-FaceKit; AFFECT4D_ICT names it or an archive of it."""
-    place = Path(os.environ.get("AFFECT4D_ICT", ARCHIVE))
-    if place.is_file():
-        folder = tmp_path_factory.mktemp("ict")
-        with tarfile.open(place) as archive:
-            archive.extractall(folder, filter="data")
-        place = folder
-    found = sorted(place.rglob("FaceXModel/vertex_indices.json")) if place.is_dir() else []
-    if not found:
-        pytest.skip(f"no ICT-FaceKit in {place}")
-    return found[0].parents[1]
 
 
 @pytest.fixture(scope="module")

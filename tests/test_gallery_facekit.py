@@ -1,9 +1,6 @@
 """The `ict_facekit` source: a clone's layout, its shapes as action units, scans of its people."""
 
 import json
-import os
-import tarfile
-from pathlib import Path
 
 import igl
 import numpy as np
@@ -31,23 +28,7 @@ from affect4d.gallery import actions, facekit, scans
 from affect4d.gallery.model import read_model
 from affect4d.gallery.sequences import annotations
 
-ARCHIVE = Path(__file__).parents[2] / "shared/data/ict_facekit_subset.tar.xz"
 SHORT = {"spontaneous": 1, "spontaneous_frames": 8, "posed_frames": 6, "subdivisions": 1}
-
-
-@pytest.fixture(scope="session")
-def clone(tmp_path_factory):
-    """The root of a clone of ICT-FaceKit, whole or in part; AFFECT4D_ICT names it or an archive."""
-    place = Path(os.environ.get("AFFECT4D_ICT", ARCHIVE))
-    if place.is_file():
-        folder = tmp_path_factory.mktemp("ict")
-        with tarfile.open(place) as archive:
-            archive.extractall(folder, filter="data")
-        place = folder
-    found = sorted(place.rglob("FaceXModel/vertex_indices.json")) if place.is_dir() else []
-    if not found:
-        pytest.skip(f"no ICT-FaceKit in {place}")
-    return found[0].parents[1]
 
 
 @pytest.fixture(scope="module")
