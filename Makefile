@@ -4,7 +4,7 @@ CORES ?= all
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: dataset test lint docs clean
+.PHONY: dataset test lint docs detector clean
 
 dataset: .venv/pipeline.done
 	$(BIN)/snakemake --cores $(CORES)
@@ -23,6 +23,9 @@ lint: .venv/test.done
 	$(BIN)/snakemake --dry-run --quiet all --cores 1
 	$(BIN)/snakemake --dry-run --quiet all --profile slurm
 
+# landmarks for `affect4d synth` and `play` of photographs that nobody has marked
+detector: .venv/detector.done
+
 docs: .venv/pipeline.done
 	$(BIN)/python -m affect4d.config.project > workflow/schemas/config.schema.json
 	$(BIN)/python -m affect4d.config.document > docs/config.md
@@ -40,4 +43,8 @@ clean:
 
 .venv/test.done: envs/test.txt .venv/pipeline.done
 	$(PIP) -r envs/test.txt -c envs/constraints.txt
+	touch $@
+
+.venv/detector.done: envs/detector.txt .venv/pipeline.done
+	$(PIP) --no-deps -r envs/detector.txt
 	touch $@

@@ -57,8 +57,8 @@ def synth(
     landmarks: Annotated[
         Path | None,
         typer.Option(
-            help="68 iBUG landmarks (.pts counts pixels from 1, or .ljson); "
-            "the photograph's name with .pts if absent."
+            help="68 iBUG landmarks (.pts counts pixels from 1, or .ljson); if absent, those in "
+            "the photograph's name with .pts, or else the detector's."
         ),
     ] = None,
     crop: Annotated[
@@ -159,6 +159,7 @@ def _photograph(
     from affect4d import store
     from affect4d.config.fitting import Settings as FittingSettings
     from affect4d.config.synthesis import Settings as SynthesisSettings
+    from affect4d.fitting.detection import detect_landmarks
     from affect4d.fitting.storage import read_model
     from affect4d.formats.images import read_image
     from affect4d.formats.landmarks import read_landmarks
@@ -167,7 +168,11 @@ def _photograph(
     from affect4d.synthesis.single import PhotographEditor
 
     image = read_image(photo)
-    marks = read_landmarks(landmarks or photo.with_suffix(".pts"), dimension=2)
+    beside = photo.with_suffix(".pts")
+    if landmarks or beside.exists():
+        marks = read_landmarks(landmarks or beside, dimension=2)
+    else:
+        marks = detect_landmarks(image, photo)
     prepared = store.open(results / "registration" / "template.zarr")
     own = {name: value for name, value in options.items() if value is not None}
     return PhotographEditor(
@@ -201,7 +206,7 @@ def play(
     photo: Annotated[Path, typer.Argument(help="Photograph of one face (JPEG, PNG, ...).")],
     landmarks: Annotated[
         Path | None,
-        typer.Option(help="68 iBUG landmarks (.pts or .ljson); the name with .pts if absent."),
+        typer.Option(help="68 iBUG landmarks, as for synth."),
     ] = None,
     crop: Annotated[
         bool, typer.Option("--crop/--whole", help="The square around the face, or the whole frame.")

@@ -1,0 +1,90 @@
+"""The 68 landmarks of a face that nobody has marked, by MediaPipe's face mesh where installed.
+
+A detector finds the face at any size, a mesh of 468 points is laid on an enlarged cut of it
+(Kartynnik et al., CVPR workshops 2019), and 68 of these stand for iBUG's. The jaw's are points of
+the mesh, not of the silhouette: of turned heads they lie well inside the far cheek.
+"""
+
+import logging
+import os
+
+import cv2
+import numpy as np
+
+from affect4d.formats.quarantine import BadInput
+
+log = logging.getLogger(__name__)
+
+SIDE = 512  # pixels of the cut
+REACH = 2.0  # side of the cut, of the detected box's
+CONFIDENCE = 0.5
+FAR = 1  # the detector's model for faces of any size
+# Points of the mesh, in iBUG's order: jaw, brows, nose, eyes, outer and inner lips.
+MESH = (
+    *(127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356),
+    *(70, 63, 105, 66, 107, 336, 296, 334, 293, 300),
+    *(168, 197, 5, 4, 75, 97, 2, 326, 305),
+    *(33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380),
+    *(61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181),
+    *(78, 82, 13, 312, 308, 317, 14, 87),
+)
+
+
+def detect_landmarks(image, name="photograph"):
+    """Landmarks of the largest face in a photograph.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+    name : str or path, for errors
+
+    Returns
+    -------
+    (68, 2) float64, pixels counted from 0, iBUG order
+
+    Raises
+    ------
+    affect4d.formats.quarantine.BadInput
+        There is no face, or no detector is installed.
+    """
+    os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe's own, before it is imported
+    try:
+        from mediapipe.python.solutions.face_detection import FaceDetection
+        from mediapipe.python.solutions.face_mesh import FaceMesh
+    except ImportError:
+        raise BadInput(
+            name,
+            "it has no landmark file, and no detector is installed",
+            "mark 68 iBUG points in a .pts file of its name, or run `make detector` once",
+        ) from None
+    with FaceDetection(CONFIDENCE, FAR) as detector:
+        found = detector.process(image).detections or []
+    boxes = [detection.location_data.relative_bounding_box for detection in found]
+    if not boxes:
+        raise _no_face(name)
+    scale, shift = _cut(max(boxes, key=lambda box: box.width * box.height), image.shape)
+    way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    edge = cv2.BORDER_REPLICATE
+    part = cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=way, borderMode=edge)
+    with FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=True) as mesh:
+        faces = mesh.process(part).multi_face_landmarks
+    if not faces:
+        raise _no_face(name)
+    points = faces[0].landmark
+    log.info("%s: landmarks by MediaPipe's face mesh", name)
+    marks = np.array([[points[n].x, points[n].y] for n in MESH]) * SIDE - 0.5
+    return (marks - shift) / scale
+
+
+def _cut(box, shape):
+    """Scale and shift from the photograph's pixels to those of a square cut about a box."""
+    size = np.array([shape[1], shape[0]])
+    extent = np.array([box.width, box.height]) * size
+    middle = np.array([box.xmin, box.ymin]) * size + extent / 2 - 0.5
+    scale = SIDE / (REACH * extent.max())
+    return scale, (SIDE - 1) / 2 - scale * middle
+
+
+def _no_face(name):
+    return BadInput(name, "no face is found in it", "mark 68 iBUG points in a .pts file")
