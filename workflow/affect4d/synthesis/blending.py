@@ -105,7 +105,7 @@ class Poisson(Warp):
         factor = remap(factor, places, cv2.INTER_LINEAR)
         factor[self._still] = 1
         _relight(moved, factor)
-        usable = self._usable_of(motion.revealed_faces)
+        usable = self._usable_of(motion)
         if usable is not None:
             triangles = self.flow.front.triangles
             ids = np.where(usable, motion.revealed_faces, NOTHING)
@@ -114,8 +114,11 @@ class Poisson(Warp):
             _lay_in(moved, remap(self.scene.image, place), usable)
         return moved
 
-    def _usable_of(self, faces):
+    def _usable_of(self, motion):
         """Where what comes to light has a twin; None where there is next to nothing."""
+        if motion.revealed * len(self.flow.corners) < SLIVER.size:
+            return None
+        faces = motion.revealed_faces
         places = np.flatnonzero(faces != NOTHING)
         places = places[self._usable[faces.flat[places]]]
         if len(places) < SLIVER.size:
@@ -154,7 +157,9 @@ def _blurred(image, source, blur):
 
 def remap(image, source, way=cv2.INTER_CUBIC):
     """A picture through a map (H, W, 2) float32, pixels; beyond its edge the edge is repeated."""
-    return cv2.remap(image, source, None, way, None, cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    # in 32nds of a sample, which takes two thirds of the time that floating point does
+    where, between = cv2.convertMaps(source, None, cv2.CV_16SC2)  # type: ignore[call-overload]
+    return cv2.remap(image, where, between, way, None, cv2.BORDER_REPLICATE)
 
 
 @numba.njit(cache=True, fastmath=True)

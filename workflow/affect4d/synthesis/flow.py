@@ -52,8 +52,9 @@ class Flow:
         self.scene, self.front = scene, front_of(scene)
         ids, weights = scene.raster
         self.known = (ids >= 0) & (scene.visible & ~scene.anatomy.eyes)[ids]
-        triangle = np.searchsorted(self.front.faces, ids[self.known])
-        self.corners = self.front.triangles[triangle]
+        position = np.empty(len(scene.visible), np.int32)
+        position[self.front.faces] = np.arange(len(self.front.faces), dtype=np.int32)
+        self.corners = self.front.triangles[position[ids[self.known]]]
         self.weights = np.ascontiguousarray(weights[self.known])
         self.index = np.full(self.known.shape, -1, np.int32)
         self.index[self.known] = np.arange(len(self.corners))

@@ -55,14 +55,11 @@ def front_of(scene):
     averted = _averted(scene.vertices, anatomy.triangles, scene.areas, scene.scale)
     faces = np.flatnonzero(scene.drawn & ~averted)
     corners = anatomy.triangles[faces]
-    needed = np.zeros(len(scene.xy), dtype=bool)
-    needed[corners] = needed[anatomy.landmark_vertices] = True
-    vertices = np.flatnonzero(needed)
-    position = np.empty(len(scene.xy), np.int32)
-    position[vertices] = np.arange(len(vertices), dtype=np.int32)
+    vertices, position = _counted(len(scene.xy), corners, anatomy.landmark_vertices)
     triangles, eyes, mouth = position[corners], anatomy.eyes[faces], anatomy.mouth[faces]
     visible = scene.visible[faces] & ~eyes
-    mouth_vertices, around_mouth = np.unique(triangles[mouth], return_inverse=True)
+    around_mouth = triangles[mouth]
+    mouth_vertices, of_mouth = _counted(len(vertices), around_mouth)
     return Front(
         vertices=vertices,
         triangles=triangles,
@@ -73,12 +70,23 @@ def front_of(scene):
         visible=triangles[visible],
         areas=scene.areas[faces[visible]],
         hidden=np.flatnonzero(~visible & ~eyes),
-        mouth_vertices=mouth_vertices.astype(np.int64),
-        mouth=around_mouth.reshape(-1, 3).astype(np.int32),
+        mouth_vertices=mouth_vertices,
+        mouth=of_mouth[around_mouth],
         mouth_visible=visible[mouth],
         landmarks=position[anatomy.landmark_vertices].astype(np.int64),
         lids=anatomy.lids[:, vertices, 0],
     )
+
+
+def _counted(count, *indices):
+    """Those of `count` things that some indices name, and the number of each among them."""
+    needed = np.zeros(count, dtype=bool)
+    for own in indices:
+        needed[own] = True
+    named = np.flatnonzero(needed)
+    position = np.empty(count, np.int32)
+    position[named] = np.arange(len(named), dtype=np.int32)
+    return named, position
 
 
 @numba.njit(cache=True)

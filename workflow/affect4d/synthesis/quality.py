@@ -5,9 +5,8 @@ do not rank pictures as people do, so neither decides anything.
 """
 
 import cv2
+import numba
 import numpy as np
-
-from affect4d.synthesis.blending import remap
 
 # Eyelids and inner lips have rules of their own; the jaw's landmarks slide along the silhouette.
 RIGID_LANDMARKS = np.r_[17:36, 48:60]
@@ -75,12 +74,25 @@ def _psnr(before, after, where):
 
 def _landmark_error(scene, front, motion):
     landmarks = front.landmarks[RIGID_LANDMARKS]
-    height, width = scene.shape
-    here = motion.xy[landmarks]
-    inside = (here >= 0).all(1) & (here <= [width - 1, height - 1]).all(1)
-    chosen = scene.seen[front.vertices[landmarks]] & inside
-    if not chosen.any():
-        return 0.0
-    found = remap(motion.source, here[chosen][None], cv2.INTER_LINEAR)[0]
-    distance = np.hypot(*(found - front.xy[landmarks[chosen]]).T)
-    return float(distance.mean() / scene.inter_ocular)
+    chosen = landmarks[scene.seen[front.vertices[landmarks]]]
+    return float(_missed(chosen, front.xy, motion.xy, motion.source) / scene.inter_ocular)
+
+
+@numba.njit(cache=True)
+def _missed(vertices, before, after, source):
+    """Mean distance, pixels, of where the map takes some vertices from to where they were."""
+    height, width, _ = source.shape
+    total, count = 0.0, 0
+    for n in vertices:
+        x, y = after[n, 0], after[n, 1]
+        if not (0 <= x < width - 1 and 0 <= y < height - 1):
+            continue
+        i, j = int(x), int(y)
+        a, b = x - i, y - j
+        away = 0.0
+        for k in range(2):
+            upper = source[j, i, k] + a * (source[j, i + 1, k] - source[j, i, k])
+            lower = source[j + 1, i, k] + a * (source[j + 1, i + 1, k] - source[j + 1, i, k])
+            away += (upper + b * (lower - upper) - before[n, k]) ** 2
+        total, count = total + np.sqrt(away), count + 1
+    return total / max(count, 1)

@@ -97,8 +97,8 @@ class Scene:
     @cached_property
     def visible(self):
         """(F,) bool: triangles whose texture the picture shows."""
-        triangles = self.anatomy.triangles
-        return self.drawn & self.seen[triangles].all(1) & (self.areas > 0)
+        a, b, c = self.anatomy.triangles.T
+        return self.drawn & self.seen[a] & self.seen[b] & self.seen[c] & (self.areas > 0)
 
     @cached_property
     def grey(self):
