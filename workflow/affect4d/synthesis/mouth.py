@@ -40,6 +40,7 @@ SHADOW_MM, LEAST_LIGHT = 1.6, 0.8  # and is dimmed this close to the lips, to th
 ROLL_MM = 1.5  # over which a lip that rolls inwards darkens by e
 TOOTH, GUM, TONGUE, SOCKET, LIP = range(5)
 LARGEST_PATCH = 480  # pixels of a supersampled patch's side
+FEW, MANY, WIDE = 121, 241, 160  # columns of a row of teeth, in patches below and above that width
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def _exposure(scene):
 
 def _interior(scene, deformation, patch):
     """What lies behind the lips over a patch: kinds (h, w) and tones (h, w) float32."""
-    vertices, faces, kinds, tones = _proxy()
+    vertices, faces, kinds, tones = _proxy(FEW if patch.shape[1] < WIDE else MANY)
     lips = scene.anatomy.landmark_vertices[INNER_LIPS]
     anchor = scene.xy[lips[[1, 2, 3, 5, 6, 7]]].mean(0)
     jaw = deformation[scene.anatomy.landmark_vertices[CHIN]]
@@ -204,15 +205,17 @@ def _painted(kind, tone, inward, lip, palette):
     return colours
 
 
-@lru_cache(maxsize=1)
-def _proxy():
-    """Teeth, gums and tongue about the middle of the closed lips.
+@lru_cache(maxsize=2)
+def _proxy(columns):
+    """Teeth, gums and tongue about the middle of the closed lips, in so many columns a row.
 
     Returns vertices (N, 5): mm, 1 where the jaw carries them, and 1; triangles (F, 3); the
     triangles' kinds (F,); the vertices' tones (N, 1).
     """
-    upper = _row(UPPER_WIDTHS_MM, 1.0, (UPPER_EDGE_MM, UPPER_NECK_MM, UPPER_TOP_MM), 0.0)
-    lower = _row(LOWER_WIDTHS_MM, LOWER_ARCH, (LOWER_EDGE_MM, LOWER_NECK_MM, LOWER_BOTTOM_MM), 1.0)
+    upper = _row(columns, UPPER_WIDTHS_MM, 1.0, (UPPER_EDGE_MM, UPPER_NECK_MM, UPPER_TOP_MM), 0.0)
+    lower = _row(
+        columns, LOWER_WIDTHS_MM, LOWER_ARCH, (LOWER_EDGE_MM, LOWER_NECK_MM, LOWER_BOTTOM_MM), 1.0
+    )
     parts = [upper, lower, _tongue()]
     vertices, faces, kinds, tones, count = [], [], [], [], 0
     for part in parts:
@@ -230,10 +233,10 @@ def _proxy():
     )
 
 
-def _row(widths, arch, heights, jaw):
+def _row(columns, widths, arch, heights, jaw):
     """One row of teeth with its gum: a strip along the arch from the biting edge to the gum."""
     half_width, depth = (arch * size for size in ARCH_MM)
-    angle = np.radians(np.linspace(-ARCH_DEGREES, ARCH_DEGREES, 241))
+    angle = np.radians(np.linspace(-ARCH_DEGREES, ARCH_DEGREES, columns))
     x, z = half_width * np.sin(angle), depth * (np.cos(angle) - 1)
     length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))])
     length = np.abs(length - length[len(length) // 2])
