@@ -40,14 +40,14 @@ def test_is_a_pinhole(yaw, pitch, distance, aside, focal):
     shift = principal + scale * position[:2] * [1, -1]
     camera = Camera(scale, rotation, shift, principal, 1 / distance)
     wanted = pinhole(focal, principal, rotation, position, POINTS)
-    np.testing.assert_allclose(camera.project(POINTS)[:, :2], wanted, rtol=1e-9)
+    np.testing.assert_allclose(camera.project(POINTS)[:, :2], wanted, rtol=0, atol=1e-7)
 
 
 def test_far_away_it_is_weak_perspective():
     near, far = (camera_at(30, distance=distance) for distance in (1e9, np.inf))
     np.testing.assert_allclose(near.project(POINTS), far.project(POINTS), atol=1e-4)
     moved = Camera(far.scale, far.rotation, far.translation, far.centre + 100)
-    np.testing.assert_allclose(moved.project(POINTS), far.project(POINTS), rtol=1e-12)
+    np.testing.assert_allclose(moved.project(POINTS), far.project(POINTS), rtol=0, atol=1e-10)
 
 
 def test_depth_is_linear_on_a_projected_plane():
@@ -65,7 +65,8 @@ def test_derivatives_are_those_of_the_projection(yaw, pitch, distance):
     camera = camera_at(yaw, pitch, distance=distance)
     cameras = stack(camera, camera)
     projected, by_camera, by_point = cameras.linearise(np.array([POINTS, POINTS]))
-    np.testing.assert_allclose(projected[1], camera.project(POINTS)[:, :2], rtol=1e-12)
+    # in pixels: a point may lie at the picture's very edge, where nothing is left to be relative to
+    np.testing.assert_allclose(projected[1], camera.project(POINTS)[:, :2], rtol=0, atol=1e-10)
     step = 1e-6
     for k in range(PINHOLE):
         change = np.zeros((2, PINHOLE))
