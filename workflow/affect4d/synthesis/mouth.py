@@ -35,12 +35,14 @@ LOWER_EDGE_MM, LOWER_NECK_MM, LOWER_BOTTOM_MM = -0.3, -9.3, -17.0
 UPPER_WIDTHS_MM = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.5)
 LOWER_WIDTHS_MM = (5.3, 5.8, 6.8, 7.0, 7.0, 10.5, 10.5)
 TONGUE_CENTRE_MM, TONGUE_RADII_MM = (0.0, -5.5, -19.0), (20.0, 13.5, 16.0)
+LOWER_LIGHT = 0.8  # of what the upper teeth get
 LIGHT_DEPTH_MM = 17.0  # light falls by e this far into the mouth
 SHADOW_MM, LEAST_LIGHT = 1.6, 0.8  # and is dimmed this close to the lips, to this share
 ROLL_MM = 1.5  # over which a lip that rolls inwards darkens by e
 TOOTH, GUM, TONGUE, SOCKET, LIP = range(5)
-LARGEST_PATCH = 480  # pixels of a supersampled patch's side
-FEW, MANY, WIDE = 121, 241, 160  # columns of a row of teeth, in patches below and above that width
+OPEN_MM = 80.0  # across a wide open mouth
+LARGEST = 480  # samples across it beyond which one a pixel does
+FEW, MANY, WIDE = 121, 241, 3.0  # columns of a row of teeth, below and above so many samples a mm
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,21 @@ class _Patch:
         return self.height * self.factor, self.width * self.factor
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """What moves as one behind the lips, drawn once where the photograph has it.
+
+    left, top : int, samples, its place in the supersampled picture
+    kinds : (h, w) uint8; tones, depth : (h, w) float32, depth -inf where nothing is
+    """
+
+    left: int
+    top: int
+    kinds: np.ndarray
+    tones: np.ndarray
+    depth: np.ndarray
+
+
 class Mouth:
     """The mouth of one Scene.
 
@@ -76,6 +93,20 @@ class Mouth:
         self.scene, self.front, self.far, self.settings = scene, front, far, settings
         self._lips = front.landmarks[[*UPPER_INNER, *LOWER_INNER]].reshape(2, -1)
         self._before = self._opening_of(front.xy)
+
+    @cached_property
+    def _factor(self):
+        """Samples a pixel, along either axis."""
+        return int(np.clip(LARGEST // (OPEN_MM * self.scene.scale), 1, 2))
+
+    @cached_property
+    def _layers(self):
+        """What the head and what the jaw carry behind the lips."""
+        samples = self.scene.scale * self._factor
+        return [
+            _layer(self.scene, part, self._factor)
+            for part in _proxy(FEW if samples < WIDE else MANY)
+        ]
 
     @cached_property
     def _palette(self):
@@ -113,20 +144,34 @@ class Mouth:
         """
         scene = self.scene
         outline = motion.xy[self.front.landmarks[OUTER_LIPS]]
-        patch = _patch_around(outline, scene.shape)
+        patch = _patch_around(outline, scene.shape, self._factor)
         if patch is None:
             return image
         opening, lip = self._opening(motion, outline, patch)
         if not opening.any():
             return image
-        kind, tone = _interior(scene, deformation, patch)
         inward = cv2.distanceTransform(opening.astype(np.uint8), cv2.DIST_L2, 3)
         inward /= scene.scale * patch.factor
-        colours = _painted(kind, tone, inward, lip, self._palette)
+        jaw = scene.motion @ deformation[scene.anatomy.landmark_vertices[CHIN]]
+        colours = _painted(*self._behind(patch, jaw), inward, lip, self._palette)
         blur = max(0.55, 0.35 * scene.zoom) * patch.factor
         colours = cv2.GaussianBlur(colours, (0, 0), blur)
         alpha = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), 0.5 * patch.factor)
         return _lay_over(image, colours, alpha, patch, self.far)
+
+    def _behind(self, patch, jaw):
+        """Kinds (h, w) uint8 and tones float32 behind the lips, the jaw moved by (3,) pixels.
+
+        It moves by whole samples, and nothing has to be drawn again.
+        """
+        kind, tone = np.full(patch.shape, SOCKET, np.uint8), np.ones(patch.shape, np.float32)
+        nearest = np.full(patch.shape, -np.inf, np.float32)
+        for layer, (x, y, nearer) in zip(self._layers, (np.zeros(3), jaw), strict=True):
+            row = patch.factor * patch.top - layer.top - round(patch.factor * float(y))
+            column = patch.factor * patch.left - layer.left - round(patch.factor * float(x))
+            own = layer.kinds, layer.tones, layer.depth, row, column, np.float32(nearer)
+            _put_behind(*own, kind, tone, nearest)
+        return kind, tone
 
     def _opening(self, motion, outline, patch):
         """Pixels between the lips' visible parts; those among them where a lip rolls inwards."""
@@ -146,13 +191,12 @@ class Mouth:
         return opening, opening & hidden
 
 
-def _patch_around(outline, shape):
+def _patch_around(outline, shape, factor):
     low = np.maximum(np.floor(outline.min(0)).astype(int) - 2, 0)
     high = np.minimum(np.ceil(outline.max(0)).astype(int) + 3, [shape[1], shape[0]])
     width, height = (high - low).tolist()
     if min(width, height) < 3:
         return None
-    factor = int(np.clip(LARGEST_PATCH // max(width, height), 1, 2))
     return _Patch(int(low[0]), int(low[1]), width, height, factor)
 
 
@@ -169,23 +213,33 @@ def _exposure(scene):
     return skin.astype(np.float32), np.median(scene.image[row, column], axis=0).astype(np.float32)
 
 
-def _interior(scene, deformation, patch):
-    """What lies behind the lips over a patch: kinds (h, w) and tones (h, w) float32."""
-    vertices, faces, kinds, tones = _proxy(FEW if patch.shape[1] < WIDE else MANY)
+def _layer(scene, part, factor):
+    """A part of the proxy, (vertices, faces, kinds, tones), as a _Layer of a photograph."""
+    vertices, faces, kinds, tones = part
     lips = scene.anatomy.landmark_vertices[INNER_LIPS]
-    anchor = scene.xy[lips[[1, 2, 3, 5, 6, 7]]].mean(0)
-    jaw = deformation[scene.anatomy.landmark_vertices[CHIN]]
+    anchor = np.append(scene.xy[lips[[1, 2, 3, 5, 6, 7]]].mean(0), 0)
     size = float(np.linalg.norm(scene.vertices[lips[4]] - scene.vertices[lips[0]])) / 40.0
-    # place and depth by one product: the proxy's own size, the jaw's way where it carries, the rest
-    middle = np.array([*anchor, 0]) - BEHIND_LIPS_MM * scene.motion[:, 2]
-    ways = np.stack([*(size * scene.motion.T), jaw @ scene.motion.T, middle])
-    ways[:4, :2] *= patch.factor
-    ways[4, :2] = patch.apply(ways[4, :2])
-    placed = vertices @ ways.astype(np.float32)
-    ids, weights = rasterise(placed[:, :2], placed[:, 2], faces, *patch.shape)
-    tone = interpolate(ids, weights, faces, tones)[..., 0]
-    tone[ids < 0] = 1
-    return np.where(ids >= 0, kinds[ids], SOCKET), tone
+    placed = anchor + (size * vertices - [0, 0, BEHIND_LIPS_MM]) @ scene.motion.T
+    xy = (placed[:, :2] + 0.5) * factor - 0.5
+    low = np.floor(xy.min(0)).astype(int)
+    width, height = (np.ceil(xy.max(0)).astype(int) + 1 - low).tolist()
+    ids, weights = rasterise(xy - low, placed[:, 2], faces, height, width)
+    values = interpolate(ids, weights, faces, np.stack([tones, placed[:, 2]], axis=1))
+    depth = np.where(ids >= 0, values[..., 1], -np.float32(np.inf))
+    return _Layer(int(low[0]), int(low[1]), kinds[ids], values[..., 0].copy(), depth)
+
+
+@numba.njit(cache=True)
+def _put_behind(kinds, tones, depth, row, column, nearer, kind, tone, nearest):
+    """A layer into what is seen so far, in place; that starts at a row and column of it."""
+    top, bottom = max(-row, 0), min(kinds.shape[0] - row, kind.shape[0])
+    left, right = max(-column, 0), min(kinds.shape[1] - column, kind.shape[1])
+    for j in range(top, bottom):
+        for i in range(left, right):
+            z = depth[j + row, i + column] + nearer
+            if z > nearest[j, i]:
+                nearest[j, i] = z
+                kind[j, i], tone[j, i] = kinds[j + row, i + column], tones[j + row, i + column]
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -195,7 +249,7 @@ def _painted(kind, tone, inward, lip, palette):
     colours = np.empty((height, width, 3), np.float32)
     for j in range(height):
         for i in range(width):
-            own, depth = kind[j, i], inward[j, i]
+            own, depth = np.intp(kind[j, i]), inward[j, i]
             if lip[j, i]:
                 own, shade = LIP, np.float32(0.3) + np.float32(0.55) * np.exp(-depth / ROLL_MM)
             else:
@@ -209,31 +263,24 @@ def _painted(kind, tone, inward, lip, palette):
 def _proxy(columns):
     """Teeth, gums and tongue about the middle of the closed lips, in so many columns a row.
 
-    Returns vertices (N, 5): mm, 1 where the jaw carries them, and 1; triangles (F, 3); the
-    triangles' kinds (F,); the vertices' tones (N, 1).
+    Returns two parts, what the head carries and what the jaw does, of vertices (N, 3), mm;
+    triangles (F, 3); the triangles' kinds (F,); the vertices' tones (N,).
     """
-    upper = _row(columns, UPPER_WIDTHS_MM, 1.0, (UPPER_EDGE_MM, UPPER_NECK_MM, UPPER_TOP_MM), 0.0)
-    lower = _row(
-        columns, LOWER_WIDTHS_MM, LOWER_ARCH, (LOWER_EDGE_MM, LOWER_NECK_MM, LOWER_BOTTOM_MM), 1.0
+    upper = _row(columns, UPPER_WIDTHS_MM, 1.0, (UPPER_EDGE_MM, UPPER_NECK_MM, UPPER_TOP_MM))
+    vertices, faces, kinds, tones = _row(
+        columns, LOWER_WIDTHS_MM, LOWER_ARCH, (LOWER_EDGE_MM, LOWER_NECK_MM, LOWER_BOTTOM_MM)
     )
-    parts = [upper, lower, _tongue()]
-    vertices, faces, kinds, tones, count = [], [], [], [], 0
-    for part in parts:
-        vertices.append(part[0])
-        faces.append(part[1] + count)
-        kinds.append(part[2])
-        tones.append(part[3])
-        count += len(part[0])
-    carried = np.concatenate(vertices)
-    return (
-        np.concatenate([carried, np.ones((len(carried), 1))], axis=1).astype(np.float32),
-        np.concatenate(faces).astype(np.int32),
-        np.concatenate(kinds),
-        np.concatenate(tones).astype(np.float32)[:, None],
+    tongue = _tongue()
+    lower = (
+        np.concatenate([vertices, tongue[0]]),
+        np.concatenate([faces, tongue[1] + len(vertices)]),
+        np.concatenate([kinds, tongue[2]]),
+        np.concatenate([LOWER_LIGHT * tones, tongue[3]]),
     )
+    return upper, lower
 
 
-def _row(columns, widths, arch, heights, jaw):
+def _row(columns, widths, arch, heights):
     """One row of teeth with its gum: a strip along the arch from the biting edge to the gum."""
     half_width, depth = (arch * size for size in ARCH_MM)
     angle = np.radians(np.linspace(-ARCH_DEGREES, ARCH_DEGREES, columns))
@@ -252,15 +299,15 @@ def _row(columns, widths, arch, heights, jaw):
         y = edge + level * (neck - edge) if level <= 1 else neck + (level - 1) * (top - neck)
         corner = -outward * 1.1 * gap * np.clip(1 - level / 0.3, 0, 1)
         scallop = outward * 1.2 * gap * np.clip((level - 0.5) / 0.5, 0, 1)
-        rows.append(np.stack([x, y + corner + scallop, z, np.full_like(x, jaw)], axis=1))
+        rows.append(np.stack([x, y + corner + scallop, z], axis=1))
     light = np.exp(z / LIGHT_DEPTH_MM) * (0.55 + 0.45 * np.cos(angle))
     tones = []
     for level in levels:
         crown = (1 - 0.45 * gap) * (0.9 + 0.1 * np.sin(np.pi * min(level, 1.0)))
-        tones.append(light * (crown if level <= 1 else 0.8) * (0.8 if jaw else 1.0))
+        tones.append(light * (crown if level <= 1 else 0.8))
     faces = _grid_faces(len(levels), len(x))
     strip = np.repeat(np.arange(len(levels) - 1), 2 * (len(x) - 1))
-    kinds = np.where(levels[1:][strip] > 1.0, GUM, TOOTH)
+    kinds = np.where(levels[1:][strip] > 1.0, GUM, TOOTH).astype(np.uint8)
     return np.concatenate(rows), faces, kinds, np.concatenate(tones)
 
 
@@ -273,8 +320,7 @@ def _tongue():
     groove = 1 - 0.25 * np.exp(-((vertices[:, 0] / 2.5) ** 2))
     tones = np.exp(0.6 * vertices[:, 2] / LIGHT_DEPTH_MM) * (0.6 + 0.4 * unit[:, 1]) * groove
     faces = _grid_faces(*around.shape)
-    carried = np.concatenate([vertices, np.ones((len(vertices), 1))], axis=1)
-    return carried, faces, np.full(len(faces), TONGUE), np.minimum(1.3 * tones, 1.0)
+    return vertices, faces, np.full(len(faces), TONGUE, np.uint8), np.minimum(1.3 * tones, 1.0)
 
 
 def _grid_faces(rows, columns):
