@@ -109,7 +109,7 @@ class Poisson(Warp):
         if usable is not None:
             triangles = self.flow.front.triangles
             ids = np.where(usable, motion.revealed_faces, NOTHING)
-            weights = barycentric(ids, motion.xy, triangles)
+            weights = barycentric(ids, motion.xy(slice(None)), triangles)
             place = interpolate(ids, weights, triangles, self._mirror)
             _lay_in(moved, remap(self.scene.image, place), usable)
         return moved

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from affect4d.synthesis.flow import BATCH, STEP
+from affect4d.synthesis.front import Front
 
 NOTHING = -1
 TORN = 1.0  # pixels a pixel: what moves apart by more has something between it
@@ -17,7 +18,8 @@ class Motion:
 
     Attributes
     ----------
-    xy : (U, 2) float32, pixels, the moved vertices of the Front; depth : (U,) theirs
+    front : Front
+    change : (U, 3) float32, pixels, how far its vertices move
     flow : (h, w, 2) float32, pixels: where each place of the photograph's lattice goes
     source : (H, W, 2) float32, pixels (x, y) of the photograph: where each pixel comes from
     revealed_faces : (H, W) int32, the Front's triangle where one shows that the photograph hides
@@ -26,14 +28,22 @@ class Motion:
     revealed : float, face that the photograph hides, over the photograph's face
     """
 
-    xy: np.ndarray
-    depth: np.ndarray
+    front: Front
+    change: np.ndarray
     flow: np.ndarray
     source: np.ndarray
     revealed_faces: np.ndarray
     flipped: float
     folded: float
     revealed: float
+
+    def xy(self, vertices):
+        """Places (..., 2) float32, pixels, of moved vertices of the Front."""
+        return self.front.xy[vertices] + self.change[vertices, :2]
+
+    def depth(self, vertices):
+        """Depths (...) float32, pixels, of moved vertices of the Front."""
+        return self.front.depth[vertices] + self.change[vertices, 2]
 
 
 def side_by_side(deformations, intensity=1.0):
@@ -68,28 +78,22 @@ def motions(flow, change):
     list of Motion
     """
     front = flow.front
-    flows = flow.flows(change)
     flipped = _flipped(front.visible, front.xy, front.areas, change)
+    away = _away(front.triangles, front.hidden, front.xy, change)
     seen, cells = max(len(flow.corners), 1), max(np.count_nonzero(flow.lattice), 1)
+    face = flow.index, flow.corners, flow.weights
     found = []
-    places, depths = _moved(front.xy, front.depth, change)
-    for edit, (own, xy, depth) in enumerate(zip(flows, places, depths, strict=True)):
-        source = flow.map(own, xy)
+    for edit, own in enumerate(flow.flows(change)):
+        change_of = change[..., edit]
+        source = flow.map(own, change_of)
+        hidden = front.hidden[~away[:, edit]]
         revealed = _uncover(
-            front.triangles,
-            front.hidden,
-            xy,
-            depth,
-            source,
-            own,
-            flow.index,
-            flow.corners,
-            flow.weights,
+            front.triangles, hidden, front.xy, front.depth, change_of, source, own, *face
         )
         found.append(
             Motion(
-                xy=xy,
-                depth=depth,
+                front=front,
+                change=change_of,
                 flow=own,
                 source=source,
                 revealed_faces=revealed,
@@ -99,20 +103,6 @@ def motions(flow, change):
             )
         )
     return found
-
-
-@numba.njit(cache=True, fastmath=True)
-def _moved(xy, depth, change):
-    """Places (B, U, 2) and depths (B, U) float32, pixels, of the moved vertices."""
-    count, _, edits = change.shape
-    places = np.empty((edits, count, 2), np.float32)
-    depths = np.empty((edits, count), np.float32)
-    for n in range(count):
-        for e in range(edits):
-            places[e, n, 0] = xy[n, 0] + change[n, 0, e]
-            places[e, n, 1] = xy[n, 1] + change[n, 1, e]
-            depths[e, n] = depth[n] + change[n, 2, e]
-    return places, depths
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -134,6 +124,24 @@ def _flipped(triangles, xy, areas, change):
 
 
 @numba.njit(cache=True, fastmath=True)
+def _away(triangles, hidden, xy, change):
+    """(h, B) bool: hidden triangles that look away, or have next to no area, in each edit."""
+    edits = change.shape[2]
+    away = np.empty((len(hidden), edits), np.bool_)
+    for n in range(len(hidden)):
+        f = hidden[n]
+        p, q, r = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        ux, uy = xy[q, 0] - xy[p, 0], xy[q, 1] - xy[p, 1]
+        vx, vy = xy[r, 0] - xy[p, 0], xy[r, 1] - xy[p, 1]
+        first, second, third = change[p], change[q], change[r]
+        for e in range(edits):
+            ax, ay = ux + second[0, e] - first[0, e], uy + second[1, e] - first[1, e]
+            bx, by = vx + third[0, e] - first[0, e], vy + third[1, e] - first[1, e]
+            away[n, e] = ay * bx - ax * by <= np.float32(1e-6)
+    return away
+
+
+@numba.njit(cache=True, fastmath=True)
 def _folded(flow, known):
     """How many of the known places the flow folds: its Jacobian is not positive."""
     height, width = known.shape
@@ -149,7 +157,7 @@ def _folded(flow, known):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _uncover(triangles, hidden, xy, depth, source, flow, index, corners, weights):
+def _uncover(triangles, hidden, xy, depth, change, source, flow, index, corners, weights):
     """The nearest of some hidden triangles at each pixel where one shows.
 
     It shows where the map takes the pixel from beside the face or from where the face is torn
@@ -160,32 +168,37 @@ def _uncover(triangles, hidden, xy, depth, source, flow, index, corners, weights
     nearest = np.empty((height, width), np.float32)
     for f in hidden:
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        ux, uy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
-        vx, vy = xy[c, 0] - xy[a, 0], xy[c, 1] - xy[a, 1]
-        area = uy * vx - ux * vy
-        if area <= 1e-6:
+        ax, ay = xy[a, 0] + change[a, 0], xy[a, 1] + change[a, 1]
+        bx, by = xy[b, 0] + change[b, 0], xy[b, 1] + change[b, 1]
+        cx, cy = xy[c, 0] + change[c, 0], xy[c, 1] + change[c, 1]
+        x0 = max(int(np.ceil(min(ax, bx, cx))), 0)
+        x1 = min(int(np.floor(max(ax, bx, cx))), width - 1)
+        y0 = max(int(np.ceil(min(ay, by, cy))), 0)
+        y1 = min(int(np.floor(max(ay, by, cy))), height - 1)
+        if x1 < x0 or y1 < y0:
             continue
-        x0 = max(int(np.ceil(min(xy[a, 0], xy[b, 0], xy[c, 0]))), 0)
-        x1 = min(int(np.floor(max(xy[a, 0], xy[b, 0], xy[c, 0]))), width - 1)
-        y0 = max(int(np.ceil(min(xy[a, 1], xy[b, 1], xy[c, 1]))), 0)
-        y1 = min(int(np.floor(max(xy[a, 1], xy[b, 1], xy[c, 1]))), height - 1)
+        ux, uy, vx, vy = bx - ax, by - ay, cx - ax, cy - ay
+        inverse = 1 / (uy * vx - ux * vy)
+        za = depth[a] + change[a, 2]
+        zb, zc = depth[b] + change[b, 2] - za, depth[c] + change[c, 2] - za
         for j in range(y0, y1 + 1):
             for i in range(x0, x1 + 1):
-                x, y = i - xy[a, 0], j - xy[a, 1]
-                wb, wc = (y * vx - x * vy) / area, (x * uy - y * ux) / area
+                x, y = i - ax, j - ay
+                wb, wc = (y * vx - x * vy) * inverse, (x * uy - y * ux) * inverse
                 if wb < 0 or wc < 0 or wb + wc > 1:
                     continue
-                z = depth[a] + wb * (depth[b] - depth[a]) + wc * (depth[c] - depth[a])
+                z = za + wb * zb + wc * zc
                 if found[j, i] != NOTHING:
                     before = nearest[j, i]
                 else:
                     before = -np.float32(np.inf)
-                    r, c = int(source[j, i, 1]) // STEP, int(source[j, i, 0]) // STEP
+                    r, k = int(source[j, i, 1]) // STEP, int(source[j, i, 0]) // STEP
                     n = index[int(source[j, i, 1] + 0.5), int(source[j, i, 0] + 0.5)]
-                    if n >= 0 and not _torn(flow, r, c):
+                    if n >= 0 and not _torn(flow, r, k):
                         before = np.float32(0)
                         for k in range(3):
-                            before += weights[n, k] * depth[corners[n, k]]
+                            corner = corners[n, k]
+                            before += weights[n, k] * (depth[corner] + change[corner, 2])
                 if z > before:
                     nearest[j, i], found[j, i] = z, f
     return found

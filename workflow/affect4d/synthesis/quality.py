@@ -75,15 +75,16 @@ def _psnr(before, after, where):
 def _landmark_error(scene, front, motion):
     landmarks = front.landmarks[RIGID_LANDMARKS]
     chosen = landmarks[scene.seen[front.vertices[landmarks]]]
-    return float(_missed(chosen, front.xy, motion.xy, motion.source) / scene.inter_ocular)
+    missed = _missed(front.xy[chosen], motion.xy(chosen), motion.source)
+    return float(missed / scene.inter_ocular)
 
 
 @numba.njit(cache=True)
-def _missed(vertices, before, after, source):
-    """Mean distance, pixels, of where the map takes some vertices from to where they were."""
+def _missed(before, after, source):
+    """Mean distance, pixels, of where the map takes some points from to where they were."""
     height, width, _ = source.shape
     total, count = 0.0, 0
-    for n in vertices:
+    for n in range(len(before)):
         x, y = after[n, 0], after[n, 1]
         if not (0 <= x < width - 1 and 0 <= y < height - 1):
             continue
