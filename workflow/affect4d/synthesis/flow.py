@@ -26,6 +26,9 @@ ROUNDS = 4
 STILL = 1 / 64  # places
 LAST = 1 / 8  # pixels or places: after a step so small, the next would be below cv2.remap's 1/32
 NEGLIGIBLE = 1e-3  # of a lid's motion
+FLAT = 1 / 64  # places: a cell whose flow is so close to linear needs no steps
+OVERLAP = 4 * FLAT  # of such a cell with the next, lest there be cracks
+HAIR = 1e-3  # of a triangle with the next
 BEND = 1 / 4  # places: second difference of a map that bilinear interpolation misses by 1/16 pixel
 FLATTEST = 0.05  # of a cell's area, where the flow all but folds: the guess stays
 REACH = 0.4  # of the inter-ocular distance: farther from the face nothing moves
@@ -174,10 +177,11 @@ def _coarse(lattice):
     for j in range(rows):
         for i in range(columns):
             coarse[j, i, 0], coarse[j, i, 1] = i, j
-    _guess(lattice, coarse)
+    rough = np.zeros((rows, columns), np.bool_)
+    _guess(lattice, coarse, rough)
     for j in range(rows):
         for i in range(columns):
-            if coarse[j, i, 0] != i or coarse[j, i, 1] != j:
+            if rough[j, i]:
                 _settle(lattice, coarse, j, i)
     return coarse
 
@@ -230,24 +234,29 @@ def _bent(coarse):
     """(h, w) bool: cells of the lattice in which the map differs from its bilinear interpolant."""
     rows, columns, _ = coarse.shape
     bends = np.zeros((rows, columns), np.bool_)
-    most = np.zeros(columns, np.float32)
+    flat, last = coarse.reshape(rows, 2 * columns), 2 * columns - 2
+    most = np.zeros(2 * columns, np.float32)
     for j in range(1, rows - 1):
+        above, own, below, worst = flat[j - 1], flat[j], flat[j + 1], np.float32(0)
+        for n in range(2, last):
+            twice = own[n] + own[n]
+            most[n] = max(abs(own[n - 2] + own[n + 2] - twice), abs(above[n] + below[n] - twice))
+        for n in range(2, last):  # apart from the loop above, for both to be vectors
+            worst = max(worst, most[n])
+        if worst <= BEND:
+            continue
         for i in range(1, columns - 1):
-            x, y = 2 * coarse[j, i, 0], 2 * coarse[j, i, 1]
-            across = abs(coarse[j, i - 1, 0] + coarse[j, i + 1, 0] - x)
-            across = max(across, abs(coarse[j, i - 1, 1] + coarse[j, i + 1, 1] - y))
-            down = abs(coarse[j - 1, i, 0] + coarse[j + 1, i, 0] - x)
-            down = max(down, abs(coarse[j - 1, i, 1] + coarse[j + 1, i, 1] - y))
-            most[i] = max(across, down)
-        for i in range(1, columns - 1):
-            if most[i] > BEND:
+            if max(most[2 * i], most[2 * i + 1]) > BEND:
                 bends[max(j - 2, 0) : j + 2, max(i - 2, 0) : i + 2] = True
     return bends
 
 
 @numba.njit(cache=True, fastmath=True)
-def _guess(flow, source):
-    """Where places come from, by cells that move as their corners do; those at rest stay out."""
+def _guess(flow, source, rough):
+    """Where places come from, by cells that move as their corners do; those at rest stay out.
+
+    Places that a cell takes along whose flow is not linear are marked as rough.
+    """
     height, width, _ = flow.shape
     still = np.float32(STILL)
     for j in range(0, height - 1, CELL):
@@ -260,30 +269,66 @@ def _guess(flow, source):
                     reach = max(reach, abs(flow[y, x, 0]), abs(flow[y, x, 1]))
             if reach < still:
                 continue
-            _draw(flow, source, i, j, right, j, i, below)
-            _draw(flow, source, right, below, i, below, right, j)
+            if _bends(flow, i, j, right, below) < np.float32(FLAT):
+                _draw(flow, source, rough, False, i, j, right, j, i, below)
+            else:
+                _draw(flow, source, rough, True, i, j, right, j, i, below)
+                _draw(flow, source, rough, True, right, below, i, below, right, j)
 
 
 @numba.njit(cache=True, fastmath=True)
-def _draw(flow, source, ax, ay, bx, by, cx, cy):
-    """One triangle of a cell, where it lands."""
+def _bends(flow, left, top, right, bottom):
+    """How far the flow is from linear at the middles of a cell and of its sides."""
+    half, most = np.float32(0.5), np.float32(0)
+    column, row = (left + right) // 2, (top + bottom) // 2
+    for k in range(2):
+        a, b = flow[top, left, k], flow[top, right, k]
+        c, d = flow[bottom, left, k], flow[bottom, right, k]
+        middle = flow[row, column, k]
+        most = max(
+            most,
+            abs(middle - half * (b + c)),
+            abs(middle - half * (a + d)),
+            abs(flow[top, column, k] - half * (a + b)),
+            abs(flow[bottom, column, k] - half * (c + d)),
+            abs(flow[row, left, k] - half * (a + c)),
+            abs(flow[row, right, k] - half * (b + d)),
+        )
+    return most
+
+
+@numba.njit(cache=True, fastmath=True)
+def _draw(flow, source, rough, half, ax, ay, bx, by, cx, cy):
+    """One cell, or its half as a triangle, where three corners take it; `rough` says which."""
     height, width, _ = flow.shape
-    px, py = ax + flow[ay, ax, 0], ay + flow[ay, ax, 1]
-    qx, qy = bx + flow[by, bx, 0], by + flow[by, bx, 1]
-    rx, ry = cx + flow[cy, cx, 0], cy + flow[cy, cx, 1]
-    area = (qx - px) * (ry - py) - (rx - px) * (qy - py)
-    if area <= 1e-6:  # folded
+    one, hair = np.float32(1), np.float32(HAIR if half else OVERLAP)
+    px, py = np.float32(ax) + flow[ay, ax, 0], np.float32(ay) + flow[ay, ax, 1]
+    ux, uy = np.float32(bx) + flow[by, bx, 0] - px, np.float32(by) + flow[by, bx, 1] - py
+    vx, vy = np.float32(cx) + flow[cy, cx, 0] - px, np.float32(cy) + flow[cy, cx, 1] - py
+    area = ux * vy - vx * uy
+    if area <= np.float32(1e-6):  # folded
         return
-    inverse = 1 / area
-    left, right = max(int(np.ceil(min(px, qx, rx))), 0), min(int(max(px, qx, rx)), width - 1)
-    top, bottom = max(int(np.ceil(min(py, qy, ry))), 0), min(int(max(py, qy, ry)), height - 1)
-    for y in range(top, bottom + 1):
-        for x in range(left, right + 1):
-            b = ((x - px) * (ry - py) - (rx - px) * (y - py)) * inverse
-            c = ((qx - px) * (y - py) - (x - px) * (qy - py)) * inverse
-            if b >= -1e-5 and c >= -1e-5 and b + c <= 1 + 1e-5:
-                source[y, x, 0] = ax + b * (bx - ax) + c * (cx - ax)
-                source[y, x, 1] = ay + b * (by - ay) + c * (cy - ay)
+    inverse = one / area
+    left, right = _extent(px, ux, vx, half, hair, width)
+    top, bottom = _extent(py, uy, vy, half, hair, height)
+    across, down = np.float32(bx - ax + cx - ax), np.float32(by - ay + cy - ay)
+    for y in range(top, bottom):
+        for x in range(left, right):
+            dx, dy = np.float32(x) - px, np.float32(y) - py
+            b, c = (dx * vy - vx * dy) * inverse, (ux * dy - dx * uy) * inverse
+            if b >= -hair and c >= -hair and (b + c if half else max(b, c)) <= one + hair:
+                source[y, x, 0] = np.float32(ax) + b * across
+                source[y, x, 1] = np.float32(ay) + c * down
+                rough[y, x] = half
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _extent(p, u, v, half, hair, size):
+    """First place, and the one after the last, between p, p + u, p + v, if not half p + u + v."""
+    fourth, reach = u if half else u + v, hair * (abs(u) + abs(v))
+    low = p + min(np.float32(0), u, v, fourth) - reach
+    high = p + max(np.float32(0), u, v, fourth) + reach
+    return max(int(np.ceil(low)), 0), min(int(np.floor(high)), size - 1) + 1
 
 
 @numba.njit(cache=True, fastmath=True, inline="always")

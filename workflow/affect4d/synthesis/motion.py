@@ -66,23 +66,22 @@ def side_by_side(deformations, intensity=1.0):
 
 
 def motions(flow, change):
-    """The Motions of B edits of a photograph.
+    """The Motions of B edits of a photograph, one after another.
 
     Parameters
     ----------
     flow : Flow of the photograph's Scene
     change : (U, 3, B) float32, pixels, as of `Flow.change`
 
-    Returns
-    -------
-    list of Motion
+    Yields
+    ------
+    Motion
     """
     front = flow.front
     flipped = _flipped(front.visible, front.xy, front.areas, change)
     away = _away(front.triangles, front.hidden, front.xy, change)
     seen, cells = max(len(flow.corners), 1), max(np.count_nonzero(flow.lattice), 1)
     face = flow.index, flow.corners, flow.weights
-    found = []
     for edit, own in enumerate(flow.flows(change)):
         change_of = change[..., edit]
         source = flow.map(own, change_of)
@@ -90,19 +89,16 @@ def motions(flow, change):
         revealed = _uncover(
             front.triangles, hidden, front.xy, front.depth, change_of, source, own, *face
         )
-        found.append(
-            Motion(
-                front=front,
-                change=change_of,
-                flow=own,
-                source=source,
-                revealed_faces=revealed,
-                flipped=float(flipped[edit]),
-                folded=float(_folded(own, flow.lattice) / cells),
-                revealed=float(np.count_nonzero(revealed != NOTHING) / seen),
-            )
+        yield Motion(
+            front=front,
+            change=change_of,
+            flow=own,
+            source=source,
+            revealed_faces=revealed,
+            flipped=float(flipped[edit]),
+            folded=float(_folded(own, flow.lattice) / cells),
+            revealed=float(np.count_nonzero(revealed != NOTHING) / seen),
         )
-    return found
 
 
 @numba.njit(cache=True, fastmath=True)
