@@ -29,6 +29,7 @@ EDGE_SHARE = 0.03  # erosion of the mask, of the inter-ocular distance
 BLUR_MM = 1.5  # of the light's change
 AROUND = 8  # pixels of surroundings that a patch is fitted to
 FINER = 2  # samples a pixel of the photograph's finer copy
+HALFWAY = np.array([-3, 19, 19, -3]) / 32  # Keys' cubic with a = -.75, as of cv2.INTER_CUBIC
 
 
 class Warp:
@@ -53,17 +54,21 @@ class Warp:
         # Between the finer copy's samples, cubic ones themselves, linear interpolation will do.
         moved = remap(self._finer, FINER * source, cv2.INTER_LINEAR)
         crowded = _crowding(source)
+        most = crowded.max()
         for limit, blur in CROWDING:
-            box = _box(crowded > limit)
-            if box is not None:
-                share = np.clip(crowded[box] / limit - 1, 0, 1)[..., None]
-                box = tuple(slice(STEP * side.start, STEP * side.stop) for side in box)
-                share = cv2.resize(share, moved[box].shape[1::-1])
-                share[self.flow.far[box]] = 0
-                share = share[..., None]
-                copy = _blurred(self.scene.image, source[box], blur)
-                moved[box] = np.rint(moved[box] + share * (copy.astype(np.float32) - moved[box]))
+            if most > limit:
+                self._soften(moved, source, crowded / limit, blur)
         return moved
+
+    def _soften(self, moved, source, crowded, blur):
+        """Replace what is `crowded` (h, w) > 1 by what the map samples of a blurred photograph."""
+        box = _box(crowded > 1)
+        share = np.clip(crowded[box] - 1, 0, 1)
+        box = tuple(slice(STEP * side.start, STEP * side.stop) for side in box)
+        share = cv2.resize(share, moved[box].shape[1::-1])
+        share[self.flow.far[box]] = 0
+        copy = _blurred(self.scene.image, source[box], blur).astype(np.float32)
+        moved[box] = np.rint(moved[box] + share[..., None] * (copy - moved[box]))
 
 
 class Poisson(Warp):
@@ -109,7 +114,8 @@ class Poisson(Warp):
         if usable is not None:
             triangles = self.flow.front.triangles
             ids = np.where(usable, motion.revealed_faces, NOTHING)
-            weights = barycentric(ids, motion.xy(slice(None)), triangles)
+            xy, _ = motion.moved(np.arange(len(self._mirror)))
+            weights = barycentric(ids, xy, triangles)
             place = interpolate(ids, weights, triangles, self._mirror)
             _lay_in(moved, remap(self.scene.image, place), usable)
         return moved
@@ -134,16 +140,22 @@ BLENDS = {"warp": Warp, "poisson": Poisson}
 
 
 def _finer(image):
-    """The picture with samples between its own: (FINER H, FINER W, 3) uint8."""
-    height, width = image.shape[:2]
-    rows, columns = np.indices((FINER * height, FINER * width), dtype=np.float32) / FINER
-    return remap(image, np.stack([columns, rows], axis=-1))
+    """The picture with samples halfway between its own, cubic: (2 H, 2 W, 3) uint8."""
+    height, width, colours = image.shape
+    finer = np.empty((FINER * height, FINER * width, colours), np.uint8)
+    finer[::FINER, ::FINER] = image
+    for down, across in ((0, 1), (1, 0), (1, 1)):
+        kernels = (HALFWAY if way else np.ones(1) for way in (across, down))
+        finer[down::FINER, across::FINER] = cv2.sepFilter2D(
+            image, -1, *kernels, anchor=(across, down), borderType=cv2.BORDER_REPLICATE
+        )
+    return finer
 
 
 def _box(where):
-    """The bounding slices of a mask; None where it is empty."""
+    """The bounding slices of a mask."""
     left, top, width, height = cv2.boundingRect(where.astype(np.uint8))
-    return (slice(top, top + height), slice(left, left + width)) if width else None
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _blurred(image, source, blur):
@@ -167,14 +179,15 @@ def _crowding(source):
     """(h, w) float32: pixels that fall on a pixel along the worse direction, on the lattice."""
     height, width = source.shape[0] // STEP, source.shape[1] // STEP
     worst = np.zeros((height, width), np.float32)
-    share = np.float32(1 / STEP)
+    flat = source.reshape(len(source), -1)
+    apart, share = np.empty(flat.shape[1], np.float32), np.float32(1 / STEP)
+    beside = 2 * STEP
     for j in range(height - 1):
-        here, below = source[STEP * j], source[STEP * j + STEP]
+        here, below = flat[STEP * j], flat[STEP * j + STEP]
+        for n in range(flat.shape[1] - beside):  # of every pixel, as vectors
+            apart[n] = max(abs(here[n + beside] - here[n]), abs(below[n] - here[n]))
         for i in range(width - 1):
-            x, y = here[STEP * i, 0], here[STEP * i, 1]
-            across = max(abs(here[STEP * i + STEP, 0] - x), abs(here[STEP * i + STEP, 1] - y))
-            down = max(abs(below[STEP * i, 0] - x), abs(below[STEP * i, 1] - y))
-            worst[j, i] = share * max(across, down)
+            worst[j, i] = share * max(apart[beside * i], apart[beside * i + 1])
     return worst
 
 

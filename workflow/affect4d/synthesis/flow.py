@@ -30,6 +30,7 @@ FLAT = 1 / 64  # places: a cell whose flow is so close to linear needs no steps
 OVERLAP = 4 * FLAT  # of such a cell with the next, lest there be cracks
 HAIR = 1e-3  # of a triangle with the next
 BEND = 1 / 4  # places: second difference of a map that bilinear interpolation misses by 1/16 pixel
+SHARP = 1 / 2  # places: beyond it the cells around are in doubt as well
 FLATTEST = 0.05  # of a cell's area, where the flow all but folds: the guess stays
 REACH = 0.4  # of the inter-ocular distance: farther from the face nothing moves
 
@@ -220,13 +221,17 @@ def _refine(coarse, far, flow, index, corners, weights, change, source):
     rows, columns, _ = coarse.shape
     height, width = far.shape
     bent = _bent(coarse)
+    # neighbours and steps ask for the same pixels again
+    asked, fine = np.zeros((height, width), np.bool_), np.empty((height, width, 2), np.float32)
     for r in range(rows):
         for c in range(columns):
             if bent[r, c]:
                 for j in range(STEP * r, min(STEP * r + STEP, height)):
                     for i in range(STEP * c, min(STEP * c + STEP, width)):
                         if not far[j, i]:
-                            _settle_pixel(flow, index, corners, weights, change, source, j, i)
+                            _settle_pixel(
+                                flow, index, corners, weights, change, asked, fine, source, j, i
+                            )
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -246,8 +251,10 @@ def _bent(coarse):
         if worst <= BEND:
             continue
         for i in range(1, columns - 1):
-            if max(most[2 * i], most[2 * i + 1]) > BEND:
-                bends[max(j - 2, 0) : j + 2, max(i - 2, 0) : i + 2] = True
+            bend = max(most[2 * i], most[2 * i + 1])
+            if bend > BEND:
+                reach = 2 if bend > SHARP else 1
+                bends[max(j - reach, 0) : j + reach, max(i - reach, 0) : i + reach] = True
     return bends
 
 
@@ -349,18 +356,22 @@ def _settle(flow, source, j, i):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _settle_pixel(flow, index, corners, weights, change, source, j, i):
-    """s + u(s) = p at one pixel, on the flow of every pixel."""
-    right, bottom = np.float32(index.shape[1] - 1.001), np.float32(index.shape[0] - 1.001)
+def _settle_pixel(flow, index, corners, weights, change, asked, fine, source, j, i):
+    """s + u(s) = p at one pixel, on the flow of every pixel: `fine`, where `asked` for."""
+    height, width, _ = source.shape
+    right, bottom = np.float32(width - 1.001), np.float32(height - 1.001)
     x, y = source[j, i, 0], source[j, i, 1]
     for _ in range(ROUNDS):
         x, y = min(max(x, np.float32(0)), right), min(max(y, np.float32(0)), bottom)
         c, r = int(x), int(y)
-        one = _at(flow, index, corners, weights, change, r, c)
-        two = _at(flow, index, corners, weights, change, r, c + 1)
-        three = _at(flow, index, corners, weights, change, r + 1, c)
-        four = _at(flow, index, corners, weights, change, r + 1, c + 1)
-        x, y, still = _newton(one, two, three, four, x, y, c, r, j, i)
+        for row in range(r, r + 2):
+            for column in range(c, c + 2):
+                if not asked[row, column]:
+                    asked[row, column] = True
+                    _fill(flow, index, corners, weights, change, row, column, fine)
+        x, y, still = _newton(
+            fine[r, c], fine[r, c + 1], fine[r + 1, c], fine[r + 1, c + 1], x, y, c, r, j, i
+        )
         if still:
             break
     source[j, i, 0] = min(max(x, np.float32(0)), right)
@@ -370,38 +381,37 @@ def _settle_pixel(flow, index, corners, weights, change, source, j, i):
 @numba.njit(cache=True, fastmath=True, inline="always")
 def _newton(one, two, three, four, x, y, c, r, j, i):
     """A step towards s + u(s) = p in the cell of four flows, and whether it was a small one."""
+    unit = np.float32(1)  # whole numbers would make doubles of these
     a, b = x - np.float32(c), y - np.float32(r)
-    upper, lower = one[0] + a * (two[0] - one[0]), three[0] + a * (four[0] - three[0])
-    across = np.float32(i) - x - upper - b * (lower - upper)
-    xx = 1 + (1 - b) * (two[0] - one[0]) + b * (four[0] - three[0])
+    top, bottom = two[0] - one[0], four[0] - three[0]
+    upper, lower = one[0] + a * top, three[0] + a * bottom
     yx = lower - upper
-    upper, lower = one[1] + a * (two[1] - one[1]), three[1] + a * (four[1] - three[1])
+    across = np.float32(i) - x - upper - b * yx
+    xx = unit + top + b * (bottom - top)
+    top, bottom = two[1] - one[1], four[1] - three[1]
+    upper, lower = one[1] + a * top, three[1] + a * bottom
     down = np.float32(j) - y - upper - b * (lower - upper)
-    xy, yy = (1 - b) * (two[1] - one[1]) + b * (four[1] - three[1]), 1 + lower - upper
+    xy, yy = top + b * (bottom - top), unit + lower - upper
     determinant = xx * yy - xy * yx
-    if determinant < FLATTEST:
+    if determinant < np.float32(FLATTEST):
         return x, y, True
-    small = abs(across) < LAST and abs(down) < LAST
-    x += np.float32((yy * across - yx * down) / determinant)
-    y += np.float32((xx * down - xy * across) / determinant)
-    return x, y, small
+    inverse, last = unit / determinant, np.float32(LAST)
+    small = abs(across) < last and abs(down) < last
+    return x + inverse * (yy * across - yx * down), y + inverse * (xx * down - xy * across), small
 
 
-@numba.njit(cache=True, fastmath=True, inline="always")
-def _at(flow, index, corners, weights, change, row, column):
+@numba.njit(cache=True, fastmath=True)
+def _fill(flow, index, corners, weights, change, row, column, fine):
     """The flow of one pixel: of the face where it shows it, else between the lattice's places."""
     n = index[row, column]
-    if n >= 0:
-        a, b, c = corners[n, 0], corners[n, 1], corners[n, 2]
-        wa, wb, wc = weights[n, 0], weights[n, 1], weights[n, 2]
-        return (
-            wa * change[a, 0] + wb * change[b, 0] + wc * change[c, 0],
-            wa * change[a, 1] + wb * change[b, 1] + wc * change[c, 1],
-        )
-    r, c = row // 2, column // 2
-    below, right = min(r + row % 2, flow.shape[0] - 1), min(c + column % 2, flow.shape[1] - 1)
-    quarter = np.float32(0.25)
-    return (
-        quarter * (flow[r, c, 0] + flow[r, right, 0] + flow[below, c, 0] + flow[below, right, 0]),
-        quarter * (flow[r, c, 1] + flow[r, right, 1] + flow[below, c, 1] + flow[below, right, 1]),
-    )
+    r, c = row // STEP, column // STEP
+    below, right = min(r + row % STEP, flow.shape[0] - 1), min(c + column % STEP, flow.shape[1] - 1)
+    for k in range(2):
+        if n >= 0:
+            total = np.float32(0)
+            for corner in range(3):
+                total += weights[n, corner] * change[corners[n, corner], k]
+        else:
+            total = flow[r, c, k] + flow[r, right, k] + flow[below, c, k] + flow[below, right, k]
+            total *= np.float32(0.25)
+        fine[row, column, k] = total

@@ -37,13 +37,9 @@ class Motion:
     folded: float
     revealed: float
 
-    def xy(self, vertices):
-        """Places (..., 2) float32, pixels, of moved vertices of the Front."""
-        return self.front.xy[vertices] + self.change[vertices, :2]
-
-    def depth(self, vertices):
-        """Depths (...) float32, pixels, of moved vertices of the Front."""
-        return self.front.depth[vertices] + self.change[vertices, 2]
+    def moved(self, vertices):
+        """Places (n, 2) and depths (n,) float32, pixels, of some vertices (n,) of the Front."""
+        return _moved(self.front.xy, self.front.depth, self.change, vertices)
 
 
 def side_by_side(deformations, intensity=1.0):
@@ -79,14 +75,14 @@ def motions(flow, change):
     """
     front = flow.front
     flipped = _flipped(front.visible, front.xy, front.areas, change)
-    away = _away(front.triangles, front.hidden, front.xy, change)
+    towards = np.ascontiguousarray(_towards(front.triangles, front.hidden, front.xy, change).T)
     seen, cells = max(len(flow.corners), 1), max(np.count_nonzero(flow.lattice), 1)
     face = flow.index, flow.corners, flow.weights
     for edit, own in enumerate(flow.flows(change)):
         change_of = change[..., edit]
         source = flow.map(own, change_of)
-        hidden = front.hidden[~away[:, edit]]
-        revealed = _uncover(
+        hidden = front.hidden[towards[edit]]
+        revealed, shown = _uncover(
             front.triangles, hidden, front.xy, front.depth, change_of, source, own, *face
         )
         yield Motion(
@@ -97,8 +93,19 @@ def motions(flow, change):
             revealed_faces=revealed,
             flipped=float(flipped[edit]),
             folded=float(_folded(own, flow.lattice) / cells),
-            revealed=float(np.count_nonzero(revealed != NOTHING) / seen),
+            revealed=shown / seen,
         )
+
+
+@numba.njit(cache=True, fastmath=True)
+def _moved(xy, depth, change, vertices):
+    """Places (n, 2) and depths (n,) of some vertices after their change."""
+    places, depths = np.empty((len(vertices), 2), np.float32), np.empty(len(vertices), np.float32)
+    for n in range(len(vertices)):
+        v = vertices[n]
+        places[n, 0], places[n, 1] = xy[v, 0] + change[v, 0], xy[v, 1] + change[v, 1]
+        depths[n] = depth[v] + change[v, 2]
+    return places, depths
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -120,10 +127,10 @@ def _flipped(triangles, xy, areas, change):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _away(triangles, hidden, xy, change):
-    """(h, B) bool: hidden triangles that look away, or have next to no area, in each edit."""
+def _towards(triangles, hidden, xy, change):
+    """(h, B) bool: hidden triangles that do not look away, nor lack an area, in each edit."""
     edits = change.shape[2]
-    away = np.empty((len(hidden), edits), np.bool_)
+    towards = np.empty((len(hidden), edits), np.bool_)
     for n in range(len(hidden)):
         f = hidden[n]
         p, q, r = triangles[f, 0], triangles[f, 1], triangles[f, 2]
@@ -133,8 +140,8 @@ def _away(triangles, hidden, xy, change):
         for e in range(edits):
             ax, ay = ux + second[0, e] - first[0, e], uy + second[1, e] - first[1, e]
             bx, by = vx + third[0, e] - first[0, e], vy + third[1, e] - first[1, e]
-            away[n, e] = ay * bx - ax * by <= np.float32(1e-6)
-    return away
+            towards[n, e] = ay * bx - ax * by > np.float32(1e-6)
+    return towards
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -154,14 +161,14 @@ def _folded(flow, known):
 
 @numba.njit(cache=True, fastmath=True)
 def _uncover(triangles, hidden, xy, depth, change, source, flow, index, corners, weights):
-    """The nearest of some hidden triangles at each pixel where one shows.
+    """The nearest of some hidden triangles at each pixel where one shows, and how many do.
 
     It shows where the map takes the pixel from beside the face or from where the face is torn
     apart, or lies in front of what the map shows there.
     """
     height, width = index.shape
     found = np.full((height, width), NOTHING, np.int32)
-    nearest = np.empty((height, width), np.float32)
+    nearest, shown = np.empty((height, width), np.float32), 0
     for f in hidden:
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         ax, ay = xy[a, 0] + change[a, 0], xy[a, 1] + change[a, 1]
@@ -196,8 +203,9 @@ def _uncover(triangles, hidden, xy, depth, change, source, flow, index, corners,
                             corner = corners[n, k]
                             before += weights[n, k] * (depth[corner] + change[corner, 2])
                 if z > before:
+                    shown += found[j, i] == NOTHING
                     nearest[j, i], found[j, i] = z, f
-    return found
+    return found, shown
 
 
 @numba.njit(cache=True, fastmath=True)

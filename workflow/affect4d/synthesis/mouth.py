@@ -91,7 +91,7 @@ class Mouth:
 
     def __init__(self, scene, front, far, settings):
         self.scene, self.front, self.far, self.settings = scene, front, far, settings
-        self._lips = front.landmarks[[*UPPER_INNER, *LOWER_INNER]].reshape(2, -1)
+        self._lips = front.landmarks[[*UPPER_INNER, *LOWER_INNER]]
         self._before = self._opening_of(front.xy[self._lips])
 
     @cached_property
@@ -119,15 +119,15 @@ class Mouth:
         return np.stack([tooth, 0.8 * pink, 0.75 * pink, 0.17 * red, red]).astype(np.float32)
 
     def _opening_of(self, lips):
-        """Mean distance of the inner lips (2, n, 2), pixels."""
-        upper, lower = lips
-        return float(np.linalg.norm(upper - lower, axis=1).mean())
+        """Mean distance of the inner lips, the upper's points and the lower's (2 n, 2), pixels."""
+        apart = lips[: len(UPPER_INNER)] - lips[len(UPPER_INNER) :]
+        return float(np.hypot(apart[:, 0], apart[:, 1]).mean())
 
     def opens(self, motion):
         """Whether the opening grew beyond what stretching the photograph's own interior bears."""
         gap = self.settings.mouth_gap * self.scene.inter_ocular
         least = max(self.settings.mouth_ratio * self._before, self._before + gap)
-        return self._opening_of(motion.xy(self._lips)) >= least
+        return self._opening_of(motion.moved(self._lips)[0]) >= least
 
     def draw(self, image, motion, deformation):
         """Draw the mouth's interior into a moved photograph.
@@ -143,7 +143,7 @@ class Mouth:
         (H, W, 3) uint8
         """
         scene = self.scene
-        outline = motion.xy(self.front.landmarks[OUTER_LIPS])
+        outline, _ = motion.moved(self.front.landmarks[OUTER_LIPS])
         patch = _patch_around(outline, scene.shape, self._factor)
         if patch is None:
             return image
@@ -176,7 +176,7 @@ class Mouth:
     def _opening(self, motion, outline, patch):
         """Pixels between the lips' visible parts; those among them where a lip rolls inwards."""
         front = self.front
-        xy, depth = motion.xy(front.mouth_vertices), motion.depth(front.mouth_vertices)
+        xy, depth = motion.moved(front.mouth_vertices)
         near = facing(xy, front.mouth) > 0
         height, width = patch.shape
         ids = draw(patch.apply(xy), depth, front.mouth, height, width, near)

@@ -75,7 +75,7 @@ def _psnr(before, after, where):
 def _landmark_error(scene, front, motion):
     landmarks = front.landmarks[RIGID_LANDMARKS]
     chosen = landmarks[scene.seen[front.vertices[landmarks]]]
-    missed = _missed(front.xy[chosen], motion.xy(chosen), motion.source)
+    missed = _missed(front.xy[chosen], motion.moved(chosen)[0], motion.source)
     return float(missed / scene.inter_ocular)
 
 

@@ -72,7 +72,8 @@ class Editor:
             picture = self._mouth.draw(picture, motion, deformation)
         if self.scene.grey:
             picture = np.repeat(np.rint(picture @ LUMINANCE).astype(np.uint8)[..., None], 3, axis=2)
-        return Edit(picture, motion, interior, motion.xy(self.flow.front.landmarks))
+        landmarks, _ = motion.moved(self.flow.front.landmarks)
+        return Edit(picture, motion, interior, landmarks)
 
 
 def synthesize(fit, deformation, *, image=None, settings=None, anatomy=None):
