@@ -52,7 +52,8 @@ class Warp:
         """(H, W, 3) uint8: the photograph through a Motion; untouched where that is still."""
         source = motion.source
         # Between the finer copy's samples, cubic ones themselves, linear interpolation will do.
-        moved = remap(self._finer, FINER * source, cv2.INTER_LINEAR)
+        where, between = _fixed(source)
+        moved = cv2.remap(self._finer, where, between, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
         crowded = _crowding(source)
         most = crowded.max()
         for limit, blur in CROWDING:
@@ -172,6 +173,23 @@ def remap(image, source, way=cv2.INTER_CUBIC):
     # in 32nds of a sample, which takes two thirds of the time that floating point does
     where, between = cv2.convertMaps(source, None, cv2.CV_16SC2)  # type: ignore[call-overload]
     return cv2.remap(image, where, between, way, None, cv2.BORDER_REPLICATE)
+
+
+@numba.njit(cache=True, fastmath=True)
+def _fixed(source):
+    """A map into the finer copy as cv2.remap takes it: whole samples, and 32nds between them."""
+    height, width, _ = source.shape
+    where = np.empty((height, width, 2), np.int16)
+    between = np.empty((height, width), np.uint16)
+    parts, scale, half = np.empty(2 * width, np.int32), np.float32(32 * FINER), np.float32(0.5)
+    for j in range(height):
+        row, whole, part = source[j].reshape(-1), where[j].reshape(-1), between[j]
+        for n in range(2 * width):
+            value = np.int32(row[n] * scale + half)
+            whole[n], parts[n] = value >> 5, value & 31
+        for i in range(width):
+            part[i] = 32 * parts[2 * i + 1] + parts[2 * i]
+    return where, between
 
 
 @numba.njit(cache=True, fastmath=True)

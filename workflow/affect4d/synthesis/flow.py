@@ -27,8 +27,8 @@ STILL = 1 / 64  # places
 LAST = 1 / 8  # pixels or places: after a step so small, the next would be below cv2.remap's 1/32
 NEGLIGIBLE = 1e-3  # of a lid's motion
 FLAT = 1 / 64  # places: a cell whose flow is so close to linear needs no steps
-OVERLAP = 4 * FLAT  # of such a cell with the next, lest there be cracks
-HAIR = 1e-3  # of a triangle with the next
+SHEAR = 1 / 2  # places that a side of such a cell may lean
+OVERLAP = 1 / 8, 1e-3  # places, lest there be cracks: of such cells, and share of a triangle
 BEND = 1 / 4  # places: second difference of a map that bilinear interpolation misses by 1/16 pixel
 SHARP = 1 / 2  # places: beyond it the cells around are in doubt as well
 FLATTEST = 0.05  # of a cell's area, where the flow all but folds: the guess stays
@@ -262,10 +262,11 @@ def _bent(coarse):
 def _guess(flow, source, rough):
     """Where places come from, by cells that move as their corners do; those at rest stay out.
 
-    Places that a cell takes along whose flow is not linear are marked as rough.
+    Cells whose flow is not linear come last; the places that they take along are `rough`.
     """
     height, width, _ = flow.shape
     still = np.float32(STILL)
+    bent, count = np.empty((height * width, 2), np.int32), 0
     for j in range(0, height - 1, CELL):
         below = min(j + CELL, height - 1)
         for i in range(0, width - 1, CELL):
@@ -276,11 +277,16 @@ def _guess(flow, source, rough):
                     reach = max(reach, abs(flow[y, x, 0]), abs(flow[y, x, 1]))
             if reach < still:
                 continue
-            if _bends(flow, i, j, right, below) < np.float32(FLAT):
-                _draw(flow, source, rough, False, i, j, right, j, i, below)
-            else:
-                _draw(flow, source, rough, True, i, j, right, j, i, below)
-                _draw(flow, source, rough, True, right, below, i, below, right, j)
+            if _bends(flow, i, j, right, below) < np.float32(FLAT) and (
+                _place(flow, source, i, j, right, below)
+            ):
+                continue
+            bent[count, 0], bent[count, 1], count = j, i, count + 1
+    for n in range(count):
+        j, i = bent[n, 0], bent[n, 1]
+        right, below = min(i + CELL, width - 1), min(j + CELL, height - 1)
+        _draw(flow, source, rough, i, j, right, j, i, below)
+        _draw(flow, source, rough, right, below, i, below, right, j)
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -305,37 +311,55 @@ def _bends(flow, left, top, right, bottom):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _draw(flow, source, rough, half, ax, ay, bx, by, cx, cy):
-    """One cell, or its half as a triangle, where three corners take it; `rough` says which."""
+def _place(flow, source, left, top, right, bottom):
+    """A cell whose flow is linear, where it lands; False where it leans too much for a box."""
     height, width, _ = flow.shape
-    one, hair = np.float32(1), np.float32(HAIR if half else OVERLAP)
+    px, py = np.float32(left) + flow[top, left, 0], np.float32(top) + flow[top, left, 1]
+    ux, uy = np.float32(right) + flow[top, right, 0] - px, flow[top, right, 1] - flow[top, left, 1]
+    vx = flow[bottom, left, 0] - flow[top, left, 0]
+    vy = np.float32(bottom) + flow[bottom, left, 1] - py
+    area, lean = ux * vy - vx * uy, max(abs(uy), abs(vx))
+    if not (area > np.float32(FLATTEST) and lean < np.float32(SHEAR) and min(ux, vy) > 0):
+        return False
+    zero, reach, inverse = np.float32(0), np.float32(OVERLAP[0]), np.float32(1) / area
+    x0 = max(int(np.ceil(px + min(zero, vx) - reach)), 0)
+    x1 = min(int(px + ux + max(zero, vx) + reach), width - 1)
+    y0 = max(int(np.ceil(py + min(zero, uy) - reach)), 0)
+    y1 = min(int(py + vy + max(zero, uy) + reach), height - 1)
+    across, down = inverse * np.float32(right - left), inverse * np.float32(bottom - top)
+    for y in range(y0, y1 + 1):
+        dy = np.float32(y) - py
+        for x in range(x0, x1 + 1):
+            dx = np.float32(x) - px
+            source[y, x, 0] = np.float32(left) + across * (dx * vy - vx * dy)
+            source[y, x, 1] = np.float32(top) + down * (ux * dy - dx * uy)
+    return True
+
+
+@numba.njit(cache=True, fastmath=True)
+def _draw(flow, source, rough, ax, ay, bx, by, cx, cy):
+    """One triangle of a cell, where it lands."""
+    height, width, _ = flow.shape
+    one, hair = np.float32(1), np.float32(OVERLAP[1])
     px, py = np.float32(ax) + flow[ay, ax, 0], np.float32(ay) + flow[ay, ax, 1]
-    ux, uy = np.float32(bx) + flow[by, bx, 0] - px, np.float32(by) + flow[by, bx, 1] - py
-    vx, vy = np.float32(cx) + flow[cy, cx, 0] - px, np.float32(cy) + flow[cy, cx, 1] - py
-    area = ux * vy - vx * uy
+    qx, qy = np.float32(bx) + flow[by, bx, 0], np.float32(by) + flow[by, bx, 1]
+    rx, ry = np.float32(cx) + flow[cy, cx, 0], np.float32(cy) + flow[cy, cx, 1]
+    area = (qx - px) * (ry - py) - (rx - px) * (qy - py)
     if area <= np.float32(1e-6):  # folded
         return
     inverse = one / area
-    left, right = _extent(px, ux, vx, half, hair, width)
-    top, bottom = _extent(py, uy, vy, half, hair, height)
     across, down = np.float32(bx - ax + cx - ax), np.float32(by - ay + cy - ay)
-    for y in range(top, bottom):
-        for x in range(left, right):
+    left, right = max(int(np.ceil(min(px, qx, rx))), 0), min(int(max(px, qx, rx)), width - 1)
+    top, bottom = max(int(np.ceil(min(py, qy, ry))), 0), min(int(max(py, qy, ry)), height - 1)
+    for y in range(top, bottom + 1):
+        for x in range(left, right + 1):
             dx, dy = np.float32(x) - px, np.float32(y) - py
-            b, c = (dx * vy - vx * dy) * inverse, (ux * dy - dx * uy) * inverse
-            if b >= -hair and c >= -hair and (b + c if half else max(b, c)) <= one + hair:
+            b = (dx * (ry - py) - (rx - px) * dy) * inverse
+            c = ((qx - px) * dy - dx * (qy - py)) * inverse
+            if b >= -hair and c >= -hair and b + c <= one + hair:
                 source[y, x, 0] = np.float32(ax) + b * across
                 source[y, x, 1] = np.float32(ay) + c * down
-                rough[y, x] = half
-
-
-@numba.njit(cache=True, fastmath=True, inline="always")
-def _extent(p, u, v, half, hair, size):
-    """First place, and the one after the last, between p, p + u, p + v, if not half p + u + v."""
-    fourth, reach = u if half else u + v, hair * (abs(u) + abs(v))
-    low = p + min(np.float32(0), u, v, fourth) - reach
-    high = p + max(np.float32(0), u, v, fourth) + reach
-    return max(int(np.ceil(low)), 0), min(int(np.floor(high)), size - 1) + 1
+                rough[y, x] = True
 
 
 @numba.njit(cache=True, fastmath=True, inline="always")
@@ -407,7 +431,7 @@ def _fill(flow, index, corners, weights, change, row, column, fine):
     r, c = row // STEP, column // STEP
     below, right = min(r + row % STEP, flow.shape[0] - 1), min(c + column % STEP, flow.shape[1] - 1)
     for k in range(2):
-        if n >= 0:
+        if n >= 0 and (row % STEP or column % STEP):
             total = np.float32(0)
             for corner in range(3):
                 total += weights[n, corner] * change[corners[n, corner], k]

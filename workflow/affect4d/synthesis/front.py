@@ -5,6 +5,7 @@ times: the vertices that are left, about half, are counted anew.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numba
 import numpy as np
@@ -51,30 +52,30 @@ class Front:
 
 def front_of(scene):
     """The Front of a Scene."""
-    anatomy = scene.anatomy
+    anatomy, rows = scene.anatomy, partial(np.take, axis=0)  # several times as fast as brackets
     averted = _averted(scene.vertices, anatomy.triangles, scene.areas, scene.scale)
     faces = np.flatnonzero(scene.drawn & ~averted)
-    corners = anatomy.triangles[faces]
+    corners = rows(anatomy.triangles, faces)
     vertices, position = _counted(len(scene.xy), corners, anatomy.landmark_vertices)
-    triangles, eyes, mouth = position[corners], anatomy.eyes[faces], anatomy.mouth[faces]
+    triangles, eyes, mouth = rows(position, corners), anatomy.eyes[faces], anatomy.mouth[faces]
     visible = scene.visible[faces] & ~eyes
-    around_mouth = triangles[mouth]
+    around_mouth = np.compress(mouth, triangles, axis=0)
     mouth_vertices, of_mouth = _counted(len(vertices), around_mouth)
     return Front(
         vertices=vertices,
         triangles=triangles,
         faces=faces,
-        xy=scene.xy[vertices],
+        xy=rows(scene.xy, vertices),
         depth=scene.depth[vertices],
         nearness=scene.nearness[vertices],
-        visible=triangles[visible],
+        visible=np.compress(visible, triangles, axis=0),
         areas=scene.areas[faces[visible]],
         hidden=np.flatnonzero(~visible & ~eyes),
         mouth_vertices=mouth_vertices,
         mouth=of_mouth[around_mouth],
         mouth_visible=visible[mouth],
         landmarks=position[anatomy.landmark_vertices].astype(np.int64),
-        lids=anatomy.lids[:, vertices, 0],
+        lids=np.take(anatomy.lids[..., 0], vertices, axis=1),
     )
 
 
