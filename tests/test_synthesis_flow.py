@@ -44,7 +44,7 @@ def exact(own, deformation):
 
 def moved_by(own, *deformations):
     flow = Flow(own)
-    return flow, motions(flow, flow.change(*side_by_side(deformations)))
+    return flow, list(motions(flow, flow.change(*side_by_side(deformations))))
 
 
 def test_perspective_shows_what_is_near_move_farther():

@@ -146,9 +146,9 @@ def _finer(image):
     finer = np.empty((FINER * height, FINER * width, colours), np.uint8)
     finer[::FINER, ::FINER] = image
     for down, across in ((0, 1), (1, 0), (1, 1)):
-        kernels = (HALFWAY if way else np.ones(1) for way in (across, down))
+        rows, columns = (HALFWAY if way else np.ones(1) for way in (across, down))
         finer[down::FINER, across::FINER] = cv2.sepFilter2D(
-            image, -1, *kernels, anchor=(across, down), borderType=cv2.BORDER_REPLICATE
+            image, -1, rows, columns, anchor=(across, down), borderType=cv2.BORDER_REPLICATE
         )
     return finer
 

@@ -153,7 +153,8 @@ class Mouth:
         inward = cv2.distanceTransform(opening.astype(np.uint8), cv2.DIST_L2, 3)
         inward /= scene.scale * patch.factor
         jaw = scene.motion @ deformation[scene.anatomy.landmark_vertices[CHIN]]
-        colours = _painted(*self._behind(patch, jaw), inward, lip, self._palette)
+        kind, tone = self._behind(patch, jaw)
+        colours = _painted(kind, tone, inward, lip, self._palette)
         blur = max(0.55, 0.35 * scene.zoom) * patch.factor
         colours = cv2.GaussianBlur(colours, (0, 0), blur)
         alpha = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), 0.5 * patch.factor)
@@ -169,8 +170,8 @@ class Mouth:
         for layer, (x, y, nearer) in zip(self._layers, (np.zeros(3), jaw), strict=True):
             row = patch.factor * patch.top - layer.top - round(patch.factor * float(y))
             column = patch.factor * patch.left - layer.left - round(patch.factor * float(x))
-            own = layer.kinds, layer.tones, layer.depth, row, column, np.float32(nearer)
-            _put_behind(*own, kind, tone, nearest)
+            depth = layer.depth, np.float32(nearer)
+            _put_behind(layer.kinds, layer.tones, *depth, row, column, kind, tone, nearest)
         return kind, tone
 
     def _opening(self, motion, outline, patch):
@@ -230,7 +231,7 @@ def _layer(scene, part, factor):
 
 
 @numba.njit(cache=True)
-def _put_behind(kinds, tones, depth, row, column, nearer, kind, tone, nearest):
+def _put_behind(kinds, tones, depth, nearer, row, column, kind, tone, nearest):
     """A layer into what is seen so far, in place; that starts at a row and column of it."""
     top, bottom = max(-row, 0), min(kinds.shape[0] - row, kind.shape[0])
     left, right = max(-column, 0), min(kinds.shape[1] - column, kind.shape[1])
@@ -249,9 +250,9 @@ def _painted(kind, tone, inward, lip, palette):
     colours = np.empty((height, width, 3), np.float32)
     for j in range(height):
         for i in range(width):
-            own, depth = np.intp(kind[j, i]), inward[j, i]
+            own, depth = LIP if lip[j, i] else kind[j, i], inward[j, i]
             if lip[j, i]:
-                own, shade = LIP, np.float32(0.3) + np.float32(0.55) * np.exp(-depth / ROLL_MM)
+                shade = np.float32(0.3) + np.float32(0.55) * np.exp(-depth / ROLL_MM)
             else:
                 shade = tone[j, i] * (LEAST_LIGHT + (1 - LEAST_LIGHT) * min(depth / SHADOW_MM, 1))
             for k in range(3):
