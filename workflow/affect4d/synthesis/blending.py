@@ -27,6 +27,7 @@ CROWDING = ((2.0, 0.8), (4.0, 1.8))
 SLIVER = np.ones((5, 5), np.uint8)  # thinner stretches take what surrounds them
 EDGE_SHARE = 0.03  # erosion of the mask, of the inter-ocular distance
 BLUR_MM = 1.5  # of the light's change
+UNSEEN = 1 / 512  # of the light: less changes no grey value
 AROUND = 8  # pixels of surroundings that a patch is fitted to
 FINER = 2  # samples a pixel of the photograph's finer copy
 HALFWAY = np.array([-3, 19, 19, -3]) / 32  # Keys' cubic with a = -.75, as of cv2.INTER_CUBIC
@@ -63,7 +64,7 @@ class Warp:
 
     def _soften(self, moved, source, crowded, blur):
         """Replace what is `crowded` (h, w) > 1 by what the map samples of a blurred photograph."""
-        box = _box(crowded > 1)
+        box = _around(crowded > 1)
         share = np.clip(crowded[box] - 1, 0, 1)
         box = tuple(slice(STEP * side.start, STEP * side.stop) for side in box)
         share = cv2.resize(share, moved[box].shape[1::-1])
@@ -84,11 +85,12 @@ class Poisson(Warp):
         super().__init__(flow)
         scene, front = flow.scene, flow.front
         self.light = Light(flow)
-        self.mask = np.ascontiguousarray(_mask(scene)[::STEP, ::STEP])
-        self._extension = Extension(~self.mask)
-        beside = cv2.dilate(flow.far.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        self._still = beside[::STEP, ::STEP]
         self.blur = max(BLUR_MM * scene.scale, 0.5) / STEP  # places
+        self.mask = np.ascontiguousarray(_mask(scene)[::STEP, ::STEP])
+        self._box = _around(self.mask, int(np.ceil(4 * self.blur)) + 2)
+        self._extension = Extension(~self.mask[self._box])
+        beside = cv2.dilate(flow.far.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        self._still = np.flatnonzero(beside[::STEP, ::STEP])
         self._mirror = scene.xy[scene.anatomy.mirror[front.vertices]]
         twin_seen = scene.seen[scene.anatomy.mirror[front.vertices]]
         self._usable = twin_seen[front.triangles].all(1)
@@ -96,10 +98,13 @@ class Poisson(Warp):
     def prepare(self, change):
         """The change of light of each edit on the lattice, (h, w) float32, blended to 1 around."""
         edits = change.shape[2]
-        logs = cv2.GaussianBlur(np.log(self.light.ratios(change)), (0, 0), self.blur)
-        logs = logs.reshape(*self.mask.shape, edits)
+        ratios = np.ascontiguousarray(self.light.ratios(change)[self._box])
+        logs = cv2.GaussianBlur(np.log(ratios), (0, 0), self.blur)
+        logs = logs.reshape(*ratios.shape[:2], edits)
         logs -= self._extension(logs)
-        return np.ascontiguousarray(np.exp(logs).transpose(2, 0, 1))
+        factors = np.ones((edits, *self.mask.shape), np.float32)
+        factors[:, *self._box] = np.exp(logs).transpose(2, 0, 1)
+        return factors
 
     def picture(self, factor, motion):
         """As of `Warp`, relit; what comes to light is taken from the other half of the face.
@@ -109,7 +114,7 @@ class Poisson(Warp):
         moved = super().picture(None, motion)
         places = motion.source[::STEP, ::STEP] / np.float32(STEP)
         factor = remap(factor, places, cv2.INTER_LINEAR)
-        factor[self._still] = 1
+        factor.flat[self._still] = 1
         _relight(moved, factor)
         usable = self._usable_of(motion)
         if usable is not None:
@@ -153,10 +158,13 @@ def _finer(image):
     return finer
 
 
-def _box(where):
-    """The bounding slices of a mask."""
+def _around(where, margin=0):
+    """The bounding slices of a mask, and a margin around them."""
     left, top, width, height = cv2.boundingRect(where.astype(np.uint8))
-    return slice(top, top + height), slice(left, left + width)
+    return (
+        slice(max(top - margin, 0), top + height + margin),
+        slice(max(left - margin, 0), left + width + margin),
+    )
 
 
 def _blurred(image, source, blur):
@@ -214,28 +222,30 @@ def _relight(picture, factor):
     """Multiply a picture (H, W, 3) uint8 in place by a factor (h, w) given on the lattice."""
     height, width, _ = picture.shape
     rows, columns = factor.shape
-    lattice = np.empty(columns + 1, np.float32)
-    fine = np.empty((width, 3), np.float32)
+    row, fine = np.empty(columns + 1, np.float32), np.empty((width + 1, 3), np.float32)
+    half, least = np.float32(0.5), np.float32(UNSEEN)
     for j in range(height):
         r, below = j // 2, min(j // 2 + j % 2, rows - 1)
+        most = np.float32(0)
         for c in range(columns):
-            lattice[c] = np.float32(0.5) * (factor[r, c] + factor[below, c])
-        lattice[columns] = lattice[columns - 1]
-        for i in range(width):
-            fine[i, :] = np.float32(0.5) * (lattice[i // 2] + lattice[i // 2 + i % 2])
+            row[c] = half * (factor[r, c] + factor[below, c])
+            most = max(most, abs(row[c] - np.float32(1)))
+        if most < least:
+            continue
+        row[columns] = row[columns - 1]
+        for c in range((width + 1) // 2):
+            between = half * (row[c] + row[c + 1])
+            for k in range(3):
+                fine[2 * c, k], fine[2 * c + 1, k] = row[c], between
         flat, own = picture[j].reshape(-1), fine.reshape(-1)
         for n in range(3 * width):
-            value = own[n] * np.float32(flat[n]) + np.float32(0.5)
+            value = own[n] * np.float32(flat[n]) + half
             flat[n] = np.uint8(min(value, np.float32(255)))
 
 
 def _lay_in(picture, patch, where):
     """Put a patch (H, W, 3) into a picture in place, its gradients kept (Poisson's equation)."""
-    left, top, width, height = cv2.boundingRect(where.astype(np.uint8))
-    box = (
-        slice(max(top - AROUND, 0), top + height + AROUND),
-        slice(max(left - AROUND, 0), left + width + AROUND),
-    )
+    box = _around(where, AROUND)
     own, patch, where = picture[box], patch[box].astype(np.float32), where[box]
     fitted = patch + extend(own - patch, ~where)
     own[where] = np.clip(np.rint(fitted[where]), 0, 255).astype(np.uint8)

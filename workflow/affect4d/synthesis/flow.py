@@ -64,7 +64,9 @@ class Flow:
         self.index[self.known] = np.arange(len(self.corners))
         away = cv2.distanceTransform((ids < 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         self.far = away > REACH * scene.inter_ocular
-        self._far = np.argwhere(self.far).astype(np.int32)
+        self._still = np.argwhere(self.far[::STEP, ::STEP]).astype(np.int32)
+        near = cv2.dilate((~self.far).astype(np.uint8), np.ones((2 * STEP + 1, 2 * STEP + 1)))
+        self._edge = np.argwhere(self.far & (near > 0)).astype(np.int32)
         self.lattice = np.ascontiguousarray(self.known[::STEP, ::STEP])
         own = self.index[::STEP, ::STEP][self.lattice]
         self._places = np.flatnonzero(self.lattice).astype(np.int32)
@@ -103,25 +105,25 @@ class Flow:
 
         Returns
         -------
-        (B, h, w, 2) float32, pixels, x and y
+        (h, w, 2 B) float32, pixels: x of all edits, then y; `apart` parts them
         """
         carried = self.carry(change[:, :2])
-        return _apart(self._extension(carried.reshape(*self.lattice.shape, -1)))
+        return self._extension(carried.reshape(*self.lattice.shape, -1))
 
     def map(self, flow, change):
         """One edit's backward map.
 
         Parameters
         ----------
-        flow : (h, w, 2) float32, of `flows`
+        flow : (h, w, 2) float32, one of `apart`
         change : (U, 3) float32, pixels, of that edit
 
         Returns
         -------
         (H, W, 2) float32, pixels of the photograph
         """
-        coarse = _coarse(flow / np.float32(STEP))
-        source = _double(coarse, self._far, *self.far.shape)
+        coarse = _coarse(flow / np.float32(STEP), self._still)
+        source = _double(coarse, self._edge, *self.far.shape)
         own = self.index, self.corners, self.weights, change
         _refine(coarse, self.far, flow, *own, source)
         return source
@@ -157,7 +159,7 @@ def _carry(places, corners, weights, change, carried):
 
 
 @numba.njit(cache=True)
-def _apart(flows):
+def apart(flows):
     """Flows (h, w, 2 B), x of all edits, then y, one edit after the other: (B, h, w, 2)."""
     height, width, channels = flows.shape
     edits = channels // 2
@@ -171,8 +173,11 @@ def _apart(flows):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _coarse(lattice):
-    """Where places of the lattice come from: (h, w, 2) float32, places, by their flow in places."""
+def _coarse(lattice, still):
+    """Where places of the lattice come from: (h, w, 2) float32, places, by their flow in places.
+
+    Places `still` (n, 2) are their own source.
+    """
     rows, columns, _ = lattice.shape
     coarse = np.empty((rows, columns, 2), np.float32)
     for j in range(rows):
@@ -184,33 +189,40 @@ def _coarse(lattice):
         for i in range(columns):
             if rough[j, i]:
                 _settle(lattice, coarse, j, i)
+    for n in range(len(still)):
+        j, i = still[n, 0], still[n, 1]
+        coarse[j, i, 0], coarse[j, i, 1] = i, j
     return coarse
 
 
 @numba.njit(cache=True, fastmath=True)
-def _double(coarse, far, height, width):
-    """The lattice's map, bilinear, at every pixel; pixels `far` (n, 2) are their own source."""
+def _double(coarse, edge, height, width):
+    """The lattice's map, bilinear, at every pixel; pixels `edge` (n, 2) are their own source."""
     rows, columns, _ = coarse.shape
     source = np.empty((height, width, 2), np.float32)
-    row, half = np.empty((columns + 1, 2), np.float32), np.float32(0.5)
+    row, half = np.empty(2 * columns + 2, np.float32), np.float32(0.5)
     for j in range(height):
         r, below = j // 2, min(j // 2 + j % 2, rows - 1)
-        for c in range(columns):
-            row[c, 0] = coarse[r, c, 0] + coarse[below, c, 0]
-            row[c, 1] = coarse[r, c, 1] + coarse[below, c, 1]
-        row[columns] = row[columns - 1]
+        upper, lower, fine = coarse[r].reshape(-1), coarse[below].reshape(-1), source[j].reshape(-1)
+        for n in range(2 * columns):
+            row[n] = upper[n] + lower[n]  # half the lattice's step, twice a row: pixels
+        row[2 * columns], row[2 * columns + 1] = row[2 * columns - 2], row[2 * columns - 1]
         for c in range(width // 2):
-            source[j, 2 * c, 0], source[j, 2 * c, 1] = row[c, 0], row[c, 1]
-            source[j, 2 * c + 1, 0] = half * (row[c, 0] + row[c + 1, 0])
-            source[j, 2 * c + 1, 1] = half * (row[c, 1] + row[c + 1, 1])
+            x, y = row[2 * c], row[2 * c + 1]
+            fine[4 * c], fine[4 * c + 1] = x, y
+            fine[4 * c + 2] = half * (x + row[2 * c + 2])
+            fine[4 * c + 3] = half * (y + row[2 * c + 3])
         if width % 2:
-            source[j, width - 1] = row[columns - 1]
+            source[j, width - 1, 0], source[j, width - 1, 1] = (
+                row[2 * columns],
+                row[2 * columns + 1],
+            )
     if height == 2 * rows:  # beyond the last row and column of the lattice
         source[height - 1, :, 1] = height - 1
     if width == 2 * columns:
         source[:, width - 1, 0] = width - 1
-    for n in range(len(far)):
-        j, i = far[n, 0], far[n, 1]
+    for n in range(len(edge)):
+        j, i = edge[n, 0], edge[n, 1]
         source[j, i, 0], source[j, i, 1] = i, j
     return source
 

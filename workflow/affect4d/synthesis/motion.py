@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from affect4d.synthesis.flow import BATCH, STEP
+from affect4d.synthesis.flow import BATCH, STEP, apart
 from affect4d.synthesis.front import Front
 
 NOTHING = -1
@@ -78,7 +78,9 @@ def motions(flow, change):
     towards = np.ascontiguousarray(_towards(front.triangles, front.hidden, front.xy, change).T)
     seen, cells = max(len(flow.corners), 1), max(np.count_nonzero(flow.lattice), 1)
     face = flow.index, flow.corners, flow.weights
-    for edit, own in enumerate(flow.flows(change)):
+    flows = flow.flows(change)
+    folded = _folded(flows, flow.lattice)
+    for edit, own in enumerate(apart(flows)):
         change_of = change[..., edit]
         source = flow.map(own, change_of)
         hidden = front.hidden[towards[edit]]
@@ -92,7 +94,7 @@ def motions(flow, change):
             source=source,
             revealed_faces=revealed,
             flipped=float(flipped[edit]),
-            folded=float(_folded(own, flow.lattice) / cells),
+            folded=float(folded[edit] / cells),
             revealed=shown / seen,
         )
 
@@ -145,17 +147,24 @@ def _towards(triangles, hidden, xy, change):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _folded(flow, known):
-    """How many of the known places the flow folds: its Jacobian is not positive."""
-    height, width = known.shape
-    count, step = 0, np.float32(STEP)
+def _folded(flows, known):
+    """(B,) float32: at how many known places each of the flows (h, w, 2 B) folds.
+
+    There its Jacobian is not positive.
+    """
+    height, width, channels = flows.shape
+    edits, step = channels // 2, np.float32(STEP)
+    count = np.zeros(edits, np.float32)
     for j in range(height - 1):
         for i in range(width - 1):
-            xx = step + flow[j, i + 1, 0] - flow[j, i, 0]
-            yy = step + flow[j + 1, i, 1] - flow[j, i, 1]
-            xy, yx = flow[j, i + 1, 1] - flow[j, i, 1], flow[j + 1, i, 0] - flow[j, i, 0]
-            inside = known[j, i] & known[j, i + 1] & known[j + 1, i]
-            count += inside & (xx * yy - xy * yx <= 0)
+            if not (known[j, i] and known[j, i + 1] and known[j + 1, i]):
+                continue
+            here, right, below = flows[j, i], flows[j, i + 1], flows[j + 1, i]
+            for e in range(edits):
+                xx, yx = step + right[e] - here[e], below[e] - here[e]
+                xy = right[edits + e] - here[edits + e]
+                yy = step + below[edits + e] - here[edits + e]
+                count[e] += np.float32(xx * yy - xy * yx <= 0)
     return count
 
 
