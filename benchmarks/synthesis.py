@@ -11,6 +11,7 @@ excluded) is shared by its images and counted.
 The naive parts make the same images one after another: the moved mesh with the photograph as its
 texture, rasterised by moderngl (Mesa's llvmpipe where there is no GPU, one thread), then
 cv2.seamlessClone into the photograph, then cv2.imwrite. They draw no mouth and move no background.
+They take turns with ours in a process of their own, so that neither finds the other's memory.
 
 Exit status 1 where a bar is missed. Images a second hold for a current core that is otherwise idle;
 the ratios, for any.
@@ -27,7 +28,10 @@ os.environ["LP_NUM_THREADS"] = "1"
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -76,13 +80,13 @@ def main():
     parser.add_argument("--naive", type=int, default=20, help="naive images a photograph")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    if arguments.results:
-        scenes, fields = from_results(arguments.results, arguments.photographs)
-    else:
-        scenes, fields = [template_scene()], random_fields(100)
+    scenes, fields = subjects(arguments.results, arguments.photographs)
     print(f"{len(scenes)} photographs x {len(fields)} images, {len(fields[0])} vertices")
-    few = fields[:: max(len(fields) // arguments.naive, 1)]
-    columns = measured(scenes, fields, few)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+        given = arguments.results, arguments.photographs, arguments.naive
+        columns = measured(
+            scenes, fields, lambda number: apart.submit(naive, *given, number).result()
+        )
     table = pd.DataFrame(columns)
     table.loc["images a second"] = 1e3 / table.loc["all"]
     print("\nCPU ms an image\n" + table.round(2).to_string(na_rep=""))
@@ -100,10 +104,11 @@ def main():
     return judge(bars)
 
 
-def measured(scenes, fields, few):
+def measured(scenes, fields, naively):
     """CPU ms an image by step of both blends and of the naive parts, the mean over photographs.
 
-    They take turns, and the best of RUNS counts of each: other work on the machine slows all alike.
+    `naively` gives those of the naive parts for the photograph of a number. They take turns, and
+    the best of RUNS counts of each: other work on the machine slows all alike.
     """
     ways = {blend: Settings(blend=blend) for blend in LEAST}
     blocks = side_by_side(fields)
@@ -111,13 +116,12 @@ def measured(scenes, fields, few):
         everything(Editor(scenes[0], settings), blocks[:2])  # compiles
     best: dict = {}
     for number, scene in enumerate(tqdm(scenes, "photographs", leave=False)):
-        render = moderngl_renderer(scene)
-        render(fields[0])
+        naively(number)
         for _ in range(RUNS):
             runs = {blend: ours(scene, blocks, settings) for blend, settings in ways.items()}
             for blend, run in runs.items():
                 keep_best(best, (blend, number), run / len(fields))
-            keep_best(best, ("naive", number), naive(scene, few, render) / len(few))
+            keep_best(best, ("naive", number), naively(number))
     return {
         way: pd.DataFrame([run for (own, _), run in best.items() if own == way]).mean()
         for way in (*ways, "naive")
@@ -150,12 +154,15 @@ def everything(editor, blocks):
         cv2.imencode(".jpg", made.image, QUALITY)
 
 
-def naive(scene, fields, render):
-    """CPU ms of each of the naive parts for some images of a photograph."""
+def naive(results, photographs, count, number):
+    """CPU ms an image of each of the naive parts, for some images of the photograph of a number."""
+    scenes, fields = subjects(results, photographs)
+    few = fields[:: max(len(fields) // count, 1)]
+    scene, render = scenes[number], renderer(results, photographs, number)
     spent = {"render": 0.0, "seamlessClone": 0.0, "imwrite": 0.0}
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "image.jpg")
-        for field in fields:
+        for field in few:
             start = time.process_time()
             picture, mask = render(field)
             rendered = time.process_time()
@@ -167,7 +174,7 @@ def naive(scene, fields, render):
             spent["render"] += rendered - start
             spent["seamlessClone"] += blended - rendered
             spent["imwrite"] += time.process_time() - blended
-    return 1e3 * pd.Series(spent | {"all": sum(spent.values())})
+    return 1e3 / len(few) * pd.Series(spent | {"all": sum(spent.values())})
 
 
 SHADERS = {
@@ -218,6 +225,20 @@ def moderngl_renderer(scene):
         return pixels[..., :3].copy(), mask
 
     return render
+
+
+@cache
+def renderer(results, photographs, number):
+    """`moderngl_renderer` of the photograph of a number, made once in a process."""
+    return moderngl_renderer(subjects(results, photographs)[0][number])
+
+
+@cache
+def subjects(results, photographs):
+    """Scenes, and settled deformations: a build's, or the template's where there is none."""
+    if results:
+        return from_results(results, photographs)
+    return [template_scene()], random_fields(100)
 
 
 def from_results(root, most):

@@ -90,7 +90,7 @@ class Poisson(Warp):
         self._box = _around(self.mask, int(np.ceil(4 * self.blur)) + 2)
         self._extension = Extension(~self.mask[self._box])
         beside = cv2.dilate(flow.far.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        self._still = np.flatnonzero(beside[::STEP, ::STEP])
+        self._still = np.ascontiguousarray(beside[::STEP, ::STEP])
         self._mirror = scene.xy[scene.anatomy.mirror[front.vertices]]
         twin_seen = scene.seen[scene.anatomy.mirror[front.vertices]]
         self._usable = twin_seen[front.triangles].all(1)
@@ -112,10 +112,7 @@ class Poisson(Warp):
         It is fitted to its surroundings; what neither half shows is left to the moved photograph.
         """
         moved = super().picture(None, motion)
-        places = motion.source[::STEP, ::STEP] / np.float32(STEP)
-        factor = remap(factor, places, cv2.INTER_LINEAR)
-        factor.flat[self._still] = 1
-        _relight(moved, factor)
+        _relight(moved, _carried(factor, motion.source, self._still))
         usable = self._usable_of(motion)
         if usable is not None:
             triangles = self.flow.front.triangles
@@ -176,11 +173,11 @@ def _blurred(image, source, blur):
     return remap(cv2.GaussianBlur(part, (0, 0), blur), source - low.astype(np.float32))
 
 
-def remap(image, source, way=cv2.INTER_CUBIC):
+def remap(image, source):
     """A picture through a map (H, W, 2) float32, pixels; beyond its edge the edge is repeated."""
     # in 32nds of a sample, which takes two thirds of the time that floating point does
     where, between = cv2.convertMaps(source, None, cv2.CV_16SC2)  # type: ignore[call-overload]
-    return cv2.remap(image, where, between, way, None, cv2.BORDER_REPLICATE)
+    return cv2.remap(image, where, between, cv2.INTER_CUBIC, None, cv2.BORDER_REPLICATE)
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -215,6 +212,25 @@ def _crowding(source):
         for i in range(width - 1):
             worst[j, i] = share * max(apart[beside * i], apart[beside * i + 1])
     return worst
+
+
+@numba.njit(cache=True, fastmath=True)
+def _carried(factor, source, still):
+    """What is given on the lattice, (h, w), through a map (H, W, 2); 1 where it is `still`."""
+    rows, columns = factor.shape
+    carried = np.ones((rows, columns), np.float32)
+    share, zero, unit = np.float32(1 / STEP), np.float32(0), np.float32(1)
+    for j in range(rows):
+        for i in range(columns):
+            if still[j, i]:
+                continue
+            x, y = share * source[STEP * j, STEP * i, 0], share * source[STEP * j, STEP * i, 1]
+            c, r = min(int(x), columns - 2), min(int(y), rows - 2)
+            a, b = min(max(x - np.float32(c), zero), unit), min(max(y - np.float32(r), zero), unit)
+            upper = factor[r, c] + a * (factor[r, c + 1] - factor[r, c])
+            lower = factor[r + 1, c] + a * (factor[r + 1, c + 1] - factor[r + 1, c])
+            carried[j, i] = upper + b * (lower - upper)
+    return carried
 
 
 @numba.njit(cache=True, fastmath=True)
