@@ -57,7 +57,7 @@ from affect4d.synthesis.synthesize import Editor
 
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 LEAST = {"warp": 500, "poisson": 250}
-FASTER, RUNS = 10, 5
+FASTER, RUNS = 10, 12
 STEPS = [
     (Flow, "change", "move the mesh"),
     (Flow, "flows", "flow"),
