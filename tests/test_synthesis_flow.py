@@ -97,6 +97,18 @@ def test_still_faces_fold_flip_and_reveal_next_to_nothing():
         assert np.abs(motion.source - np.stack([columns, rows], -1)).max() < 1e-4
 
 
+@pytest.mark.parametrize("edge", [slice(60, None), slice(None, -60), slice(80, -80)])
+def test_maps_lead_into_the_photograph_where_its_edge_cuts_the_face(edge):
+    whole = scene()
+    low = np.float32(edge.start or 0)
+    own = replace(whole, image=whole.image[edge, edge].copy(), xy=whole.xy - low)
+    height, width = own.shape
+    for motion in moved_by(own, *(scale * d for d in DEFORMATIONS for scale in (1, 2, -1)))[1]:
+        assert np.abs(motion.flow).max() > 1 and np.isfinite(motion.source).all()
+        assert motion.source.min() >= 0
+        assert (motion.source.max((0, 1)) <= [width - 1, height - 1]).all()
+
+
 def test_flipped_is_the_area_that_turns_away():
     own = scene()
     crushed = bump(33, 9, [0, 45, 0])

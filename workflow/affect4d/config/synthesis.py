@@ -11,8 +11,8 @@ class Settings(Section):
     blend: Literal["warp", "poisson"] = field(
         "warp",
         "1",
-        "warp: the photograph moved by a dense map; poisson: the deformed mesh rendered and"
-        " Poisson blended, as in the paper.",
+        "warp: the photograph moved by a dense map; poisson: relit besides as the deformed mesh"
+        " is, and completed from the other half of the face, by Poisson's equation.",
     )
     size: int = field(256, "pixels", "Side of the square images.", ge=64, le=1024)
     margin: float = field(

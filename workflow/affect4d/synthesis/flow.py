@@ -343,8 +343,10 @@ def _place(flow, source, left, top, right, bottom):
         dy = np.float32(y) - py
         for x in range(x0, x1 + 1):
             dx = np.float32(x) - px
-            source[y, x, 0] = np.float32(left) + across * (dx * vy - vx * dy)
-            source[y, x, 1] = np.float32(top) + down * (ux * dy - dx * uy)
+            column = np.float32(left) + across * (dx * vy - vx * dy)
+            row = np.float32(top) + down * (ux * dy - dx * uy)
+            source[y, x, 0] = min(max(column, zero), np.float32(width - 1))
+            source[y, x, 1] = min(max(row, zero), np.float32(height - 1))
     return True
 
 
