@@ -6,9 +6,10 @@ pixel. Beyond what the photograph shows of the face the flow continues harmonica
 hair, neck), for many edits at once, as their unknown pixels are the same; the silhouette takes its
 surroundings along and leaves no ghost.
 
-The map is the flow's inverse: cells of the photograph's lattice, drawn where the flow takes them,
-give a first guess for each place, Newton's steps on s + u(s) = p make it exact, and where the map
-bends within a cell they are made for every pixel, on the flow of every pixel.
+The map is the flow's inverse: cells of the photograph's lattice are drawn where the flow takes
+them. Where the flow is not linear within one that is a first guess, which Newton's steps on
+s + u(s) = p make exact; where the map bends within one they are made for every pixel, on the flow
+of every pixel.
 """
 
 import cv2
