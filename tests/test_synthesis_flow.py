@@ -1,5 +1,6 @@
 """Maps, gates and blending against what they stand for: rasters and exact solutions."""
 
+import importlib
 from dataclasses import replace
 
 import cv2
@@ -21,6 +22,8 @@ from affect4d.synthesis.lighting import Light
 from affect4d.synthesis.motion import NOTHING, motions, side_by_side
 from affect4d.synthesis.scene import facing, make_scene
 from affect4d.synthesis.synthesize import Editor
+
+synthesize = importlib.import_module("affect4d.synthesis.synthesize")  # a function's name, too
 
 SMILE = bump(48, 14, [-3, 4, -1]) + bump(54, 14, [3, 4, -1])
 FROWN = bump(21, 10, [2, -3, 0]) + bump(22, 10, [-2, -3, 0])
@@ -130,6 +133,22 @@ def test_an_edit_does_not_depend_on_those_made_with_it():
             alone = own.edit(deformation)
             assert np.array_equal(alone.image, made.image)
             assert np.array_equal(alone.motion.source, made.motion.source)
+
+
+def test_large_pictures_are_edited_a_few_at_a_time(monkeypatch):
+    own, sizes, change = editor(), [], Flow.change
+
+    def counted(flow, block):
+        sizes.append(block.shape[2])
+        return change(flow, block)
+
+    monkeypatch.setattr(Flow, "change", counted)
+    blocks = side_by_side(DEFORMATIONS)
+    together = [made.image for made in own.edits(blocks)]
+    monkeypatch.setattr(synthesize, "LARGEST", 2 * own.flow.lattice.size + 1)
+    few = [made.image for made in own.edits(blocks)]
+    assert sizes == [5, 2, 2, 1]
+    assert all(np.array_equal(a, b) for a, b in zip(together, few, strict=True))
 
 
 def test_beyond_its_reach_nothing_moves_bit_for_bit():

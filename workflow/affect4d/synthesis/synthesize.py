@@ -1,6 +1,7 @@
 """Deformations imposed on a fitted face, in its photograph (paper, section 3.4)."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from affect4d.synthesis.scene import make_scene
 
 # Around the landmarks of a full photograph, of their extent: the map fades out within it.
 WINDOW_MARGIN = 0.6
+LARGEST = 2**23  # places of the lattice, of all edits made together: 64 MB of flow
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,19 @@ class Editor:
         ----------
         blocks : list of (V, 3, B) float32, mm, of `side_by_side`: many edits at a time are faster
         """
-        for block in blocks:
+        for block in chain.from_iterable(map(self._parts, blocks)):
             change = self.flow.change(block)
             prepared = self._blend.prepare(change)
             moved = motions(self.flow, change)
             for number, (own, motion) in enumerate(zip(prepared, moved, strict=True)):
                 picture = self._blend.picture(own, motion)
                 yield self._finished(picture, motion, block[..., number])
+
+    def _parts(self, block):
+        """A block as it is, or, for a large picture, by so few edits that their flows fit."""
+        most = max(LARGEST // self.flow.lattice.size, 1)
+        for start in range(0, block.shape[2], most):
+            yield np.ascontiguousarray(block[..., start : start + most])
 
     def edit(self, deformation):
         """The Edit of one settled deformation (V, 3) mm, scaled by the settings' intensity."""
