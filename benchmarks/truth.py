@@ -46,7 +46,7 @@ from affect4d.gallery.streams import stream
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.crop import window_around
-from affect4d.synthesis.flow import STEP
+from affect4d.synthesis.inverse import STEP
 from affect4d.synthesis.scene import facing, make_scene
 from affect4d.synthesis.synthesize import WINDOW_MARGIN, Editor
 

@@ -16,8 +16,9 @@ from affect4d.geometry.surface import vertex_normals
 from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.blending import FINER, Poisson, Warp
 from affect4d.synthesis.eyelids import lid_shifts
-from affect4d.synthesis.flow import REACH, STEP, Flow
+from affect4d.synthesis.flow import REACH, Flow
 from affect4d.synthesis.harmonic import extend
+from affect4d.synthesis.inverse import STEP
 from affect4d.synthesis.lighting import Light
 from affect4d.synthesis.motion import NOTHING, motions, side_by_side
 from affect4d.synthesis.scene import facing, make_scene

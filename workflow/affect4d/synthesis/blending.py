@@ -17,8 +17,8 @@ import numba
 import numpy as np
 
 from affect4d.geometry.raster import barycentric, interpolate
-from affect4d.synthesis.flow import STEP
 from affect4d.synthesis.harmonic import Extension, extend
+from affect4d.synthesis.inverse import STEP
 from affect4d.synthesis.lighting import Light
 from affect4d.synthesis.motion import NOTHING
 

@@ -12,7 +12,7 @@ from affect4d.formats.images import read_image
 from affect4d.formats.paths import inside, safe_name
 from affect4d.formats.quarantine import BadInput, Quarantine
 from affect4d.synthesis.crop import square_around
-from affect4d.synthesis.flow import STEP
+from affect4d.synthesis.inverse import STEP
 from affect4d.synthesis.motion import side_by_side
 from affect4d.synthesis.quality import FIGURES, measure, refusal
 from affect4d.synthesis.scene import make_scene

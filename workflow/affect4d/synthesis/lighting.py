@@ -8,7 +8,7 @@ surface is that of the face as the photograph shows it, on the flow's lattice.
 import numba
 import numpy as np
 
-from affect4d.synthesis.flow import STEP
+from affect4d.synthesis.inverse import STEP
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # Darkening is what creases do; brightening would bleach the skin.

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from affect4d.synthesis.flow import BATCH, STEP, apart
+from affect4d.synthesis.flow import apart
 from affect4d.synthesis.front import Front
+from affect4d.synthesis.inverse import STEP
 
 NOTHING = -1
+BATCH = 32  # edits side by side: enough for the widest vectors
 TORN = 1.0  # pixels a pixel: what moves apart by more has something between it
 
 
