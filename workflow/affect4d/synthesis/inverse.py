@@ -56,17 +56,15 @@ def double(coarse, edge, height, width):
         upper, lower, fine = coarse[r].reshape(-1), coarse[below].reshape(-1), source[j].reshape(-1)
         for n in range(2 * columns):
             row[n] = upper[n] + lower[n]  # half the lattice's step, twice a row: pixels
-        row[2 * columns], row[2 * columns + 1] = row[2 * columns - 2], row[2 * columns - 1]
+        end = 2 * columns
+        row[end], row[end + 1] = row[end - 2], row[end - 1]
         for c in range(width // 2):
             x, y = row[2 * c], row[2 * c + 1]
             fine[4 * c], fine[4 * c + 1] = x, y
             fine[4 * c + 2] = half * (x + row[2 * c + 2])
             fine[4 * c + 3] = half * (y + row[2 * c + 3])
         if width % 2:
-            source[j, width - 1, 0], source[j, width - 1, 1] = (
-                row[2 * columns],
-                row[2 * columns + 1],
-            )
+            source[j, width - 1, 0], source[j, width - 1, 1] = row[end], row[end + 1]
     if height == 2 * rows:  # beyond the last row and column of the lattice
         source[height - 1, :, 1] = height - 1
     if width == 2 * columns:
@@ -128,7 +126,7 @@ def _guess(flow, source, rough):
     """
     height, width, _ = flow.shape
     still = np.float32(STILL)
-    bent, count = np.empty((height * width, 2), np.int32), 0
+    bent, count = np.empty((height * width // CELL, 2), np.int32), 0
     for j in range(0, height - 1, CELL):
         below = min(j + CELL, height - 1)
         for i in range(0, width - 1, CELL):
@@ -185,9 +183,9 @@ def _place(flow, source, left, top, right, bottom):
         return False
     zero, reach, inverse = np.float32(0), np.float32(OVERLAP[0]), np.float32(1) / area
     x0 = max(int(np.ceil(px + min(zero, vx) - reach)), 0)
-    x1 = min(int(px + ux + max(zero, vx) + reach), width - 1)
+    x1 = min(int(np.floor(px + ux + max(zero, vx) + reach)), width - 1)
     y0 = max(int(np.ceil(py + min(zero, uy) - reach)), 0)
-    y1 = min(int(py + vy + max(zero, uy) + reach), height - 1)
+    y1 = min(int(np.floor(py + vy + max(zero, uy) + reach)), height - 1)
     across, down = inverse * np.float32(right - left), inverse * np.float32(bottom - top)
     for y in range(y0, y1 + 1):
         dy = np.float32(y) - py

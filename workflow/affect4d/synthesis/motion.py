@@ -11,6 +11,7 @@ from affect4d.synthesis.inverse import STEP
 
 NOTHING = -1
 BATCH = 32  # edits side by side: enough for the widest vectors
+LEAST_AREA = 1e-6  # pixels^2, twice a triangle's
 TORN = 1.0  # pixels a pixel: what moves apart by more has something between it
 
 
@@ -144,7 +145,7 @@ def _towards(triangles, hidden, xy, change):
         for e in range(edits):
             ax, ay = ux + second[0, e] - first[0, e], uy + second[1, e] - first[1, e]
             bx, by = vx + third[0, e] - first[0, e], vy + third[1, e] - first[1, e]
-            towards[n, e] = ay * bx - ax * by > np.float32(1e-6)
+            towards[n, e] = ay * bx - ax * by > np.float32(LEAST_AREA)
     return towards
 
 
@@ -192,7 +193,10 @@ def _uncover(triangles, hidden, xy, depth, change, source, flow, index, corners,
         if x1 < x0 or y1 < y0:
             continue
         ux, uy, vx, vy = bx - ax, by - ay, cx - ax, cy - ay
-        inverse = 1 / (uy * vx - ux * vy)
+        area = uy * vx - ux * vy
+        if area <= np.float32(LEAST_AREA):
+            continue
+        inverse = np.float32(1) / area
         za = depth[a] + change[a, 2]
         zb, zc = depth[b] + change[b, 2] - za, depth[c] + change[c, 2] - za
         for j in range(y0, y1 + 1):
