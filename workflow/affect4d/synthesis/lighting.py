@@ -62,9 +62,8 @@ class Light:
         """
         shades = self._shades(self._flow.carry(change), self.harmonics)
         # where there is no surface both shades are 0, and so the floor's
-        ratio = np.maximum(shades, self._floor, out=shades)
-        ratio *= self._scale
-        return np.clip(ratio, *RATIOS, out=ratio)
+        _bound(shades, self._floor, self._scale)
+        return shades
 
     def _shades(self, carried, harmonics):
         return _shades(self._surface, carried, self._flow.lattice, harmonics)
@@ -118,6 +117,18 @@ def _shades(surface, carried, known, harmonics):
                 length = max(np.sqrt(x * x + y * y + z * z), np.float32(1e-12))
                 shades[j, i, e] = constant + (right_on * x + down_on * y + near_on * z) / length
     return shades
+
+
+@numba.njit(cache=True, fastmath=True)
+def _bound(shades, floor, scale):
+    """Shades (h, w, B), at least the floor, to ratios within RATIOS, in place."""
+    height, width, edits = shades.shape
+    least, most = np.float32(RATIOS[0]), np.float32(RATIOS[1])
+    for j in range(height):
+        for i in range(width):
+            own, gain = shades[j, i], scale[j, i, 0]
+            for e in range(edits):
+                own[e] = min(max(gain * max(own[e], floor), least), most)
 
 
 @numba.njit(cache=True)
