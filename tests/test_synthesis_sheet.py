@@ -3,13 +3,13 @@
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 from small_faces import bump, editor, photo
 
 from affect4d.formats.animations import write_animation
 from affect4d.formats.quarantine import BadInput
 from affect4d.synthesis.deformations import Target
-from affect4d.synthesis.sheet import GAP, STRIP, Tile, places_of, sheet, tiles_over_plane
+from affect4d.synthesis.sheet import GAP, STRIP, Tile, _fitted, places_of, sheet, tiles_over_plane
 
 SIZE = 40
 
@@ -88,3 +88,11 @@ def test_what_cannot_be_animated(tmp_path):
         write_animation(tmp_path / "a.avi", [photo()], 40)
     with pytest.raises(ValueError, match="no picture"):
         write_animation(tmp_path / "a.webp", [], 40)
+
+
+def test_a_caption_too_wide_keeps_its_ends():
+    font = ImageFont.load_default(size=12)
+    assert _fitted("hopper, warp", font, 190) == "hopper, warp"
+    short = _fitted("photographs_breakingbad, poisson", font, 120)
+    assert short.startswith("photo") and short.endswith("poisson") and "..." in short
+    assert font.getlength(short) <= 120

@@ -104,6 +104,9 @@ def sheet(rows, size):
 
 
 def _fitted(text, font, width):
-    while text and font.getlength(text) > width:
-        text = text[:-1]
-    return text
+    """A caption; one too wide loses its middle, for its ends tell it from others."""
+    shown, kept = text, len(text)
+    while kept and font.getlength(shown) > width:
+        kept -= 1
+        shown = text[: kept - kept // 2] + "..." + text[len(text) - kept // 2 :]
+    return shown
