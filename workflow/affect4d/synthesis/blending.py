@@ -242,21 +242,19 @@ def _relight(picture, factor):
     half, least = np.float32(0.5), np.float32(UNSEEN)
     for j in range(height):
         r, below = j // 2, min(j // 2 + j % 2, rows - 1)
+        most = np.float32(0)
         for c in range(columns):
             row[c] = half * (factor[r, c] + factor[below, c])
+            most = max(most, abs(row[c] - np.float32(1)))
+        if most < least:
+            continue
         row[columns] = row[columns - 1]
-        first, last = 0, columns
-        while first < last and abs(row[first] - np.float32(1)) < least:
-            first += 1
-        while first < last and abs(row[last - 1] - np.float32(1)) < least:
-            last -= 1
-        first = max(first - 1, 0)
-        for c in range(first, last):
+        for c in range((width + 1) // 2):
             between = half * (row[c] + row[c + 1])
             for k in range(3):
                 fine[2 * c, k], fine[2 * c + 1, k] = row[c], between
         flat, own = picture[j].reshape(-1), fine.reshape(-1)
-        for n in range(6 * first, min(6 * last, 3 * width)):
+        for n in range(3 * width):
             value = own[n] * np.float32(flat[n]) + half
             flat[n] = np.uint8(min(value, np.float32(255)))
 

@@ -101,6 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
     token: str
     hosts: set[str]
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each picture waits 40 ms for the headers' acknowledgement
 
     def do_GET(self):
         """Answer the page's requests; everybody else learns nothing."""
