@@ -14,7 +14,7 @@ from affect4d.config.synthesis import Settings
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
 from affect4d.synthesis.anatomy import default_anatomy
-from affect4d.synthesis.blending import FINER, Poisson, Warp
+from affect4d.synthesis.blending import Poisson
 from affect4d.synthesis.eyelids import lid_shifts
 from affect4d.synthesis.flow import REACH, Flow
 from affect4d.synthesis.harmonic import extend
@@ -296,8 +296,3 @@ def test_light_is_as_it_was_where_nothing_moves():
     light = Light(Flow(scene()))
     still = np.zeros((len(light._flow.front.xy), 3, 3), np.float32)
     assert np.abs(light.ratios(still) - 1).max() < 1e-6
-
-
-def test_the_finer_copy_holds_the_photograph_itself():
-    finer = Warp(Flow(scene()))._finer
-    assert np.array_equal(finer[::FINER, ::FINER], photo())

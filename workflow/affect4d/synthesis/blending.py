@@ -21,6 +21,7 @@ from affect4d.synthesis.harmonic import Extension, extend
 from affect4d.synthesis.inverse import STEP
 from affect4d.synthesis.lighting import Light
 from affect4d.synthesis.motion import NOTHING
+from affect4d.synthesis.sampling import Sampler
 
 # Blur (pixels) of the copies that serve where the map crowds this many pixels into one.
 CROWDING = ((2.0, 0.8), (4.0, 1.8))
@@ -29,8 +30,6 @@ EDGE_SHARE = 0.03  # erosion of the mask, of the inter-ocular distance
 BLUR_MM = 1.5  # of the light's change
 UNSEEN = 1 / 512  # of the light: less changes no grey value
 AROUND = 8  # pixels of surroundings that a patch is fitted to
-FINER = 2  # samples a pixel of the photograph's finer copy
-HALFWAY = np.array([-3, 19, 19, -3]) / 32  # Keys' cubic with a = -.75, as of cv2.INTER_CUBIC
 
 
 class Warp:
@@ -43,7 +42,7 @@ class Warp:
 
     def __init__(self, flow):
         self.flow, self.scene = flow, flow.scene
-        self._finer = _finer(flow.scene.image)
+        self._sampled = Sampler(flow.scene.image, flow.far)
 
     def prepare(self, change):
         """What the pictures of B edits, `change` (U, 3, B) pixels, need: one item for each."""
@@ -52,9 +51,7 @@ class Warp:
     def picture(self, _, motion):
         """(H, W, 3) uint8: the photograph through a Motion; untouched where that is still."""
         source = motion.source
-        # Between the finer copy's samples, cubic ones themselves, linear interpolation will do.
-        where, between = _fixed(source)
-        moved = cv2.remap(self._finer, where, between, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+        moved = self._sampled(source)
         crowded = _crowding(source)
         most = crowded.max()
         for limit, blur in CROWDING:
@@ -93,7 +90,8 @@ class Poisson(Warp):
         self._still = np.ascontiguousarray(beside[::STEP, ::STEP])
         self._mirror = scene.xy[scene.anatomy.mirror[front.vertices]]
         twin_seen = scene.seen[scene.anatomy.mirror[front.vertices]]
-        self._usable = twin_seen[front.triangles].all(1)
+        a, b, c = front.triangles.T
+        self._usable = twin_seen[a] & twin_seen[b] & twin_seen[c]
 
     def prepare(self, change):
         """The change of light of each edit on the lattice, (h, w) float32, blended to 1 around."""
@@ -142,19 +140,6 @@ class Poisson(Warp):
 BLENDS = {"warp": Warp, "poisson": Poisson}
 
 
-def _finer(image):
-    """The picture with samples halfway between its own, cubic: (2 H, 2 W, 3) uint8."""
-    height, width, colours = image.shape
-    finer = np.empty((FINER * height, FINER * width, colours), np.uint8)
-    finer[::FINER, ::FINER] = image
-    for down, across in ((0, 1), (1, 0), (1, 1)):
-        rows, columns = (HALFWAY if way else np.ones(1) for way in (across, down))
-        finer[down::FINER, across::FINER] = cv2.sepFilter2D(
-            image, -1, rows, columns, anchor=(across, down), borderType=cv2.BORDER_REPLICATE
-        )
-    return finer
-
-
 def _around(where, margin=0):
     """The bounding slices of a mask, and a margin around them."""
     left, top, width, height = cv2.boundingRect(where.astype(np.uint8))
@@ -178,23 +163,6 @@ def remap(image, source):
     # in 32nds of a sample, which takes two thirds of the time that floating point does
     where, between = cv2.convertMaps(source, None, cv2.CV_16SC2)  # type: ignore[call-overload]
     return cv2.remap(image, where, between, cv2.INTER_CUBIC, None, cv2.BORDER_REPLICATE)
-
-
-@numba.njit(cache=True, fastmath=True)
-def _fixed(source):
-    """A map into the finer copy as cv2.remap takes it: whole samples, and 32nds between them."""
-    height, width, _ = source.shape
-    where = np.empty((height, width, 2), np.int16)
-    between = np.empty((height, width), np.uint16)
-    parts, scale, half = np.empty(2 * width, np.int32), np.float32(32 * FINER), np.float32(0.5)
-    for j in range(height):
-        row, whole, part = source[j].reshape(-1), where[j].reshape(-1), between[j]
-        for n in range(2 * width):
-            value = np.int32(row[n] * scale + half)
-            whole[n], parts[n] = value >> 5, value & 31
-        for i in range(width):
-            part[i] = 32 * parts[2 * i + 1] + parts[2 * i]
-    return where, between
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -242,11 +210,11 @@ def _relight(picture, factor):
     half, least = np.float32(0.5), np.float32(UNSEEN)
     for j in range(height):
         r, below = j // 2, min(j // 2 + j % 2, rows - 1)
-        most = np.float32(0)
+        count = np.int32(0)
         for c in range(columns):
             row[c] = half * (factor[r, c] + factor[below, c])
-            most = max(most, abs(row[c] - np.float32(1)))
-        if most < least:
+            count += np.int32(abs(row[c] - np.float32(1)) >= least)
+        if count == 0:
             continue
         row[columns] = row[columns - 1]
         for c in range((width + 1) // 2):

@@ -100,20 +100,20 @@ def _bent(coarse):
     rows, columns, _ = coarse.shape
     bends = np.zeros((rows, columns), np.bool_)
     flat, last = coarse.reshape(rows, 2 * columns), 2 * columns - 2
-    most = np.zeros(2 * columns, np.float32)
+    most, bend = np.zeros(2 * columns, np.float32), np.float32(BEND)
     for j in range(1, rows - 1):
-        above, own, below, worst = flat[j - 1], flat[j], flat[j + 1], np.float32(0)
+        above, own, below, count = flat[j - 1], flat[j], flat[j + 1], np.int32(0)
         for n in range(2, last):
             twice = own[n] + own[n]
             most[n] = max(abs(own[n - 2] + own[n + 2] - twice), abs(above[n] + below[n] - twice))
-        for n in range(2, last):  # apart from the loop above, for both to be vectors
-            worst = max(worst, most[n])
-        if worst <= BEND:
+        for n in range(2, last):  # counted, as a maximum would not be taken by vectors
+            count += np.int32(most[n] > bend)
+        if count == 0:
             continue
         for i in range(1, columns - 1):
-            bend = max(most[2 * i], most[2 * i + 1])
-            if bend > BEND:
-                reach = 2 if bend > SHARP else 1
+            worse = max(most[2 * i], most[2 * i + 1])
+            if worse > bend:
+                reach = 2 if worse > SHARP else 1
                 bends[max(j - reach, 0) : j + reach, max(i - reach, 0) : i + reach] = True
     return bends
 

@@ -44,7 +44,7 @@ class Light:
         brightness = flow.scene.image[::STEP, ::STEP][self.lit] @ LUMINANCE
         terms = np.concatenate([np.ones((len(brightness), 1)), normals[self.lit]], axis=1)
         self.harmonics = _robust(terms, brightness).astype(np.float32)
-        before = self._shades(still, self.harmonics)
+        before = self.lit * (self.harmonics[0] + normals @ self.harmonics[1:])
         mean = float(before[self.lit].mean()) if self.lit.any() else 1.0
         self._floor = np.float32(DARKEST * max(mean, 1.0))
         self._scale = 1 / np.maximum(before, self._floor)
@@ -126,7 +126,7 @@ def _bound(shades, floor, scale):
     least, most = np.float32(RATIOS[0]), np.float32(RATIOS[1])
     for j in range(height):
         for i in range(width):
-            own, gain = shades[j, i], scale[j, i, 0]
+            own, gain = shades[j, i], scale[j, i]
             for e in range(edits):
                 own[e] = min(max(gain * max(own[e], floor), least), most)
 

@@ -91,7 +91,8 @@ class Scene:
         nearest = cv2.erode(nearest, np.ones((3, 3), np.uint8))
         column = np.clip(np.rint(self.xy[:, 0]), 0, width - 1).astype(int)
         row = np.clip(np.rint(self.xy[:, 1]), 0, height - 1).astype(int)
-        inside = (np.abs(self.xy - np.stack([column, row], 1)) <= 0.5).all(1)
+        x, y = self.xy.T
+        inside = (np.abs(x - column) <= 0.5) & (np.abs(y - row) <= 0.5)
         return inside & (self.depth >= nearest[row, column] - HIDDEN_MM * self.scale)
 
     @cached_property

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import chain
 
+import cv2
 import numpy as np
 
 from affect4d.config.synthesis import Settings
@@ -10,7 +11,6 @@ from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.blending import BLENDS
 from affect4d.synthesis.crop import window_around
 from affect4d.synthesis.flow import Flow
-from affect4d.synthesis.lighting import LUMINANCE
 from affect4d.synthesis.motion import Motion, motions, side_by_side
 from affect4d.synthesis.mouth import Mouth
 from affect4d.synthesis.scene import make_scene
@@ -79,7 +79,7 @@ class Editor:
         if interior:
             picture = self._mouth.draw(picture, motion, deformation)
         if self.scene.grey:
-            picture = np.repeat(np.rint(picture @ LUMINANCE).astype(np.uint8)[..., None], 3, axis=2)
+            picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         landmarks, _ = motion.moved(self.flow.front.landmarks)
         return Edit(picture, motion, interior, landmarks)
 

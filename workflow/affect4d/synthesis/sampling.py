@@ -1,0 +1,113 @@
+"""A photograph sampled through the maps of its edits.
+
+The photograph is kept with cubic samples halfway between its own, between which linear
+interpolation will do. A sample is one word of four bytes, red, green, blue and nothing, so that
+words of two bytes each mix two colours at a time. Pixels that nothing moves are copied.
+"""
+
+import cv2
+import numba
+import numpy as np
+
+FINER = 2  # samples a pixel of the finer copy
+BITS = 4
+PARTS = 1 << BITS  # between samples: 32 a pixel, as of cv2.remap
+HALFWAY = np.array([-3, 19, 19, -3]) / 32  # Keys' cubic with a = -.75, as of cv2.INTER_CUBIC
+LANES = 0x00FF00FF  # every other byte of a word, each with room for a sum of weights of 256
+HALVES = 0x00800080  # half of 256 in each
+
+
+class Sampler:
+    """What the maps of one photograph's edits sample.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+    far : (H, W) bool, pixels that no map moves
+    """
+
+    def __init__(self, image, far):
+        self._image = _words(image)
+        self._finer = _finer(self._image)
+        self._spans = _spans(~far)
+
+    def __call__(self, source):
+        """(H, W, 3) uint8: the photograph through a map.
+
+        Parameters
+        ----------
+        source : (H, W, 2) float32, pixels of the photograph (x, y), within it
+        """
+        words = self._image.copy()
+        _sample(self._finer, source, self._spans, words)
+        return cv2.cvtColor(_bytes(words), cv2.COLOR_RGBA2RGB)
+
+
+def _words(image):
+    """A picture (H, W, 3) uint8 as one word a pixel: (H, W) uint32."""
+    return cv2.cvtColor(image, cv2.COLOR_RGB2RGBA).view(np.uint32)[..., 0]
+
+
+def _bytes(words):
+    """Words (H, W) uint32 as four bytes a pixel: (H, W, 4) uint8."""
+    return words.view(np.uint8).reshape(*words.shape, 4)
+
+
+def _spans(where):
+    """(H, 2) int64, of each row the first column of a mask and the one after its last."""
+    first, last = where.argmax(1), where.shape[1] - where[:, ::-1].argmax(1)
+    return np.where(where.any(1)[:, None], np.stack([first, last], axis=1), 0)
+
+
+def _finer(words):
+    """A picture (H, W) of words with samples halfway between its own, cubic: (2 H, 2 W)."""
+    height, width = words.shape
+    finer, colours = np.empty((FINER * height, FINER * width), np.uint32), _bytes(words)
+    finer[::FINER, ::FINER] = words
+    for down, across in ((0, 1), (1, 0), (1, 1)):
+        rows, columns = (HALFWAY if way else np.ones(1) for way in (across, down))
+        between = cv2.sepFilter2D(
+            colours, -1, rows, columns, anchor=(across, down), borderType=cv2.BORDER_REPLICATE
+        )
+        finer[down::FINER, across::FINER] = between.view(np.uint32)[..., 0]
+    return finer
+
+
+@numba.njit(cache=True, fastmath=True)
+def _sample(finer, source, spans, words):
+    """Words (H, W) in place, within each row's span: bilinear samples of the finer copy.
+
+    In loops of their own each, for vectors: where samples lie, their neighbours, their mixture.
+    """
+    height, width, _ = source.shape
+    places, flat, columns = source.reshape(height, -1), finer.reshape(-1), np.int32(finer.shape[1])
+    last = np.int32(len(flat) - columns - 2)
+    scale, half, whole = np.float32(PARTS * FINER), np.float32(0.5), np.uint32(PARTS * PARTS)
+    parts, low = np.uint32(PARTS), np.uint32(PARTS - 1)
+    lanes, halves, byte = np.uint32(LANES), np.uint32(HALVES), np.uint32(8)
+    right, below = np.uintp(1), np.uintp(finer.shape[1])
+    at, own = np.empty(2 * width, np.int32), np.empty(width, np.int32)
+    first, second = np.empty(width, np.uint32), np.empty(width, np.uint32)
+    third, fourth = np.empty(width, np.uint32), np.empty(width, np.uint32)
+    for j in range(height):
+        start, stop = spans[j]
+        row, out = places[j, 2 * start : 2 * stop], words[j, start:stop]
+        for n in range(len(row)):
+            at[n] = np.int32(row[n] * scale + half)
+        for i in range(len(out)):
+            place = (at[2 * i + 1] >> BITS) * columns + (at[2 * i] >> BITS)
+            own[i] = min(max(place, np.int32(0)), last)  # no map reads beyond the photograph
+        for i in range(len(out)):
+            k = np.uintp(own[i])  # without a sign, for no negative indices
+            first[i], second[i] = flat[k], flat[k + right]
+            third[i], fourth[i] = flat[k + below], flat[k + below + right]
+        for i in range(len(out)):
+            a, b = np.uint32(at[2 * i]) & low, np.uint32(at[2 * i + 1]) & low
+            s = a * b
+            q, r = parts * a - s, parts * b - s
+            p = whole - parts * a - r
+            e, f, g, h = first[i], second[i], third[i], fourth[i]
+            even = (e & lanes) * p + (f & lanes) * q + (g & lanes) * r + (h & lanes) * s + halves
+            e, f, g, h = e >> byte, f >> byte, g >> byte, h >> byte
+            odd = (e & lanes) * p + (f & lanes) * q + (g & lanes) * r + (h & lanes) * s + halves
+            out[i] = ((even >> byte) & lanes) | (odd & ~lanes)
