@@ -121,7 +121,7 @@ def test_folding_deformations_are_refused():
 
 def test_what_the_photograph_hides_is_refused_where_it_is_much():
     own = editor(30)
-    figures = measure(own, own.edit(bump(30, 12, [3, 2, 2])))
+    figures = measure(own, own.edit(bump(30, 14, [-14, 0, 2])))
     share = figures["revealed"]
     assert share > 0 and refusal(figures, Settings(max_revealed=1.1 * share)) is None
     rule, _ = refusal(figures, Settings(max_revealed=0.9 * share))

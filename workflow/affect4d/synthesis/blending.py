@@ -25,7 +25,7 @@ from affect4d.synthesis.sampling import Sampler
 
 # Blur (pixels) of the copies that serve where the map crowds this many pixels into one.
 CROWDING = ((2.0, 0.8), (4.0, 1.8))
-SLIVER = np.ones((5, 5), np.uint8)  # thinner stretches take what surrounds them
+SLIVER_SHARE = 0.06  # of the inter-ocular distance: thinner stretches take what surrounds them
 EDGE_SHARE = 0.03  # erosion of the mask, of the inter-ocular distance
 BLUR_MM = 1.5  # of the light's change
 UNSEEN = 1 / 512  # of the light: less changes no grey value
@@ -88,6 +88,8 @@ class Poisson(Warp):
         self._extension = Extension(~self.mask[self._box])
         beside = cv2.dilate(flow.far.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         self._still = np.ascontiguousarray(beside[::STEP, ::STEP])
+        side = max(round(SLIVER_SHARE * scene.inter_ocular), 2)
+        self._sliver = np.ones((side, side), np.uint8)
         self._mirror = scene.xy[scene.anatomy.mirror[front.vertices]]
         twin_seen = scene.seen[scene.anatomy.mirror[front.vertices]]
         a, b, c = front.triangles.T
@@ -123,17 +125,17 @@ class Poisson(Warp):
 
     def _usable_of(self, motion):
         """Where what comes to light has a twin; None where there is next to nothing."""
-        if motion.revealed * len(self.flow.corners) < SLIVER.size:
+        if motion.revealed * len(self.flow.corners) < self._sliver.size:
             return None
         faces = motion.revealed_faces
         places = np.flatnonzero(faces != NOTHING)
         places = places[self._usable[faces.flat[places]]]
-        if len(places) < SLIVER.size:
+        if len(places) < self._sliver.size:
             return None
         usable = np.zeros(faces.shape, np.uint8)
         usable.flat[places] = 1
         usable[self.flow.far] = 0
-        usable = cv2.morphologyEx(usable, cv2.MORPH_OPEN, SLIVER) > 0
+        usable = cv2.morphologyEx(usable, cv2.MORPH_OPEN, self._sliver) > 0
         return usable if usable.any() else None
 
 
@@ -231,7 +233,8 @@ def _lay_in(picture, patch, where):
     """Put a patch (H, W, 3) into a picture in place, its gradients kept (Poisson's equation)."""
     box = _around(where, AROUND)
     own, patch, where = picture[box], patch[box].astype(np.float32), where[box]
-    fitted = patch + extend(own - patch, ~where)
+    # beyond its edge the patch shows nothing: what it is to join there is its own edge
+    fitted = patch + extend(own - extend(patch, where), ~where)
     own[where] = np.clip(np.rint(fitted[where]), 0, 255).astype(np.uint8)
 
 

@@ -35,16 +35,18 @@ class Flow:
     index : (H, W) int32, counts the known pixels row by row; -1 elsewhere
     corners : (P, 3) int32, into the front's vertices, and weights (P, 3) float32, of known pixels
     lattice : (h, w) bool, `known` at every other pixel of every other row
+    shown : (H, W) int32, the front's triangle at each pixel, seen as a whole or not; -1 where none
     """
 
     def __init__(self, scene):
         self.scene, self.front = scene, front_of(scene)
         ids, weights = scene.raster
         self.known = (ids >= 0) & (scene.visible & ~scene.anatomy.eyes)[ids]
-        position = np.empty(len(scene.visible), np.int32)
+        position = np.full(len(scene.visible), -1, np.int32)
         position[self.front.faces] = np.arange(len(self.front.faces), dtype=np.int32)
         self.corners = self.front.triangles[position[ids[self.known]]]
         self.weights = np.ascontiguousarray(weights[self.known])
+        self.shown = np.where(ids >= 0, position[ids], np.int32(-1))
         self.index = np.full(self.known.shape, -1, np.int32)
         self.index[self.known] = np.arange(len(self.corners))
         away = cv2.distanceTransform((ids < 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -8,6 +8,7 @@ import numpy as np
 from affect4d.synthesis.flow import apart
 from affect4d.synthesis.front import Front
 from affect4d.synthesis.inverse import STEP
+from affect4d.synthesis.scene import HIDDEN_MM
 
 NOTHING = -1
 BATCH = 32  # edits side by side: enough for the widest vectors
@@ -80,16 +81,15 @@ def motions(flow, change):
     flipped = _flipped(front.visible, front.xy, front.areas, change)
     towards = np.ascontiguousarray(_towards(front.triangles, front.hidden, front.xy, change).T)
     seen, cells = max(len(flow.corners), 1), max(np.count_nonzero(flow.lattice), 1)
-    face = flow.index, flow.corners, flow.weights
+    margin = np.float32(HIDDEN_MM * flow.scene.scale)
     flows = flow.flows(change)
     folded = _folded(flows, flow.lattice)
     for edit, own in enumerate(apart(flows)):
         change_of = change[..., edit]
         source = flow.map(own, change_of)
         hidden = front.hidden[towards[edit]]
-        revealed, shown = _uncover(
-            front.triangles, hidden, front.xy, front.depth, change_of, source, own, *face
-        )
+        places = front.triangles, hidden, front.xy, front.depth, change_of
+        revealed, shown = _uncover(*places, source, own, flow.shown, margin)
         yield Motion(
             front=front,
             change=change_of,
@@ -172,15 +172,15 @@ def _folded(flows, known):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _uncover(triangles, hidden, xy, depth, change, source, flow, index, corners, weights):
+def _uncover(triangles, hidden, xy, depth, change, source, flow, shown, margin):
     """The nearest of some hidden triangles at each pixel where one shows, and how many do.
 
     It shows where the map takes the pixel from beside the face or from where the face is torn
-    apart, or lies in front of what the map shows there.
+    apart, or lies in front of what the map shows there by more than a margin, in pixels.
     """
-    height, width = index.shape
+    height, width = shown.shape
     found = np.full((height, width), NOTHING, np.int32)
-    nearest, shown = np.empty((height, width), np.float32), 0
+    nearest, count = np.empty((height, width), np.float32), 0
     for f in hidden:
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         ax, ay = xy[a, 0] + change[a, 0], xy[a, 1] + change[a, 1]
@@ -210,17 +210,28 @@ def _uncover(triangles, hidden, xy, depth, change, source, flow, index, corners,
                     before = nearest[j, i]
                 else:
                     before = -np.float32(np.inf)
-                    r, k = int(source[j, i, 1]) // STEP, int(source[j, i, 0]) // STEP
-                    n = index[int(source[j, i, 1] + 0.5), int(source[j, i, 0] + 0.5)]
-                    if n >= 0 and not _torn(flow, r, k):
-                        before = np.float32(0)
-                        for k in range(3):
-                            corner = corners[n, k]
-                            before += weights[n, k] * (depth[corner] + change[corner, 2])
+                    column, row = source[j, i, 0], source[j, i, 1]
+                    n = shown[int(row + 0.5), int(column + 0.5)]
+                    if n != NOTHING and not _torn(flow, int(row) // STEP, int(column) // STEP):
+                        before = _depth(triangles[n], xy, depth, change, column, row) + margin
                 if z > before:
-                    shown += found[j, i] == NOTHING
+                    count += found[j, i] == NOTHING
                     nearest[j, i], found[j, i] = z, f
-    return found, shown
+    return found, count
+
+
+@numba.njit(cache=True, fastmath=True)
+def _depth(corners, xy, depth, change, x, y):
+    """The new depth of a triangle where the photograph shows it; beside it, within its bounds."""
+    a, b, c = corners[0], corners[1], corners[2]
+    ux, uy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
+    vx, vy = xy[c, 0] - xy[a, 0], xy[c, 1] - xy[a, 1]
+    x, y = x - xy[a, 0], y - xy[a, 1]
+    inverse, zero, one = np.float32(1) / (uy * vx - ux * vy), np.float32(0), np.float32(1)
+    wb = min(max((y * vx - x * vy) * inverse, zero), one)
+    wc = min(max((x * uy - y * ux) * inverse, zero), one - wb)
+    za, zb, zc = depth[a] + change[a, 2], depth[b] + change[b, 2], depth[c] + change[c, 2]
+    return za + wb * (zb - za) + wc * (zc - za)
 
 
 @numba.njit(cache=True, fastmath=True)
