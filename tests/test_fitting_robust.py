@@ -179,3 +179,22 @@ def test_what_covers_the_skin_is_noticed():
     masked[low[1] - 25 : high[1] + 60, low[0] - 60 : high[0] + 60] = [110, 170, 210]
     assert 0.1 < fit(masked, landmarks, MODEL).quality["covered"] < 0.5
     assert covered(image, MIDDLE + np.full((30, 2), 900.0)) == 0
+
+
+@pytest.mark.parametrize(("cut", "accepted"), [(0.0, 1), (0.2, 0), (0.6, 0)])
+def test_a_face_that_the_edge_cuts_off_closes_a_gate(cut, accepted):
+    landmarks = noisy_landmarks(camera_at(0))
+    low, high = landmarks.min(0), landmarks.max(0)
+    shifted = landmarks - [low[0] + cut * (high[0] - low[0]), 0]
+    quality = fit(IMAGE, shifted, MODEL).quality
+    assert quality["outside"] == (shifted[:, 0] < -0.5).sum()
+    assert quality["gate_outside"] == 1 - accepted
+    assert quality["accepted"] == accepted
+
+
+@pytest.mark.parametrize(
+    "image", [IMAGE[..., 0], IMAGE.astype(float), np.dstack([IMAGE, IMAGE[..., :1]]), "image.png"]
+)
+def test_refuses_what_is_no_image_of_three_colours(image):
+    with pytest.raises(ValueError, match="uint8"):
+        fit(image, noisy_landmarks(camera_at(0)), MODEL)

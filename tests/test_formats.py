@@ -26,6 +26,34 @@ def test_grey_images_come_as_rgb_and_png_is_lossless(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "p.png"), picture)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photographs_come_upright_however_the_camera_was_held(tmp_path, orientation):
+    picture = np.random.default_rng(orientation).integers(0, 255, (9, 7, 3), dtype=np.uint8)
+    note = Image.Exif()
+    note[0x0112] = orientation
+    Image.fromarray(picture).save(tmp_path / "p.png", exif=note)
+    turned = picture if orientation < 5 else picture.transpose(1, 0, 2)  # EXIF 2.3, table 4.6.4
+    ways = {1: (1, 1), 2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1)}
+    down, across = ways.get(orientation, (-1, 1))
+    np.testing.assert_array_equal(read_image(tmp_path / "p.png"), turned[::down, ::across])
+
+
+def test_sixteen_bits_of_grey_become_eight(tmp_path):
+    deep = np.linspace(0, 65535, 63).round().astype(np.uint16).reshape(9, 7)
+    for name in ("deep.png", "deep.tiff"):
+        Image.fromarray(deep).save(tmp_path / name)
+        found = read_image(tmp_path / name)
+        assert np.ptp(found, axis=2).max() == 0
+        np.testing.assert_allclose(found[..., 0], deep / 257, atol=0.5)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_images_of_unknown_range_are_refused(tmp_path, kind):
+    Image.fromarray(np.full((9, 7), 3, kind)).save(tmp_path / "own.tiff")
+    with pytest.raises(BadInput, match=r"own\.tiff.*mode.*8 bits"):
+        read_image(tmp_path / "own.tiff")
+
+
 def test_an_unreadable_jpeg_is_one_clear_line(tmp_path):
     write_image(tmp_path / "a.jpg", np.zeros((64, 64, 3), np.uint8))
     whole = (tmp_path / "a.jpg").read_bytes()

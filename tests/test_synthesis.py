@@ -20,7 +20,7 @@ from small_faces import (
 from affect4d.config.synthesis import Settings
 from affect4d.synthesis import synthesize
 from affect4d.synthesis.anatomy import default_anatomy
-from affect4d.synthesis.crop import square_around
+from affect4d.synthesis.crop import square_around, window_around
 from affect4d.synthesis.quality import measure, refusal
 from affect4d.synthesis.synthesize import Editor
 
@@ -184,6 +184,21 @@ def test_a_deformation_that_cannot_be_used(bad):
     deformation = np.full_like(TEMPLATE.vertices, np.nan) if bad is None else bad
     with pytest.raises(ValueError, match="finite deformation"):
         synthesize(FITTED, deformation, image=photo())
+
+
+@pytest.mark.parametrize(
+    "image", [photo()[..., 0], photo()[:100], photo().astype(float), np.dstack([photo()] * 2)]
+)
+def test_a_photograph_that_cannot_be_used(image):
+    fitted = replace(FITTED, image=photo())
+    with pytest.raises(ValueError, match=r"uint8|the fit is of"):
+        synthesize(fitted, np.zeros_like(TEMPLATE.vertices), image=image)
+
+
+def test_a_face_beside_the_photograph_has_no_window():
+    landmarks = np.stack([np.linspace(-150, 60, 68), np.linspace(20, 90, 68)], axis=1)
+    with pytest.raises(ValueError, match="outside the photograph"):
+        window_around(landmarks, 0.3, (200, 200, 3))
 
 
 def test_crop_and_back():

@@ -272,6 +272,16 @@ def test_what_comes_to_light_is_taken_from_the_other_half():
     assert np.abs(made.image[uncovered & inner].astype(int) - 128).mean() < 25
 
 
+@pytest.mark.parametrize("degrees", [0, 45])
+def test_no_pixel_comes_from_farther_than_the_face_moves(degrees):
+    """Steps towards the inverse do not end beyond the flow's edges at silhouettes."""
+    own = enlarged(photo(), degrees, 4)
+    rows, columns = np.indices(own.shape)
+    _, (motion,) = moved_by(own, SMILE)
+    moved = np.linalg.norm(motion.source - np.stack([columns, rows], axis=2), axis=2)
+    assert moved.max() < 1.05 * np.linalg.norm(motion.flow, axis=2).max()
+
+
 def test_what_comes_to_light_takes_nothing_from_afar():
     """The patch joins its surroundings, whatever the photograph's corners look like."""
     pictures = []

@@ -42,6 +42,13 @@ def test_each_tile_is_the_edit_of_its_place_or_says_that_there_is_none():
     assert "%" in tiles[0].caption and tiles[7].caption == "V +0.00  A -0.80"
 
 
+def test_every_tile_of_a_face_whose_fit_was_refused_is_doubted():
+    tiles = tiles_over_plane(editor(), Plane(), places_of(3).reshape(-1, 2), ("refused",))
+    made = [tile for tile in tiles if tile.image is not None]
+    assert len(made) == 6 and all(tile.doubted for tile in made)
+    assert {tile.caption for tile in made[3:]} == {"refused"}
+
+
 def test_a_sheet_shows_its_tiles_in_their_places():
     colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
     tiles = [Tile(np.full((SIZE, SIZE, 3), colour, np.uint8), "c") for colour in colours]

@@ -232,5 +232,9 @@ def test_synth_edits_any_photograph_with_landmarks(built, tmp_path):
     shown = [read_image(path).astype(int) for path in (photo, smile, anger)]
     for one, other in itertools.combinations(shown, 2):
         assert (np.abs(one - other).max(2) > 0).mean() > 0.005
+    place = ("--path", "0,0:.4,.4", "--frames", 2, "-o", tmp_path / "path.png")
+    suffix = built.affect4d("synth", photo, *place, check=False)
+    assert suffix.returncode == 1 and ".webp" in suffix.stderr
+    assert not (tmp_path / "path.png").exists()
     unknown = built.affect4d("synth", photo, "--expression", "boredom", "-o", smile, check=False)
     assert unknown.returncode == 1 and "happiness" in unknown.stderr

@@ -4,7 +4,7 @@ import json
 import math
 import webbrowser
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -82,10 +82,10 @@ def synth(
     ] = None,
     intensity: Annotated[
         float | None,
-        typer.Option(min=0, max=2, help="Scales the deformation; the build's own if absent."),
+        typer.Option(min=0.01, max=2, help="Scales the deformation; the build's own if absent."),
     ] = None,
     blend: Annotated[
-        str | None, typer.Option(help="warp or poisson; the build's own if absent.")
+        Literal["warp", "poisson"] | None, typer.Option(help="The build's own if absent.")
     ] = None,
     results: Results = RESULTS,
 ) -> None:
@@ -192,13 +192,13 @@ def _write_grid(editor: Any, results: Path, side: int, out: Path) -> None:
     from affect4d.synthesis.sheet import places_of, sheet, tiles_over_plane
 
     places = places_of(side)
-    tiles = tiles_over_plane(
-        editor.editor, Atlas(results / "blendshapes" / "atlas.zarr"), places.reshape(-1, 2)
-    )
+    atlas = Atlas(results / "blendshapes" / "atlas.zarr")
+    tiles = tiles_over_plane(editor.editor, atlas, places.reshape(-1, 2), editor.gated)
     rows = [tiles[row * side : (row + 1) * side] for row in range(side)]
     write_image(out, sheet(rows, editor.settings.size))
     empty = sum(tile.image is None for tile in tiles)
-    typer.echo(f"{len(tiles) - empty} places, {empty} without data: {out}")
+    warning = f"; doubtful: {editor.gated[0]}" if editor.gated else ""
+    typer.echo(f"{len(tiles) - empty} places, {empty} without data: {out}{warning}")
 
 
 @app.command()
@@ -209,7 +209,7 @@ def play(
         typer.Option(help="68 iBUG landmarks, as for synth."),
     ] = None,
     crop: Annotated[
-        bool, typer.Option("--crop/--whole", help="The square around the face, or the whole frame.")
+        bool, typer.Option("--crop/--whole", help="The face, or the whole frame, which is slower.")
     ] = True,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
     browser: Annotated[
@@ -260,6 +260,8 @@ def _write(images: list[Any], out: Path, several: bool) -> None:
         write_image(out, images[0])
     elif out.suffix.lower() in SUFFIXES:
         write_animation(out, images, FRAME_MS)
+    elif out.suffix:
+        raise ValueError(f"{out}: write {', '.join(SUFFIXES)} or a folder")
     else:
         out.mkdir(parents=True, exist_ok=True)
         for number, image in enumerate(images):

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from affect4d.config.project import Project
 from affect4d.formats.quarantine import BadInput
 from affect4d.store import Provenance, StoreError, trouble
@@ -38,6 +40,7 @@ class Job:
         self.code: str = snakemake.params.code
         self._project = Project.model_validate(self.settings)
         self._log = Path(str(snakemake.log[0]))
+        cv2.setNumThreads(snakemake.threads)  # which does not heed what Snakemake sets for others
 
     @property
     def item(self) -> str:

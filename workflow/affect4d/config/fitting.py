@@ -91,6 +91,12 @@ class Settings(Section):
     max_outliers: int = field(
         6, "landmarks", "Gate: photographs with more left out are not accepted.", ge=0
     )
+    max_outside: int = field(
+        4,
+        "landmarks",
+        "Gate: photographs whose edge cuts more of the face off are not accepted.",
+        ge=0,
+    )
     max_residual: float = field(
         0.1,
         "inter-ocular distance",

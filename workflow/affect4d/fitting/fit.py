@@ -9,6 +9,7 @@ from affect4d.fitting.camera import Camera
 from affect4d.fitting.quality import inter_ocular, landmark_error, measure
 from affect4d.fitting.residual import gross_errors, noise_shares, smooth_residual
 from affect4d.fitting.solver import Solver
+from affect4d.formats.images import check_image
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def fit(image, landmarks, model, settings=None):
     Raises
     ------
     ValueError
-        The landmarks are not 68 finite points, coincide, or lie far outside the image.
+        The image is not (H, W, 3) uint8; the landmarks are not 68 finite points, coincide, or lie
+        far outside it.
     """
     return fit_many([image], [landmarks], model, settings)[0]
 
@@ -119,7 +121,8 @@ def check(image, landmarks):
         raise ValueError("the outer eye corners lie within a pixel of each other")
     if not np.median(np.abs(landmarks - np.median(landmarks, axis=0))) > 1.0:
         raise ValueError("most of the landmarks lie within a pixel of each other")
-    size = np.array([image.shape[1], image.shape[0]])
+    height, width, _ = check_image(image).shape
+    size = np.array([width, height])
     if ((landmarks < -0.5 * size) | (landmarks > 1.5 * size)).any():
         raise ValueError(f"landmarks lie far outside the image of {size[0]} x {size[1]} pixels")
     return landmarks

@@ -15,12 +15,14 @@ FIGURES = (
     "identity_norm",
     "expression_norm",
     "outliers",
+    "outside",
     "sharpness",
     "covered",
     "gate_yaw",
     "gate_mouth",
     "gate_residual",
     "gate_outliers",
+    "gate_outside",
     "accepted",
 )
 FACING = 0.35  # cosine to the viewer from which skin is seen well
@@ -58,11 +60,13 @@ def measure(fit, model, kept, errors, settings):
     -------
     dict of floats named by FIGURES: `error_model`, `error_corrected` (the errors), `yaw`,
     `pitch`, `roll` (degrees), `mouth_opening`, `identity_norm`, `expression_norm` (root mean
-    square of the coefficients), `outliers` (landmarks left out), `sharpness`, `covered` (see
-    `fitting.appearance`), `gate_yaw`, `gate_mouth`, `gate_residual`, `gate_outliers` (1 where the
-    gate closes) and `accepted` (1 where none does).
+    square of the coefficients), `outliers` (landmarks left out), `outside` (landmarks beyond the
+    picture's edge), `sharpness`, `covered` (see `fitting.appearance`), `gate_yaw`, `gate_mouth`,
+    `gate_residual`, `gate_outliers`, `gate_outside` (1 where the gate closes) and `accepted` (1
+    where none does).
     """
     camera, outliers = fit.camera, int((~kept).sum())
+    beyond = int(outside(fit.landmarks, fit.image.shape).sum())
     size = camera.scale * inter_ocular(fit.vertices[model.landmark_vertices])
     opening = mouth_opening(fit.landmarks, size)
     pose = camera.angles_degrees
@@ -73,9 +77,16 @@ def measure(fit, model, kept, errors, settings):
         opening > settings.max_mouth_opening,
         errors[0] > settings.max_residual,
         outliers > settings.max_outliers,
+        beyond > settings.max_outside,
     )
-    figures = (*errors, *pose, opening, *norms, outliers, *looks, *gates, not any(gates))
+    figures = (*errors, *pose, opening, *norms, outliers, beyond, *looks, *gates, not any(gates))
     return dict(zip(FIGURES, map(float, figures), strict=True))
+
+
+def outside(landmarks, shape):
+    """(68,) bool: landmarks (68, 2) px beyond the edge of a picture of a shape (H, W, ...)."""
+    height, width = shape[:2]
+    return ((landmarks < -0.5) | (landmarks > [width - 0.5, height - 0.5])).any(1)
 
 
 def _skin(fit, model):

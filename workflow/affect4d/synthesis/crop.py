@@ -5,6 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from affect4d.fitting.quality import outside
+
+MOST = 0.5  # of the landmarks
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -59,7 +63,15 @@ def square_around(landmarks, margin, size):
 
 
 def window_around(landmarks, margin, shape):
-    """The Crop at the photograph's own size around landmarks (68, 2) px, inside the photograph."""
+    """The Crop at the photograph's own size around landmarks (68, 2) px, inside the photograph.
+
+    Raises
+    ------
+    ValueError
+        Most of the landmarks lie outside the photograph.
+    """
+    if outside(landmarks, shape).mean() > MOST:
+        raise ValueError("most of the face lies outside the photograph")
     square = square_around(landmarks, margin, 1)
     left, top = max(square.left, 0), max(square.top, 0)
     right = min(square.left + square.width, shape[1])

@@ -260,6 +260,8 @@ def _settle_pixel(flow, index, corners, weights, change, asked, fine, source, j,
         )
         if still:
             break
+    else:  # where the flow breaks off steps lead nowhere, and the guess is better
+        return
     source[j, i, 0] = min(max(x, np.float32(0)), right)
     source[j, i, 1] = min(max(y, np.float32(0)), bottom)
 

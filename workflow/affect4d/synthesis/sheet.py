@@ -31,7 +31,7 @@ def places_of(side):
     return np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).round(3)
 
 
-def tiles_over_plane(editor, atlas, places):
+def tiles_over_plane(editor, atlas, places, gated=None):
     """Edits of one photograph.
 
     Parameters
@@ -39,6 +39,7 @@ def tiles_over_plane(editor, atlas, places):
     editor : affect4d.synthesis.synthesize.Editor
     atlas : affect4d.synthesis.Atlas
     places : (N, 2) array, valence and arousal
+    gated : (str,) why the fit was refused, or None
 
     Returns
     -------
@@ -56,13 +57,15 @@ def tiles_over_plane(editor, atlas, places):
     settled = [settle(target.deformation) for target in own]
     made = editor.edits(side_by_side(settled, editor.settings.intensity))
     return [
-        _tile(editor, target, next(made)) if target is not None else Tile(None, _name(*place))
+        _tile(editor, target, next(made), gated)
+        if target is not None
+        else Tile(None, _name(*place))
         for target, place in zip(targets, places, strict=True)
     ]
 
 
-def _tile(editor, target, made):
-    reason = refusal(measure(editor, made), editor.settings)
+def _tile(editor, target, made, gated):
+    reason = refusal(measure(editor, made), editor.settings) or gated
     caption = _name(target.valence, target.arousal) + " interpolated" * target.interpolated
     return Tile(made.image, caption if reason is None else reason[0], reason is not None)
 

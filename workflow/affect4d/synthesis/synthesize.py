@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from affect4d.config.synthesis import Settings
+from affect4d.formats.images import check_image
 from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.blending import BLENDS
 from affect4d.synthesis.crop import window_around
@@ -105,9 +106,11 @@ def synthesize(fit, deformation, *, image=None, settings=None, anatomy=None):
     ValueError
         Shapes do not agree, the deformation is not finite, or there is no photograph.
     """
-    image = fit.image if image is None else image
-    if image is None:
+    if image is None and fit.image is None:
         raise ValueError("the fit was read from a store: give the photograph as `image`")
+    image = check_image(fit.image if image is None else image)
+    if fit.image is not None and image.shape != fit.image.shape:
+        raise ValueError(f"the fit is of a photograph {fit.image.shape}, the image {image.shape}")
     anatomy = anatomy or default_anatomy()
     settled = anatomy.settle(deformation)
     window = window_around(fit.landmarks, WINDOW_MARGIN, image.shape)
