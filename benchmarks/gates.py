@@ -4,8 +4,9 @@
 
 Every accepted photograph of a build is given every class, by both blends, at the intensities asked
 for: by default the usual one and the largest that the settings allow, which provokes the gates. Of
-every image it is checked that its map is finite and leads into the photograph, and that what lies
-beyond .4 inter-ocular distances of the face is the photograph's, bit for bit. The figures that the
+every image it is checked that its map is finite, leads into the photograph and from no farther than
+the face moves, and that what lies beyond .4 inter-ocular distances of the face is the photograph's,
+bit for bit. The figures that the
 gates judge are printed by their distribution, refusals by their rule. The sheet shows refused
 images with their reasons, then those accepted that came nearest to a limit. Exit status 1 where a
 check fails.
@@ -42,6 +43,7 @@ from affect4d.synthesis.sheet import Tile, sheet
 from affect4d.synthesis.synthesize import Editor
 
 LEAST = 5000  # images
+SLACK = 1.1  # beyond the farthest that a place of the lattice moves
 COLUMNS, ROWS, TILE = 8, 5, 192  # of the sheet
 
 
@@ -51,13 +53,14 @@ def main():
     )
     parser.add_argument("--results", type=Path, default=Path("results"), help="a build's")
     parser.add_argument("--intensity", type=float, nargs="+", default=[1.0, 2.0])
+    parser.add_argument("--size", type=int, default=Settings().size, help="pixels a side")
     parser.add_argument("--sheet", type=Path, help="PNG of refused images to write")
     arguments = parser.parse_args()
     atlas, anatomy = Atlas(arguments.results / "blendshapes/atlas.zarr"), default_anatomy()
     fields = [anatomy.settle(mean) for mean in atlas.means()]
     names = [atlas.names[index] for index in atlas.usable]
     rows, tiles = [], []
-    photographs = list(accepted(arguments.results, anatomy))
+    photographs = list(accepted(arguments.results, anatomy, arguments.size))
     for image_id, scene in tqdm(photographs, "photographs", disable=None):
         for blend in BLENDS:
             for intensity in arguments.intensity:
@@ -81,13 +84,15 @@ def main():
             Bar("images with a map that is not finite or leaves the photograph",
                 int((~table["mapped"]).sum()), 0),
             Bar("images whose far background changed", int((~table["untouched"]).sum()), 0),
+            Bar("images with pixels from farther than the face moves",
+                int((~table["near"]).sum()), 0),
         ]
     )  # fmt: skip
 
 
-def accepted(results, anatomy):
+def accepted(results, anatomy, size):
     """(image_id, Scene of the square crop) of every accepted photograph of a build."""
-    settings = Settings()
+    settings = Settings(size=size)
     for path in sorted((results / "fits").glob("*/*.zarr")):
         attributes = store.open(path).attributes
         rows = zip(attributes["image_ids"], attributes["images"], read_fits(path), strict=True)
@@ -108,9 +113,16 @@ def checked(editor, made):
     return {
         **{name: figures[name] for name in LIMITS},
         "mapped": bool(np.isfinite(source).all() and inside),
+        "near": reach(source) <= SLACK * np.linalg.norm(made.motion.flow, axis=2).max() + 1,
         "untouched": np.array_equal(made.image[far], editor.scene.image[far]),
         "reason": "" if reason is None else reason[0],
     }
+
+
+def reach(source):
+    """How far the farthest pixel comes, pixels, by a map (H, W, 2)."""
+    rows, columns = np.indices(source.shape[:2])
+    return np.linalg.norm(source - np.stack([columns, rows], axis=2), axis=2).max()
 
 
 def closeness(row, settings):

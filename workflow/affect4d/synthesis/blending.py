@@ -88,7 +88,7 @@ class Poisson(Warp):
         self._extension = Extension(~self.mask[self._box])
         beside = cv2.dilate(flow.far.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         self._still = np.ascontiguousarray(beside[::STEP, ::STEP])
-        side = max(round(SLIVER_SHARE * scene.inter_ocular), 2)
+        side = 2 * int(SLIVER_SHARE / 2 * scene.inter_ocular) + 1  # odd: opens about its middle
         self._sliver = np.ones((side, side), np.uint8)
         self._mirror = scene.xy[scene.anatomy.mirror[front.vertices]]
         twin_seen = scene.seen[scene.anatomy.mirror[front.vertices]]

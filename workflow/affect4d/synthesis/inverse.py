@@ -12,6 +12,7 @@ import numpy as np
 STEP = 2  # pixels between places of the lattice
 CELL = 2  # places of the lattice that a drawn cell spans
 ROUNDS = 4
+LEAP = 3  # places: steps that lead farther from the guess have left its side of a fold
 STILL = 1 / 64  # places
 LAST = 1 / 8  # pixels or places: after a step so small, the next would be below cv2.remap's 1/32
 FLAT = 1 / 64  # places: a cell whose flow is so close to linear needs no steps
@@ -237,8 +238,7 @@ def _settle(flow, source, j, i):
         )
         if still:
             break
-    source[j, i, 0] = min(max(x, np.float32(0)), right)
-    source[j, i, 1] = min(max(y, np.float32(0)), bottom)
+    _keep(source, j, i, x, y, right, bottom, np.float32(LEAP))
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -260,10 +260,17 @@ def _settle_pixel(flow, index, corners, weights, change, asked, fine, source, j,
         )
         if still:
             break
-    else:  # where the flow breaks off steps lead nowhere, and the guess is better
+    else:
         return
-    source[j, i, 0] = min(max(x, np.float32(0)), right)
-    source[j, i, 1] = min(max(y, np.float32(0)), bottom)
+    _keep(source, j, i, x, y, right, bottom, np.float32(LEAP * STEP))
+
+
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _keep(source, j, i, x, y, right, bottom, leap):
+    """What the steps from a guess led to; where the flow breaks off it is no better than that."""
+    if max(abs(x - source[j, i, 0]), abs(y - source[j, i, 1])) <= leap:
+        source[j, i, 0] = min(max(x, np.float32(0)), right)
+        source[j, i, 1] = min(max(y, np.float32(0)), bottom)
 
 
 @numba.njit(cache=True, fastmath=True, inline="always")
