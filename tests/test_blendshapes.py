@@ -37,8 +37,11 @@ def copied(built, tmp_path):
     return Path(shutil.copytree(built, tmp_path / "results"))
 
 
+PLANE = PlaneSettings(bins=4, min_frames=3, min_subjects=2)
+
+
 def plane(root, **settings):
-    settings = PlaneSettings(bins=4, min_frames=3, min_subjects=2, **settings)
+    settings = PLANE.model_copy(update=settings)
     files = build_affectspace(
         root / "gallery/frames.parquet",
         root / "registered",
@@ -56,6 +59,7 @@ def run(root, quarantine=None, workers=1, **settings):
         root,
         small_gallery.template(),
         Settings(**{"outer_radius": 45.0, "components": 3, **settings}),
+        PLANE,
         quarantine or Quarantine("blendshapes"),
         lambda item, inputs, extra: store.Provenance(
             root, "blendshapes", item, inputs, settings | extra
@@ -199,6 +203,19 @@ def test_a_sequence_without_neutral_is_quarantined_and_the_rest_goes_on(copied):
     quarantine = Quarantine("blendshapes")
     run(copied, quarantine, neutral="first")
     assert not quarantine.rows
+
+
+def test_a_class_that_neutral_meshes_leave_with_too_few_frames_or_people_has_no_model(copied):
+    """Rule 5 holds of the frames that a model would be made of."""
+    for path in sorted((copied / "registered").glob("*_spontaneous.zarr"))[1:]:
+        without_neutral(path)
+    quarantine = Quarantine("blendshapes")
+    assert not run(copied, quarantine)
+    rows = [row for row in quarantine.rows if row.item.startswith("v")]
+    table = pd.read_parquet(copied / "affectspace/classes.parquet")
+    assert {row.item for row in rows} == set(table[table["status"] == "ok"]["name"])
+    assert all("of 1 people" in row.rule or "of 0 people" in row.rule for row in rows)
+    assert all("neutral" in row.remedy and "min_subjects" in row.remedy for row in rows)
 
 
 def test_the_neutral_mesh_is_that_of_the_chosen_method(built):

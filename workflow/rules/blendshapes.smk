@@ -18,7 +18,7 @@ rule blendshapes:
         mem_mb=3000,
         runtime=60,
     params:
-        settings=settings("template", "blendshapes"),
+        settings=settings("template", "affectspace", "blendshapes"),
         code=code("blendshapes.classes"),
     script:
         "../scripts/blendshapes.py"

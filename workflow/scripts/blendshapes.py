@@ -12,6 +12,7 @@ with Job(snakemake) as job:
         job.root,
         load_template(template.mesh, template.landmarks),
         job.config("blendshapes"),
+        job.config("affectspace"),
         Quarantine("blendshapes", job.strict),
         lambda item, inputs, further: job.provenance(item, [job.input.template, *inputs], further),
         snakemake.threads,

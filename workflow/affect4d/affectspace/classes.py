@@ -65,7 +65,7 @@ def _bad_annotation(row, grid, source):
 
 
 def report_classes(classes, settings, quarantine):
-    """Put every class that gets no model into quarantine: no image will show it (rule 5).
+    """Give every class that gets no model a row in quarantine: no image will show it (rule 5).
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def report_classes(classes, settings, quarantine):
             f"{settings.min_frames} of {settings.min_subjects}"
         )
         remedy = "annotate more frames there, or lower affectspace.min_frames or min_subjects"
-        quarantine.add(row.name, BadInput("affectspace/classes.parquet", rule, remedy))
+        quarantine.leave_out(row.name, BadInput("affectspace/classes.parquet", rule, remedy))
 
 
 def summarise(frames, grid, min_frames, min_subjects):

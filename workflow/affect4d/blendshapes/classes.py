@@ -26,12 +26,11 @@ from affect4d.formats.template import NOSE_TIP
 from affect4d.store.protocol import remove
 
 log = logging.getLogger(__name__)
-LEAST_FRAMES = 2
 FADE_MM = 25.0  # width of the rim over which the face ends
 BLOCK_FRAMES = 256  # in memory at a time where only the mean needs them
 
 
-def fit_group(group, root, template, settings, quarantine, provenance, workers=1):
+def fit_group(group, root, template, settings, plane, quarantine, provenance, workers=1):
     """Fit the classes of one group and record its manifest under `root`/blendshapes.
 
     Parameters
@@ -42,6 +41,8 @@ def fit_group(group, root, template, settings, quarantine, provenance, workers=1
         The results folder.
     template : Template
     settings : config.blendshapes.Settings
+    plane : config.affectspace.Settings
+        Frames and subjects that suffice for a model (rule 5).
     quarantine : Quarantine
     provenance : callable (item, inputs, extra_settings) -> Provenance
     workers : int
@@ -52,7 +53,7 @@ def fit_group(group, root, template, settings, quarantine, provenance, workers=1
     classes = pd.read_parquet(root / "affectspace/classes.parquet")
     frames = pd.read_parquet(root / "affectspace/frames.parquet")
     used = frames[frames["status"] == USED]
-    fitter = ClassFitter(root, template, settings, provenance, quarantine, workers)
+    fitter = ClassFitter(root, template, settings, plane, provenance, quarantine, workers)
     manifests = fitter.fit(classes.iloc[group * size : (group + 1) * size], used, used)
     made_from = provenance(f"group {group}", [root / "affectspace/affectspace.manifest.json"], {})
     record_models(root, str(group), manifests, quarantine, made_from)
@@ -88,6 +89,8 @@ class ClassFitter:
     template : Template
         Distances are measured along its surface.
     settings : config.blendshapes.Settings
+    plane : config.affectspace.Settings
+        Frames and subjects that suffice for a model.
     provenance : callable (item, inputs, extra_settings) -> Provenance
     quarantine : Quarantine
         Receives sequences without a neutral mesh, and classes these leave with too few frames.
@@ -95,9 +98,9 @@ class ClassFitter:
         Threads that read sequences.
     """
 
-    def __init__(self, root, template, settings, provenance, quarantine, workers):
+    def __init__(self, root, template, settings, plane, provenance, quarantine, workers):
         self.registered, self.out = Path(root) / "registered", Path(root) / "blendshapes"
-        self.settings = settings
+        self.settings, self.plane = settings, plane
         self.provenance, self.quarantine, self.workers = provenance, quarantine, workers
         self.vertices, self.triangles = template.vertices, template.triangles
         self.geodesics = Geodesics(self.vertices, self.triangles, settings.outer_radius)
@@ -163,12 +166,18 @@ class ClassFitter:
     def _suffices(self, item):
         if item.row["status"] != OK:
             return False
-        if len(item.frames) < LEAST_FRAMES:
-            rule = f"only {len(item.frames)} of its {item.row['count']} frames have a neutral mesh"
-            problem = BadInput(item.row["name"], rule, "mark neutral frames in its sequences")
-            self.quarantine.add(item.row["name"], problem)
-            return False
-        return True
+        frames, subjects = len(item.frames), item.frames["subject"].nunique()
+        if frames >= self.plane.min_frames and subjects >= self.plane.min_subjects:
+            return True
+        rule = (
+            f"{frames} of its {item.row['count']} frames, of {subjects} people, have a neutral "
+            f"mesh, fewer than {self.plane.min_frames} of {self.plane.min_subjects}"
+        )
+        remedy = (
+            "mark neutral frames in its sequences, or lower affectspace.min_frames or min_subjects"
+        )
+        self.quarantine.leave_out(item.row["name"], BadInput(item.row["name"], rule, remedy))
+        return False
 
     def _provenance(self, item, sequences):
         # Inputs are the sequences themselves: a class outlives changes to other classes' frames.

@@ -43,7 +43,7 @@ def fit_expressions(root, template, settings, plane, quarantine, provenance, wor
     frames = apex_frames(gallery, root / "registered")
     table = summarise_expressions(frames, plane, quarantine)
     annotated = pd.read_parquet(root / "affectspace/frames.parquet")
-    fitter = ClassFitter(root, template, settings, provenance, quarantine, workers)
+    fitter = ClassFitter(root, template, settings, plane, provenance, quarantine, workers)
     manifests = fitter.fit(table, frames, annotated[annotated["status"] == USED])
     inputs = [
         root / "gallery/frames.manifest.json",
@@ -102,7 +102,7 @@ def summarise_expressions(frames, plane, quarantine):
         enough = len(own) >= plane.min_frames and subjects >= plane.min_subjects
         status = OK if enough else INSUFFICIENT if len(own) else EMPTY
         if status == INSUFFICIENT:
-            quarantine.add(name, _too_few(len(own), subjects, plane))
+            quarantine.leave_out(name, _too_few(len(own), subjects, plane))
         medians = {f"median_{axis}": own[axis].median() for axis in ("valence", "arousal")}
         row = {"class": index, "name": name, "expression": name, "count": len(own)}
         rows.append(row | {"status": status} | medians)

@@ -47,6 +47,10 @@ class Quarantine:
         """Keep one BadInput under the item it concerns; raises it when strict."""
         if self.strict:
             raise problem
+        self.leave_out(item, problem)
+
+    def leave_out(self, item, problem):
+        """Keep a row of what gets no result though no input of it is bad; never raises."""
         log.warning("quarantined %s: %s", item, problem)
         self.rows.append(Row(self.room, str(item), problem.file, problem.rule, problem.remedy))
 
