@@ -44,10 +44,11 @@ def test_the_fit_is_not_below_the_pca_bound_of_its_rank(constraint):
     assert bound <= error < 1.2 * bound
 
 
+@pytest.mark.parametrize("centre_updates", [0, 3, 20])
 @pytest.mark.parametrize("constraint", CONSTRAINTS)
-def test_the_objective_never_rises_while_the_centres_are_fixed(constraint):
+def test_the_objective_never_rises(constraint, centre_updates):
     D, _ = planted("signed", noise=0.5)
-    model = fit(D, 8, constraint=constraint, centre_updates=0, tol=1e-9, sparsity=0.2)
+    model = fit(D, 8, constraint=constraint, centre_updates=centre_updates, tol=1e-9, sparsity=0.2)
     objective = np.array(model.objective_)
     assert len(objective) > 5
     assert (np.diff(objective) <= 1e-12 * objective[0]).all()
@@ -74,10 +75,14 @@ def test_duplicating_the_frames_changes_nothing():
     assert np.allclose(once.objective_, thrice.objective_, rtol=1e-9)
 
 
-def test_permuting_frames_and_vertices_and_rotating_change_nothing():
-    D, _ = planted(noise=0.2)
+@pytest.mark.parametrize(
+    ("constraint", "noise", "frames"), [("nonnegative", 0.2, 60), ("signed", 0.02, 200)]
+)
+def test_permuting_frames_and_vertices_and_rotating_change_nothing(constraint, noise, frames):
+    D, _ = planted(constraint, noise=noise, frames=frames)
     rng = np.random.default_rng(1)
-    model = fit(D)
+    settings = {"constraint": constraint, "sparsity": 0.05}
+    model = fit(D, **settings)
     frames, order = rng.permutation(len(D)), rng.permutation(len(VERTICES))
     rank = np.argsort(order)
     rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
@@ -86,6 +91,7 @@ def test_permuting_frames_and_vertices_and_rotating_change_nothing():
         moved.reshape(len(D), -1),
         vertices=(VERTICES @ rotation.T)[order],
         triangles=rank[TRIANGLES][::-1],
+        **settings,
     )
     assert np.array_equal(order[other.centres_], model.centres_)
     assert np.allclose(other.components_[:, rank], model.components_ @ rotation.T, atol=1e-10)
@@ -384,3 +390,25 @@ def expected_failures(estimator):
 @parametrize_with_checks([OnAStrip()], expected_failed_checks=expected_failures)
 def test_it_keeps_to_the_conventions_of_scikit_learn(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("vertices", "triangles", "message"),
+    [
+        (np.where(np.arange(len(VERTICES))[:, None] == 7, np.nan, VERTICES), TRIANGLES, "finite"),
+        (VERTICES[:, :2], TRIANGLES, r"\(V, 3\)"),
+        (VERTICES, TRIANGLES[:, :2], r"\(F, 3\)"),
+        (VERTICES, np.column_stack([TRIANGLES, TRIANGLES[:, 0]]), r"\(F, 3\)"),
+        (VERTICES, TRIANGLES + 0.5, "whole numbers"),
+        (VERTICES, TRIANGLES - 1, "does not exist"),
+    ],
+)
+def test_refuses_what_is_no_mesh(vertices, triangles, message):
+    with pytest.raises(ValueError, match=message):
+        Geodesics(vertices, triangles, 45.0)
+
+
+@pytest.mark.parametrize("source", [-1, len(VERTICES), 10**6])
+def test_refuses_a_source_beyond_the_mesh(source):
+    with pytest.raises(ValueError, match="no vertex"):
+        Geodesics(VERTICES, TRIANGLES, 45.0).from_vertex(source)

@@ -27,6 +27,7 @@ from affect4d.blendshapes.start import greedy_start, squares
 from affect4d.blendshapes.steps import update_components, update_weights
 
 LOWER = {"nonnegative": 0.0, "signed": -1.0}
+EQUAL = 1e-9  # of weights' moduli: rounding
 
 
 class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
@@ -61,7 +62,7 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
     weights_ : (m, K) array
     centres_ : (K,) int array, vertex indices
     objective_ : list of float, mm^2
-        After each iteration; never rising while the centres are unmoved.
+        After each iteration; never rising, but for rounding in float32.
     lost_energy_ : float, mm^2
         |E|^2 of what compression left out of D, 0 where there was none. The objective counts it as
         if no component described any of it. The true fit differs by <E, W C> / m, which is at most
@@ -227,13 +228,20 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         return state
 
     def _recentre(self, state, geodesics):
-        """Move each centre to where its component is longest; whether any moved."""
-        found = squares(state.components, 1).argmax(0)
-        if np.array_equal(found, state.centres):
-            return False
-        state.centres = found
-        state.penalty = self._penalties(found, geodesics, state.components.dtype)
-        return True
+        """Move centres to where their components are longest, if that costs less; whether any did.
+
+        A component longest at its own support's rim would cost more from there.
+        """
+        lengths = np.sqrt(squares(state.components, 1))
+        found = lengths.argmax(0)
+        tried = np.flatnonzero(found != state.centres)
+        penalty = self._penalties(found[tried], geodesics, lengths.dtype)
+        before, after = (
+            (own * lengths[:, tried]).sum(0) for own in (state.penalty[:, tried], penalty)
+        )
+        moved = tried[after < before]
+        state.centres[moved], state.penalty[:, moved] = found[moved], penalty[:, after < before]
+        return len(moved) > 0
 
     def _alternate(self, state, frames):
         """One iteration; returns the objective at its end."""
@@ -314,6 +322,16 @@ class _State:
             self.weights, self.penalty = self.weights[:, alive], self.penalty[:, alive]
             self.components = self.components[:, :, alive]
             self.centres = self.centres[alive]
-        top = np.take_along_axis(self.weights, np.abs(self.weights).argmax(0)[None], 0)[0]
+        top = peak[alive] * self._signs(peak[alive])
         self.weights /= top
         self.components *= top.astype(self.components.dtype)
+
+    def _signs(self, peak):
+        """(K,) of 1 or -1: the sign of each component's largest weight, of equal ones the skew's.
+
+        Signed weights reach both bounds at once; the frames' order must not decide.
+        """
+        upper, lower = self.weights.max(0), -self.weights.min(0)
+        skew = (self.weights**3).sum(0)
+        equal = np.minimum(upper, lower) >= (1 - EQUAL) * peak
+        return np.where(np.where(equal, skew < 0, lower > upper), -1.0, 1.0)
