@@ -11,8 +11,8 @@ import small_gallery
 from affect4d import store
 from affect4d.affectspace.build import build_affectspace
 from affect4d.blendshapes import classes, compression, read_class, sample
-from affect4d.blendshapes.atlas import write_atlas
-from affect4d.blendshapes.classes import fit_group
+from affect4d.blendshapes.atlas import remove_former, write_atlas
+from affect4d.blendshapes.classes import fit_group, record_models
 from affect4d.blendshapes.differences import Sequence, spread
 from affect4d.config.affectspace import Settings as PlaneSettings
 from affect4d.config.blendshapes import Settings
@@ -203,6 +203,25 @@ def test_a_sequence_without_neutral_is_quarantined_and_the_rest_goes_on(copied):
     quarantine = Quarantine("blendshapes")
     run(copied, quarantine, neutral="first")
     assert not quarantine.rows
+
+
+def test_a_coarser_plane_leaves_nothing_of_the_finer_one(copied):
+    folder = copied / "blendshapes"
+    record_models(copied, "7", [], Quarantine("blendshapes"), None)
+    record_models(copied, "expressions", [], Quarantine("blendshapes"), None)
+    plane(copied, bins=2)
+    run(copied)
+    table = pd.read_parquet(copied / "affectspace/classes.parquet")
+    assert len({path.name for path in folder.glob("v*.zarr")} - set(table["name"] + ".zarr")) > 3
+    remove_former(folder, set(table["name"]), groups=1)
+    kept = sorted(path.name for path in folder.glob("v*"))
+    wanted = table[table["status"] == "ok"]["name"]
+    assert kept == sorted([*(wanted + ".zarr"), *(wanted + ".manifest.json")])
+    for place, suffix in (("chunks", ".manifest.json"), ("quarantine", ".csv")):
+        jobs = {path.name for path in (folder / place).iterdir()}
+        assert jobs == {f"0{suffix}", f"expressions{suffix}"}
+    for name in wanted:
+        assert store.open(folder / f"{name}.zarr").attributes["name"] == name
 
 
 def test_a_class_that_neutral_meshes_leave_with_too_few_frames_or_people_has_no_model(copied):

@@ -348,6 +348,15 @@ def test_a_warm_start_keeps_the_number_of_components():
         model.fit(D, vertices=VERTICES, triangles=TRIANGLES)
 
 
+def test_a_warm_start_after_frames_at_rest_is_a_cold_one():
+    D, _ = planted(noise=0.1)
+    with pytest.warns(UserWarning, match="no more motion"):
+        model = fit(0 * D, warm_start=True)
+    assert model.n_components_ == 0
+    model.fit(D, vertices=VERTICES, triangles=TRIANGLES)
+    assert np.array_equal(model.components_, fit(D).components_)
+
+
 class OnAStrip(SparseLocalizedPCA):
     """Takes any features: each moves a vertex of a strip of triangles along one axis."""
 
@@ -359,7 +368,7 @@ class OnAStrip(SparseLocalizedPCA):
     def fit(self, X, y=None):
         X = self._spread(X)
         count = X.shape[1] // 3 if isinstance(X, np.ndarray) and X.ndim == 2 else 3
-        vertices = np.array([[i, i % 2, 0.0] for i in range(count)])
+        vertices = np.array([[i, i % 2, 0.0] for i in range(count)]).reshape(-1, 3)
         triangles = np.arange(max(count - 2, 0))[:, None] + np.arange(3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # data of fewer than n_components directions

@@ -131,6 +131,12 @@ def test_intensity_scales_a_path():
     assert half.largest_step == pytest.approx(full.largest_step / 2, rel=1e-5)
 
 
+@pytest.mark.parametrize("corners", [np.zeros((3, 3)), np.zeros(4), [[0.1], [0.2]]])
+def test_corners_that_are_no_places_are_refused(corners):
+    with pytest.raises(ValueError, match=r"\(N, 2\)"):
+        resample(corners, 4)
+
+
 def test_places_that_cannot_be_are_refused():
     sites = medians_of(4, 0)[0]
     for points, wrong in (([[1.1, 0]], sites), ([[np.nan, 0]], sites), ([[0, 0]], sites[:0])):

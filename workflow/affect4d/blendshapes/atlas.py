@@ -12,9 +12,35 @@ from affect4d import store
 from affect4d.affectspace.classes import EMPTY, INSUFFICIENT, OK
 from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbours
 from affect4d.blendshapes.path import INTERPOLATED
+from affect4d.store.protocol import remove
 
 STATUSES = [EMPTY, INSUFFICIENT, OK, INTERPOLATED]
+CLASS_NAMES = "v[-+]*_a[-+]*"
 AXES = ("valence", "arousal")
+
+
+def remove_former(folder, names, groups):
+    """Remove what a former grid, or dealing into jobs, left behind.
+
+    Parameters
+    ----------
+    folder : path
+        Where the classes' models lie, with `chunks` and `quarantine` of their jobs.
+    names : collection of str
+        The classes that there are.
+    groups : int
+        Jobs that fit them, named by their numbers.
+    """
+    folder = Path(folder)
+    for manifest in sorted(folder.glob(f"{CLASS_NAMES}.manifest.json")):
+        name = manifest.name.removesuffix(".manifest.json")
+        if name not in names:
+            remove(manifest)
+            remove(folder / f"{name}.zarr")
+    for path in [*folder.glob("chunks/*.manifest.json"), *folder.glob("quarantine/*.csv")]:
+        job = path.name.split(".")[0]
+        if job.isdecimal() and int(job) >= groups:
+            remove(path)
 
 
 def write_atlas(path, folder, classes, vertex_count, provenance, interpolate=False):

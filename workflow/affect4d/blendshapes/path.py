@@ -142,9 +142,11 @@ def resample(corners, frames):
     Raises
     ------
     ValueError
-        Fewer than two corners or frames.
+        Fewer than two corners or frames, or corners that are not (N, 2).
     """
     corners = np.asarray(corners, dtype=np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 2:
+        raise ValueError(f"corners are places (N, 2), not {corners.shape}")
     if len(corners) < 2 or frames < 2:
         raise ValueError("a path needs at least two points and two frames")
     length = np.linalg.norm(np.diff(corners, axis=0), axis=1)

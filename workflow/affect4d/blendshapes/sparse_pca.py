@@ -54,7 +54,7 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         compressed to its strongest directions of motion; see `compression`.
     warm_start : bool
         Start from the components and centres of the last fit, of the same `n_components` and on the
-        same mesh; these centres stay.
+        same mesh; these centres stay. A last fit that found fewer is no start.
 
     Attributes
     ----------
@@ -123,7 +123,8 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         elif not geodesics.reach(vertices, triangles, self.outer_radius):
             raise ValueError("geodesics are of another mesh, or end before outer_radius")
         frames = self._read(D, len(geodesics.vertices))
-        warm = self.warm_start and hasattr(self, "components_")
+        # what the last fit's frames did not move could never come back
+        warm = self.warm_start and len(getattr(self, "components_", ())) == self._last_asked()
         state = self._resume(frames, geodesics) if warm else self._start(frames, geodesics)
         self.objective_ = []
         for iteration in range(self.max_iter):
@@ -207,6 +208,10 @@ class SparseLocalizedPCA(TransformerMixin, BaseEstimator):
         )
         penalty = self._penalties(centres, geodesics, components.dtype)
         return _State(weights, components, centres, penalty)
+
+    def _last_asked(self):
+        """How many components the last fit was asked for; None before the first."""
+        return getattr(self, "_asked", None)
 
     def _resume(self, frames, geodesics):
         """The last fit's components, with the weights that suit these frames best."""
