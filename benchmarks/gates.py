@@ -6,10 +6,9 @@ Every accepted photograph of a build is given every class, by both blends, at th
 for: by default the usual one and the largest that the settings allow, which provokes the gates. Of
 every image it is checked that its map is finite, leads into the photograph and from no farther than
 the face moves, and that what lies beyond .4 inter-ocular distances of the face is the photograph's,
-bit for bit. The figures that the
-gates judge are printed by their distribution, refusals by their rule. The sheet shows refused
-images with their reasons, then those accepted that came nearest to a limit. Exit status 1 where a
-check fails.
+bit for bit. The figures that the gates judge are printed by their distribution, refusals by their
+rule. The sheet shows refused images with their reasons, then those accepted that came nearest to a
+limit. Exit status 1 where a check fails.
 """
 
 import argparse
