@@ -99,6 +99,13 @@ class _Compared:
         return sound(self.whole, ATLAS)
 
     @cached_property
+    def names(self) -> list[str] | None:
+        """The names of the classes, where they or the atlas are whole."""
+        if self.classes is not None:
+            return self.classes["name"].tolist()
+        return None if self.atlas is None else self.atlas.attributes["names"]
+
+    @cached_property
     def expressions(self) -> Store | None:
         """The basic expressions' atlas, where it is whole."""
         return sound(self.whole, EXPRESSIONS)
@@ -199,6 +206,10 @@ class _Compared:
             if self.expressions is not None:
                 index = self.expressions.attributes["names"].index(name.split("/")[1])
                 yield from self._in_atlas(EXPRESSIONS, self.expressions, index, stored)
+            return
+        if self.names is not None and name.split("/")[1] not in self.names:
+            what = "is the model of a class that the plane does not have"
+            yield Finding(Kind.STALE, name, f"{name}.zarr", what, "run snakemake, which removes it")
             return
         if self.frames is not None and self.classes is not None:
             yield from self._frames_of(name, stored.attributes)

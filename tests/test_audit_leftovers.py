@@ -1,0 +1,39 @@
+"""Models of classes that the plane does not have: found, once, and not held against others."""
+
+import numpy as np
+import pytest
+from small_results import build_results
+
+from affect4d import audit, store
+from affect4d.blendshapes.model import model_arrays
+
+LEFTOVER = "blendshapes/v-0.8_a-0.8"
+
+
+@pytest.fixture
+def results(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"jpeg")
+    build_results(tmp_path / "results", tmp_path / "photo.jpg")
+    return tmp_path / "results"
+
+
+def leave_model(results, index):
+    """A whole model, as a build with another grid left it."""
+    ids = ["s1_7_0", "s1_7_1"]
+    attributes = {"class": index, "median_valence": -0.7, "median_arousal": -0.7}
+    attributes |= dict.fromkeys(("frame_ids", "fitted_frame_ids"), ids)
+    attributes |= {"sequences": ["s1", "s1"], "neutral_frame_ids": {"s1": ids[:1]}}
+    arrays = model_arrays(np.ones((4, 3)), np.ones((1, 4, 3)), np.ones((2, 1)), ids)
+    inputs = [results / "registered/s1.manifest.json"]
+    made_from = store.Provenance(results, "blendshapes", LEFTOVER, inputs)
+    store.write(results / f"{LEFTOVER}.zarr", arrays, attributes, made_from)
+
+
+@pytest.mark.parametrize("index", [7, 1599])
+def test_a_model_of_a_class_that_is_gone_is_one_finding_and_not_the_atlas_fault(results, index):
+    before = audit.audit(results).problems
+    leave_model(results, index)
+    (finding,) = (p for p in audit.audit(results).problems if p not in before)
+    assert (finding.artifact, finding.file) == (LEFTOVER, f"{LEFTOVER}.zarr")
+    assert "a class that the plane does not have" in finding.what
+    assert finding.kind == "stale" and "snakemake" in finding.remedy
