@@ -153,8 +153,8 @@ def template_part(options):
     print(pd.Series(found).round(2).to_string())
     print_distances_to_limits(found, options.template_frames, vertices)
     return [
-        Bar("template, 2,000 frames, CPU s", found["cpu_s"], 90),
-        Bar("template, 2,000 frames, peak GB", found["peak_gb"], 5),
+        Bar(f"template, {options.template_frames:,} frames, CPU s", found["cpu_s"], 90),
+        Bar(f"template, {options.template_frames:,} frames, peak GB", found["peak_gb"], 5),
     ]
 
 
@@ -164,7 +164,12 @@ def main():
     )
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
     parser.add_argument("--frames", type=int, nargs="+", choices=FASTER, default=list(FASTER))
-    parser.add_argument("--template-frames", type=int, default=2000)
+    parser.add_argument(
+        "--template-frames",
+        type=int,
+        default=2000,
+        help="in memory; the limits are those of 2,000, whatever their number",
+    )
     parser.add_argument("--scratch", type=Path, help="folder in which to write, then removed")
     parser.add_argument("--work", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()

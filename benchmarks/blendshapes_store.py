@@ -86,8 +86,8 @@ def work(folder, frames, components):
 def law(table):
     """Core seconds a class as a function of frames m, components K and iterations.
 
-    Reading and compressing are linear in m. The start and the search for centres are linear in K.
-    An iteration is a constant plus terms in K, K^2 (components) and m K^2 (weights).
+    Reading and compressing are a term in m. The start and the search for centres are terms in K and
+    m K, an iteration terms in K, K^2 (components) and m K^2 (weights). There are no constants.
     """
     m, K, n = (table[name].to_numpy(np.float64) for name in ("frames", "K", "iterations"))
     iterative = table[ITERATIVE].sum(axis=1).to_numpy()
