@@ -5,7 +5,8 @@ What does not fit into memory is read once, by blocks of rows, and kept as D = L
 rotated onto their joint principal axes (sequential Karhunen-Loeve, Levy & Lindenbaum 2000), and the
 weakest go, as long as all that was ever left out stays within a given share of the energy so far.
 What is lost adds up exactly, |D|^2 = |A|^2 + |E|^2, so that this share bounds it from the outset:
-|E|^2 <= tolerance |D|^2.
+|E|^2 <= tolerance |D|^2. Beyond it go only axes that rounding hides beside the strongest, each of
+at most 10 eps of its energy (1e-6 in float32); what is lost counts them too.
 """
 
 import warnings
