@@ -52,17 +52,21 @@ def plane(root, **settings):
     store.record(root / "affectspace/affectspace.manifest.json", files, None)
 
 
-def run(root, quarantine=None, workers=1, **settings):
+def run(root, quarantine=None, workers=1, plane=PLANE, **settings):
     """Fit all classes; return when each class's manifest was written."""
     fit_group(
         0,
         root,
         small_gallery.template(),
         Settings(**{"outer_radius": 45.0, "components": 3, **settings}),
-        PLANE,
+        plane,
         quarantine or Quarantine("blendshapes"),
         lambda item, inputs, extra: store.Provenance(
-            root, "blendshapes", item, inputs, settings | extra
+            root,
+            "blendshapes",
+            item,
+            inputs,
+            {"affectspace": plane.model_dump()} | settings | extra,
         ),
         workers,
     )
@@ -203,6 +207,15 @@ def test_a_sequence_without_neutral_is_quarantined_and_the_rest_goes_on(copied):
     quarantine = Quarantine("blendshapes")
     run(copied, quarantine, neutral="first")
     assert not quarantine.rows
+
+
+def test_the_plane_decides_whether_there_is_a_model_not_what_is_in_it(copied):
+    before = run(copied)
+    strict = Quarantine("blendshapes", strict=True)
+    most = pd.read_parquet(copied / "affectspace/classes.parquet")["count"].max()
+    after = run(copied, strict, plane=PlaneSettings(bins=4, min_frames=most, min_subjects=2))
+    assert 1 <= len(after) < len(before) and len(strict.rows) == len(before) - len(after)
+    assert after == {name: before[name] for name in after}
 
 
 def test_a_coarser_plane_leaves_nothing_of_the_finer_one(copied):

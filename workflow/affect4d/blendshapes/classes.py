@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from affect4d.formats.template import NOSE_TIP
 from affect4d.store.protocol import remove
 
 log = logging.getLogger(__name__)
+GALLERY = "gallery/frames.parquet"  # where frames are marked neutral
 FADE_MM = 25.0  # width of the rim over which the face ends
 BLOCK_FRAMES = 256  # in memory at a time where only the mean needs them
 
@@ -176,7 +177,7 @@ class ClassFitter:
         remedy = (
             "mark neutral frames in its sequences, or lower affectspace.min_frames or min_subjects"
         )
-        self.quarantine.leave_out(item.row["name"], BadInput(item.row["name"], rule, remedy))
+        self.quarantine.leave_out(item.row["name"], BadInput(GALLERY, rule, remedy))
         return False
 
     def _provenance(self, item, sequences):
@@ -187,7 +188,10 @@ class ClassFitter:
         content = json.dumps([sorted(members), neutral]).encode()
         inputs = [store.manifest_of(sequences[name][0].path) for name in names]
         extra = {"frames": hashlib.sha256(content).hexdigest()}
-        return self.provenance(item.row["name"], inputs, extra)
+        made_from = self.provenance(item.row["name"], inputs, extra)
+        # The plane decides whether there is a model; what is in it, its frames say.
+        settings = {name: own for name, own in made_from.settings.items() if name != "affectspace"}
+        return replace(made_from, settings=settings)
 
     def _gather(self, item, sequences):
         """Read the frames of one class: those to be fitted into scratch, all into the total.
