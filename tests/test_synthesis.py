@@ -12,6 +12,7 @@ from small_faces import (
     editor,
     fit_of,
     jaw_drop,
+    lit_photo,
     photo,
     psnr,
     scene,
@@ -20,7 +21,6 @@ from small_faces import (
 from affect4d.config.synthesis import Settings
 from affect4d.synthesis import synthesize
 from affect4d.synthesis.anatomy import default_anatomy
-from affect4d.synthesis.crop import square_around, window_around
 from affect4d.synthesis.quality import measure, refusal
 from affect4d.synthesis.synthesize import Editor
 
@@ -153,6 +153,19 @@ def test_poisson_keeps_the_surroundings_and_relights_the_face():
     assert np.abs(moved.astype(int) - blended)[face].mean() < 5
 
 
+def test_relighting_can_be_dampened_and_left_out():
+    smile, lit = bump(48, 8, [-3, 6, 3]), replace(scene(), image=lit_photo())
+    warped = Editor(lit, Settings(blend="warp")).edit(smile).image
+    dark, half, full = (
+        Editor(lit, Settings(blend="poisson", relight=share)).edit(smile).image.astype(int)
+        for share in (0.0, 0.5, 1.0)
+    )
+    assert np.array_equal(dark, warped)
+    apart = np.abs(full - dark).sum()
+    assert np.abs(full - dark).max() > 10
+    assert 0.4 * apart < np.abs(half - dark).sum() < 0.6 * apart
+
+
 def test_single_vertices_do_not_tremble():
     anatomy = default_anatomy()
     noise = np.random.default_rng(2).normal(0, 0.3, TEMPLATE.vertices.shape)
@@ -193,18 +206,3 @@ def test_a_photograph_that_cannot_be_used(image):
     fitted = replace(FITTED, image=photo())
     with pytest.raises(ValueError, match=r"uint8|the fit is of"):
         synthesize(fitted, np.zeros_like(TEMPLATE.vertices), image=image)
-
-
-def test_a_face_beside_the_photograph_has_no_window():
-    landmarks = np.stack([np.linspace(-150, 60, 68), np.linspace(20, 90, 68)], axis=1)
-    with pytest.raises(ValueError, match="outside the photograph"):
-        window_around(landmarks, 0.3, (200, 200, 3))
-
-
-def test_crop_and_back():
-    landmarks = np.array([[100.0, 50.0], [300.0, 250.0]])
-    crop = square_around(landmarks, 0.3, 64)
-    image = np.zeros((280, 310, 3), np.uint8)
-    cut = crop.cut(image)
-    assert cut.shape == (64, 64, 3)
-    assert np.allclose(crop.apply(landmarks).mean(0), 31.5, atol=0.5)

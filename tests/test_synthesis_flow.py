@@ -248,7 +248,7 @@ def membrane(values, mask):
 def test_the_blend_solves_poissons_equation():
     """Inside, the gradient of the render's logarithm; around, the picture's own values."""
     flow = Flow(replace(scene(), image=lit_photo()))
-    blend = Poisson(flow)
+    blend = Poisson(flow, Settings(blend="poisson"))
     change = flow.change(*side_by_side([SMILE, jaw_drop()]))
     logs = cv2.GaussianBlur(np.log(blend.light.ratios(change)), (0, 0), blend.blur)
     for edit, factor in enumerate(blend.prepare(change)):

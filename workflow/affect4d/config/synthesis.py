@@ -14,7 +14,12 @@ class Settings(Section):
         "warp: the photograph moved by a dense map; poisson: relit besides as the deformed mesh"
         " is, and completed from the other half of the face, by Poisson's equation.",
     )
-    size: int = field(256, "pixels", "Side of the square images.", ge=64, le=1024)
+    relight: float = field(
+        1.0, "1", "How far poisson relights; 0 leaves the light as photographed.", ge=0, le=1
+    )
+    size: int = field(
+        256, "pixels", "Side of the square images, in which the eyes are level.", ge=64, le=1024
+    )
     margin: float = field(
         0.32, "1", "Margin around the landmarks on each side, of their extent.", ge=0.1, le=1.0
     )

@@ -38,10 +38,11 @@ class Warp:
     Parameters
     ----------
     flow : Flow
+    settings : affect4d.config.synthesis.Settings
     """
 
-    def __init__(self, flow):
-        self.flow, self.scene = flow, flow.scene
+    def __init__(self, flow, settings):
+        self.flow, self.scene, self.settings = flow, flow.scene, settings
         self._sampled = Sampler(flow.scene.image, flow.far)
 
     def prepare(self, change):
@@ -76,10 +77,11 @@ class Poisson(Warp):
     Parameters
     ----------
     flow : Flow
+    settings : affect4d.config.synthesis.Settings
     """
 
-    def __init__(self, flow):
-        super().__init__(flow)
+    def __init__(self, flow, settings):
+        super().__init__(flow, settings)
         scene, front = flow.scene, flow.front
         self.light = Light(flow)
         self.blur = max(BLUR_MM * scene.scale, 0.5) / STEP  # places
@@ -103,7 +105,7 @@ class Poisson(Warp):
         logs = logs.reshape(*ratios.shape[:2], edits)
         logs -= self._extension(logs)
         factors = np.ones((edits, *self.mask.shape), np.float32)
-        factors[:, *self._box] = np.exp(logs).transpose(2, 0, 1)
+        factors[:, *self._box] = np.exp(self.settings.relight * logs).transpose(2, 0, 1)
         return factors
 
     def picture(self, factor, motion):

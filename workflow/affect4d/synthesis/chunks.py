@@ -79,7 +79,7 @@ def synthesize_chunk(
     the face; flow (N, S / 8, S / 8, 2) float16, pixels: where every eighth pixel of the neutral
     picture, from (4, 4) on, goes; quality (N, Q) float32; neutral (P, S, S, 3) uint8, the
     photographs' crops, to which `photograph` points. What names and explains them (image_ids,
-    subjects, photographs with their cameras, classes, ...) are attributes.
+    subjects, photographs with their cameras and crops, classes, ...) are attributes.
 
     Parameters
     ----------

@@ -1,69 +1,106 @@
-"""Parts of photographs around the face: squares of a fixed size, windows at full resolution."""
+"""Parts of photographs around the face: aligned squares of a fixed size, upright windows."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from affect4d.fitting.quality import outside
+from affect4d.synthesis.anatomy import EYES
 
 MOST = 0.5  # of the landmarks
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A rectangle of a photograph, resampled.
+    """A square of a photograph, turned so that the eyes are level, and resampled.
 
     Attributes
     ----------
-    left, top, width, height : int, pixels of the photograph; may reach beyond its edge
-    zoom : float, pixels of the crop a pixel of the photograph
+    centre : (float, float), pixels of the photograph, x and y; centres of pixels at integers
+    side : int, pixels of the photograph; the square may reach beyond its edge
+    angle : float, degrees, clockwise as one sees it, by which the square lies turned
+    size : int, pixels of the crop
     """
+
+    centre: tuple[float, float]
+    side: int
+    angle: float
+    size: int
+
+    @property
+    def zoom(self):
+        """Pixels of the crop a pixel of the photograph."""
+        return self.size / self.side
+
+    @cached_property
+    def turn(self):
+        """(2, 2): directions in the photograph to directions in the crop."""
+        return _upright(self.angle)
+
+    def apply(self, xy):
+        """Pixels of the photograph (..., 2) to pixels of the crop."""
+        away = (np.asarray(xy) - self.centre) @ self.turn.T
+        return self.zoom * away + (self.size - 1) / 2
+
+    def cut(self, image):
+        """The crop of a photograph (H, W, 3) uint8; beyond its edge the edge is repeated."""
+        shift = (self.side - 1) / 2 - self.turn @ self.centre
+        part = cv2.warpAffine(
+            image,
+            np.column_stack([self.turn, shift]),
+            (self.side, self.side),
+            flags=cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        if self.zoom == 1:
+            return part
+        way = cv2.INTER_AREA if self.zoom < 1 else cv2.INTER_CUBIC
+        return cv2.resize(part, (self.size, self.size), interpolation=way)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle inside a photograph, at its own size: left, top, width, height in pixels."""
 
     left: int
     top: int
     width: int
     height: int
-    zoom: float = 1.0
+
+    zoom = 1.0
+    turn = np.eye(2)
 
     def apply(self, xy):
-        """Pixels of the photograph (..., 2) to pixels of the crop; centres at integers."""
-        return (np.asarray(xy) - [self.left, self.top] + 0.5) * self.zoom - 0.5
+        """Pixels of the photograph (..., 2) to pixels of the window."""
+        return np.asarray(xy) - [self.left, self.top]
 
     def view(self, image):
-        """The rectangle of a photograph (H, W, 3) itself, without a copy; it must lie inside."""
+        """The rectangle of a photograph (H, W, 3) itself, without a copy."""
         return image[self.top : self.top + self.height, self.left : self.left + self.width]
 
     def cut(self, image):
-        """The crop of a photograph (H, W, 3) uint8; beyond its edge the edge is repeated."""
-        height, width = image.shape[:2]
-        before = max(0, -self.left, -self.top)
-        after = max(0, self.left + self.width - width, self.top + self.height - height)
-        pad = max(before, after)
-        if pad:
-            image = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-        shifted = Crop(self.left + pad, self.top + pad, self.width, self.height)
-        part = shifted.view(image)
-        if self.zoom == 1:
-            return part.copy()
-        size = (round(self.width * self.zoom), round(self.height * self.zoom))
-        way = cv2.INTER_AREA if self.zoom < 1 else cv2.INTER_CUBIC
-        return cv2.resize(part, size, interpolation=way)
+        """A copy of the rectangle of a photograph (H, W, 3)."""
+        return self.view(image).copy()
 
 
 def square_around(landmarks, margin, size):
-    """The square Crop of `size` pixels around landmarks (68, 2) px.
+    """The Crop of `size` pixels around landmarks (68, 2) px, by which the eyes become level.
 
-    `margin` on each side is in units of the landmarks' extent.
+    `margin` on each side is in units of the landmarks' extent, measured along the crop's sides.
     """
-    low, high = landmarks.min(0), landmarks.max(0)
-    side = max(int(np.ceil((high - low).max() * (1 + 2 * margin))), 8)
-    left, top = np.rint((low + high) / 2 - side / 2).astype(int).tolist()
-    return Crop(left, top, side, side, size / side)
+    right, left = (landmarks[eye].mean(0) for eye in EYES)  # the person's
+    across, down = (left - right).tolist()
+    angle = float(np.degrees(np.arctan2(down, across)))
+    turn = _upright(angle)
+    low, high = _box(landmarks @ turn.T)
+    side = _side(low, high, margin)
+    return Crop(tuple(((low + high) / 2 @ turn).tolist()), side, angle, size)
 
 
 def window_around(landmarks, margin, shape):
-    """The Crop at the photograph's own size around landmarks (68, 2) px, inside the photograph.
+    """The Window around landmarks (68, 2) px in a photograph of a shape (H, W, 3).
 
     Raises
     ------
@@ -72,8 +109,23 @@ def window_around(landmarks, margin, shape):
     """
     if outside(landmarks, shape).mean() > MOST:
         raise ValueError("most of the face lies outside the photograph")
-    square = square_around(landmarks, margin, 1)
-    left, top = max(square.left, 0), max(square.top, 0)
-    right = min(square.left + square.width, shape[1])
-    bottom = min(square.top + square.height, shape[0])
-    return Crop(left, top, max(right - left, 1), max(bottom - top, 1))
+    low, high = _box(landmarks)
+    side = _side(low, high, margin)
+    corner = np.rint((low + high) / 2 - side / 2).astype(int)
+    left, top = np.maximum(corner, 0).tolist()
+    right, bottom = np.minimum(corner + side, shape[1::-1]).tolist()
+    return Window(left, top, max(right - left, 1), max(bottom - top, 1))
+
+
+def _upright(angle):
+    """(2, 2): turns directions that lie `angle` degrees clockwise back to the picture's axes."""
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    return np.array([[cos, sin], [-sin, cos]])
+
+
+def _box(landmarks):
+    return landmarks.min(0), landmarks.max(0)
+
+
+def _side(low, high, margin):
+    return max(int(np.ceil((high - low).max() * (1 + 2 * margin))), 8)

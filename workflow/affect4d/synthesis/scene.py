@@ -126,16 +126,16 @@ def make_scene(fit, image, anatomy, crop=None):
     fit : affect4d.fitting.Fit
     image : (H, W, 3) uint8; the photograph, or its crop when `crop` is given
     anatomy : Anatomy
-    crop : affect4d.synthesis.crop.Crop, optional
+    crop : affect4d.synthesis.crop.Crop or Window, optional
         Carries the photograph's pixels to those of `image`.
     """
     camera = fit.camera
     projected = camera.project(fit.vertices)
-    xy, zoom = projected[:, :2] + fit.offset, 1.0
+    middle = fit.vertices[anatomy.landmark_vertices].mean(0, keepdims=True)
+    xy, motion, zoom = projected[:, :2] + fit.offset, camera.jacobian(middle)[0], 1.0
     if crop is not None:
         xy, zoom = crop.apply(xy), crop.zoom
-    middle = fit.vertices[anatomy.landmark_vertices].mean(0, keepdims=True)
-    motion = zoom * camera.jacobian(middle)[0]
+        motion = zoom * np.vstack([crop.turn @ motion[:2], motion[2:]])
     depth = np.append(projected[:, 2], camera.project(middle)[:, 2])
     magnification = 1 + camera.inverse_distance / camera.scale * depth
     return Scene(

@@ -46,7 +46,7 @@ class Editor:
     def __init__(self, scene, settings):
         self.scene, self.settings = scene, settings
         self.flow = Flow(scene)
-        self._blend = BLENDS[settings.blend](self.flow)
+        self._blend = BLENDS[settings.blend](self.flow, settings)
         self._mouth = Mouth(scene, self.flow.front, self.flow.far, settings)
 
     def edits(self, blocks):
