@@ -12,6 +12,7 @@ from scipy.sparse.linalg import splu
 from affect4d import store
 from affect4d.affectspace import Grid
 from affect4d.blendshapes.atlas import STATUSES
+from affect4d.blendshapes.model import model_arrays
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import Camera, Fit, MorphableModel
 from affect4d.formats.images import read_image
@@ -131,6 +132,27 @@ def write_atlas(path):
     names = [grid.name(index) for index in range(len(grid))]
     store.write(path, arrays, {"names": names, "statuses": STATUSES}, None)
     return path
+
+
+def write_expressions(path):
+    """A smile, and fear of which there are too few frames."""
+    still = np.zeros_like(TEMPLATE.vertices)
+    arrays = {
+        "mean": store.Vertices(np.stack([bump(48, 14, [-3, 4, -1]), still]), still),
+        "median": np.full((2, 2), np.nan),
+        "status": np.array([STATUSES.index("ok"), STATUSES.index("insufficient")], np.uint8),
+    }
+    attributes = {"names": ["happiness", "fear"], "statuses": STATUSES}
+    store.write(path, arrays, attributes, None)
+    return path
+
+
+def write_components(path):
+    """A class's model of two components, at the corners of the mouth."""
+    components = np.stack([bump(place, 15, [0, 3, 0]) for place in (48, 54)])
+    arrays = model_arrays(components.mean(0), components, np.eye(2), np.arange(2))
+    store.write(path, arrays, {"constraint": "nonnegative"}, None)
+    return components.astype(np.float32)
 
 
 def morphable_model():

@@ -16,6 +16,8 @@ from small_faces import (
     photo,
     photographed,
     write_atlas,
+    write_components,
+    write_expressions,
 )
 
 from affect4d import store
@@ -168,17 +170,7 @@ def test_an_interpolated_class_says_so_in_the_chunk_and_in_the_dataset(tmp_path,
 
 
 def test_a_basic_expression_is_imposed_by_name(tmp_path, model, person):
-    arrays = {
-        "mean": store.Vertices(
-            np.stack([bump(48, 14, [-3, 4, -1]), np.zeros_like(TEMPLATE.vertices)]),
-            np.zeros_like(TEMPLATE.vertices),
-        ),
-        "median": np.full((2, 2), np.nan),
-        "status": np.array([STATUSES.index("ok"), STATUSES.index("insufficient")], np.uint8),
-    }
-    attributes = {"names": ["happiness", "fear"], "statuses": STATUSES}
-    store.write(tmp_path / "expressions.zarr", arrays, attributes, None)
-    expressions = Expressions(tmp_path / "expressions.zarr")
+    expressions = Expressions(write_expressions(tmp_path / "expressions.zarr"))
     image, record = synthesize_expression(*person, "happiness", expressions, model)
     assert record["class"] == "happiness" and np.isnan(record["valence"])
     assert not np.array_equal(image, person[0])
@@ -221,11 +213,9 @@ def test_strict_stops_at_a_bad_photograph(tmp_path, atlas_path):
 
 
 def test_a_component_is_imposed_by_its_number(tmp_path):
-    components = np.stack([bump(place, 15, [0, 3, 0]) for place in (48, 54)])
-    arrays = model_arrays(components.mean(0), components, np.eye(2), np.arange(2))
-    store.write(tmp_path / "v+0.5_a+0.5.zarr", arrays, {"constraint": "nonnegative"}, None)
+    components = write_components(tmp_path / "v+0.5_a+0.5.zarr")
     target = component_target(tmp_path, "v+0.5_a+0.5", 2)
-    assert np.array_equal(target.deformation, components[1].astype(np.float32))
+    assert np.array_equal(target.deformation, components[1])
     assert target.name == "v+0.5_a+0.5:2" and np.isnan(target.valence)
     for name, number, words in (
         ("v+0.5_a+0.5", 3, "has 2 components"),

@@ -11,17 +11,34 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from small_faces import morphable_model, photographed, write_atlas
+from small_faces import (
+    morphable_model,
+    photographed,
+    write_atlas,
+    write_components,
+    write_expressions,
+)
 
-from affect4d.synthesis import Atlas
+from affect4d.synthesis.deformations import component_target
 from affect4d.synthesis.play import HOST, Game, serve
 from affect4d.synthesis.single import PhotographEditor
+
+WAITS_FOR_ANOTHER = """async shown => {
+    for (let k = 0; k < 500; k += 1) {
+        if (document.getElementById("face").toDataURL() !== shown) return true;
+        await new Promise(resolve => setTimeout(resolve, 20));
+    }
+    return false;
+}"""
 
 
 @pytest.fixture(scope="module")
 def game(tmp_path_factory):
-    atlas = Atlas(write_atlas(tmp_path_factory.mktemp("atlas") / "atlas.zarr"))
-    return Game(PhotographEditor(*photographed(), morphable_model(), crop=True), atlas)
+    folder = tmp_path_factory.mktemp("blendshapes")
+    write_atlas(folder / "atlas.zarr")
+    write_expressions(folder / "expressions.zarr")
+    write_components(folder / "v+0.5_a+0.5.zarr")
+    return Game(PhotographEditor(*photographed(), morphable_model(), crop=True), folder)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +65,11 @@ def ask(url, path, host=None, method="GET"):
     return found
 
 
+def decoded(content):
+    with Image.open(io.BytesIO(content)) as picture:
+        return np.asarray(picture).astype(int)
+
+
 def test_a_face_is_that_of_its_place(url, game):
     root = urlsplit(url).path
     status, headers, content = ask(url, f"{root}face?v=0.55&a=0.41")
@@ -55,11 +77,40 @@ def test_a_face_is_that_of_its_place(url, game):
     label = json.loads(headers["X-Label"])
     assert label["class"] == "v+0.5_a+0.5" and not label["interpolated"]
     assert [label["valence"], label["arousal"]] == [0.55, 0.41]
-    target = game._atlas.target(0.55, 0.41)
-    image, _ = game._photograph.impose(target)
-    with Image.open(io.BytesIO(content)) as picture:
-        assert np.abs(np.asarray(picture).astype(int) - image).mean() < 3
+    image, _ = game._photograph.impose(game._atlas.target(0.55, 0.41))
+    assert np.abs(decoded(content) - image).mean() < 3
     assert ask(url, f"{root}face?v=-0.52&a=0.33")[2] != content
+    assert (label["components"], label["doubt"]) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("query", "target"),
+    [
+        ("expression=happiness", lambda game: game._expressions.target("happiness")),
+        (
+            "component=v%2B0.5_a%2B0.5:2",
+            lambda game: component_target(game._folder, "v+0.5_a+0.5", 2),
+        ),
+    ],
+)
+def test_expressions_and_components_are_faces_too(url, game, query, target):
+    status, headers, content = ask(url, f"{urlsplit(url).path}face?{query}")
+    label = json.loads(headers["X-Label"])
+    assert status == 200 and label["class"] == target(game).name
+    assert label["valence"] is label["arousal"] is None and label["components"] == 0
+    image, _ = game._photograph.impose(target(game))
+    assert np.abs(decoded(content) - image).mean() < 3
+
+
+def test_strength_scales_the_deformation(url, game):
+    root = urlsplit(url).path
+    still, half, full, twice = (
+        decoded(ask(url, f"{root}face?expression=happiness&strength={strength}")[2])
+        for strength in (0, 0.5, 1, 2)
+    )
+    assert np.abs(still - game._photograph.editor.scene.image).mean() < 3
+    apart = [np.abs(face - still).sum() for face in (half, full, twice)]
+    assert apart[0] < apart[1] < apart[2]
 
 
 def test_a_place_without_data_says_so(url):
@@ -70,6 +121,7 @@ def test_a_place_without_data_says_so(url):
 def test_the_plane_names_the_status_of_every_class(url):
     plane = json.loads(ask(url, f"{urlsplit(url).path}plane")[2])
     assert plane["width"] == pytest.approx(0.2) and len(plane["classes"]) == 100
+    assert plane["expressions"] == ["happiness"]
     assert [own["centre"] for own in plane["classes"] if own["status"] == "ok"] == [
         [-0.5, 0.3],
         [0.5, 0.5],
@@ -108,6 +160,17 @@ def test_another_host_is_refused(url):
         ("face?v=x&a=0", 400),
         ("face?v=2&a=0", 404),
         ("face?v=0.55&a=0.41&file=/etc/passwd", 200),
+        ("face?v=0.55&a=0.41&strength=2.1", 400),
+        ("face?v=0.55&a=0.41&strength=-1", 400),
+        ("face?v=0.55&a=0.41&strength=nan", 400),
+        ("face?expression=fear", 404),
+        ("face?expression=../../etc/passwd", 404),
+        ("face?component=v%2B0.5_a%2B0.5:3", 404),
+        ("face?component=v%2B0.5_a%2B0.5:0", 404),
+        ("face?component=v%2B0.5_a%2B0.5", 400),
+        ("face?component=../atlas:1", 404),
+        ("face?component=/etc/passwd:1", 404),
+        ("face?component=x:" + 5000 * "9", 400),
     ],
 )
 def test_no_request_leaves_the_page(url, path, status):
@@ -164,6 +227,21 @@ def test_in_a_browser_the_face_follows_the_point(url):
         page.keyboard.press("0")
         page.keyboard.press("ArrowRight")
         assert page.evaluate("state.wanted") == [0.02, 0]
+        page.get_by_role("button", name="happiness").click()
+        expect(label).to_contain_text("not annotated · expression happiness")
+        smile = page.evaluate("document.getElementById('face').toDataURL()")
+        page.locator("#strength").fill("2")
+        assert page.evaluate(WAITS_FOR_ANOTHER, smile)
+        drag(0.55, 0.41)
+        page.mouse.down()
+        expect(label).to_contain_text("class v+0.5_a+0.5")
+        page.mouse.up()
+        component = page.get_by_role("button", name="2", exact=True)
+        component.click()
+        expect(label).to_contain_text("component v+0.5_a+0.5:2")
+        assert component.get_attribute("aria-pressed") == "true"
+        component.click()
+        expect(label).to_contain_text("class v+0.5_a+0.5")
         expected = {"404"}  # the place without data is refused
         assert not [line for line in problems if not any(code in line for code in expected)]
         browser.close()

@@ -219,6 +219,7 @@ def play(
 ) -> None:
     """Drag a point over the plane, on a local page, and see the face in a photograph follow.
 
+    The page has the basic expressions and the components of the class under the point as well.
     The page is served to this machine alone, under an address that cannot be guessed. Ctrl-C ends
     it.
 
@@ -226,12 +227,11 @@ def play(
     """
     from affect4d.formats.quarantine import BadInput
     from affect4d.store import StoreError
-    from affect4d.synthesis.deformations import Atlas
     from affect4d.synthesis.play import Game, serve
 
     try:
         photograph = _photograph(photo, landmarks, crop, results, {})
-        game = Game(photograph, Atlas(results / "blendshapes" / "atlas.zarr"))
+        game = Game(photograph, results / "blendshapes")
         server, url = serve(game, port)
     except (BadInput, StoreError, ValueError, OSError) as error:
         _fail(error, 1)

@@ -165,8 +165,7 @@ def component_target(folder, name, number):
     BadInput
         There is no such model, or no such component.
     """
-    what, known = f"component {name}:{number}", sorted(p.stem for p in folder.glob("*.zarr"))
-    known = [model for model in known if model not in ("atlas", "expressions")]
+    what, known = f"component {name}:{number}", _models(folder)
     if name not in known:
         remedy = f"models are {', '.join(known[:8])}, ..." if known else "build the blendshapes"
         raise BadInput(what, f"there is no model {name}", remedy)
@@ -174,6 +173,18 @@ def component_target(folder, name, number):
     if not 1 <= number <= len(components):
         raise BadInput(what, f"{name} has {len(components)} components", "count them from 1")
     return Target(components[number - 1], math.nan, math.nan, f"{name}:{number}")
+
+
+def count_components(folder, name):
+    """How many components the model of a class or basic expression has; 0 where there is none."""
+    if name not in _models(folder):
+        return 0
+    return store.open(folder / f"{name}.zarr")["components"].shape[0]
+
+
+def _models(folder):
+    known = sorted(path.stem for path in folder.glob("*.zarr"))
+    return [name for name in known if name not in ("atlas", "expressions")]
 
 
 class Expressions:
@@ -192,6 +203,12 @@ class Expressions:
         self.status = [statuses[code] for code in stored["status"][...]]
         self._mean, self._median = stored["mean"], stored["median"][...]
 
+    @property
+    def usable(self):
+        """The names, (str, ...), of those that have a deformation."""
+        named = zip(self.names, self.status, strict=True)
+        return tuple(name for name, status in named if status == OK)
+
     def target(self, name):
         """An expression; its label is its name, with valence and arousal where known, else NaN.
 
@@ -200,7 +217,7 @@ class Expressions:
         BadInput
             There is no such expression, or it has too few apex frames.
         """
-        known = [name for name, status in zip(self.names, self.status, strict=True) if status == OK]
+        known = self.usable
         if name not in known:
             status = self.status[self.names.index(name)] if name in self.names else "unknown"
             remedy = f"choose one of {', '.join(known)}" if known else "add posed sequences"

@@ -1,8 +1,10 @@
 """A local page on which a point is dragged over the plane, and a photograph's face follows.
 
+It shows the basic expressions and the components of a class, too, and how strongly is asked for.
+
 The server listens on the loopback interface only and answers those alone who know its token and
-name it by its own address, so that no other page or machine can ask it for anything. No request
-names a file. Requests are GET; a face is made for two numbers.
+name it by its own address, so that no other page or machine can ask it for anything. Requests are
+GET; what they name is looked up among what the build has, and never taken for a path.
 """
 
 import json
@@ -11,7 +13,8 @@ import math
 import secrets
 import threading
 from contextlib import suppress
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -23,11 +26,19 @@ from tqdm import tqdm
 
 from affect4d.formats.images import encode_jpeg
 from affect4d.formats.quarantine import BadInput
+from affect4d.synthesis.deformations import (
+    Atlas,
+    Expressions,
+    component_target,
+    count_components,
+)
 
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 QUALITY = 90
+STRONGEST = 2.0  # as far as the settings' own intensity goes
+NAMED = 32  # expressions and components kept ready
 
 
 class Game:
@@ -39,39 +50,89 @@ class Game:
     Parameters
     ----------
     photograph : affect4d.synthesis.single.PhotographEditor
-    atlas : affect4d.synthesis.Atlas
+    folder : Path of the build's `blendshapes`
+
+    Raises
+    ------
+    affect4d.store.StoreError
+        The atlas or the expressions are missing or damaged.
     """
 
-    def __init__(self, photograph, atlas):
-        self._photograph, self._atlas = photograph, atlas
-        settle = photograph.editor.scene.anatomy.settle
+    def __init__(self, photograph, folder):
+        self._photograph, self._folder = photograph, folder
+        self._atlas = atlas = Atlas(folder / "atlas.zarr")
+        self._expressions = Expressions(folder / "expressions.zarr")
+        self._settle = photograph.editor.scene.anatomy.settle
         own = tqdm(atlas.own.tolist(), "classes", disable=None)
-        self._settled = {index: settle(atlas.mean(index)) for index in own}
+        self._settled = {index: self._settle(atlas.mean(index)) for index in own}
         self._turn = threading.Lock()
+        self._named = lru_cache(NAMED)(self._read)
+        self._count = lru_cache(partial(count_components, folder))
 
     def plane(self):
-        """What the page draws: edges of the classes, and each one's centre and status."""
+        """What the page draws: edges of the classes, each one's centre and status; expressions."""
         grid = self._atlas.grid
         classes = zip(grid.centres.tolist(), self._atlas.status, strict=True)
         return {
             "width": (grid.high - grid.low) / grid.n,
             "classes": [{"centre": centre, "status": status} for centre, status in classes],
+            "expressions": self._expressions.usable,
         }
 
-    def face(self, valence, arousal):
-        """JPEG bytes of the photograph at a place of the plane, and its label.
+    def face(self, asked):
+        """JPEG bytes of the photograph with what a request asks for, and its label.
+
+        Parameters
+        ----------
+        asked : dict of str
+            `v` and `a`, a place of the plane, or `expression`, its name, or `component`, CLASS:K;
+            `strength` scales the deformation, up to STRONGEST.
 
         Raises
         ------
+        ValueError
+            A number is missing, not finite or out of range.
         BadInput
-            No class around the place has data.
+            No class around the place has data; there is no such expression or component.
         """
+        strength = _number(asked.get("strength", "1"))
+        if not 0 <= strength <= STRONGEST:
+            raise ValueError(f"strength lies between 0 and {STRONGEST}")
         with self._turn:
-            target = self._atlas.between(valence, arousal, self._settled.__getitem__)
-            image, record = self._photograph.impose_settled(target)
-        label = {name: record[name] for name in ("class", "valence", "arousal", "interpolated")}
-        label |= {"doubt": record["reason"]}
+            target = self._target(asked)
+            moved = replace(target, deformation=np.float32(strength) * target.deformation)
+            image, record = self._photograph.impose_settled(moved)
+            label = {name: record[name] for name in ("class", "interpolated")}
+            for name in ("valence", "arousal"):  # JSON has no NaN
+                label[name] = None if math.isnan(record[name]) else record[name]
+            label |= {"doubt": record["reason"], "components": self._count(record["class"])}
         return encode_jpeg(image, QUALITY), label
+
+    def _target(self, asked):
+        for kind in ("expression", "component"):
+            if kind in asked:
+                return self._named(kind, asked[kind])
+        valence, arousal = (_number(asked.get(axis, "")) for axis in "va")
+        return self._atlas.between(valence, arousal, self._settled.__getitem__)
+
+    def _read(self, kind, name):
+        """The settled Target of an expression or component."""
+        if kind == "expression":
+            target = self._expressions.target(name)
+        else:
+            model, _, number = name.rpartition(":")
+            if not number.isdecimal():
+                raise ValueError("a component is CLASS:K")
+            target = component_target(self._folder, model, int(number))
+        return replace(target, deformation=self._settle(target.deformation))
+
+
+def _number(text):
+    """A finite number; ValueError otherwise."""
+    number = float(text or "nan")
+    if not math.isfinite(number):
+        raise ValueError("give v and a, two numbers, or an expression or a component")
+    return number
 
 
 def serve(game, port=0):
@@ -132,16 +193,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _face(self, query):
         try:
-            place = [float(query[name][0]) for name in ("v", "a")]
-        except (KeyError, ValueError):
-            place = [math.nan]
-        if not np.isfinite(place).all():
-            self._refuse(HTTPStatus.BAD_REQUEST, "give v and a, two numbers")
-            return
-        try:
-            picture, label = self.game.face(*place)
+            picture, label = self.game.face({name: own[0] for name, own in query.items()})
         except BadInput as problem:
             self._refuse(HTTPStatus.NOT_FOUND, f"{problem.rule}; {problem.remedy}")
+            return
+        except ValueError as problem:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(problem))
             return
         self._send("image/jpeg", picture, {"X-Label": json.dumps(label)})
 
