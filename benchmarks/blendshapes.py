@@ -46,7 +46,7 @@ from limits import arithmetic, bandwidth
 from stages import Stages, peak_gb
 
 from affect4d.blendshapes import Geodesics, SparseLocalizedPCA
-from affect4d.formats.template import load_template
+from affect4d.template.template import load_template
 
 PARTS = ("textbook", "template", "store")
 SPARSITY, INNER, OUTER, COMPONENTS = 0.15, 15.0, 70.0, 50

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from affect4d import store
 from affect4d.blendshapes import SparseLocalizedPCA, StoredFrames
-from affect4d.formats.template import load_template
+from affect4d.template.template import load_template
 
 LENGTH = 102  # frames of a sequence; the first two are at rest
 LARGEST, COMPONENTS, PEAK_GB = (6000, 100), 100, 8

@@ -44,8 +44,8 @@ from affect4d.fitting import fit, fit_many
 from affect4d.fitting.storage import read_model
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
-from affect4d.gallery.streams import stream
 from affect4d.geometry.raster import interpolate, rasterise
+from affect4d.random_streams import stream
 
 PHOTOGRAPHS = {
     "einstein.jpg": 0.012,

@@ -15,10 +15,10 @@ from scipy.spatial.transform import Rotation
 from affect4d.config.fitting import Settings
 from affect4d.fitting import Camera, MorphableModel
 from affect4d.fitting.learning import identity_modes, principal_modes
-from affect4d.formats.ridge import photograph_vertices
-from affect4d.gallery.streams import stream
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
+from affect4d.random_streams import stream
+from affect4d.template.nose_ridge import photograph_vertices
 
 SEED = 11
 PEOPLE, POSING = 60, 20

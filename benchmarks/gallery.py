@@ -9,8 +9,8 @@ import pandas as pd
 from affect4d.affectspace import Grid
 from affect4d.config.gallery import subjects
 from affect4d.config.project import Project
-from affect4d.gallery.affect import ceiling
-from affect4d.gallery.sequences import takes
+from affect4d.gallery.synthetic.affect import ceiling
+from affect4d.gallery.synthetic.sequences import takes
 
 
 def main():

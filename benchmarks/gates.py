@@ -32,14 +32,14 @@ from affect4d.config.synthesis import Settings
 from affect4d.fitting.storage import read_fits
 from affect4d.formats.images import read_image
 from affect4d.synthesis import Atlas
-from affect4d.synthesis.anatomy import default_anatomy
-from affect4d.synthesis.blending import BLENDS
 from affect4d.synthesis.crop import square_around
-from affect4d.synthesis.motion import side_by_side
+from affect4d.synthesis.editing.blending import BLENDS
+from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.scene import make_scene
+from affect4d.synthesis.editing.warp import side_by_side
 from affect4d.synthesis.quality import LIMITS, measure, refusal
-from affect4d.synthesis.scene import make_scene
 from affect4d.synthesis.sheet import Tile, sheet
-from affect4d.synthesis.synthesize import Editor
+from affect4d.template.anatomy import default_anatomy
 
 LEAST = 5000  # images
 SLACK = 1.1  # beyond the farthest that a place of the lattice moves

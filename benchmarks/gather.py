@@ -37,8 +37,8 @@ from store import VERTICES, motion, white
 from tqdm import tqdm
 
 from affect4d import store
-from affect4d.formats.template import load_template
 from affect4d.store.codec import FRAMES
+from affect4d.template.template import load_template
 
 WRITTEN, LENGTH = 8, 384  # sequences, frames each: six shards
 SEQUENCES, GATHERED = 1000, 6000

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from affect4d import store
-from affect4d.config.gallery import SCAN_COLUMNS
+from affect4d.artifacts.gallery import SCAN_COLUMNS
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import DEFAULT_MARKUP, write_pts
 from affect4d.formats.meshes import Mesh, write_ply
-from affect4d.formats.quarantine import Quarantine
+from affect4d.quarantine import Quarantine
 from affect4d.registration.sequences import register_chunk
 
 CHUNK = "c0000"

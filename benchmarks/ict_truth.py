@@ -21,16 +21,17 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial.transform import Rotation
 
-from affect4d.formats.template import load_template, make_template
-from affect4d.gallery.scans import landmarks_on
-from affect4d.gallery.streams import smooth_noise, stream
-from affect4d.gallery.texture import paint, texture_uv
-from affect4d.gallery.topology import scan_topology
+from affect4d.gallery.synthetic.noise import smooth_noise
+from affect4d.gallery.synthetic.scans import landmarks_on
+from affect4d.gallery.synthetic.texture import paint, texture_uv
+from affect4d.gallery.synthetic.topology import scan_topology
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import cotangent, vertex_normals
+from affect4d.random_streams import stream
 from affect4d.registration import prepare
 from affect4d.registration.fill import Filler
 from affect4d.registration.spline import SurfaceSpline
+from affect4d.template.template import load_template, make_template
 
 ARCHIVE = Path(__file__).parents[2] / "shared/data/ict_facekit_subset.tar.xz"
 FACE_VERTICES = 9409

@@ -37,8 +37,8 @@ def write(root, frames):
     import ict_truth
     import numpy as np
 
-    from affect4d.gallery.scans import landmarks_on
-    from affect4d.gallery.streams import stream
+    from affect4d.gallery.synthetic.scans import landmarks_on
+    from affect4d.random_streams import stream
     from affect4d.registration.sequences import write_template
 
     truth = ict_truth.load()

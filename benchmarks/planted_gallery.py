@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d import store
-from affect4d.formats.template import Template
+from affect4d.template.template import Template
 
 AFFECT, FIELDS = 6, 18
 SIDE, STEP_MM = 19, 6.0

@@ -27,13 +27,13 @@ from affect4d.config.gallery import Synthetic
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
-from affect4d.formats.quarantine import Quarantine
-from affect4d.formats.template import load_template
-from affect4d.gallery.model import write_model
-from affect4d.gallery.scans import scan_chunk
+from affect4d.gallery.synthetic.model import write_model
+from affect4d.gallery.synthetic.scans import scan_chunk
 from affect4d.geometry.similarity import fit_similarity
+from affect4d.quarantine import Quarantine
 from affect4d.registration.quality import FLAGS
 from affect4d.registration.sequences import load_registrar, register_chunk, write_template
+from affect4d.template.template import load_template
 
 STAGES = {
     "check": "landmarks",

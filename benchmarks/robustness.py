@@ -34,7 +34,7 @@ from errors import rigid
 from tqdm import tqdm
 
 from affect4d.config.registration import Settings
-from affect4d.gallery.streams import stream
+from affect4d.random_streams import stream
 from affect4d.registration import Registrar, prepare
 from affect4d.registration.quality import flag_names
 

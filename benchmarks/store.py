@@ -23,8 +23,8 @@ import zarr
 from bars import Bar, judge
 
 from affect4d import store
-from affect4d.formats.template import load_template
 from affect4d.store import codec, commit, groups, protocol
+from affect4d.template.template import load_template
 
 VERTICES, RATE = 53_215, 60  # frames a second
 MEMCPY = "memcpy, into memory in use"

@@ -48,14 +48,16 @@ from affect4d.config.synthesis import Settings
 from affect4d.fitting import Camera, Fit
 from affect4d.fitting.storage import read_fits
 from affect4d.formats.images import encode_jpeg, read_image
-from affect4d.formats.template import load_template
-from affect4d.synthesis import Atlas, blending, mouth, quality
-from affect4d.synthesis.anatomy import default_anatomy
+from affect4d.synthesis import Atlas, quality
 from affect4d.synthesis.crop import square_around
-from affect4d.synthesis.flow import Flow
-from affect4d.synthesis.motion import side_by_side
-from affect4d.synthesis.scene import make_scene
-from affect4d.synthesis.synthesize import Editor
+from affect4d.synthesis.editing import blending
+from affect4d.synthesis.editing import mouth_interior as mouth
+from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.flow import Flow
+from affect4d.synthesis.editing.scene import make_scene
+from affect4d.synthesis.editing.warp import side_by_side
+from affect4d.template.anatomy import default_anatomy
+from affect4d.template.template import load_template
 
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 LEAST = {"warp": 500, "poisson": 250}

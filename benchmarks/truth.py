@@ -42,13 +42,13 @@ from truth_sheet import Sheet
 
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import fit
-from affect4d.gallery.streams import stream
 from affect4d.geometry.raster import interpolate, rasterise
-from affect4d.synthesis.anatomy import default_anatomy
+from affect4d.random_streams import stream
 from affect4d.synthesis.crop import window_around
-from affect4d.synthesis.inverse import STEP
-from affect4d.synthesis.scene import facing, make_scene
-from affect4d.synthesis.synthesize import WINDOW_MARGIN, Editor
+from affect4d.synthesis.editing.editor import WINDOW_MARGIN, Editor
+from affect4d.synthesis.editing.inverse_flow import STEP
+from affect4d.synthesis.editing.scene import facing, make_scene
+from affect4d.template.anatomy import default_anatomy
 
 YAWS = (0, 30)
 OURS, OTHERS = ("warp", "poisson"), ("no edit", "paste")

@@ -17,13 +17,13 @@ from affect4d.config.fitting import Settings
 from affect4d.fitting import MorphableModel
 from affect4d.fitting.learning import identity_modes, principal_modes
 from affect4d.formats.facekit import LANDMARKS
-from affect4d.formats.ridge import RIDGE, photograph_vertices
-from affect4d.formats.template import Template, load_template, make_template
-from affect4d.gallery.streams import stream
 from affect4d.geometry.similarity import Similarity, fit_similarity
 from affect4d.geometry.surface import cotangent
+from affect4d.random_streams import stream
 from affect4d.registration import Registrar
 from affect4d.registration.fill import Filler
+from affect4d.template.nose_ridge import RIDGE, photograph_vertices
+from affect4d.template.template import Template, load_template, make_template
 
 SEED = 7
 TRAINING, POSING = 60, 20

@@ -14,10 +14,10 @@ from scipy.spatial.transform import Rotation
 from truth_heads import PARTS, SEED
 
 from affect4d.formats.facekit import LANDMARKS
-from affect4d.gallery.streams import stream
-from affect4d.gallery.texture import hair_colour, paint, texture_uv
+from affect4d.gallery.synthetic.texture import hair_colour, paint, texture_uv
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
+from affect4d.random_streams import stream
 
 SIZE, SUPERSAMPLE = 400, 3
 CENTRE_MM = np.array([0.0, 0.0, 50.0])  # of the head, in the middle of the picture

@@ -68,7 +68,7 @@ from affect4d.blendshapes import (
     sample,
 )
 from affect4d.blendshapes.differences import spread
-from affect4d.gallery.streams import stream
+from affect4d.random_streams import stream
 
 SEED = 2
 LEAST_PEOPLE = 6

@@ -7,15 +7,15 @@ import ict_truth
 import numpy as np
 import pandas as pd
 
-from affect4d.affectspace.classes import USED
-from affect4d.blendshapes.differences import Sequence
+from affect4d.artifacts.statuses import USED
 from affect4d.config.blendshapes import Settings
 from affect4d.config.gallery import IctFaceKit
-from affect4d.formats.quarantine import BadInput
-from affect4d.formats.template import load_template
-from affect4d.gallery.facekit import facekit_model
-from affect4d.gallery.sequences import styled_units, takes
-from affect4d.gallery.streams import stream
+from affect4d.gallery.synthetic.facekit import facekit_model
+from affect4d.gallery.synthetic.sequences import styled_units, takes
+from affect4d.quarantine import BadInput
+from affect4d.random_streams import stream
+from affect4d.registration.registered_sequence import Sequence
+from affect4d.template.template import load_template
 from affect4d.validation.patch import make_patch
 
 PEOPLE, NOISE_MM = 160, 0.2

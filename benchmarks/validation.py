@@ -30,7 +30,7 @@ from bars import Bar, judge
 from affect4d import store
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
 from affect4d.config.validation import Settings
-from affect4d.formats.quarantine import Quarantine
+from affect4d.quarantine import Quarantine
 from affect4d.validation.build import build_validation
 from affect4d.validation.features import project_chunk
 from affect4d.validation.metrics import ccc

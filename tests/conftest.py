@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from affect4d.formats.template import load_template
 from affect4d.registration import Registrar, prepare
 from affect4d.registration.sequences import store_reference
+from affect4d.template.template import load_template
 
 ARCHIVE = Path(__file__).parents[2] / "shared/data/ict_facekit_subset.tar.xz"
 

@@ -5,9 +5,9 @@ from scipy.spatial.transform import Rotation
 
 from affect4d.fitting import Camera, MorphableModel
 from affect4d.fitting.contour import JAW
-from affect4d.formats.ridge import photograph_vertices
-from affect4d.formats.template import load_template
 from affect4d.geometry.raster import rasterise
+from affect4d.template.nose_ridge import photograph_vertices
+from affect4d.template.template import load_template
 
 IMAGE = np.zeros((600, 600, 3), np.uint8)
 MIDDLE = np.array([299.5, 299.5])

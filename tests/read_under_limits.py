@@ -14,7 +14,7 @@ import numpy as np
 
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 LIMIT = 2 << 30  # bytes
 MESHES = (".obj", ".ply", ".wrl", ".bnt")

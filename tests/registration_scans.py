@@ -9,7 +9,7 @@ from affect4d.config.registration import Settings
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
 from affect4d.formats.meshes import Mesh, write_ply
-from affect4d.formats.quarantine import Quarantine
+from affect4d.quarantine import Quarantine
 from affect4d.registration.sequences import load_registrar, register_chunk
 from affect4d.registration.spline import SurfaceSpline
 

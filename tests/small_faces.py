@@ -11,18 +11,18 @@ from scipy.sparse.linalg import splu
 
 from affect4d import store
 from affect4d.affectspace import Grid
-from affect4d.blendshapes.atlas import STATUSES
+from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes.model import model_arrays
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import Camera, Fit, MorphableModel
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
-from affect4d.formats.template import load_template
 from affect4d.geometry.raster import interpolate
 from affect4d.geometry.surface import cotangent, vertex_normals
-from affect4d.synthesis.anatomy import default_anatomy
-from affect4d.synthesis.scene import make_scene
-from affect4d.synthesis.synthesize import Editor
+from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.scene import make_scene
+from affect4d.template.anatomy import default_anatomy
+from affect4d.template.template import load_template
 
 SIZE = 256
 TEMPLATE = load_template()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d import store
-from affect4d.formats.template import Template
+from affect4d.template.template import Template
 
 SIDE, STEP_MM = 21, 5.0
 

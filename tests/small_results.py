@@ -8,17 +8,16 @@ import pandas as pd
 from affect4d import store
 from affect4d.affectspace.classes import summarise
 from affect4d.affectspace.grid import Grid
-from affect4d.blendshapes.atlas import STATUSES
+from affect4d.artifacts.dataset import MEAN
+from affect4d.artifacts.gallery import FRAME_COLUMNS, SCAN_COLUMNS
+from affect4d.artifacts.neutrals import ACCEPTED
+from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes.model import model_arrays
 from affect4d.config.dataset import Settings
-from affect4d.config.gallery import SCAN_COLUMNS
 from affect4d.dataset import publish
-from affect4d.dataset.rows import MEAN
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
-from affect4d.formats.quarantine import Quarantine
-from affect4d.gallery.tables import FRAME_COLUMNS
-from affect4d.neutrals.build import ACCEPTED
+from affect4d.quarantine import Quarantine
 
 CLASSES = {7: ("v-0.9_a+0.5", -0.88, 0.51), 66: ("v+0.3_a+0.3", 0.31, 0.29)}
 

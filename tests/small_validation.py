@@ -8,7 +8,7 @@ from affect4d.affectspace.build import build_affectspace
 from affect4d.config.affectspace import Settings as PlaneSettings
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
 from affect4d.config.validation import Settings
-from affect4d.formats.quarantine import Quarantine
+from affect4d.quarantine import Quarantine
 from affect4d.validation.build import build_validation
 from affect4d.validation.features import project_chunk
 from affect4d.validation.prepare import prepare

@@ -18,7 +18,7 @@ from affect4d.affectspace.classes import classify, report_classes, summarise
 from affect4d.affectspace.histogram import number_size
 from affect4d.config.affectspace import Settings
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
-from affect4d.formats.quarantine import BadInput, Quarantine
+from affect4d.quarantine import BadInput, Quarantine
 
 GRID = Grid()
 inside = st.floats(-1, 1, allow_nan=False)

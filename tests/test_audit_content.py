@@ -17,9 +17,10 @@ from PIL import Image
 from small_results import build_results
 
 from affect4d import audit, store
+from affect4d.artifacts.schemas import TABLES
+from affect4d.artifacts.statuses import STATUSES
 from affect4d.audit.ledger import Ledger
-from affect4d.audit.schemas import TABLES
-from affect4d.blendshapes.atlas import STATUSES, write_expressions
+from affect4d.blendshapes.atlas import write_expressions
 from affect4d.blendshapes.model import model_arrays
 from affect4d.validation.split import TEST, TRAIN
 from affect4d.validation.table import MEASURES

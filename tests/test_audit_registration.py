@@ -9,7 +9,12 @@ import pytest
 from PIL import Image
 
 from affect4d import store
-from affect4d.audit.quality import (
+from affect4d.config.registration import Settings
+from affect4d.formats.landmarks import write_pts
+from affect4d.formats.meshes import Mesh, write_ply
+from affect4d.registration import FLAGS, MEASURES
+from affect4d.registration.pictures import section
+from affect4d.registration.quality_summary import (
     SEQUENCES_SHOWN,
     cells,
     draw_cells,
@@ -18,12 +23,7 @@ from affect4d.audit.quality import (
     worst_frames,
     worst_sequences,
 )
-from affect4d.audit.real_scan import register_real_scan
-from affect4d.audit.registration import section
-from affect4d.config.registration import Settings
-from affect4d.formats.landmarks import write_pts
-from affect4d.formats.meshes import Mesh, write_ply
-from affect4d.registration import FLAGS, MEASURES
+from affect4d.registration.reference_scan import register_real_scan
 
 LANDMARKS, UNSEEN = 1, 8  # bits of FLAGS
 

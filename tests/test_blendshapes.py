@@ -13,10 +13,11 @@ from affect4d.affectspace.build import build_affectspace
 from affect4d.blendshapes import classes, compression, read_class, sample
 from affect4d.blendshapes.atlas import remove_former, write_atlas
 from affect4d.blendshapes.classes import fit_group, record_models
-from affect4d.blendshapes.differences import Sequence, spread
+from affect4d.blendshapes.differences import spread
 from affect4d.config.affectspace import Settings as PlaneSettings
 from affect4d.config.blendshapes import Settings
-from affect4d.formats.quarantine import BadInput, Quarantine
+from affect4d.quarantine import BadInput, Quarantine
+from affect4d.registration.registered_sequence import Sequence
 
 VERTICES, _ = small_gallery.patch()
 

@@ -9,11 +9,11 @@ from affect4d import store
 from affect4d.affectspace.build import build_affectspace
 from affect4d.blendshapes import read_class, sample
 from affect4d.blendshapes.expressions import fit_expressions
+from affect4d.blendshapes.targets import Expressions
 from affect4d.config.affectspace import Settings as PlaneSettings
 from affect4d.config.blendshapes import Settings
 from affect4d.config.gallery import EXPRESSIONS
-from affect4d.formats.quarantine import BadInput, Quarantine
-from affect4d.synthesis.deformations import Expressions
+from affect4d.quarantine import BadInput, Quarantine
 
 PLANE = PlaneSettings(bins=4, min_frames=3, min_subjects=2)
 SHOWN = ("anger", "fear", "happiness")

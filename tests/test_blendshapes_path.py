@@ -12,13 +12,14 @@ from scipy.spatial import cKDTree
 
 from affect4d import store
 from affect4d.affectspace import Grid
+from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes import Interpolant, trace
-from affect4d.blendshapes.atlas import STATUSES, write_atlas
+from affect4d.blendshapes.atlas import write_atlas
 from affect4d.blendshapes.model import model_arrays
 from affect4d.blendshapes.natural_neighbour import FRAME, in_hull, natural_neighbours
 from affect4d.blendshapes.path import resample, standings
 from affect4d.config.synthesis import Settings
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 from affect4d.synthesis import Atlas
 from affect4d.synthesis.chunks import MEAN, deformations
 

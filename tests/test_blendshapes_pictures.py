@@ -10,24 +10,15 @@ from PIL import Image
 
 from affect4d import store
 from affect4d.affectspace import Grid
-from affect4d.audit.blendshapes import section
+from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes import ClassModel, Interpolant, WeightDistribution, trace
 from affect4d.blendshapes.animation import FRAME_MS, RADIUS, animate, circle
-from affect4d.blendshapes.atlas import STATUSES
 from affect4d.blendshapes.illustrate import PATH_FRAMES, write_pictures
 from affect4d.blendshapes.model import model_arrays
-from affect4d.blendshapes.pictures import (
-    FACE_FRAME,
-    MOTION,
-    PORTRAIT,
-    component_maps,
-    convergence,
-    face_picture,
-    mean_faces,
-    motion_colours,
-    support,
-)
-from affect4d.gallery.actions import NAMES, action_fields
+from affect4d.blendshapes.pictures import component_maps, convergence, mean_faces, support
+from affect4d.gallery.synthetic.action_units import NAMES, action_fields
+from affect4d.plotting.faces import FACE_FRAME, MOTION, PORTRAIT, face_picture, motion_colours
+from affect4d.report.blendshapes import section
 
 GRID = Grid(2)
 RED = np.array([0xB3, 0x26, 0x1E])

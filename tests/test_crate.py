@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from small_results import build_results
 
 from affect4d import audit, store
-from affect4d.audit.crate import write_crate
 from affect4d.config.dataset import Settings
+from affect4d.provenance.crate import write_crate
 
 PROFILES = {
     f"https://w3id.org/ro/wfrun/{name}/0.5" for name in ("process", "workflow", "provenance")

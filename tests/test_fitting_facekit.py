@@ -8,7 +8,7 @@ from affect4d.config.fitting import Settings
 from affect4d.fitting.facekit import read_facekit
 from affect4d.fitting.learning import learn_model
 from affect4d.formats.facekit import LANDMARKS, NEUTRAL, facekit_files, read_positions
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 MODES = 4
 # The template's nose stops short of the tip; its jaw's ends lie elsewhere than ICT-FaceKit's.

@@ -19,10 +19,10 @@ from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.storage import read_fits, read_model, write_model
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
-from affect4d.formats.quarantine import BadInput, Quarantine
-from affect4d.formats.template import make_template
 from affect4d.geometry.similarity import Similarity
+from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store import Provenance
+from affect4d.template.template import make_template
 
 
 @pytest.fixture(scope="module")

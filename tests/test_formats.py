@@ -10,8 +10,8 @@ from affect4d.formats.images import encode_png, read_image, write_image
 from affect4d.formats.landmarks import write_pts
 from affect4d.formats.meshes import Mesh, write_ply
 from affect4d.formats.paths import inside, safe_name
-from affect4d.formats.quarantine import BadInput, Quarantine
-from affect4d.formats.template import load_template
+from affect4d.quarantine import BadInput, Quarantine
+from affect4d.template.template import load_template
 
 VERTICES = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.5]], dtype=np.float32)
 TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32)

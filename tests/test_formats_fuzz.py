@@ -26,7 +26,7 @@ from mesh_files import (
 from spoilers import spoil
 
 from affect4d.formats.markup import load_markup
-from affect4d.formats.template import load_template
+from affect4d.template.template import load_template
 
 LABELS = load_markup("bosphorus").ibug
 SECONDS = 30

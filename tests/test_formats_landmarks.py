@@ -11,8 +11,8 @@ from mesh_files import bnd_text, ljson_text, lm3_text, pts_text
 
 from affect4d.formats.landmarks import check_landmarks, read_landmarks, write_pts
 from affect4d.formats.markup import known_markups, load_markup
-from affect4d.formats.quarantine import BadInput
-from affect4d.formats.template import load_template
+from affect4d.quarantine import BadInput
+from affect4d.template.template import load_template
 
 
 def test_pts_files_count_pixels_from_one(tmp_path):

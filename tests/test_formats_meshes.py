@@ -22,7 +22,7 @@ from mesh_files import (
 from affect4d.formats.images import write_image
 from affect4d.formats.meshes import Mesh, read_mesh, write_ply
 from affect4d.formats.numbers import read_numbers
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 VERTICES = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.5]], dtype=np.float32)
 TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32)

@@ -9,18 +9,20 @@ from scipy.spatial import cKDTree
 
 from affect4d import store
 from affect4d.affectspace import Grid
-from affect4d.config.gallery import EXPRESSIONS, SCAN_COLUMNS, Settings, Synthetic, subjects
-from affect4d.config.gallery_jobs import chunks
+from affect4d.artifacts.gallery import SCAN_COLUMNS
+from affect4d.config.gallery import EXPRESSIONS, Settings, Synthetic, subjects
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
-from affect4d.formats.template import load_template
-from affect4d.gallery import actions, portraits, scans
-from affect4d.gallery.affect import PLACES, annotate, ceiling, intensities, prototype
-from affect4d.gallery.model import read_model, write_model
-from affect4d.gallery.people import person
-from affect4d.gallery.sequences import annotations, takes
-from affect4d.gallery.streams import stream
+from affect4d.gallery.synthetic import action_units as actions
+from affect4d.gallery.synthetic import portraits, scans
+from affect4d.gallery.synthetic.affect import PLACES, annotate, ceiling, intensities, prototype
+from affect4d.gallery.synthetic.model import read_model, write_model
+from affect4d.gallery.synthetic.people import person
+from affect4d.gallery.synthetic.sequences import annotations, takes
+from affect4d.gallery.table import chunks
+from affect4d.random_streams import stream
+from affect4d.template.template import load_template
 
 SMALL = Synthetic(subjects=2, spontaneous=1, spontaneous_frames=8, posed_frames=6)
 

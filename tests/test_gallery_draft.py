@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 
 from affect4d.cli import app
 from affect4d.config.gallery import Manifest, Settings
-from affect4d.config.gallery_jobs import TABLE_COLUMNS, look_at_files, read_table
-from affect4d.formats.quarantine import BadInput
 from affect4d.gallery.draft import draft_table, write_draft
 from affect4d.gallery.manifest import find_problems
+from affect4d.gallery.table import TABLE_COLUMNS, look_at_files, read_table
+from affect4d.quarantine import BadInput
 
 
 def grow(root, *paths):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from affect4d import store
-from affect4d.config.gallery import SCAN_COLUMNS, IctFaceKit, Settings, subjects
-from affect4d.config.gallery_jobs import chunks
+from affect4d.artifacts.gallery import SCAN_COLUMNS
+from affect4d.config.gallery import IctFaceKit, Settings, subjects
 from affect4d.formats.facekit import (
     FACE_VERTICES,
     LANDMARKS,
@@ -23,10 +23,12 @@ from affect4d.formats.facekit import (
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
-from affect4d.formats.quarantine import BadInput
-from affect4d.gallery import actions, facekit, scans
-from affect4d.gallery.model import read_model
-from affect4d.gallery.sequences import annotations
+from affect4d.gallery.synthetic import action_units as actions
+from affect4d.gallery.synthetic import facekit, scans
+from affect4d.gallery.synthetic.model import read_model
+from affect4d.gallery.synthetic.sequences import annotations
+from affect4d.gallery.table import chunks
+from affect4d.quarantine import BadInput
 
 SHORT = {"spontaneous": 1, "spontaneous_frames": 8, "posed_frames": 6, "subdivisions": 1}
 

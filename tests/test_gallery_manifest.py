@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affect4d import store
-from affect4d.config import gallery_jobs
-from affect4d.config.gallery import SCAN_COLUMNS, Manifest, Settings, files_root
-from affect4d.config.gallery_jobs import (
+from affect4d.artifacts.gallery import FRAME_COLUMNS, SCAN_COLUMNS
+from affect4d.config.gallery import Manifest, Settings, files_root
+from affect4d.formats import markup
+from affect4d.gallery import table as gallery_table
+from affect4d.gallery.manifest import read_annotations, write_scans, write_table
+from affect4d.gallery.table import (
     TABLE_COLUMNS,
     chunk_state,
     chunks,
@@ -20,10 +23,8 @@ from affect4d.config.gallery_jobs import (
     scan_rows,
     scans_digest,
 )
-from affect4d.formats import markup
-from affect4d.formats.quarantine import BadInput, Quarantine
-from affect4d.gallery.manifest import read_annotations, write_scans, write_table
-from affect4d.gallery.tables import FRAME_COLUMNS, write_annotations, write_frames
+from affect4d.gallery.tables import write_annotations, write_frames
+from affect4d.quarantine import BadInput, Quarantine
 
 MARKUPS = Path(markup.__file__).parent / "markups"
 DESIGN = (
@@ -498,10 +499,10 @@ def by_rows(table, size):
 def test_slow_and_quick_looks_at_files_see_the_same(source, monkeypatch):
     rows = scan_rows(source.settings)["c0000"]
     (source.folder / source.rows[1]["mesh"]).unlink()
-    monkeypatch.setattr(gallery_jobs, "_FIRST", 2)
+    monkeypatch.setattr(gallery_table, "_FIRST", 2)
     looks = []
     for limit in (0.0, 1e9):
-        monkeypatch.setattr(gallery_jobs, "_QUICK_S", limit)
+        monkeypatch.setattr(gallery_table, "_QUICK_S", limit)
         looks.append(list(look_at_files(rows, source.folder).items()))
     assert looks[0] == looks[1] and len(looks[0]) == 18
     assert dict(looks[0])[source.rows[1]["mesh"]] is None

@@ -11,9 +11,9 @@ from affect4d import store
 from affect4d.config.neutrals import Database, Settings
 from affect4d.formats.images import encode_jpeg, encode_png, read_image
 from affect4d.formats.landmarks import read_landmarks, write_pts
-from affect4d.formats.quarantine import BadInput, Quarantine
 from affect4d.neutrals import build_neutrals, find_candidates, select
 from affect4d.neutrals.candidates import COLUMNS, identify, normalise
+from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store import Provenance
 
 POINTS = np.stack([np.linspace(10, 50, 68), np.linspace(12, 40, 68)], axis=1)

@@ -19,9 +19,9 @@ from affect4d.registration import Registrar
 from affect4d.registration.denoise import denoise
 from affect4d.registration.fill import Filler
 from affect4d.registration.quality import flag_names
-from affect4d.registration.robust import MIRROR
 from affect4d.registration.scan import whole_pieces
 from affect4d.registration.track import Texture, Tracker
+from affect4d.template.ibug68 import MIRROR
 
 
 @pytest.fixture(scope="module")

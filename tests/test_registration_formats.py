@@ -17,14 +17,14 @@ from mesh_files import (
 from registration_scans import deform
 
 from affect4d import store
-from affect4d.config.gallery import SCAN_COLUMNS
+from affect4d.artifacts.gallery import SCAN_COLUMNS
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.markup import load_markup
 from affect4d.formats.meshes import read_mesh, write_ply
-from affect4d.formats.quarantine import Quarantine
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.similarity import fit_similarity
+from affect4d.quarantine import Quarantine
 from affect4d.registration.sequences import load_registrar, register_chunk
 
 STEP_MM = 1.0  # of the depth camera's grid

@@ -9,10 +9,10 @@ from scipy.interpolate import LinearNDInterpolator
 from spoilers import spoil
 
 from affect4d import store
-from affect4d.config.gallery import SCAN_COLUMNS
+from affect4d.artifacts.gallery import SCAN_COLUMNS
 from affect4d.config.registration import Settings
-from affect4d.formats.quarantine import Quarantine
 from affect4d.geometry.similarity import fit_similarity
+from affect4d.quarantine import Quarantine
 from affect4d.registration.sequences import load_registrar, register_chunk
 
 GROSS_MM = 3.0

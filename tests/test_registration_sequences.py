@@ -11,7 +11,7 @@ from affect4d import store
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import read_landmarks, write_pts
 from affect4d.formats.meshes import read_mesh, write_ply
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 from affect4d.registration import FLAGS
 from affect4d.registration.quality import flag_names
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import affect4d
-from affect4d import source
+from affect4d.pipeline import code_hash as source
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_change_below_leaves_the_rooms_above_alone(tree):
 
 
 def test_a_module_can_be_named_and_an_unknown_room_is_an_error(tree):
-    assert source.code_hash("audit.report") != source.code_hash("audit.figures")
+    assert source.code_hash("report.report") != source.code_hash("plotting.montage")
     with pytest.raises(ValueError, match="no room"):
         source.code_hash("kitchen")
 

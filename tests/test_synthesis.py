@@ -19,10 +19,10 @@ from small_faces import (
 )
 
 from affect4d.config.synthesis import Settings
-from affect4d.synthesis import synthesize
-from affect4d.synthesis.anatomy import default_anatomy
+from affect4d.synthesis.editing import editor as synthesize
+from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.quality import measure, refusal
-from affect4d.synthesis.synthesize import Editor
+from affect4d.template.anatomy import default_anatomy
 
 FITTED = fit_of(camera())
 

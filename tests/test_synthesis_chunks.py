@@ -21,24 +21,24 @@ from small_faces import (
 )
 
 from affect4d import store
-from affect4d.blendshapes.atlas import STATUSES
+from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes.model import model_arrays
 from affect4d.blendshapes.natural_neighbour import natural_neighbours
 from affect4d.blendshapes.path import resample
+from affect4d.blendshapes.targets import Expressions, component_target
 from affect4d.config.synthesis import Settings
 from affect4d.dataset.rows import collect
 from affect4d.fitting import MorphableModel
 from affect4d.fitting.quality import FIGURES as FIT_FIGURES
 from affect4d.fitting.storage import write_fits
 from affect4d.formats.images import read_image, write_image
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 from affect4d.synthesis import Atlas, sheet, synthesize_path, synthesize_photograph
-from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.chunks import deformations, synthesize_chunk
-from affect4d.synthesis.deformations import Expressions, component_target
 from affect4d.synthesis.illustrate import SHEET, STATED, TILE, write_pictures
 from affect4d.synthesis.sheet import GAP, STRIP, places_of
 from affect4d.synthesis.single import synthesize_expression
+from affect4d.template.anatomy import default_anatomy
 
 
 @pytest.fixture(scope="module")

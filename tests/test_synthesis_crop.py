@@ -11,10 +11,10 @@ from small_faces import TEMPLATE, camera, morphable_model, photographed, psnr, w
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import Camera, Fit
 from affect4d.synthesis import Atlas
-from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.crop import Crop, square_around, window_around
-from affect4d.synthesis.scene import make_scene
+from affect4d.synthesis.editing.scene import make_scene
 from affect4d.synthesis.single import PhotographEditor
+from affect4d.template.anatomy import default_anatomy
 
 SIZE, MARGIN = 64, 0.3
 FRONTAL = TEMPLATE.landmarks[:, :2] * [1, -1]

@@ -24,18 +24,18 @@ from small_faces import (
 from affect4d.config.synthesis import Settings
 from affect4d.geometry.raster import barycentric, interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
-from affect4d.synthesis.anatomy import default_anatomy
-from affect4d.synthesis.blending import Poisson
-from affect4d.synthesis.eyelids import lid_shifts
-from affect4d.synthesis.flow import REACH, Flow
-from affect4d.synthesis.harmonic import extend
-from affect4d.synthesis.inverse import STEP
-from affect4d.synthesis.lighting import Light
-from affect4d.synthesis.motion import NOTHING, motions, side_by_side
-from affect4d.synthesis.scene import facing, make_scene
-from affect4d.synthesis.synthesize import Editor
+from affect4d.synthesis.editing.blending import Poisson
+from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.eyelids import lid_shifts
+from affect4d.synthesis.editing.flow import REACH, Flow
+from affect4d.synthesis.editing.harmonic import extend
+from affect4d.synthesis.editing.inverse_flow import STEP
+from affect4d.synthesis.editing.lighting import Light
+from affect4d.synthesis.editing.scene import facing, make_scene
+from affect4d.synthesis.editing.warp import NOTHING, motions, side_by_side
+from affect4d.template.anatomy import default_anatomy
 
-synthesize = importlib.import_module("affect4d.synthesis.synthesize")  # a function's name, too
+synthesize = importlib.import_module("affect4d.synthesis.editing.editor")  # a function's name, too
 
 SMILE = bump(48, 14, [-3, 4, -1]) + bump(54, 14, [3, 4, -1])
 FROWN = bump(21, 10, [2, -3, 0]) + bump(22, 10, [-2, -3, 0])

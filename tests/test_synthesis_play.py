@@ -19,7 +19,7 @@ from small_faces import (
     write_expressions,
 )
 
-from affect4d.synthesis.deformations import component_target
+from affect4d.blendshapes.targets import component_target
 from affect4d.synthesis.play import HOST, Game, serve
 from affect4d.synthesis.single import PhotographEditor
 

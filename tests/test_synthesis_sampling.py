@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 from small_faces import photo
 
-from affect4d.synthesis.sampling import FINER, PARTS, Sampler, _bytes
+from affect4d.synthesis.editing.sampling import FINER, PARTS, Sampler, _bytes
 
 MOVED = FINER * PARTS  # places a pixel that samples are taken at
 

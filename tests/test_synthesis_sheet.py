@@ -6,9 +6,9 @@ import pytest
 from PIL import Image, ImageFont
 from small_faces import bump, editor, photo
 
+from affect4d.blendshapes.targets import Target
 from affect4d.formats.animations import write_animation
-from affect4d.formats.quarantine import BadInput
-from affect4d.synthesis.deformations import Target
+from affect4d.quarantine import BadInput
 from affect4d.synthesis.sheet import GAP, STRIP, Tile, _fitted, places_of, sheet, tiles_over_plane
 
 SIZE = 40

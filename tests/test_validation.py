@@ -11,8 +11,8 @@ from small_validation import CHUNK, SMALL, annotate, settings, table, validate
 
 from affect4d import store
 from affect4d.config.validation import Settings
-from affect4d.formats.quarantine import BadInput, Quarantine
-from affect4d.formats.template import load_template
+from affect4d.quarantine import BadInput, Quarantine
+from affect4d.template.template import load_template
 from affect4d.validation import prepare as prepare_room
 from affect4d.validation.basis import PRINCIPAL, SPARSE, Key, fit_bases, keys
 from affect4d.validation.patch import make_patch

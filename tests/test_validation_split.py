@@ -8,8 +8,8 @@ import pytest
 
 from affect4d.affectspace import Grid
 from affect4d.config.validation import Settings
-from affect4d.formats.quarantine import BadInput
-from affect4d.gallery.streams import stream
+from affect4d.quarantine import BadInput
+from affect4d.random_streams import stream
 from affect4d.validation.regression import Frames, Regression, evaluate
 from affect4d.validation.search import search, spread
 from affect4d.validation.split import TEST, chi_square, split_subjects

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from affect4d.audit import audit, explain
+from affect4d.audit import audit
 from affect4d.formats.images import read_image
+from affect4d.provenance import explain_name
 
 BEFORE_AFFECT = {"gallery_scans", "registration", "neutrals", "fitting", "fitting_model"}
 AFTER_SYNTHESIS = {
@@ -186,7 +187,7 @@ def test_explain_knows_frames_classes_sequences_and_artifacts(built):
     assert "frames_by_class" in built.affect4d("explain", used["sequence"]).stdout
     for path in sorted(built.results.rglob("*.manifest.json"))[::5]:
         name = path.relative_to(built.results).as_posix()
-        found = explain(built.results, f"artifact:{name}").record
+        found = explain_name(built.results, f"artifact:{name}").record
         assert not found["what"].startswith("an artifact of rule"), name
 
 

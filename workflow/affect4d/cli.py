@@ -97,7 +97,7 @@ def synth(
     Examples: affect4d synth me.jpg --valence .6 --arousal .4 -o happy.png; affect4d synth me.jpg
     --path 0,0:.7,.5:0,0 -o smile.webp; affect4d synth me.jpg --grid 5 -o plane.jpg
     """
-    from affect4d.formats.quarantine import BadInput
+    from affect4d.quarantine import BadInput
     from affect4d.store import StoreError
 
     place = None if valence is None or arousal is None else (valence, arousal)
@@ -138,7 +138,7 @@ def _targets(
     component: str | None,
 ) -> list[Any]:
     from affect4d.blendshapes.path import resample
-    from affect4d.synthesis.deformations import Atlas, Expressions, component_target
+    from affect4d.blendshapes.targets import Atlas, Expressions, component_target
 
     if expression is not None:
         return [Expressions(folder / "expressions.zarr").target(expression)]
@@ -164,8 +164,8 @@ def _photograph(
     from affect4d.formats.images import read_image
     from affect4d.formats.landmarks import read_landmarks
     from affect4d.registration.reference import Reference
-    from affect4d.synthesis.anatomy import anatomy_of
     from affect4d.synthesis.single import PhotographEditor
+    from affect4d.template.anatomy import anatomy_of
 
     image = read_image(photo)
     beside = photo.with_suffix(".pts")
@@ -187,8 +187,8 @@ def _photograph(
 
 
 def _write_grid(editor: Any, results: Path, side: int, out: Path) -> None:
+    from affect4d.blendshapes.targets import Atlas
     from affect4d.formats.images import write_image
-    from affect4d.synthesis.deformations import Atlas
     from affect4d.synthesis.sheet import places_of, sheet, tiles_over_plane
 
     places = places_of(side)
@@ -225,7 +225,7 @@ def play(
 
     Example: affect4d play me.jpg
     """
-    from affect4d.formats.quarantine import BadInput
+    from affect4d.quarantine import BadInput
     from affect4d.store import StoreError
     from affect4d.synthesis.play import Game, serve
 
@@ -328,12 +328,12 @@ def explain(
     Examples: affect4d explain dataset; affect4d explain v+0.5_a+0.5; affect4d explain
     registered/s001_1_happiness; affect4d explain class:44
     """
-    from affect4d import audit as room
+    from affect4d import provenance
     from affect4d.store import StoreError
 
     try:
-        explanation = room.explain(results, name)
-    except (room.UnknownName, room.AmbiguousName, StoreError) as error:
+        explanation = provenance.explain_name(results, name)
+    except (provenance.UnknownName, provenance.AmbiguousName, StoreError) as error:
         _fail(error, 1)
     except (OSError, ValueError, KeyError) as error:
         _fail(f"{results} cannot be read ({error}); run `affect4d audit`", 1)
@@ -350,9 +350,9 @@ def diff(
 
     Exit code 0: every artifact has the same bytes; 1: something differs; 2: could not look.
     """
-    from affect4d import audit as room
+    from affect4d import provenance
 
-    found = room.diff(old, new)
+    found = provenance.compare_builds(old, new)
     typer.echo(json.dumps(found.record(), indent=1) if as_json else found.text())
     raise typer.Exit(found.exit_code)
 
@@ -376,8 +376,8 @@ def draft(
 
     Example: affect4d gallery draft /data/4dfab --pattern "{subject}/{session}/{sequence}/*_{frame}"
     """
-    from affect4d.formats.quarantine import BadInput
     from affect4d.gallery.draft import draft_table, write_draft
+    from affect4d.quarantine import BadInput
 
     try:
         found = draft_table(path, pattern)

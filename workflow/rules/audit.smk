@@ -18,7 +18,7 @@ rule crate:
         settings=settings(
             *(name for name in config if name not in ("results", "seed", "strict"))
         ),
-        code=code("audit.crate"),
+        code=code("provenance.crate"),
     script:
         "../scripts/crate.py"
 
@@ -66,6 +66,6 @@ rule report:
         runtime=30,
     params:
         settings=settings("template"),
-        code=code("audit.report"),
+        code=code("report.report"),
     script:
         "../scripts/report.py"

@@ -18,7 +18,7 @@ rule gallery_model:
         | source_settings(
             "synthetic", "annotation_noise", "portraits", "subjects_per_job"
         ),
-        code=code("gallery.model"),
+        code=code("gallery.synthetic.model"),
     script:
         "../scripts/gallery_model.py"
 
@@ -44,7 +44,7 @@ if SOURCE == "ict_facekit":
             settings=source_settings(
                 "ict_facekit", "annotation_noise", "subjects", "subjects_per_job"
             ),
-            code=code("gallery.facekit"),
+            code=code("gallery.synthetic.facekit"),
         script:
             "../scripts/gallery_facekit.py"
 
@@ -69,7 +69,7 @@ if SOURCE != "manifest":
             runtime=60,
         params:
             settings=source_settings(SOURCE, "annotation_noise", "portraits"),
-            code=code("gallery.scans"),
+            code=code("gallery.synthetic.scans"),
         script:
             "../scripts/gallery_scans_synthetic.py"
 
@@ -88,7 +88,7 @@ if SOURCE != "manifest":
             runtime=15,
         params:
             settings=source_settings(SOURCE, "portraits", "subjects_per_job"),
-            code=code("gallery.sequences", "gallery.tables"),
+            code=code("gallery.synthetic.sequences", "gallery.tables"),
         script:
             "../scripts/gallery_annotations_synthetic.py"
 
@@ -203,6 +203,6 @@ rule gallery_portraits:
         settings=source_settings(
             "synthetic", "annotation_noise", "subjects", "subjects_per_job"
         ),
-        code=code("gallery.portraits"),
+        code=code("gallery.synthetic.portraits"),
     script:
         "../scripts/gallery_portraits.py"

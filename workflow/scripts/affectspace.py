@@ -2,8 +2,8 @@
 
 from affect4d import store
 from affect4d.affectspace.build import build_affectspace
-from affect4d.formats.quarantine import Quarantine
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.quarantine import Quarantine
 
 with Job(snakemake) as job:
     files = build_affectspace(

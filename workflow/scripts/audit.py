@@ -6,7 +6,7 @@ from pathlib import Path
 
 from affect4d import store
 from affect4d.audit import audit
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
 
 log = logging.getLogger("affect4d.audit")
 

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from affect4d.blendshapes.atlas import remove_former, write_atlas
-from affect4d.formats.template import load_template
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.template.template import load_template
 
 with Job(snakemake) as job:
     template = job.config("template")

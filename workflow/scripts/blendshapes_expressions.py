@@ -1,9 +1,9 @@
 """Fit the blendshape models of the basic expressions and collect them."""
 
 from affect4d.blendshapes.expressions import fit_expressions
-from affect4d.formats.quarantine import Quarantine
-from affect4d.formats.template import load_template
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.quarantine import Quarantine
+from affect4d.template.template import load_template
 
 with Job(snakemake) as job:
     template = job.config("template")

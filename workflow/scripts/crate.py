@@ -3,8 +3,8 @@
 from importlib.metadata import version
 from pathlib import Path
 
-from affect4d.audit.crate import write_crate
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.provenance.crate import write_crate
 
 with Job(snakemake) as job:
     snakefile, *others = map(Path, job.input.workflow)

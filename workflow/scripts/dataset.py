@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from affect4d.dataset import publish
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
 
 with Job(snakemake) as job:
     databases = job.config("neutrals").databases

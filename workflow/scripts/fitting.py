@@ -2,8 +2,8 @@
 
 from affect4d.config.fitting import chunk_names
 from affect4d.fitting.chunks import deal, fit_images, read_accepted, write_quarantine
-from affect4d.formats.quarantine import Quarantine
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.quarantine import Quarantine
 
 with Job(snakemake) as job:
     database, chunk, settings = (*job.wildcards, job.config("fitting"))

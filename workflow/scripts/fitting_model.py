@@ -1,8 +1,8 @@
 """Learn the 3D morphable model from the registered gallery."""
 
 from affect4d.fitting.chunks import build_model
-from affect4d.formats.template import load_template
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.template.template import load_template
 
 with Job(snakemake) as job:
     template = job.config("template")

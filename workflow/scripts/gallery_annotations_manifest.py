@@ -1,9 +1,9 @@
 """Check the annotations of the user's table of scans."""
 
-from affect4d.formats.quarantine import Quarantine
 from affect4d.gallery.manifest import read_annotations
 from affect4d.gallery.tables import write_annotations
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.quarantine import Quarantine
 
 with Job(snakemake) as job:
     quarantine = Quarantine("gallery", job.strict)

@@ -1,7 +1,7 @@
 """Gather ICT-FaceKit's people and expressions."""
 
-from affect4d.gallery.facekit import write_facekit
-from affect4d.job import Job
+from affect4d.gallery.synthetic.facekit import write_facekit
+from affect4d.pipeline.job import Job
 
 with Job(snakemake) as job:
     settings = job.config("gallery").ict_facekit

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from affect4d.config.gallery import files_root
 from affect4d.gallery.tables import write_frames
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
 
 with Job(snakemake) as job:
     relative_to = files_root(job.config("gallery"), job.root)

@@ -1,8 +1,8 @@
 """Build the generator of synthetic people."""
 
-from affect4d.formats.template import load_template
-from affect4d.gallery.model import write_model
-from affect4d.job import Job
+from affect4d.gallery.synthetic.model import write_model
+from affect4d.pipeline.job import Job
+from affect4d.template.template import load_template
 
 with Job(snakemake) as job:
     template = job.config("template")

@@ -1,7 +1,7 @@
 """Render synthetic people as photographs."""
 
-from affect4d.gallery.portraits import write_portraits
-from affect4d.job import Job
+from affect4d.gallery.synthetic.portraits import write_portraits
+from affect4d.pipeline.job import Job
 
 with Job(snakemake) as job:
     write_portraits(

@@ -1,8 +1,8 @@
 """Scan one chunk of synthetic people."""
 
-from affect4d.config.gallery_jobs import chunks
-from affect4d.gallery.scans import scan_chunk
-from affect4d.job import Job
+from affect4d.gallery.synthetic.scans import scan_chunk
+from affect4d.gallery.table import chunks
+from affect4d.pipeline.job import Job
 
 with Job(snakemake) as job:
     settings, chunk = job.config("gallery"), job.wildcards.chunk

@@ -1,7 +1,7 @@
 """Check the user's table of scans as a whole."""
 
 from affect4d.gallery.manifest import write_table
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
 
 with Job(snakemake) as job:
     write_table(

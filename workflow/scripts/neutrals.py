@@ -1,8 +1,8 @@
 """Select the neutral images of one database."""
 
-from affect4d.formats.quarantine import Quarantine
-from affect4d.job import Job
 from affect4d.neutrals import build_neutrals
+from affect4d.pipeline.job import Job
+from affect4d.quarantine import Quarantine
 
 with Job(snakemake) as job:
     name, settings = job.wildcards.database, job.config("neutrals")

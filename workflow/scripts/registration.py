@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from affect4d.formats.quarantine import Quarantine
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.quarantine import Quarantine
 from affect4d.registration.sequences import load_registrar, register_chunk
 
 with Job(snakemake) as job:

@@ -1,8 +1,8 @@
 """Prepare the template for registration."""
 
-from affect4d.formats.template import load_template
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
 from affect4d.registration.sequences import write_template
+from affect4d.template.template import load_template
 
 with Job(snakemake) as job:
     source = job.config("template")

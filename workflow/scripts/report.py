@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from affect4d.audit.report import write_report
-from affect4d.formats.template import load_template
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.report.report import write_report
+from affect4d.template.template import load_template
 
 with Job(snakemake) as job:
     template = job.config("template")

@@ -1,10 +1,10 @@
 """Impose every class's deformation on the photographs of one chunk."""
 
-from affect4d.formats.template import load_template
-from affect4d.job import Job
-from affect4d.synthesis.anatomy import anatomy_of
+from affect4d.blendshapes.targets import Atlas
+from affect4d.pipeline.job import Job
 from affect4d.synthesis.chunks import deformations, synthesize_chunk
-from affect4d.synthesis.deformations import Atlas
+from affect4d.template.anatomy import anatomy_of
+from affect4d.template.template import load_template
 
 with Job(snakemake) as job:
     database, chunk = job.wildcards

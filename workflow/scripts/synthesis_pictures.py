@@ -1,9 +1,9 @@
 """Draw some photographs over the plane, by both blends."""
 
-from affect4d.formats.template import load_template
-from affect4d.job import Job
-from affect4d.synthesis.anatomy import anatomy_of
+from affect4d.pipeline.job import Job
 from affect4d.synthesis.illustrate import write_pictures
+from affect4d.template.anatomy import anatomy_of
+from affect4d.template.template import load_template
 
 with Job(snakemake) as job:
     template = job.config("template")

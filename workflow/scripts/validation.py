@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from affect4d import store
-from affect4d.formats.quarantine import Quarantine
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.quarantine import Quarantine
 from affect4d.validation.build import build_validation
 
 with Job(snakemake) as job:

@@ -1,8 +1,8 @@
 """Split the subjects and span the bases of the apex frames."""
 
-from affect4d.formats.quarantine import Quarantine
-from affect4d.formats.template import load_template
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.quarantine import Quarantine
+from affect4d.template.template import load_template
 from affect4d.validation.prepare import prepare
 
 with Job(snakemake) as job:

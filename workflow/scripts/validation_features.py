@@ -1,7 +1,7 @@
 """Project one chunk's used frames on the bases."""
 
-from affect4d.formats.quarantine import Quarantine
-from affect4d.job import Job
+from affect4d.pipeline.job import Job
+from affect4d.quarantine import Quarantine
 from affect4d.validation.features import project_chunk
 
 with Job(snakemake) as job:

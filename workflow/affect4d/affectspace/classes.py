@@ -8,11 +8,17 @@ import numpy as np
 import pandas as pd
 
 from affect4d.affectspace.grid import INVALID
-from affect4d.formats.quarantine import BadInput
-
-USED, UNANNOTATED, QUARANTINED = "used", "unannotated", "quarantined"
-FLAGGED, UNREGISTERED = "flagged", "unregistered"
-OK, INSUFFICIENT, EMPTY = "ok", "insufficient", "empty"
+from affect4d.artifacts.statuses import (
+    EMPTY,
+    FLAGGED,
+    INSUFFICIENT,
+    OK,
+    QUARANTINED,
+    UNANNOTATED,
+    UNREGISTERED,
+    USED,
+)
+from affect4d.quarantine import BadInput
 
 
 def classify(frames, flags, grid, quarantine, source):

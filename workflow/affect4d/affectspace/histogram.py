@@ -5,7 +5,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from affect4d.affectspace.classes import EMPTY, INSUFFICIENT, OK
+from affect4d.artifacts.statuses import EMPTY, INSUFFICIENT, OK
 
 SIZE_INCHES = (7.2, 6.2)
 PLANE_POINTS = 360  # side of the plane in such a figure

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from affect4d.affectspace.classes import OK
 from affect4d.affectspace.grid import Grid
+from affect4d.artifacts.statuses import INTERPOLATED, OK
 from affect4d.audit.stores import check_store, sound
 from affect4d.audit.tables import batches, hashes
 from affect4d.audit.verdict import Finding, Kind, few, guarded
 from affect4d.audit.whole import Whole
-from affect4d.blendshapes.atlas import INTERPOLATED
 from affect4d.store import Store
 from affect4d.store.manifest import SUFFIX
 

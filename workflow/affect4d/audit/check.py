@@ -10,12 +10,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from affect4d.audit import agreement, images, lineage, published, tables
+from affect4d.audit import agreement, images, published, tables
 from affect4d.audit.digests import Digested, Sample, digest_all
-from affect4d.audit.lineage import Build
 from affect4d.audit.orphans import find_orphans
 from affect4d.audit.verdict import Finding, Kind, Verdict, seal
 from affect4d.audit.whole import Whole
+from affect4d.provenance import lineage
+from affect4d.provenance.lineage import Build
 from affect4d.store import protocol
 from affect4d.store.manifest import SUFFIX
 

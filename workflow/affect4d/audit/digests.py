@@ -15,7 +15,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from affect4d.audit.journal import Journal, State
-from affect4d.audit.lineage import Build
+from affect4d.provenance.lineage import Build
 from affect4d.store import Manifest, StoreError
 from affect4d.store.checks import check_digest, check_size
 from affect4d.store.manifest import SUFFIX, File

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from affect4d.artifacts.dataset import MEAN, NEUTRAL
 from affect4d.audit.agreement import ATLAS, interpolated, usable
 from affect4d.audit.ledger import Ledger
 from affect4d.audit.stores import check_store, sound
 from affect4d.audit.verdict import Finding, Kind, few, guarded
 from affect4d.audit.whole import Whole
-from affect4d.dataset.rows import MEAN, NEUTRAL
 from affect4d.formats.paths import inside
 from affect4d.store import Store
 

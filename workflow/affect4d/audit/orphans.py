@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from affect4d.audit import journal
-from affect4d.audit.lineage import Build
 from affect4d.audit.verdict import Finding, Kind
+from affect4d.provenance.lineage import Build
 from affect4d.store import protocol
 from affect4d.store.manifest import SUFFIX
 

@@ -14,11 +14,11 @@ from PIL import Image
 
 from affect4d.audit.images import COLUMNS, ROOM, Images
 from affect4d.audit.ledger import Ledger
-from affect4d.audit.lineage import Build
 from affect4d.audit.tables import batches
 from affect4d.audit.verdict import Finding, Kind, few, guarded
 from affect4d.audit.whole import Whole
 from affect4d.dataset.publish import CHECKSUMS
+from affect4d.provenance.lineage import Build
 from affect4d.store.manifest import SUFFIX
 
 _DATASET = "dataset"

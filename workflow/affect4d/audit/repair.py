@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from affect4d import store
-from affect4d.audit import lineage
-from affect4d.audit.lineage import Build
 from affect4d.audit.verdict import Kind, Verdict
+from affect4d.provenance import lineage
+from affect4d.provenance.lineage import Build
 from affect4d.store import StoreError, protocol
 from affect4d.store.manifest import SUFFIX
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from affect4d.audit.schemas import Group, group_of
+from affect4d.artifacts.schemas import Group, group_of
 from affect4d.audit.verdict import Finding, Kind
 from affect4d.audit.whole import Whole
 from affect4d.store import Store

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from affect4d.audit.schemas import Column, Table, table_of
+from affect4d.artifacts.schemas import Column, Table, table_of
 from affect4d.audit.verdict import Finding, Kind, guarded
 from affect4d.audit.whole import Whole
 

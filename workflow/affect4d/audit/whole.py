@@ -7,7 +7,7 @@ from pathlib import Path
 
 from affect4d import store
 from affect4d.audit.digests import Sample
-from affect4d.audit.lineage import Build
+from affect4d.provenance.lineage import Build
 from affect4d.store import Store
 from affect4d.store.manifest import SUFFIX
 

@@ -8,9 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from affect4d.affectspace.classes import OK
-from affect4d.blendshapes.path import EXTRAPOLATED, INTERPOLATED
-from affect4d.blendshapes.pictures import PORTRAIT, face_picture
+from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK
+from affect4d.plotting.faces import PORTRAIT, face_picture
 
 RADIUS = 0.6
 CORNERS = 73  # of the circle

@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from affect4d import store
-from affect4d.affectspace.classes import EMPTY, INSUFFICIENT, OK
+from affect4d.artifacts.statuses import INSUFFICIENT, INTERPOLATED, OK, STATUSES
 from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbours
-from affect4d.blendshapes.path import INTERPOLATED
 from affect4d.store.protocol import remove
 
-STATUSES = [EMPTY, INSUFFICIENT, OK, INTERPOLATED]
 CLASS_NAMES = "v[-+]*_a[-+]*"
 AXES = ("valence", "arousal")
 

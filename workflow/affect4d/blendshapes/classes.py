@@ -14,16 +14,17 @@ import numpy as np
 import pandas as pd
 
 from affect4d import store
-from affect4d.affectspace.classes import OK, USED
+from affect4d.artifacts.statuses import OK, USED
 from affect4d.blendshapes.compression import BLOCK_BYTES
-from affect4d.blendshapes.differences import Sequence, spread
+from affect4d.blendshapes.differences import spread
 from affect4d.blendshapes.geodesics import Geodesics
 from affect4d.blendshapes.model import DISTRIBUTION, model_arrays
 from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
 from affect4d.blendshapes.stored import StoredFrames
-from affect4d.formats.quarantine import BadInput
-from affect4d.formats.template import NOSE_TIP
+from affect4d.quarantine import BadInput
+from affect4d.registration.registered_sequence import Sequence
 from affect4d.store.protocol import remove
+from affect4d.template.template import NOSE_TIP
 
 log = logging.getLogger(__name__)
 GALLERY = "gallery/frames.parquet"  # where frames are marked neutral

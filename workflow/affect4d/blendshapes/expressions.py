@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from affect4d.affectspace.build import registration_flags
-from affect4d.affectspace.classes import EMPTY, INSUFFICIENT, OK, USED
+from affect4d.artifacts.statuses import EMPTY, INSUFFICIENT, OK, USED
 from affect4d.blendshapes.atlas import write_expressions
 from affect4d.blendshapes.classes import ClassFitter, record_models
 from affect4d.config.gallery import EXPRESSIONS
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 log = logging.getLogger(__name__)
 POSED = "posed"

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from affect4d import store
-from affect4d.affectspace.classes import OK
+from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK
 from affect4d.blendshapes import pictures
 from affect4d.blendshapes.animation import animate, circle
 from affect4d.blendshapes.model import read_class
-from affect4d.blendshapes.path import EXTRAPOLATED, INTERPOLATED, Interpolant, trace
+from affect4d.blendshapes.path import Interpolant, trace
 
 log = logging.getLogger(__name__)
 

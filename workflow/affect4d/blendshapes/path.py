@@ -14,10 +14,9 @@ import numpy as np
 
 from affect4d import store
 from affect4d.affectspace import Grid
-from affect4d.affectspace.classes import OK
+from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK
 from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbours
 
-INTERPOLATED, EXTRAPOLATED = "interpolated", "extrapolated"
 DIGITS = 12
 
 

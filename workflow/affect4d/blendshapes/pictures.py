@@ -4,61 +4,27 @@ components as colours on the face, convergence, support.
 Shapes are shown on the template, to which the paper imposes them too.
 """
 
-import io
-
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from affect4d.affectspace.classes import OK
-from affect4d.blendshapes.atlas import INTERPOLATED
-from affect4d.geometry.shading import CLAY, render
+from affect4d.artifacts.statuses import INTERPOLATED, OK
+from affect4d.plotting.faces import (
+    FACE,
+    FACE_FRAME,
+    MOTION,
+    PORTRAIT,
+    face_picture,
+    motion_colours,
+    png,
+)
 
-FACE = (150, 126)  # rows and columns of one mean face, pixels
-PORTRAIT = (300, 270)  # of a face shown by itself
-FACE_FRAME = ((0.0, -8.0, 60.0), 88.0)  # mm about the template's face
 COMPONENTS_SHOWN = 5
 GREY = "0.75"
-MOUTH = np.array([[70.0, 35.0, 35.0]])
-MOUTH_DEPTH_MM = 8.0
 STRONG = 0.99  # share of the moved vertices whose motion the colours tell apart
-# From clay, the colour of what is at rest.
-MOTION = LinearSegmentedColormap.from_list("motion", ["#cdbeb2", "#fccc59", "#ed6b26", "#a60d26"])
-
-
-def face_picture(template, deformation, pixels=PORTRAIT, colours=None):
-    """A shaded picture (H, W, 3) uint8 of the template, deformed; all are framed alike.
-
-    Parameters
-    ----------
-    template : Template
-    deformation : (V, 3), mm
-    pixels : (height, width)
-    colours : (V, 3), 0..255, optional
-        Clay when absent.
-    """
-    face, lips = template.vertices + deformation, template.lips
-    if colours is None:
-        colours = np.tile(CLAY, (len(face), 1))
-    if len(lips):  # what is seen between them is dark
-        back = face[lips].mean(0) - [0, 0, MOUTH_DEPTH_MM]
-        loop = len(face) + np.arange(len(lips))
-        fan = np.stack([loop, np.roll(loop, -1), np.full_like(loop, loop[-1] + 1)], axis=1)
-        face = np.concatenate([face, face[lips], back[None]])
-        colours = np.concatenate([colours, np.repeat(MOUTH, len(lips) + 1, axis=0)])
-        triangles = np.concatenate([template.triangles, fan])
-    else:
-        triangles = template.triangles
-    height, width = pixels
-    return render(face, triangles, height, width, colours=colours, frame=FACE_FRAME)
-
-
-def motion_colours(lengths, most):
-    """Colours (V, 3), 0..255, of motion (V,) mm: clay at rest, dark red from `most` mm on."""
-    return 255 * MOTION(np.clip(lengths / most, 0, 1))[:, :3]
 
 
 def mean_faces(template, atlas, counts):
@@ -212,10 +178,3 @@ def support(template, shares, centres, lengths):
     right.set_axis_off()
     figure.colorbar(dots, ax=right, label="largest motion at full weight, mm", shrink=0.8)
     return png(figure)
-
-
-def png(figure):
-    """A matplotlib figure as PNG bytes, the same every time."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()

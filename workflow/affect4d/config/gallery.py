@@ -9,10 +9,6 @@ from affect4d.config.base import Section, field
 from affect4d.formats.landmarks import DEFAULT_MARKUP
 
 EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-SCAN_COLUMNS = (
-    "frame_id", "subject", "session", "sequence", "task", "frame", "mesh", "texture", "landmarks",
-    "markup", "expression", "is_apex", "is_neutral",
-)  # fmt: skip
 
 
 class Recording(Section):

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from affect4d import store
-from affect4d.dataset.columns import Column, schema_org
+from affect4d.artifacts.dataset import Column
+from affect4d.dataset.columns import schema_org
 
 CITATION = (
     "Kollias, Cheng, Pantic, Zafeiriou: Photorealistic Facial Synthesis in the Dimensional Affect "

@@ -8,9 +8,10 @@ import jinja2
 import pandas as pd
 
 from affect4d import store
+from affect4d.artifacts.dataset import Column
 from affect4d.config.dataset import Settings
 from affect4d.dataset import croissant, splits
-from affect4d.dataset.columns import Column, all_columns
+from affect4d.dataset.columns import all_columns
 from affect4d.dataset.rows import collect
 from affect4d.dataset.shards import write_shards
 

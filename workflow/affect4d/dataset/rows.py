@@ -9,12 +9,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d import store
-from affect4d.dataset.columns import QUALITY
-
-NEUTRAL = "neutral"  # class_name of the neutral images; their class is -1
-
-
-MEAN = -1  # sample of the images that show a class's mean
+from affect4d.artifacts.dataset import MEAN, NEUTRAL, QUALITY
 
 
 def collect(chunks: list[Path], kinds: dict[str, str]) -> pd.DataFrame:

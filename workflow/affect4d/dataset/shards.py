@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from affect4d import store
-from affect4d.dataset.columns import Column, features, schema
-from affect4d.dataset.splits import SPLITS
+from affect4d.artifacts.dataset import SPLITS, Column
+from affect4d.dataset.columns import features, schema
 from affect4d.formats.images import encode_jpeg, encode_png
 
 ROW_GROUP = 100  # rows; a viewer that shows a few images reads no more than this many

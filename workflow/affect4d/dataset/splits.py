@@ -4,8 +4,7 @@ import hashlib
 
 import pandas as pd
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
-SPLITS = (TRAIN, VALIDATION, TEST)
+from affect4d.artifacts.dataset import SPLITS, TEST, TRAIN, VALIDATION
 
 
 def assign(rows: pd.DataFrame, validation: float, test: float, seed: int) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from affect4d.fitting.storage import read_model, write_fits, write_model
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.paths import inside
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import os
 import cv2
 import numpy as np
 
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from affect4d import store
 from affect4d.fitting.facekit import read_facekit
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.model import MorphableModel
-from affect4d.formats.quarantine import BadInput
-from affect4d.formats.ridge import photograph_vertices
 from affect4d.geometry.similarity import fit_similarity
+from affect4d.quarantine import BadInput
+from affect4d.template.nose_ridge import photograph_vertices
 
 log = logging.getLogger(__name__)
 

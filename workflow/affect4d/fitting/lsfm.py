@@ -14,8 +14,8 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from affect4d.formats.quarantine import BadInput
 from affect4d.geometry.similarity import fit_similarity
+from affect4d.quarantine import BadInput
 
 FIELDS = ("mean", "components", "eigenvalues", "trilist")
 # What scipy and NumPy raise on damaged files; NotImplementedError stands for MATLAB 7.3.

@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 
 def read_content(path, limit, what):

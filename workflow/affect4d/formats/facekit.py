@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 FACE_VERTICES = 9409
 # Multi-PIE's 68 points (those of iBUG-68) as vertices, from the list in ICT-FaceKit's README.

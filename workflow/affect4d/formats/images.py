@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 DEEP = ("I", "F")  # modes of Pillow whose range a file does not tell
 SIXTEEN_BITS = 257  # 65535 / 255

@@ -13,7 +13,7 @@ import numpy as np
 from affect4d.formats.content import read_content
 from affect4d.formats.markup import COUNT, known_markups, load_markup
 from affect4d.formats.polygons import FARTHEST_MM
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 DEFAULT_MARKUP = "ibug68"
 FEWEST = 6

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from affect4d.formats.content import read_content
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 COUNT = 68
 _FOLDER = Path(__file__).parent / "markups"

@@ -6,8 +6,8 @@ from affect4d.formats.bnt import read_bnt
 from affect4d.formats.obj import read_obj
 from affect4d.formats.ply import read_ply, write_ply
 from affect4d.formats.polygons import Mesh, check_mesh
-from affect4d.formats.quarantine import BadInput
 from affect4d.formats.wrl import read_wrl
+from affect4d.quarantine import BadInput
 
 __all__ = ["Mesh", "check_mesh", "read_mesh", "write_ply"]
 

@@ -13,7 +13,7 @@ from affect4d.formats.content import read_content
 from affect4d.formats.numbers import scan_integer, scan_number, token_at
 from affect4d.formats.paths import beside
 from affect4d.formats.polygons import LARGEST_MESH, check_count, from_polygons
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 _LARGEST_MATERIAL = 4 << 20  # bytes
 _MOST_STATEMENTS = 100_000  # of mtllib and usemtl

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path, PurePosixPath
 
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _LONGEST_SHOWN = 100

@@ -14,7 +14,7 @@ from affect4d.formats.content import read_content
 from affect4d.formats.numbers import read_numbers, whole_numbers
 from affect4d.formats.paths import beside
 from affect4d.formats.polygons import LARGEST_MESH, check_count, from_polygons
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 _LARGEST_HEADER = 1 << 16
 _START = re.compile(rb"ply(\r\n|\n|\r)")

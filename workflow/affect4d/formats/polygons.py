@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 LARGEST_MESH = 256 << 20  # bytes; the largest face scans known take 40 MB as text
 LARGEST_COUNT = 5_000_000  # vertices, or triangles

@@ -6,8 +6,8 @@ from affect4d.formats.content import read_content
 from affect4d.formats.numbers import whole_numbers
 from affect4d.formats.paths import beside
 from affect4d.formats.polygons import LARGEST_MESH, from_polygons
-from affect4d.formats.quarantine import BadInput
 from affect4d.formats.vrml import Numbers, read_scene
+from affect4d.quarantine import BadInput
 
 _MOST_NODES = 10_000
 _UNSEEN = {"LOD": "levels of detail", "Switch": "alternatives", "Inline": "other files' scenes"}

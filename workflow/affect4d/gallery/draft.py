@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from affect4d.config.gallery_jobs import TABLE_COLUMNS
-from affect4d.formats.quarantine import BadInput
+from affect4d.gallery.table import TABLE_COLUMNS
 from affect4d.gallery.tree import find_scans
+from affect4d.quarantine import BadInput
 
 _KEYS = ("subject", "session", "sequence", "expression")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}|(\*)")

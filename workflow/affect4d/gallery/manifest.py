@@ -14,20 +14,13 @@ from pathlib import Path
 import pyarrow.parquet
 
 from affect4d import store
-from affect4d.config.gallery import SCAN_COLUMNS
-from affect4d.config.gallery_jobs import (
-    FILE_COLUMNS,
-    look_at_files,
-    read_table,
-    scan_rows,
-    scans_digest,
-)
+from affect4d.artifacts.gallery import SCAN_COLUMNS, TASKS
 from affect4d.formats.markup import MARKUP_FILES, load_markup
 from affect4d.formats.paths import inside, safe_name
-from affect4d.formats.quarantine import BadInput
+from affect4d.gallery.table import FILE_COLUMNS, look_at_files, read_table, scan_rows, scans_digest
+from affect4d.quarantine import BadInput
 
 log = logging.getLogger("affect4d")
-TASKS = ("posed", "spontaneous")
 _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _PER_SEQUENCE = ("subject", "session", "task")
 
@@ -113,9 +106,9 @@ def check_scans(rows, source, files, quarantine):
 
     Parameters
     ----------
-    rows : DataFrame of `config.gallery_jobs.read_table`; each sequence is in it as a whole
+    rows : DataFrame of `gallery.table.read_table`; each sequence is in it as a whole
     source : config section gallery.manifest
-    files : of `config.gallery_jobs.look_at_files`
+    files : of `gallery.table.look_at_files`
     quarantine : Quarantine
 
     Returns

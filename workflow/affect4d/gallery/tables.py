@@ -6,12 +6,9 @@ Whatever the source, these are what later rooms read.
 import pandas as pd
 
 from affect4d import store
-from affect4d.formats.quarantine import BadInput
+from affect4d.artifacts.gallery import FRAME_COLUMNS
+from affect4d.quarantine import BadInput
 
-FRAME_COLUMNS = (
-    "frame_id", "subject", "session", "sequence", "frame", "mesh", "landmarks", "valence",
-    "arousal", "expression", "is_apex", "is_neutral", "task", "texture",
-)  # fmt: skip
 _SCAN_TYPES = dict.fromkeys(
     ("frame_id", "subject", "session", "sequence", "task", "mesh", "texture", "landmarks",
      "expression"),

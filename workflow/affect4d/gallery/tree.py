@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from affect4d.formats.paths import inside
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 MESHES = (".obj", ".ply", ".wrl", ".bnt")  # of several with one name, the first counts
 TEXTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")

@@ -8,16 +8,15 @@ import numpy as np
 import pandas as pd
 
 from affect4d import store
+from affect4d.artifacts.neutrals import ACCEPTED
 from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import write_pts
-from affect4d.formats.quarantine import BadInput
 from affect4d.neutrals.candidates import tabulate
 from affect4d.neutrals.databases import find_candidates
 from affect4d.neutrals.selection import select
+from affect4d.quarantine import BadInput
 
 log = logging.getLogger(__name__)
-
-ACCEPTED = ["image_id", "subject", "path", "landmarks", "evidence", "source"]
 
 
 def build_neutrals(name, database, settings, results, quarantine, provenance):

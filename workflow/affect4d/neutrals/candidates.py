@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d.formats.landmarks import read_landmarks
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 
 @dataclass(frozen=True, eq=False)

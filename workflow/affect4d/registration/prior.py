@@ -12,7 +12,7 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.spatial import cKDTree
 
-from affect4d.formats.template import NOSE_TIP
+from affect4d.template.template import NOSE_TIP
 
 # Spacing of the points (mm): at the inner landmarks, its growth with distance, at most.
 _SPACING_MM, _GROWTH, _WIDEST_MM = 2.8, 0.25, 9.8

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from affect4d.formats.template import Template, make_template
 from affect4d.geometry.raster import rasterise
 from affect4d.geometry.surface import cotangent
 from affect4d.registration.cylinder import Cylinder
 from affect4d.registration.prior import Prior, make_prior
-from affect4d.registration.robust import STABLE
 from affect4d.registration.scan import signed_area
 from affect4d.registration.spline import Green, affine
+from affect4d.template.ibug68 import STABLE
+from affect4d.template.template import Template, make_template
 
 # Room around the template in the plane: a dropped jaw below, other heads elsewhere (mm).
 _MARGIN_MM = (25.0, 45.0, 25.0, 25.0)

@@ -10,10 +10,10 @@ fewer while the correspondence is still coarse.
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from affect4d.formats.template import NOSE_TIP
 from affect4d.registration.cylinder import sample
 from affect4d.registration.prior import scatter
 from affect4d.registration.spline import combine
+from affect4d.template.template import NOSE_TIP
 
 # Samples lie this much closer than the prior's points.
 _SAMPLING = 0.65

@@ -6,7 +6,6 @@ import numba
 import numpy as np
 
 from affect4d.config.registration import Settings
-from affect4d.formats.template import INNER_LIPS, NOSE_TIP
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import vertex_normals
 from affect4d.registration.blind import BlindSpot
@@ -20,11 +19,13 @@ from affect4d.registration.reference import (
     stable_weights,
 )
 from affect4d.registration.refine import Refiner
-from affect4d.registration.robust import JAW, Alignment, align, drop_outliers
+from affect4d.registration.robust import Alignment, align, drop_outliers
 from affect4d.registration.scan import folded, relax, signed_area, skin
 from affect4d.registration.smooth import Smoother
 from affect4d.registration.spline import SurfaceSpline
 from affect4d.registration.track import Grid
+from affect4d.template.ibug68 import JAW
+from affect4d.template.template import INNER_LIPS, NOSE_TIP
 
 # More landmarks than this are not dropped: the frame is flagged either way.
 _MOST_DROPPED = 24

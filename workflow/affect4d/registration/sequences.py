@@ -20,7 +20,7 @@ from affect4d.formats.landmarks import DEFAULT_MARKUP, read_landmarks
 from affect4d.formats.markup import MARKUP_FILES
 from affect4d.formats.meshes import read_mesh
 from affect4d.formats.paths import inside, safe_name
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 from affect4d.registration.denoise import denoise
 from affect4d.registration.quality import (
     FLAGS,

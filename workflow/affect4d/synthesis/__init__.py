@@ -5,10 +5,10 @@ photograph's; the picture is either the photograph moved by it (`blend: warp`) o
 rendered with the photograph's texture and Poisson blended (`blend: poisson`, the paper's way).
 """
 
-from affect4d.synthesis.anatomy import Anatomy, anatomy_of
-from affect4d.synthesis.deformations import Atlas
+from affect4d.blendshapes.targets import Atlas
+from affect4d.synthesis.editing.editor import synthesize
 from affect4d.synthesis.single import synthesize_path, synthesize_photograph
-from affect4d.synthesis.synthesize import synthesize
+from affect4d.template.anatomy import Anatomy, anatomy_of
 
 __all__ = [
     "Anatomy",

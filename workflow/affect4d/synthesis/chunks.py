@@ -6,23 +6,23 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from affect4d import store
+from affect4d.artifacts.dataset import MEAN
 from affect4d.blendshapes import read_class, sample
 from affect4d.fitting.storage import read_fits
 from affect4d.formats.images import read_image
 from affect4d.formats.paths import inside, safe_name
-from affect4d.formats.quarantine import BadInput, Quarantine
+from affect4d.quarantine import BadInput, Quarantine
 from affect4d.synthesis.crop import square_around
-from affect4d.synthesis.inverse import STEP
-from affect4d.synthesis.motion import side_by_side
+from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.inverse_flow import STEP
+from affect4d.synthesis.editing.scene import make_scene
+from affect4d.synthesis.editing.warp import side_by_side
 from affect4d.synthesis.quality import FIGURES, measure, refusal
-from affect4d.synthesis.scene import make_scene
-from affect4d.synthesis.synthesize import Editor
 
 log = logging.getLogger(__name__)
 
 FLOW_STEP = 8  # pixels
 _EVERY = slice(FLOW_STEP // 2 // STEP, None, FLOW_STEP // STEP)  # of the lattice
-MEAN = -1  # in place of a sample's number: the class's mean deformation
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from affect4d.fitting.quality import outside
-from affect4d.synthesis.anatomy import EYES
+from affect4d.template.anatomy import EYES
 
 MOST = 0.5  # of the landmarks
 

@@ -5,16 +5,16 @@ import logging
 from pathlib import Path
 
 from affect4d import store
+from affect4d.blendshapes.targets import Atlas
 from affect4d.fitting.storage import read_fits
 from affect4d.formats.images import encode_jpeg, read_image
 from affect4d.formats.paths import inside
-from affect4d.formats.quarantine import BadInput
-from affect4d.synthesis.blending import BLENDS
+from affect4d.quarantine import BadInput
 from affect4d.synthesis.crop import square_around
-from affect4d.synthesis.deformations import Atlas
-from affect4d.synthesis.scene import make_scene
+from affect4d.synthesis.editing.blending import BLENDS
+from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.scene import make_scene
 from affect4d.synthesis.sheet import Tile, places_of, sheet, tiles_over_plane
-from affect4d.synthesis.synthesize import Editor
 
 log = logging.getLogger(__name__)
 

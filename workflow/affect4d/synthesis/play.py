@@ -24,14 +24,9 @@ import jinja2
 import numpy as np
 from tqdm import tqdm
 
+from affect4d.blendshapes.targets import Atlas, Expressions, component_target, count_components
 from affect4d.formats.images import encode_jpeg
-from affect4d.formats.quarantine import BadInput
-from affect4d.synthesis.deformations import (
-    Atlas,
-    Expressions,
-    component_target,
-    count_components,
-)
+from affect4d.quarantine import BadInput
 
 log = logging.getLogger(__name__)
 

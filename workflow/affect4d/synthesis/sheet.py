@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from affect4d.formats.quarantine import BadInput
-from affect4d.synthesis.motion import side_by_side
+from affect4d.quarantine import BadInput
+from affect4d.synthesis.editing.warp import side_by_side
 from affect4d.synthesis.quality import measure, refusal
 
 REACH = 0.8  # of the plane, where the outermost places of a sheet lie

@@ -6,11 +6,11 @@ from affect4d.blendshapes.path import resample
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import fit
-from affect4d.synthesis.anatomy import default_anatomy
 from affect4d.synthesis.crop import square_around, window_around
+from affect4d.synthesis.editing.editor import WINDOW_MARGIN, Editor
+from affect4d.synthesis.editing.scene import make_scene
 from affect4d.synthesis.quality import measure, refusal
-from affect4d.synthesis.scene import make_scene
-from affect4d.synthesis.synthesize import WINDOW_MARGIN, Editor
+from affect4d.template.anatomy import default_anatomy
 
 
 def synthesize_photograph(

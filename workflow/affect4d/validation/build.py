@@ -6,7 +6,7 @@ import dask
 import pandas as pd
 
 from affect4d import store
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 from affect4d.validation import pictures
 from affect4d.validation.prepare import LABELS
 from affect4d.validation.projections import Projections

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from affect4d import store
-from affect4d.affectspace.classes import USED
-from affect4d.blendshapes.differences import Sequence
-from affect4d.formats.quarantine import BadInput
+from affect4d.artifacts.statuses import USED
+from affect4d.quarantine import BadInput
+from affect4d.registration.registered_sequence import Sequence
 from affect4d.store.protocol import remove
 from affect4d.validation.basis import PRINCIPAL
 from affect4d.validation.prepare import LABELS, read_bases

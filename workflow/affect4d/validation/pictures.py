@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from affect4d import store
 from affect4d.affectspace import Grid
-from affect4d.blendshapes.pictures import motion_colours
 from affect4d.geometry.shading import render
+from affect4d.plotting.faces import motion_colours
 from affect4d.validation.basis import PRINCIPAL, restore
 from affect4d.validation.regression import AXES
 from affect4d.validation.study import CEILING, DEPENDENT, MAIN, RIDGE, SHUFFLED

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d import store
-from affect4d.affectspace.classes import USED
+from affect4d.artifacts.statuses import USED
 from affect4d.validation.features import array_of, sequences_of
 from affect4d.validation.prepare import LABELS
 from affect4d.validation.regression import AXES, Frames

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold
 
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 from affect4d.validation.cca import LinearCCA, joint_moments, merge_tree
 from affect4d.validation.metrics import bootstrap, ccc, mse, pearson
 from affect4d.validation.moments import Moments

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d.affectspace import Grid
-from affect4d.gallery.streams import stream
+from affect4d.random_streams import stream
 
 TRAIN, TEST = "train", "test"
 DRAWS, NEAREST = 4000, 400

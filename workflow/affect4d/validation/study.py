@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from affect4d.formats.quarantine import BadInput
-from affect4d.gallery.streams import stream
+from affect4d.quarantine import BadInput
+from affect4d.random_streams import stream
 from affect4d.validation.basis import Key, keys
 from affect4d.validation.regression import (
     AXES,

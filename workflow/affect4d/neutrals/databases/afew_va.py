@@ -11,8 +11,8 @@ import numpy as np
 
 from affect4d.formats.landmarks import check_landmarks
 from affect4d.formats.paths import inside
-from affect4d.formats.quarantine import BadInput
 from affect4d.neutrals.candidates import Candidate, identify, normalise
+from affect4d.quarantine import BadInput
 
 
 def find_afew_va(name, root, layout, quarantine):

@@ -3,8 +3,8 @@
 from importlib.resources import files
 from pathlib import Path
 
-from affect4d.formats.quarantine import BadInput
 from affect4d.neutrals.candidates import Candidate, identify
+from affect4d.quarantine import BadInput
 
 
 def find_embedded(name, root, layout, quarantine):

@@ -4,8 +4,8 @@ import csv
 import re
 
 from affect4d.formats.paths import inside
-from affect4d.formats.quarantine import BadInput
 from affect4d.neutrals.candidates import Candidate, identify, normalise
+from affect4d.quarantine import BadInput
 
 SUBJECTS = "subjects.csv"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from affect4d.formats.quarantine import BadInput
+from affect4d.quarantine import BadInput
 
 
 def _compiles(pattern: str) -> str:

@@ -1,0 +1,1 @@
+"""The generator of synthetic people: identities, action units, scans and portraits with truth."""

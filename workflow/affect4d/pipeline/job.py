@@ -1,0 +1,106 @@
+"""One rule's run: typed settings, provenance, a log with progress.
+
+The scripts in `workflow/scripts` hand in Snakemake's object; nothing here imports Snakemake.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from affect4d.config.project import Project
+from affect4d.quarantine import BadInput
+from affect4d.store import Provenance, StoreError, trouble
+
+log = logging.getLogger("affect4d")
+
+
+class Job:
+    """Context of one rule's run; bad input, damage, a full disk that leave it end it with one line.
+
+    Attributes
+    ----------
+    root : the results folder
+    strict : stop at bad input instead of putting it into quarantine
+    seed : the build's seed
+    input, output, wildcards : Snakemake's
+    """
+
+    def __init__(self, snakemake: Any) -> None:
+        self.root = Path(snakemake.config["results"])
+        self.strict = bool(snakemake.config["strict"])
+        self.seed = int(snakemake.config["seed"])
+        self.input, self.output = snakemake.input, snakemake.output
+        self.wildcards, self.rule = snakemake.wildcards, snakemake.rule
+        self.settings: dict[str, Any] = dict(snakemake.params.settings)
+        self.code: str = snakemake.params.code
+        self._project = Project.model_validate(self.settings)
+        self._log = Path(str(snakemake.log[0]))
+        cv2.setNumThreads(snakemake.threads)  # which does not heed what Snakemake sets for others
+
+    @property
+    def item(self) -> str:
+        """The wildcards, joined; the rule's name where it has none."""
+        return "/".join(str(value) for value in self.wildcards) or self.rule
+
+    def config(self, section: str) -> Any:
+        """The typed section of the configuration.
+
+        Raises
+        ------
+        KeyError
+            The rule did not declare this section in its params: a change would go unnoticed.
+        """
+        if section not in self.settings:
+            raise KeyError(f"rule {self.rule} does not declare the settings of {section!r}")
+        return getattr(self._project, section)
+
+    def provenance(
+        self, item: str, inputs: Iterable[Path], extra_settings: dict[str, Any] | None = None
+    ) -> Provenance:
+        """What an artifact of this run is made from."""
+        return Provenance(
+            root=self.root,
+            rule=self.rule,
+            item=item,
+            inputs=[Path(path) for path in inputs],
+            settings={**self.settings, **(extra_settings or {})},
+            code=self.code,
+        )
+
+    def progress(self, items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+        """Yield `items`, with a log line about every tenth of the way."""
+        start, step = time.monotonic(), max(1, total // 10)
+        for count, item in enumerate(items, 1):
+            yield item
+            if count % step == 0 or count == total:
+                spent = time.monotonic() - start
+                left = spent / count * (total - count)
+                log.info("%s: %d of %d, %.0f s, %.0f s left", what, count, total, spent, left)
+
+    def __enter__(self) -> "Job":
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+        for handler in (logging.FileHandler(self._log, mode="w"), logging.StreamHandler()):
+            handler.setFormatter(form)
+            log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        # on a full disk the log's own failure must not bury the line that says so
+        logging.raiseExceptions = False
+        log.propagate = False
+        logging.captureWarnings(True)
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, OSError):
+            error = trouble(error, error.filename or self.root) or error
+        if isinstance(error, BadInput | StoreError):
+            log.error("%s", error)
+            sys.exit(1)
+        if error is not None and kind is not SystemExit:
+            log.error("rule %s, %s failed", self.rule, self.item, exc_info=(kind, error, trace))
+        logging.shutdown()

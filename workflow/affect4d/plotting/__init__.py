@@ -1,0 +1,1 @@
+"""Pictures that several packages draw: shaded faces, sheets of pictures, bars."""

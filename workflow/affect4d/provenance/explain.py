@@ -1,0 +1,106 @@
+"""Explain anything that a build holds, or kept out: what it is, what it came from, what uses it.
+
+A name comes from outside: it is looked up in manifests and tables, no path is ever made of it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from affect4d.provenance import explain_artifact, explain_frames, explain_images, lineage
+from affect4d.provenance.lineage import Build
+from affect4d.provenance.names import Meaning, resolve
+from affect4d.store import StoreError
+
+SHOWN = 12  # entries of a long list in the text; the record has them all
+
+_EXPLAIN = {
+    "artifact": explain_artifact.artifact,
+    "file": explain_artifact.file,
+    "class": explain_frames.affect_class,
+    "sequence": explain_frames.sequence,
+    "frame": explain_frames.frame,
+    "photograph": explain_images.photograph,
+    "image": explain_images.image,
+    "quarantined": explain_frames.quarantined,
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a name stands for and where it comes from.
+
+    Attributes
+    ----------
+    record : dict of JSON values
+        kind, id and what it is; then what its kind has, down to settings, code and versions.
+    """
+
+    record: dict[str, Any]
+
+    def text(self) -> str:
+        """The record for people: indented lines, long lists cut."""
+        head = f"{self.record['id']}: {self.record['what']}"
+        rest = {k: v for k, v in self.record.items() if k not in ("kind", "id", "what")}
+        return "\n".join([head, *(line for k, v in rest.items() for line in _lines(k, v))])
+
+
+def explain_name(results: Path, name: str) -> Explanation:
+    """Explain an image, frame, sequence, class, photograph, artifact or file by its name.
+
+    Parameters
+    ----------
+    results : the results folder
+    name : an id, a class's name or index, an artifact or a listed file; `KIND:NAME` where a name
+        alone stands for several things
+
+    Raises
+    ------
+    UnknownName
+        Nothing in the build has this name.
+    AmbiguousName
+        Several things have it; the message lists them.
+    StoreError
+        An artifact on the way is damaged or missing.
+    """
+    build = lineage.load(results)
+    try:
+        return Explanation(_record(build, resolve(build, name)))
+    except (pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError) as error:
+        what = f"a table cannot be read ({str(error).splitlines()[0]})"
+        raise StoreError(build.root, what, "run `affect4d audit`") from error
+
+
+def _record(build: Build, meaning: Meaning) -> dict[str, Any]:
+    head = {"kind": meaning.kind, "id": meaning.name}
+    return head | _EXPLAIN[meaning.kind](build, meaning.name)
+
+
+def _lines(key: str, value: Any, indent: str = "") -> list[str]:
+    """A record as indented lines `key: value`; a list of records has one line each."""
+    if isinstance(value, dict) and value:
+        below = [line for k, v in value.items() for line in _lines(str(k), v, indent + "  ")]
+        return [f"{indent}{key}:", *below]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        rows = [f"{indent}  {_row(row)}" for row in value[:SHOWN]]
+        if len(value) > SHOWN:
+            rows.append(f"{indent}  and {len(value) - SHOWN} more: --json lists them all")
+        return [f"{indent}{key}: {len(value)}", *rows]
+    return [f"{indent}{key}: {_short(value)}"]
+
+
+def _row(row: dict[str, Any]) -> str:
+    first, *rest = row.items()
+    told = [f"{key} {_short(value)}" for key, value in rest if value is not None]
+    return f"{_short(first[1])}: {', '.join(told)}" if told else _short(first[1])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return ", ".join(map(_short, value[:SHOWN])) + (" ..." if len(value) > SHOWN else "")
+    return "none" if value is None else str(value)

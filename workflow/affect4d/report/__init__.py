@@ -1,0 +1,1 @@
+"""The page on a build; it reads pictures and tables and computes nothing."""

@@ -1,0 +1,43 @@
+"""Eyelids that close on the template close on every eye, whatever its own aperture.
+
+A class's deformation is in millimetres of an average eye; on a narrower one, or on an eye drawn
+together in the photograph, the lids would cross, on a wider one a blink would leave a gap. The more
+they close, the more the share of the aperture counts in place of the millimetres.
+"""
+
+import numpy as np
+
+from affect4d.template.anatomy import EYES
+
+# An eye keeps a line, where the lashes meet, and opens no wider than irises bear being stretched.
+APERTURE = (0.1, 1.5)
+
+
+def lid_shifts(scene, deformations):
+    """How far each upper lid is to be moved beyond its deformation, within bounds of the aperture.
+
+    Parameters
+    ----------
+    scene : Scene
+    deformations : (V, 3, B) mm, of B edits side by side
+
+    Returns
+    -------
+    (2, 2, B) float32, pixels (x, y) of each eye; vertices go along by their weight in
+    `Anatomy.lids`
+    """
+    anatomy, shifts = scene.anatomy, []
+    for eye, weight, normal in zip(EYES, anatomy.lids, anatomy.apertures, strict=True):
+        points = anatomy.landmark_vertices[eye]
+        upper, lower = points[[1, 2]], points[[5, 4]]
+        across = (scene.xy[upper] - scene.xy[lower]).mean(0)
+        aperture = max(float(np.linalg.norm(across)), 1e-3)
+        up = across / aperture
+        apart = (deformations[upper] - deformations[lower]).mean(0)
+        closing = np.clip(-apart[1] / normal, 0, 1)
+        found = up @ (across[:, None] + scene.motion[:2] @ apart)
+        share = (1 - closing**2) * found / aperture + closing**2 * (1 - closing)
+        wanted = aperture * np.clip(share, *APERTURE)
+        gain = float(weight[upper].mean() - weight[lower].mean())
+        shifts.append((wanted - found) / gain * up[:, None])
+    return np.array(shifts, np.float32)

@@ -1,0 +1,151 @@
+"""What every edit of one photograph shares: the projected face and what of it is visible."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numba
+import numpy as np
+
+from affect4d.geometry.raster import interpolate, rasterise
+from affect4d.template.anatomy import EYE_CORNERS, Anatomy
+
+HIDDEN_MM = 2.5  # farther than this behind the nearest surface: hidden
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture with the fitted face in it.
+
+    Attributes
+    ----------
+    image : (H, W, 3) uint8
+    vertices : (V, 3) float32, mm, the fitted face in the template's frame
+    xy : (V, 2) float32, pixels of the picture, the fit's offset included
+    depth : (V,) float32, pixels, greater is nearer
+    motion : (3, 3) float32, pixels (x, y, depth) a mm of deformation, in the middle of the face
+    nearness : (V,) float32, how much larger than that perspective shows each vertex's
+    zoom : float, pixels of the picture a pixel of the photograph
+    yaw : float, degrees
+    anatomy : Anatomy
+    """
+
+    image: np.ndarray
+    vertices: np.ndarray
+    xy: np.ndarray
+    depth: np.ndarray
+    motion: np.ndarray
+    nearness: np.ndarray
+    zoom: float
+    yaw: float
+    anatomy: Anatomy
+
+    @property
+    def shape(self):
+        """Height and width."""
+        return self.image.shape[:2]
+
+    @cached_property
+    def scale(self):
+        """Pixels a mm."""
+        return float(np.linalg.norm(self.motion[0]))
+
+    @cached_property
+    def inter_ocular(self):
+        """Distance of the outer eye corners in the picture, pixels; at least as if seen frontally.
+
+        A turned head shortens the distance, hence the camera's scale as a lower bound.
+        """
+        left, right = self.xy[self.anatomy.landmark_vertices[list(EYE_CORNERS)]]
+        return float(max(np.linalg.norm(left - right), 80.0 * self.scale))
+
+    @cached_property
+    def drawn(self):
+        """(F,) bool: triangles that take part.
+
+        The neck does not: the map's smooth continuation lets it follow the jaw, while a neck that
+        stands still keeps whatever of the chin the fit has missed.
+        """
+        return ~self.anatomy.neck
+
+    @cached_property
+    def areas(self):
+        """(F,) float32, pixels^2: twice the triangles' areas in the picture; negative: backs."""
+        return facing(self.xy, self.anatomy.triangles)
+
+    @cached_property
+    def raster(self):
+        """Triangle ids (H, W) and barycentric coordinates (H, W, 3) of the face as it is."""
+        keep = self.drawn & (self.areas > 0)
+        return rasterise(
+            self.xy, self.depth, self.anatomy.triangles, self.shape[0], self.shape[1], keep
+        )
+
+    @cached_property
+    def seen(self):
+        """(V,) bool: vertices that the picture shows (z-buffer of the face as it is)."""
+        ids, weights = self.raster
+        height, width = self.shape
+        nearest = interpolate(ids, weights, self.anatomy.triangles, self.depth)[..., 0]
+        nearest = np.where(ids >= 0, nearest, np.float32(-1e9))
+        nearest = cv2.erode(nearest, np.ones((3, 3), np.uint8))
+        column = np.clip(np.rint(self.xy[:, 0]), 0, width - 1).astype(int)
+        row = np.clip(np.rint(self.xy[:, 1]), 0, height - 1).astype(int)
+        x, y = self.xy.T
+        inside = (np.abs(x - column) <= 0.5) & (np.abs(y - row) <= 0.5)
+        return inside & (self.depth >= nearest[row, column] - HIDDEN_MM * self.scale)
+
+    @cached_property
+    def visible(self):
+        """(F,) bool: triangles whose texture the picture shows."""
+        a, b, c = self.anatomy.triangles.T
+        return self.drawn & self.seen[a] & self.seen[b] & self.seen[c] & (self.areas > 0)
+
+    @cached_property
+    def grey(self):
+        """Whether the picture has no colour."""
+        red, green, blue = cv2.split(self.image)
+        return np.array_equal(red, green) and np.array_equal(green, blue)
+
+
+@numba.njit(cache=True)
+def facing(xy, triangles):
+    """(F,) float32, pixels^2: twice the area in the picture, positive where the front shows."""
+    areas = np.empty(len(triangles), dtype=np.float32)
+    for f in range(len(triangles)):
+        a, b, c = xy[triangles[f, 0]], xy[triangles[f, 1]], xy[triangles[f, 2]]
+        areas[f] = (b[1] - a[1]) * (c[0] - a[0]) - (b[0] - a[0]) * (c[1] - a[1])
+    return areas
+
+
+def make_scene(fit, image, anatomy, crop=None):
+    """A Scene from a fit.
+
+    Parameters
+    ----------
+    fit : affect4d.fitting.Fit
+    image : (H, W, 3) uint8; the photograph, or its crop when `crop` is given
+    anatomy : Anatomy
+    crop : affect4d.synthesis.crop.Crop or Window, optional
+        Carries the photograph's pixels to those of `image`.
+    """
+    camera = fit.camera
+    projected = camera.project(fit.vertices)
+    middle = fit.vertices[anatomy.landmark_vertices].mean(0, keepdims=True)
+    xy, motion, zoom = projected[:, :2] + fit.offset, camera.jacobian(middle)[0], 1.0
+    if crop is not None:
+        xy, zoom = crop.apply(xy), crop.zoom
+        motion = zoom * np.vstack([crop.turn @ motion[:2], motion[2:]])
+    depth = np.append(projected[:, 2], camera.project(middle)[:, 2])
+    magnification = 1 + camera.inverse_distance / camera.scale * depth
+    return Scene(
+        image=image,
+        vertices=fit.vertices,
+        xy=np.ascontiguousarray(xy, dtype=np.float32),
+        depth=np.ascontiguousarray(zoom * projected[:, 2], dtype=np.float32),
+        motion=motion.astype(np.float32),
+        nearness=(magnification[:-1] / magnification[-1]).astype(np.float32),
+        zoom=zoom,
+        yaw=camera.yaw_degrees,
+        anatomy=anatomy,
+    )

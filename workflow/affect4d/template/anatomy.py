@@ -1,0 +1,154 @@
+"""Where things are on the template: neck, mouth, the mirrored side, how far expressions reach."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from scipy import sparse
+from scipy.spatial import cKDTree
+from skimage.measure import points_in_poly
+
+from affect4d.geometry.surface import edges
+from affect4d.template.template import load_template
+
+JAW = slice(0, 17)
+OUTER_LIPS = slice(48, 60)
+INNER_LIPS = slice(60, 68)
+EYE_CORNERS = (36, 45)
+UPPER_INNER, LOWER_INNER = (61, 62, 63), (67, 66, 65)
+NOSE_TIP = 30
+EYES = (slice(36, 42), slice(42, 48))
+# An expression ends between these distances from the nose tip: the chin lies at 92 mm, ears and
+# the back of the head, where registered scans hold little but noise, beyond 140 mm.
+REACH_MM = (105.0, 135.0)
+MOUTH_MM = 36.0  # the corners of the lips lie within 27
+EYE_MM = 25.0
+LID_MM = 4.5
+SMOOTHING_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """The template's parts.
+
+    Attributes
+    ----------
+    triangles : (F, 3) int32
+    landmark_vertices : (68,) int64
+    neck : (F,) bool, triangles under the jaw's line
+    mouth : (F,) bool, triangles around the mouth
+    mirror : (V,) int64, the vertex nearest to each vertex's mirror image
+    eyes : (F,) bool, triangles between the eyelids
+    lids : (2, V, 1) float32, how much each vertex goes with each upper lid
+    apertures : (2,) float, mm between the lids
+    reach : (V, 1) float32, 1 on the face, falling to 0 at ears and neck
+    smoother : (V, V) csr matrix, the mean of each vertex and its neighbours
+    """
+
+    triangles: np.ndarray
+    landmark_vertices: np.ndarray
+    neck: np.ndarray
+    mouth: np.ndarray
+    mirror: np.ndarray
+    eyes: np.ndarray
+    lids: np.ndarray
+    apertures: np.ndarray
+    reach: np.ndarray
+    smoother: sparse.csr_matrix
+
+    def settle(self, deformation):
+        """A deformation (V, 3) mm as it is imposed: smoothed over 2 to 3 mm, faded out at the ears.
+
+        Registration noise of single vertices would show as a tremor of everything that is drawn
+        on the face.
+
+        Returns
+        -------
+        (V, 3) float32
+
+        Raises
+        ------
+        ValueError
+            The deformation has another shape than the template, or is not finite.
+        """
+        field = np.asarray(deformation, dtype=np.float32)
+        if field.shape != (len(self.reach), 3) or not np.isfinite(field).all():
+            raise ValueError(
+                f"expected a finite deformation ({len(self.reach)}, 3), got {field.shape}"
+            )
+        for _ in range(SMOOTHING_ROUNDS):
+            field = self.smoother @ field
+        return field * self.reach
+
+
+def anatomy_of(template):
+    """The Anatomy of a Template."""
+    vertices, landmarks = template.vertices, template.landmarks
+    distance = np.linalg.norm(vertices - landmarks[NOSE_TIP], axis=1)
+    near, far = REACH_MM
+    fade = np.clip((far - distance) / (far - near), 0, 1)
+    lips = landmarks[INNER_LIPS].mean(0)
+    return Anatomy(
+        triangles=template.triangles,
+        landmark_vertices=template.landmark_vertices,
+        neck=_below_jaw(vertices, landmarks)[template.triangles].all(1),
+        mouth=(np.linalg.norm(vertices - lips, axis=1) < MOUTH_MM)[template.triangles].all(1),
+        mirror=cKDTree(vertices).query(vertices * np.array([-1, 1, 1], np.float32))[1],
+        eyes=_between_lids(vertices, landmarks)[template.triangles].any(1),
+        lids=_upper_lids(vertices, landmarks),
+        apertures=_apertures(landmarks),
+        reach=(fade * fade * (3 - 2 * fade)).astype(np.float32)[:, None],
+        smoother=_neighbourhood_mean(template.triangles, len(vertices)),
+    )
+
+
+def _between_lids(vertices, landmarks):
+    """(V,) bool: inside the eyes' outlines, seen from the front."""
+    inside = np.zeros(len(vertices), dtype=bool)
+    for eye in EYES:
+        near = np.linalg.norm(vertices - landmarks[eye].mean(0), axis=1) < EYE_MM
+        inside[near] |= points_in_poly(vertices[near, :2], landmarks[eye][:, :2])
+    return inside
+
+
+def _apertures(landmarks):
+    """(2,) mm between the middles of the lids of each eye."""
+    return np.array([(landmarks[eye][[1, 2]] - landmarks[eye][[5, 4]]).mean(0)[1] for eye in EYES])
+
+
+def _upper_lids(vertices, landmarks):
+    """(2, V, 1) float32: 1 on each upper lid, falling with the distance from it."""
+    weights = []
+    for eye in EYES:
+        lid = landmarks[eye][:4]
+        line = np.concatenate([np.linspace(a, b, 8) for a, b in pairwise(lid)])[4:-4]
+        distance = cKDTree(line).query(vertices)[0]
+        weights.append(np.exp(-0.5 * (distance / LID_MM) ** 2))
+    return np.stack(weights)[..., None].astype(np.float32)
+
+
+def _neighbourhood_mean(triangles, count):
+    """(V, V) csr float32 whose rows average a vertex with its neighbours."""
+    pairs = edges(triangles)
+    ends = np.concatenate([pairs, pairs[:, ::-1], np.arange(count)[:, None].repeat(2, 1)])
+    ones = np.ones(len(ends), np.float32)
+    adjacency = sparse.csr_matrix((ones, (ends[:, 0], ends[:, 1])), (count, count))
+    degree = np.asarray(adjacency.sum(1)).ravel()
+    return sparse.csr_matrix(sparse.diags(1 / degree) @ adjacency).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def default_anatomy():
+    """The Anatomy of menpo3d's template."""
+    return anatomy_of(load_template())
+
+
+def _below_jaw(vertices, landmarks):
+    """(V,) bool: lower than the jaw's line at the same angle about the head's axis."""
+    jaw = landmarks[JAW]
+    depth = jaw[[0, 16], 2].mean()
+    angle = np.arctan2(jaw[:, 0], jaw[:, 2] - depth)
+    order = np.argsort(angle)
+    here = np.arctan2(vertices[:, 0], vertices[:, 2] - depth)
+    return vertices[:, 1] < np.interp(here, angle[order], jaw[order, 1])
