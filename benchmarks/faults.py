@@ -40,7 +40,7 @@ def kills(folder, options):
     noise = rng.normal(0, 0.1, (FRAMES, VERTICES, 3)).astype(np.float32)
     died = kill_writers(folder, options.kills, options.seed, face + noise)
     print("killed at", ", ".join(f"{stage} {count}" for stage, count in died.items()))
-    store.sweep(folder)
+    store.garbage_collect(folder)
     left = [path for path in folder.iterdir() if path.name.startswith(".")]
     return [
         Bar("kill -9 of a writer", died.total(), options.kills, least=True),

@@ -45,7 +45,7 @@ from affect4d.fitting.storage import read_model
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.geometry.raster import interpolate, rasterise
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 
 PHOTOGRAPHS = {
     "einstein.jpg": 0.012,
@@ -178,7 +178,7 @@ def thrown_landmarks(model, shots):
     """Rotation errors with and without wrong landmarks, and how many of these are found."""
     thrown, which = [], []
     for number, shot in enumerate(shots):
-        rng = stream(SEED, "thrown", f"{number}")
+        rng = named_rng(SEED, "thrown", f"{number}")
         wrong = rng.choice(68, THROWN, replace=False)
         size = np.linalg.norm(np.subtract(*shot.landmarks[list(EYES)]))
         angle, far = rng.uniform(0, 2 * np.pi, THROWN), rng.uniform(*THROW, THROWN) * size

@@ -17,7 +17,7 @@ from affect4d.fitting import Camera, MorphableModel
 from affect4d.fitting.learning import identity_modes, principal_modes
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 from affect4d.template.nose_ridge import photograph_vertices
 
 SEED = 11
@@ -52,10 +52,10 @@ def make_model(truth, components=slice(None)):
     neutrals, apexes = {}, []
     for number in range(PEOPLE):
         name = f"model{number:03d}"
-        weights = kept * stream(SEED, "fitting", name).normal(size=len(kept))
+        weights = kept * named_rng(SEED, "fitting", name).normal(size=len(kept))
         neutrals[name] = template.vertices + np.tensordot(weights, truth.identity, axes=1)
         if number < POSING:
-            skew = truth.skew(stream(SEED, "fitting skew", name))
+            skew = truth.skew(named_rng(SEED, "fitting skew", name))
             apexes += [truth.move(blend, skew) for blend in ict_truth.BLENDS.values()]
     mean, identity = identity_modes(neutrals, template, settings.identity_modes)
     apexes = np.array(apexes, dtype=np.float32)
@@ -71,7 +71,7 @@ def take_shots(truth, count):
 
 
 def _shot(truth, name, landmark_vertices):
-    rng = stream(SEED, "fitting", name)
+    rng = named_rng(SEED, "fitting", name)
     weights = rng.normal(size=len(truth.identity))
     face = truth.template.vertices + np.tensordot(weights, truth.identity, axes=1)
     camera = _camera(rng)

@@ -27,7 +27,7 @@ from affect4d.gallery.synthetic.texture import paint, texture_uv
 from affect4d.gallery.synthetic.topology import scan_topology
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import cotangent, vertex_normals
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 from affect4d.registration import prepare
 from affect4d.registration.fill import Filler
 from affect4d.registration.spline import SurfaceSpline
@@ -101,7 +101,7 @@ class Truth:
 
     def person(self, name, seed=0):
         """A neutral face (V, 3) mm."""
-        weights = stream(seed, "ict", name).normal(size=len(self.identity)) * IDENTITY_SD
+        weights = named_rng(seed, "ict", name).normal(size=len(self.identity)) * IDENTITY_SD
         return self.template.vertices + np.tensordot(weights, self.identity, axes=1)
 
     def move(self, strengths, skew):
@@ -299,7 +299,7 @@ def singles(truth, count, seed=0, **options):
     names = list(BLENDS)
     for number in range(count):
         name = f"p{number:03d}"
-        rng = stream(seed, "ict single", name)
+        rng = named_rng(seed, "ict single", name)
         face = truth.person(name, seed)
         if number % 4:
             strengths = BLENDS[names[number % len(names)]]
@@ -310,7 +310,7 @@ def singles(truth, count, seed=0, **options):
 def sequence(truth, number, frames=20, seed=0, **options):
     """A person's Scans from neutral to an apex and back, and the texture (H, W, 3) of the face."""
     name = f"p{number:03d}"
-    rng = stream(seed, "ict sequence", name)
+    rng = named_rng(seed, "ict sequence", name)
     person, skew = truth.person(name, seed), truth.skew(rng)
     blends = [list(BLENDS)[number % len(BLENDS)], list(BLENDS)[(number + 3) % len(BLENDS)]]
     time = np.arange(frames) / (frames - 1)

@@ -38,14 +38,14 @@ def write(root, frames):
     import numpy as np
 
     from affect4d.gallery.synthetic.scans import landmarks_on
-    from affect4d.random_streams import stream
+    from affect4d.random_streams import named_rng
     from affect4d.registration.sequences import write_template
 
     truth = ict_truth.load()
     scans, texture = ict_truth.sequence(truth, 0, SCANS)
     there = list(range(SCANS))
     shown = [(there + there[-2:0:-1])[t % (2 * SCANS - 2)] for t in range(frames)]
-    rng = stream(0, "memory", "landmarks")
+    rng = named_rng(0, "memory", "landmarks")
     marks = [landmarks_on(truth.template, scan.truth) for scan in scans]
     noise = ict_truth.LANDMARK_NOISE_MM * rng.normal(size=(frames, 68, 3))
     landmarks = np.array([marks[index] for index in shown]) + noise

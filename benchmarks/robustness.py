@@ -34,7 +34,7 @@ from errors import rigid
 from tqdm import tqdm
 
 from affect4d.config.registration import Settings
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 from affect4d.registration import Registrar, prepare
 from affect4d.registration.quality import flag_names
 
@@ -217,7 +217,7 @@ def examine_all(registrar, truth, count, kinds):
             for number in range(count):
                 scan, other = scans[number], scans[number + 1]
                 case = Case(scan.vertices, scan.triangles, scan.landmarks, scan.truth)
-                rng = stream(0, "robustness", kind, str(number))
+                rng = named_rng(0, "robustness", kind, str(number))
                 error, flags = examine(registrar, KINDS[kind](case, rng, other), rng)
                 rows.append((kind, number, error, flags))
                 shown.update()

@@ -43,7 +43,7 @@ from truth_sheet import Sheet
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import fit
 from affect4d.geometry.raster import interpolate, rasterise
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 from affect4d.synthesis.crop import window_around
 from affect4d.synthesis.editing.editor import WINDOW_MARGIN, Editor
 from affect4d.synthesis.editing.inverse_flow import STEP
@@ -118,7 +118,7 @@ def study(heads, model, name, number, sheet=None):
                 found[yaw, expression, what] = fit(image, marks, model).identity
             if sheet is not None and expression == EXPRESSIONS[number % len(EXPRESSIONS)]:
                 sheet.add(f"{expression}, {yaw} degrees", neutral, truth, images)
-    angle = stream(SEED, "other photograph", name).uniform(-OTHER_YAW, OTHER_YAW)
+    angle = named_rng(SEED, "other photograph", name).uniform(-OTHER_YAW, OTHER_YAW)
     other = photographer.take(head, sit(f"{name} other", angle))
     found["other"] = fit(other.image, noisy(other.landmarks, name, "other"), model).identity
     return rows, found
@@ -257,7 +257,7 @@ def compare(table):
 
 def interval(values):
     """95 % percentile bootstrap interval of the mean of people's values."""
-    rng, count = stream(SEED, "bootstrap"), len(values)
+    rng, count = named_rng(SEED, "bootstrap"), len(values)
     means = values[rng.integers(count, size=(RESAMPLES, count))].mean(1)
     return np.quantile(means, [0.025, 0.975])
 

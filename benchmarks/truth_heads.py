@@ -19,7 +19,7 @@ from affect4d.fitting.learning import identity_modes, principal_modes
 from affect4d.formats.facekit import LANDMARKS
 from affect4d.geometry.similarity import Similarity, fit_similarity
 from affect4d.geometry.surface import cotangent
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 from affect4d.registration import Registrar
 from affect4d.registration.fill import Filler
 from affect4d.template.nose_ridge import RIDGE, photograph_vertices
@@ -104,12 +104,12 @@ class Heads:
 
     def person(self, name):
         """The neutral head (N, 3) mm of somebody."""
-        weights = stream(SEED, "truth", name).normal(size=len(self.identity))
+        weights = named_rng(SEED, "truth", name).normal(size=len(self.identity))
         return self.neutral + np.tensordot(weights, self.identity, axes=1)
 
     def expressed(self, name, expression):
         """Displacement (N, 3) mm of somebody's expression."""
-        rng = stream(SEED, "truth expression", name, expression)
+        rng = named_rng(SEED, "truth expression", name, expression)
         skew = {shape: ict_truth.SKEW_SD * rng.normal() for shape in sorted(self.expression)}
         strength = rng.uniform(*STRENGTH)
         return strength * ict_truth.mixed(self.expression, ict_truth.BLENDS[expression], skew)

@@ -17,7 +17,7 @@ from affect4d.formats.facekit import LANDMARKS
 from affect4d.gallery.synthetic.texture import hair_colour, paint, texture_uv
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 
 SIZE, SUPERSAMPLE = 400, 3
 CENTRE_MM = np.array([0.0, 0.0, 50.0])  # of the head, in the middle of the picture
@@ -83,7 +83,7 @@ class Photograph:
 
 def sit(name, yaw):
     """The Sitting of that name, the head turned by `yaw` degrees."""
-    rng = stream(SEED, "truth sitting", name)
+    rng = named_rng(SEED, "truth sitting", name)
     pitch, roll = rng.normal(size=2) * [PITCH_SD, ROLL_SD]
     light = np.array([rng.uniform(-0.6, 0.6), rng.uniform(0.2, 0.6), 1.0])
     return Sitting(
@@ -119,7 +119,7 @@ class Photographer:
 
     def __init__(self, heads, name):
         self.heads, self.name = heads, name
-        rng = stream(SEED, "truth looks", name)
+        rng = named_rng(SEED, "truth looks", name)
         self.texture = paint(heads.skin, name, SEED).astype(np.float32)
         self.iris = IRISES[rng.integers(len(IRISES))] * rng.uniform(0.8, 1.2)
         self.hair = hair_colour(name, SEED)
@@ -229,7 +229,7 @@ def _strands(rng):
 def noisy(landmarks, *names):
     """Landmarks (68, 2) as somebody marks them, with an error of his own for each name."""
     size = np.linalg.norm(np.subtract(*landmarks[list(EYES)]))
-    rng = stream(SEED, "truth landmarks", *names)
+    rng = named_rng(SEED, "truth landmarks", *names)
     return landmarks + NOISE * size * rng.normal(size=landmarks.shape)
 
 

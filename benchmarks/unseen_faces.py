@@ -68,7 +68,7 @@ from affect4d.blendshapes import (
     sample,
 )
 from affect4d.blendshapes.differences import spread
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 
 SEED = 2
 LEAST_PEOPLE = 6
@@ -195,7 +195,7 @@ def leakage(classes, patch, geodesics, splits):
         attacker = Attacker(faces)
         before.append(attacker.accuracy())
         for k, number in itertools.product(sizes(classes), range(splits)):
-            rng = stream(SEED, "candidates", name, k, number)
+            rng = named_rng(SEED, "candidates", name, k, number)
             both = rng.permutation(faces.people)[: 2 * k].reshape(2, k)
             for members, others in (both, both[::-1]):
                 candidates = np.concatenate([members, others])
@@ -379,7 +379,7 @@ def auc(rows):
 
 def interval(values, statistic=np.mean):
     """95 % percentile bootstrap interval of a statistic of people's values (people, ...)."""
-    rng, count = stream(SEED, "bootstrap"), len(values)
+    rng, count = named_rng(SEED, "bootstrap"), len(values)
     found = [statistic(values[rng.integers(count, size=count)]) for _ in range(RESAMPLES)]
     return np.quantile(found, [0.025, 0.975])
 

@@ -13,7 +13,7 @@ from affect4d.config.gallery import IctFaceKit
 from affect4d.gallery.synthetic.facekit import facekit_model
 from affect4d.gallery.synthetic.sequences import styled_units, takes
 from affect4d.quarantine import BadInput
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 from affect4d.registration.registered_sequence import Sequence
 from affect4d.template.template import load_template
 from affect4d.validation.patch import make_patch
@@ -71,7 +71,7 @@ def from_facekit(grid, seed):
                 if not len(frames):
                     continue
                 true = model.expressions(units[frames], asymmetry)[:, patch.index]
-                noise = stream(seed, "noise", take.name, name).normal(size=true.shape) * NOISE_MM
+                noise = named_rng(seed, "noise", take.name, name).normal(size=true.shape) * NOISE_MM
                 rows[name].append((true, true + noise, take.subject, take.name))
     return {name: gathered(own) for name, own in rows.items()}, patch
 

@@ -76,7 +76,7 @@ def write_version(folder, kind, version, faces=None):
             unfinished.write_text(f"{version}\n" * 1000)
         store.record(folder / f"table{SUFFIX}", [folder / "table.csv"], None)
         return
-    with store.replacing(folder / "folder", None) as unfinished:
+    with store.atomic_replace(folder / "folder", None) as unfinished:
         (unfinished / "data").mkdir(parents=True)
         for part in range(3):
             (unfinished / f"data/{part}.txt").write_text(f"{version}\n" * 1000)

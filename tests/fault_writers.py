@@ -65,7 +65,7 @@ def _write(folder, first, rounds, said):
 def _write_slowly(folder, version, done):
     while not done.wait(0.1):
         try:
-            with store.replacing(folder / "folder", None) as unfinished:
+            with store.atomic_replace(folder / "folder", None) as unfinished:
                 (unfinished / "data").mkdir(parents=True)
                 time.sleep(0.6)
                 (unfinished / "data/0.txt").write_text(f"{version}\n")
@@ -75,4 +75,4 @@ def _write_slowly(folder, version, done):
 
 def _sweep(folder, done):
     while not done.wait(0.01):
-        store.sweep(folder)
+        store.garbage_collect(folder)

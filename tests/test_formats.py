@@ -93,7 +93,7 @@ def test_quarantine_keeps_rows_and_strict_stops(tmp_path):
     with (tmp_path / "q.csv").open() as handle:
         assert list(csv.DictReader(handle)) == [
             {
-                "room": "registration",
+                "stage": "registration",
                 "item": "s001/3",
                 "file": "a.obj",
                 "rule": "truncated",

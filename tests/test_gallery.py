@@ -21,7 +21,7 @@ from affect4d.gallery.synthetic.model import read_model, write_model
 from affect4d.gallery.synthetic.people import person
 from affect4d.gallery.synthetic.sequences import annotations, takes
 from affect4d.gallery.table import chunks
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 from affect4d.template.template import load_template
 
 SMALL = Synthetic(subjects=2, spontaneous=1, spontaneous_frames=8, posed_frames=6)
@@ -150,7 +150,7 @@ def test_the_ceiling_is_known_and_below_one():
 
 def test_annotators_are_late():
     steps = np.repeat([[0.0, 0.0], [0.8, 0.8]], 40, axis=0)
-    said = np.mean([annotate(steps, 10.0, 0.1, stream(0, k)) for k in range(200)], axis=0)
+    said = np.mean([annotate(steps, 10.0, 0.1, named_rng(0, k)) for k in range(200)], axis=0)
     half = np.argmax(said[:, 0] > 0.4) - 40
     assert 1.5 <= half <= 5  # .2 to .5 s at 10 Hz, to the next frame
 

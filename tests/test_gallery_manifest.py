@@ -120,7 +120,7 @@ def source(tmp_path):
 
 def test_a_sound_table_becomes_the_frames_of_the_design(source):
     frames, rejected = source.build()
-    assert rejected.empty and list(rejected) == ["room", "item", "file", "rule", "remedy"]
+    assert rejected.empty and list(rejected) == ["stage", "item", "file", "rule", "remedy"]
     assert list(frames) == list(FRAME_COLUMNS)
     assert set(DESIGN) <= set(frames)
     assert frames["frame_id"].tolist()[:2] == ["p1_1_talk/00000", "p1_1_talk/00001"]
@@ -173,7 +173,7 @@ def test_a_bad_row_is_quarantined_and_the_others_stay(source, column, value, ite
     frames, rejected = source.build()
     assert len(rejected) == 1
     (row,) = rejected.itertuples()
-    assert (row.room, row.item) == ("gallery", item)
+    assert (row.stage, row.item) == ("gallery", item)
     assert row.file.endswith(file) and rule in row.rule and row.remedy
     assert len(frames) == 11
     assert frames["frame_id"].tolist()[:2] == ["p1_1_talk/00000", "p1_1_talk/00002"]

@@ -35,7 +35,7 @@ def test_nothing_invalid_is_visible_after_a_kill_at_any_stage(tmp_path):
     assert inside(died) >= 8, died
     for name in KINDS:
         write_version(tmp_path, name, 1)
-    store.sweep(tmp_path)
+    store.garbage_collect(tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 

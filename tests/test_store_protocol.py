@@ -44,7 +44,7 @@ def test_whatever_moment_a_writer_is_killed_nothing_invalid_is_visible(tmp_path)
         assert_whole_or_absent(path)
         assert len(set((tmp_path / "plain.txt").read_text().split())) == 1
     store.write(path, {"a": np.zeros(3)})
-    store.sweep(tmp_path)
+    store.garbage_collect(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.manifest.json", "a.zarr", "plain.txt"]
 
 
@@ -65,7 +65,7 @@ def test_a_second_writer_fails_clearly_and_the_first_goes_on(tmp_path):
         unfinished.write_text("first")
         with pytest.raises(store.StoreError, match=f"being written by process {os.getpid()}"):
             store.atomic(path).__enter__()
-        assert store.sweep(tmp_path) == []
+        assert store.garbage_collect(tmp_path) == []
     assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -82,11 +82,11 @@ def test_a_writer_in_another_process_holds_the_lock_until_it_dies(tmp_path):
         assert writer.stdout.readline() == "held\n"
         with pytest.raises(store.StoreError, match=f"process {writer.pid}"):
             store.atomic(path).__enter__()
-        assert store.stale_temporaries(tmp_path) == [] == store.sweep(tmp_path)
+        assert store.stale_temporaries(tmp_path) == [] == store.garbage_collect(tmp_path)
         writer.kill()
     stale = store.stale_temporaries(tmp_path)
     assert len(stale) == 1 and stale[0].suffix == ".csv" and str(writer.pid) in stale[0].name
-    assert store.sweep(tmp_path) == stale
+    assert store.garbage_collect(tmp_path) == stale
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,7 +117,7 @@ def test_the_manifest_comes_after_the_data_and_the_old_one_goes_before_them(tmp_
         seen.append((path.exists(), manifest.exists()))
 
     monkeypatch.setattr(os, "rename", watch)
-    with store.replacing(path, None) as unfinished:
+    with store.atomic_replace(path, None) as unfinished:
         unfinished.mkdir()
     assert seen == [(True, False), (False, False), (True, False), (True, True)]
 
@@ -135,7 +135,7 @@ def test_a_commit_that_fails_half_way_puts_the_old_artifact_back(tmp_path, monke
         rename(source, target)
 
     monkeypatch.setattr(os, "rename", fail)
-    with pytest.raises(OSError, match="disk"), store.replacing(path, None) as unfinished:
+    with pytest.raises(OSError, match="disk"), store.atomic_replace(path, None) as unfinished:
         unfinished.mkdir()
     assert sorted(tmp_path.rglob("*")) == before and store.verify(path) == []
 

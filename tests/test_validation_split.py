@@ -9,7 +9,7 @@ import pytest
 from affect4d.affectspace import Grid
 from affect4d.config.validation import Settings
 from affect4d.quarantine import BadInput
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 from affect4d.validation.regression import Frames, Regression, evaluate
 from affect4d.validation.search import search, spread
 from affect4d.validation.split import TEST, chi_square, split_subjects
@@ -101,7 +101,7 @@ def parts(frames, held=6):
 
 
 def test_carried_affect_is_found_on_unseen_subjects():
-    row = evaluate(*parts(observed()), Settings(**SMALL), stream(0, "t")).row
+    row = evaluate(*parts(observed()), Settings(**SMALL), named_rng(0, "t")).row
     for axis in ("valence", "arousal"):
         assert 0.8 < row[f"ccc_{axis}"] < 0.97
         assert row[f"ccc_{axis}_low"] < row[f"ccc_{axis}"] < row[f"ccc_{axis}_high"]
@@ -113,7 +113,7 @@ def test_with_shuffled_labels_nothing_is_found(seed):
     labels = frames.labels[np.random.default_rng(seed).permutation(len(frames))]
     shuffled = Frames(frames.features, labels, frames.subjects)
     settings = Settings(**SMALL | {"gammas": [0.1, 1.0]})
-    row = evaluate(*parts(shuffled, 8), settings, stream(0, "t")).row
+    row = evaluate(*parts(shuffled, 8), settings, named_rng(0, "t")).row
     assert abs(row["ccc_valence"]) < 0.05 and abs(row["ccc_arousal"]) < 0.05
 
 
@@ -183,7 +183,7 @@ def test_a_subject_with_one_frame_is_fitted_and_tested():
     kept = np.r_[0, 60, 120:480]  # s00 and s01 keep one frame each
     few = frames[kept]
     test = np.isin(few.subjects, ["s00", "s02", "s03"])
-    row = evaluate(few[~test], few[test], Settings(**SEARCHED), stream(0, "t")).row
+    row = evaluate(few[~test], few[test], Settings(**SEARCHED), named_rng(0, "t")).row
     assert all(np.isfinite(value) for value in row.values())
 
 
@@ -216,17 +216,17 @@ def test_what_cannot_be_learned_from_is_refused_in_one_line(spoil, said):
     train, test = parts(observed(subjects=10, length=20))
     spoil(train, test)
     with pytest.raises(BadInput, match=said):
-        evaluate(train, test, Settings(**SMALL), stream(0, "t"))
+        evaluate(train, test, Settings(**SMALL), named_rng(0, "t"))
 
 
 def test_sets_that_are_empty_too_small_or_overlap_are_refused():
     train, test = parts(observed(subjects=10, length=20))
     settings = Settings(**SMALL)
     with pytest.raises(BadInput, match="the test set is empty"):
-        evaluate(train, test[:0], settings, stream(0, "t"))
+        evaluate(train, test[:0], settings, named_rng(0, "t"))
     with pytest.raises(BadInput, match="the training set is empty"):
-        evaluate(train[:0], test, settings, stream(0, "t"))
+        evaluate(train[:0], test, settings, named_rng(0, "t"))
     with pytest.raises(BadInput, match="10 training frames do not outnumber 10 components"):
-        evaluate(train[:10], test, settings, stream(0, "t"))
+        evaluate(train[:10], test, settings, named_rng(0, "t"))
     with pytest.raises(ValueError, match="both sets"):
-        evaluate(train, train, settings, stream(0, "t"))
+        evaluate(train, train, settings, named_rng(0, "t"))

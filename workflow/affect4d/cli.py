@@ -293,7 +293,7 @@ def audit(
     """
     from affect4d import audit as room
     from affect4d.store import StoreError
-    from affect4d.store.protocol import explained
+    from affect4d.store.protocol import translate_errors
 
     try:
         verdict = room.audit(results, sample, seed)
@@ -302,7 +302,7 @@ def audit(
     typer.echo(json.dumps(verdict.record(), indent=1) if as_json else verdict.text())
     if invalidate and not verdict.error:
         try:
-            with explained(results):
+            with translate_errors(results):
                 deleted = room.invalidate(results, verdict)
         except StoreError as error:
             _fail(error, 2)

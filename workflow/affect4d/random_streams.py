@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 
 
-def stream(seed, *names):
-    """A generator for `names` (strings) under the build's `seed`."""
+def named_rng(seed: int, *names: object) -> np.random.Generator:
+    """A generator for `names` under the build's `seed`."""
     text = "\0".join(map(str, names))
     words = np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype=np.uint32)
     return np.random.default_rng([int(seed), *map(int, words)])

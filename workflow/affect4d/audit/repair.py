@@ -49,7 +49,7 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
         # the next audit must miss what is gone now, should nobody rebuild it
         with store.atomic(build.root / "audit.json") as unfinished:
             unfinished.write_bytes(store.canonical(verdict.record()))
-    return [*deleted, *(build.relative(path) for path in protocol.sweep(build.root))]
+    return [*deleted, *(build.relative(path) for path in protocol.garbage_collect(build.root))]
 
 
 def _is_as_seen(build: Build, verdict: Verdict, name: str) -> bool:

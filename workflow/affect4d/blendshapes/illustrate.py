@@ -64,7 +64,7 @@ def write_pictures(root, template, counts, provenance):
         drawn[PATH] = animate(template, trajectory, interpolant.medians)
         stated["path"] = _steps(trajectory, template.inner)
     drawn[STATED] = json.dumps(stated, indent=1, sort_keys=True).encode()
-    with store.replacing(folder / "pictures", provenance) as unfinished:
+    with store.atomic_replace(folder / "pictures", provenance) as unfinished:
         unfinished.mkdir()
         for name, content in drawn.items():
             (unfinished / name).write_bytes(content)

@@ -51,7 +51,7 @@ def publish(
     people = splits.assign(rows, settings.validation, settings.test, seed)
     rows = rows.merge(people.drop(columns="images"), on=["database", "subject"])
     columns = all_columns(list(rows.columns))
-    with store.replacing(out, provenance) as folder:
+    with store.atomic_replace(out, provenance) as folder:
         folder.mkdir()
         shards = write_shards(
             folder / "data",

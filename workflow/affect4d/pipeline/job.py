@@ -13,8 +13,9 @@ from typing import Any
 import cv2
 
 from affect4d.config.project import Project
-from affect4d.quarantine import BadInput
-from affect4d.store import Provenance, StoreError, trouble
+from affect4d.pipeline.context import RunContext
+from affect4d.quarantine import BadInput, Quarantine
+from affect4d.store import Provenance, StoreError, translate_os_error
 
 log = logging.getLogger("affect4d")
 
@@ -27,13 +28,14 @@ class Job:
     root : the results folder
     strict : stop at bad input instead of putting it into quarantine
     seed : the build's seed
+    workers : threads that the job may use
     input, output, wildcards : Snakemake's
     """
 
     def __init__(self, snakemake: Any) -> None:
         self.root = Path(snakemake.config["results"])
         self.strict = bool(snakemake.config["strict"])
-        self.seed = int(snakemake.config["seed"])
+        self.seed, self.workers = int(snakemake.config["seed"]), int(snakemake.threads)
         self.input, self.output = snakemake.input, snakemake.output
         self.wildcards, self.rule = snakemake.wildcards, snakemake.rule
         self.settings: dict[str, Any] = dict(snakemake.params.settings)
@@ -58,6 +60,26 @@ class Job:
         if section not in self.settings:
             raise KeyError(f"rule {self.rule} does not declare the settings of {section!r}")
         return getattr(self._project, section)
+
+    def context(self, stage: str, inputs: Iterable[Path | str] = ()) -> RunContext:
+        """The context for the library's entry.
+
+        Parameters
+        ----------
+        stage : named in the rows of the quarantine
+        inputs : files that every artifact of the run depends on
+        """
+        return RunContext(
+            root=self.root,
+            rule=self.rule,
+            quarantine=Quarantine(stage, self.strict),
+            item=self.item,
+            inputs=tuple(map(Path, inputs)),
+            settings=self.settings,
+            code=self.code,
+            seed=self.seed,
+            workers=self.workers,
+        )
 
     def provenance(
         self, item: str, inputs: Iterable[Path], extra_settings: dict[str, Any] | None = None
@@ -97,7 +119,7 @@ class Job:
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, OSError):
-            error = trouble(error, error.filename or self.root) or error
+            error = translate_os_error(error, error.filename or self.root) or error
         if isinstance(error, BadInput | StoreError):
             log.error("%s", error)
             sys.exit(1)

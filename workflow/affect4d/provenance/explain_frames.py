@@ -102,7 +102,7 @@ def quarantined(build: Build, item: str) -> dict[str, Any]:
     """The record of what is not in the build: which file broke which rule, and the remedy."""
     rows = _quarantine(build, {item})
     tables = dict.fromkeys(build.owners[row["table"]][0].removesuffix(SUFFIX) for row in rows)
-    rooms = ", ".join(dict.fromkeys(row["room"] for row in rows))
+    rooms = ", ".join(dict.fromkeys(row["stage"] for row in rows))
     return {"what": f"is not in the build: put into quarantine by {rooms}", "quarantine": rows} | (
         steps(build, tables)
     )

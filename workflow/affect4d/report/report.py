@@ -206,7 +206,7 @@ def _status(frames):
 def _read_quarantine(root):
     """Every quarantine table of the build, in one; the gallery's collects those of its chunks."""
     paths = sorted(root.rglob("quarantine.csv")) + sorted(root.rglob("quarantine/*.csv"))
-    columns = ["room", "item", "file", "rule", "remedy"]
+    columns = ["stage", "item", "file", "rule", "remedy"]
     tables = [pd.read_csv(path, dtype=str) for path in dict.fromkeys(paths)]
     # a sequence without a neutral frame is found by every group of classes that wants it
     every = pd.concat([pd.DataFrame(columns=columns), *tables], ignore_index=True)
@@ -218,7 +218,7 @@ def _quarantine_counts(quarantine):
         return ""
     # numbers differ from file to file; the rule is the same
     rule = quarantine["rule"].str.replace(r"[-+]?\d+(\.\d+)?", "#", regex=True)
-    counts = quarantine.assign(rule=rule).groupby(["room", "rule", "remedy"]).size()
+    counts = quarantine.assign(rule=rule).groupby(["stage", "rule", "remedy"]).size()
     return _html(counts.rename("rows").reset_index().sort_values("rows", ascending=False))
 
 

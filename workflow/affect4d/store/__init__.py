@@ -7,12 +7,18 @@ written last, holds every file's size and sha256 and the `Provenance`; readers t
 
 from affect4d.store.checks import Problem, verify
 from affect4d.store.codec import Vertices
-from affect4d.store.commit import Provenance, is_current, record, replacing
+from affect4d.store.commit import Provenance, atomic_replace, is_current, record
 from affect4d.store.gather import gather, scratch
 from affect4d.store.groups import Array, Store, open, write
 from affect4d.store.images import Images
 from affect4d.store.manifest import Manifest, canonical, digest, manifest_of, read_manifest
-from affect4d.store.protocol import StoreError, atomic, stale_temporaries, sweep, trouble
+from affect4d.store.protocol import (
+    StoreError,
+    atomic,
+    garbage_collect,
+    stale_temporaries,
+    translate_os_error,
+)
 
 __all__ = [
     "Array",
@@ -24,19 +30,19 @@ __all__ = [
     "StoreError",
     "Vertices",
     "atomic",
+    "atomic_replace",
     "canonical",
     "digest",
+    "garbage_collect",
     "gather",
     "is_current",
     "manifest_of",
     "open",
     "read_manifest",
     "record",
-    "replacing",
     "scratch",
     "stale_temporaries",
-    "sweep",
-    "trouble",
+    "translate_os_error",
     "verify",
     "write",
 ]

@@ -106,7 +106,7 @@ def record(manifest_path: Path, files: list[Path], provenance: Provenance | None
         A file is missing.
     """
     manifest_path = Path(manifest_path)
-    with protocol.explained(manifest_path):
+    with protocol.translate_errors(manifest_path):
         every = sorted(
             {file for path in files for file in files_below(Path(path))} - {manifest_path}
         )
@@ -118,7 +118,7 @@ def record(manifest_path: Path, files: list[Path], provenance: Provenance | None
 
 
 @contextmanager
-def replacing(folder: Path, provenance: Provenance | None) -> Iterator[Path]:
+def atomic_replace(folder: Path, provenance: Provenance | None) -> Iterator[Path]:
     """Yield a temporary folder to fill; it replaces `folder`, with its manifest, if all goes well.
 
     All that needs space is flushed before the old manifest gives way, then the old data; the new

@@ -91,7 +91,7 @@ def scratch(shape: tuple[int, ...]) -> np.ndarray:
     StoreError
         The disk has no room for it.
     """
-    with protocol.explained(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
+    with protocol.translate_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
         # Where space is lacking, filling the mapping would kill the process without a word.
         os.posix_fallocate(file.fileno(), 0, np.dtype(np.float32).itemsize * math.prod(shape))
         return np.asarray(np.memmap(file, np.float32, "r+", shape=shape))

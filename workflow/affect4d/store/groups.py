@@ -18,7 +18,7 @@ from affect4d.store import codec, images
 from affect4d.store.arrays import Array, ImageArray, VertexArray
 from affect4d.store.checks import Problem, check_digest, check_size
 from affect4d.store.codec import Vertices
-from affect4d.store.commit import Provenance, replacing
+from affect4d.store.commit import Provenance, atomic_replace
 from affect4d.store.images import Images
 from affect4d.store.manifest import manifest_of, read_manifest
 from affect4d.store.protocol import StoreError
@@ -66,7 +66,7 @@ def write(
     if path.suffix != ".zarr":
         raise ValueError(f"{path}: the name of a store ends in .zarr")
     attributes = _json_values(attributes or {})
-    with replacing(path, provenance) as unfinished:
+    with atomic_replace(path, provenance) as unfinished:
         _write_group(unfinished, arrays, attributes)
         _read_back(unfinished, path, arrays)
 

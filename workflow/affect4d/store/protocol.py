@@ -54,7 +54,7 @@ class StoreError(Exception):
         return StoreError, (self.path, self.what, self.remedy)
 
 
-def trouble(error: OSError, path: Path | str) -> StoreError | None:
+def translate_os_error(error: OSError, path: Path | str) -> StoreError | None:
     """What the system's refusal means for `path`, with a remedy; None if it is not the disk's."""
     if error.errno not in _TROUBLES:
         return None
@@ -117,7 +117,7 @@ def temporary(path: Path) -> Iterator[Path]:
     StoreError
         Another writer holds the lock, or the disk refuses: it is full, read-only, broken.
     """
-    with explained(path):
+    with translate_errors(path):
         _make_folder(path.parent)
         with lock(path):
             for stale in _temporaries_of(path):
@@ -238,7 +238,7 @@ def stale_temporaries(root: Path) -> list[Path]:
     return sorted(found)
 
 
-def sweep(root: Path) -> list[Path]:
+def garbage_collect(root: Path) -> list[Path]:
     """Remove the temporaries and locks under `root` that killed writers left; return the former."""
     swept = []
     for path in stale_temporaries(root):
@@ -256,12 +256,12 @@ def sweep(root: Path) -> list[Path]:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def translate_errors(path: Path) -> Iterator[None]:
     """Turn what the disk refuses into a StoreError about `path`."""
     try:
         yield
     except OSError as error:
-        known = trouble(error, path)
+        known = translate_os_error(error, path)
         if known is None:
             raise
         raise known from error

@@ -54,7 +54,7 @@ def write_pictures(root, chunks, anatomy, settings, provenance):
     tiles = [tile for row in rows for tile in row]
     stated["doubted"] = sum(tile.doubted for tile in tiles)
     stated["empty"] = sum(tile.image is None for tile in tiles)
-    with store.replacing(root / "synthesis" / "pictures", provenance) as unfinished:
+    with store.atomic_replace(root / "synthesis" / "pictures", provenance) as unfinished:
         unfinished.mkdir()
         if rows:
             (unfinished / SHEET).write_bytes(encode_jpeg(sheet(rows, TILE), QUALITY))

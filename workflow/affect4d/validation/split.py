@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d.affectspace import Grid
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 
 TRAIN, TEST = "train", "test"
 DRAWS, NEAREST = 4000, 400
@@ -40,7 +40,7 @@ def split_subjects(frames, share, seed):
     if len(names) < 2:
         raise ValueError(f"a split by subject needs two subjects, not {len(names)}")
     held = min(max(round(share * len(names)), 1), len(names) - 1)
-    order = stream(seed, "validation", "split").random((DRAWS, len(names))).argsort(1)
+    order = named_rng(seed, "validation", "split").random((DRAWS, len(names))).argsort(1)
     draws = np.zeros((DRAWS, len(names)), dtype=bool)
     np.put_along_axis(draws, order[:, :held], True, axis=1)
     excess = np.abs(draws @ histograms.sum(1) - share * histograms.sum())

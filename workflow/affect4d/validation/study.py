@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d.quarantine import BadInput
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 from affect4d.validation.basis import Key, keys
 from affect4d.validation.regression import (
     AXES,
@@ -170,7 +170,7 @@ class Experiment:
         }
 
     def _stream(self, key, model):
-        return stream(self.seed, "validation", str(key), model)
+        return named_rng(self.seed, "validation", str(key), model)
 
 
 def predictions(projections, study, test):

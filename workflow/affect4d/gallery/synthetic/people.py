@@ -6,7 +6,7 @@ import numpy as np
 
 from affect4d.gallery.synthetic.action_units import NAMES
 from affect4d.gallery.synthetic.identity import BOUND_SD
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 
 AMPLITUDE_SD = 0.15  # of the logarithm, over people
 UNIT_SD = 0.25  # of the logarithm, over the units of a person
@@ -34,7 +34,7 @@ class Person:
 
 def person(name, modes, seed):
     """The person of that name; depends on nothing but name, number of modes and seed."""
-    rng = stream(seed, "person", name)
+    rng = named_rng(seed, "person", name)
     identity = np.clip(rng.normal(size=modes), -BOUND_SD, BOUND_SD)
     units = len(NAMES)
     gains = np.exp(AMPLITUDE_SD * rng.normal() + UNIT_SD * rng.normal(size=units))

@@ -21,7 +21,7 @@ from affect4d.gallery.synthetic.scans import landmarks_on
 from affect4d.gallery.synthetic.texture import hair_colour, paint, texture_uv
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 from affect4d.template.nose_ridge import RIDGE, photograph_vertices
 
 SIZE = 400
@@ -80,7 +80,7 @@ def write_portraits(folder, model_path, count, seed, provenance):
 
 def _film(model, name, folder, seed):
     """Render one person's frames; returns AFEW-VA's description of them."""
-    rng = stream(seed, "portrait", name)
+    rng = named_rng(seed, "portrait", name)
     who = person(name, len(model.identity), seed)
     texture = paint(model.template, name, seed)
     setting = _setting(rng, hair_colour(name, seed))

@@ -22,7 +22,7 @@ from affect4d.gallery.synthetic.noise import smooth_noise
 from affect4d.gallery.synthetic.sequences import styled_units, takes
 from affect4d.gallery.synthetic.texture import paint, texture_uv
 from affect4d.quarantine import Quarantine
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 
 TEXTURE_PX = 256
 ANGLE_SD = 4.0  # degrees
@@ -91,7 +91,7 @@ def _rows(take, place):
 
 def _scan_take(model, take, texture, out, settings, seed):
     """Write the scans of one sequence; returns its truth."""
-    rng = stream(seed, "scans", take.name)
+    rng = named_rng(seed, "scans", take.name)
     units, asymmetry, identity = styled_units(take, len(model.identity), seed)
     neutral = model.neutral(identity)
     faces = neutral + model.expressions(units, asymmetry)

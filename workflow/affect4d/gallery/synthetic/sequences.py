@@ -14,7 +14,7 @@ from affect4d.config.gallery import EXPRESSIONS
 from affect4d.gallery.synthetic.affect import TWITCH_SD, annotate, intensities, prototype
 from affect4d.gallery.synthetic.noise import smooth_noise
 from affect4d.gallery.synthetic.people import person
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 
 _QUADRANTS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
 _PLASTIC = np.array([0.7548776662466927, 0.5698402909980532])  # Roberts' R2 sequence
@@ -72,7 +72,7 @@ def annotations(settings, subjects, seed):
 
 def _spontaneous(settings, subject, number, seed):
     name = f"{subject}_1_spontaneous{number}"
-    rng = stream(seed, "take", name)
+    rng = named_rng(seed, "take", name)
     length = settings.spontaneous_frames
     affect = _wander(length, int(subject[1:]) * 9 + number, rng)
     units = intensities(affect)
@@ -110,7 +110,7 @@ def _wander(length, number, rng):
 
 def _posed(settings, subject, emotion, seed):
     name = f"{subject}_1_{emotion}"
-    rng = stream(seed, "take", name)
+    rng = named_rng(seed, "take", name)
     length = settings.posed_frames
     time = np.arange(length)
     onset = max(2, length // 3)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 
 AXIS_Z = 30.0  # mm, where the cylinder's axis stands
 HALF_ANGLE = 2.5  # radians to each side that the texture covers
@@ -27,7 +27,7 @@ def texture_uv(template):
 
 def paint(template, name, seed):
     """The texture of one person: (FINE, FINE, 3) uint8."""
-    rng = stream(seed, "texture", name)
+    rng = named_rng(seed, "texture", name)
     tone, hair = _mixed(_TONES, rng), hair_colour(name, seed)
     landmarks = _pixels(template)
     skin = _skin(tone, landmarks, rng)
@@ -40,7 +40,7 @@ def paint(template, name, seed):
 
 def hair_colour(name, seed):
     """The colour (3,) of one person's hair, 0..255."""
-    return 0.9 * _mixed(_HAIR, stream(seed, "hair", name))
+    return 0.9 * _mixed(_HAIR, named_rng(seed, "hair", name))
 
 
 def _mixed(table, rng):

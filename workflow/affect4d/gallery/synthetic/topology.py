@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import fast_simplification
 import numpy as np
 
-from affect4d.random_streams import stream
+from affect4d.random_streams import named_rng
 
 JITTER_MM = 0.35
 
@@ -29,7 +29,7 @@ class Topology:
 
 def scan_topology(template, vertices, name, seed):
     """A topology of about `vertices` vertices; depends on name and seed."""
-    rng = stream(seed, "topology", name)
+    rng = named_rng(seed, "topology", name)
     jittered = template.vertices + JITTER_MM * rng.normal(size=template.vertices.shape)
     points = np.ascontiguousarray(jittered, dtype=np.float32)
     triangles = np.ascontiguousarray(template.triangles, dtype=np.int32)
