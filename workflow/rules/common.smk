@@ -8,7 +8,7 @@ from affect4d.config.gallery import files_root
 from affect4d.config.project import ConfigError, load
 from affect4d.formats.facekit import facekit_files
 from affect4d.quarantine import BadInput
-from affect4d.pipeline.code_hash import code_hash, content_hash, file_state
+from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
 
 try:
     PROJECT = load(config)
@@ -61,9 +61,9 @@ def source_settings(source, *left_out):
     return {"seed": PROJECT.seed, "gallery": {"source": source, source: kept}}
 
 
-def code(*rooms):
-    """Hash of the rooms' code: a changed library re-runs what it made."""
-    return code_hash(*rooms)
+def code(*packages):
+    """Digest of the packages' code: a changed library re-runs what it made."""
+    return hash_code(*packages)
 
 
 def annotation_noise():

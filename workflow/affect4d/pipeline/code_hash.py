@@ -1,7 +1,8 @@
 """What a rule depends on beside its inputs: the code that it runs, and files outside the build.
 
-Of a room's modules and all they import, comments, docstrings and layout do not count, so that a
-build re-runs for a change of meaning only. Outside files count by name, size and time.
+Comments, docstrings and formatting of a package's modules, and of all that they import, do not
+count, so that a build re-runs for a change of meaning only. Outside files count by name, size and
+modification time.
 """
 
 import ast
@@ -14,14 +15,15 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[1]
 _PACKAGE = _ROOT.name
 _DATA = {".j2", ".yaml", ".pts"}
+_DIGITS = 16  # 64 bits: enough to tell the versions of one build apart, short enough for a log
 
 
-def code_hash(*rooms: str) -> str:
-    """Hash over the modules and data of `rooms` and, transitively, all modules they import.
+def hash_code(*names: str) -> str:
+    """Digest of the modules and data of `names` and, transitively, of all modules they import.
 
     Parameters
     ----------
-    rooms : names of rooms ("registration") or modules ("report.report")
+    names : packages ("registration") or modules ("report.report") of affect4d
 
     Raises
     ------
@@ -29,25 +31,25 @@ def code_hash(*rooms: str) -> str:
         A name that is neither.
     """
     seen: dict[str, Path] = {}
-    queue = [path for room in rooms for path in _modules(room)]
+    queue = [path for name in names for path in _modules(name)]
     while queue:
         path = queue.pop()
-        name = path.relative_to(_ROOT).as_posix()
-        if name in seen:
+        relative = path.relative_to(_ROOT).as_posix()
+        if relative in seen:
             continue
-        seen[name] = path
+        seen[relative] = path
         queue.extend(_read(path)[1])
     digest = hashlib.sha256()
-    for name in sorted(seen):
-        digest.update(f"{name} {_read(seen[name])[0]}\n".encode())
-    for path in sorted({path for room in rooms for path in _data(room)}):
+    for relative in sorted(seen):
+        digest.update(f"{relative} {_read(seen[relative])[0]}\n".encode())
+    for path in sorted({path for name in names for path in _data(name)}):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(_ROOT).as_posix()} {content}\n".encode())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:_DIGITS]
 
 
 def file_state(files: Iterable[Path]) -> str:
-    """Digest of the names, sizes and times of change of the files that are there."""
+    """Digest of the names, sizes and modification times of the files that exist."""
     lines = []
     for path in sorted(files):
         try:
@@ -56,17 +58,17 @@ def file_state(files: Iterable[Path]) -> str:
             continue
         if not stat.S_ISDIR(state.st_mode):
             lines.append(f"{path} {state.st_size} {state.st_mtime_ns}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:_DIGITS]
 
 
 def content_hash(path: Path) -> str:
     """Digest of a file's content."""
     with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:_DIGITS]
 
 
 def _data(name: str) -> list[Path]:
-    """The templates, layouts and landmarks that lie among a room's modules."""
+    """The templates, layouts and landmarks beside a package's modules."""
     base = _ROOT.joinpath(*name.split("."))
     folder = base if base.is_dir() else base.parent
     return [p for p in folder.rglob("*") if p.suffix in _DATA and p.is_file()]
@@ -78,7 +80,7 @@ def _modules(name: str) -> list[Path]:
         return sorted(base.rglob("*.py"))
     if base.with_suffix(".py").is_file():
         return [base.with_suffix(".py")]
-    raise ValueError(f"no room or module {name!r} in {_PACKAGE}")
+    raise ValueError(f"no package or module {name!r} in {_PACKAGE}")
 
 
 @functools.cache
