@@ -31,7 +31,7 @@ VERTICES, FRAMES = 53_215, 4
 def kills(folder, options):
     """Writers killed: raises where a reader sees anything invalid."""
     import numpy as np
-    from fault_kills import inside, kill_writers
+    from support.fault_injection.kills import inside, kill_writers
 
     from affect4d import store
 
@@ -51,26 +51,26 @@ def kills(folder, options):
 
 def disk(folder, options):
     """Full and read-only disks."""
-    import fault_disks
-    from fault_kills import KINDS, visible_version, write_version
+    from support.fault_injection import disks
+    from support.fault_injection.kills import KINDS, visible_version, write_version
 
     from affect4d import store
 
     said = []
-    with fault_disks.small_disk(folder / "full", 2**22) as mounted:
+    with disks.small_disk(folder / "full", 2**22) as mounted:
         print("full disk:", "tmpfs of 4 MB" if mounted else "RLIMIT_FSIZE (no right to mount)")
         if mounted:
-            said += [line for kind in KINDS for line in fault_disks.fill_up(mounted, kind)]
+            said += [line for kind in KINDS for line in disks.fill_up(mounted, kind)]
         else:
             (folder / "limited").mkdir()
             for kind in KINDS:
                 write_version(folder / "limited", kind, 1)
-            said += fault_disks.write_limited(folder / "limited", 512)
+            said += disks.write_limited(folder / "limited", 512)
     refused = 0
     (folder / "fixed").mkdir()
     for kind in KINDS:
         write_version(folder / "fixed", kind, 1)
-    with fault_disks.read_only(folder / "fixed") as why:
+    with disks.read_only(folder / "fixed") as why:
         print("read-only folder:", why or "no right to mount")
         for kind in ("store", "folder"):
             with contextlib.suppress(store.StoreError):
@@ -108,7 +108,7 @@ def damage(folder, options):
 
 def writers(folder, options):
     """Three writers of the same artifacts, and a sweeper."""
-    from fault_writers import race
+    from support.fault_injection.writers import race
 
     outcome = race(folder, options.rounds)
     unclear = [line for line in outcome.refused if "is being written by process" not in line]

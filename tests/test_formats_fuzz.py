@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mesh_files import (
+from support.malformed_files import spoil
+from support.mesh_files import (
     PLY_FORMATS,
     bnd_text,
     bnt_bytes,
@@ -23,7 +24,6 @@ from mesh_files import (
     pts_text,
     wrl_text,
 )
-from spoilers import spoil
 
 from affect4d.formats.markup import load_markup
 from affect4d.template.template import load_template
@@ -58,7 +58,7 @@ SAMPLES = samples()
 
 def read_folder(folder):
     """What `read_under_limits.py` says of a folder's files."""
-    script = Path(__file__).with_name("read_under_limits.py")
+    script = Path(__file__).parent / "support/read_under_limits.py"
     done = subprocess.run(
         [sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=600
     )

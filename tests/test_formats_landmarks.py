@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_files import bnd_text, ljson_text, lm3_text, pts_text
+from support.mesh_files import bnd_text, ljson_text, lm3_text, pts_text
 
 from affect4d.formats.landmarks import check_landmarks, read_landmarks, write_pts
 from affect4d.formats.markup import known_markups, load_markup

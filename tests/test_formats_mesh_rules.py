@@ -4,7 +4,16 @@ import re
 
 import numpy as np
 import pytest
-from mesh_files import FAN, PLY_FORMATS, POINTS, QUADS, bnt_bytes, grid_mesh, ply_bytes, wrl_text
+from support.mesh_files import (
+    FAN,
+    PLY_FORMATS,
+    POINTS,
+    QUADS,
+    bnt_bytes,
+    grid_mesh,
+    ply_bytes,
+    wrl_text,
+)
 
 from affect4d.formats.meshes import read_mesh
 from affect4d.quarantine import BadInput

@@ -7,7 +7,7 @@ import pytest
 import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_files import (
+from support.mesh_files import (
     FAN,
     PLY_FORMATS,
     POINTS,

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from mesh_files import (
+from registration_scans import deform
+from support.mesh_files import (
     PLY_FORMATS,
     bnd_text,
     bnt_bytes,
@@ -14,7 +15,6 @@ from mesh_files import (
     pts_text,
     wrl_text,
 )
-from registration_scans import deform
 
 from affect4d import store
 from affect4d.artifacts.gallery import SCAN_COLUMNS

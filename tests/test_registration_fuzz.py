@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from mesh_files import bnt_bytes, ljson_text, obj_text, ply_bytes, pts_text, wrl_text
 from registration_scans import deform, scan_of
 from scipy.interpolate import LinearNDInterpolator
-from spoilers import spoil
+from support.malformed_files import spoil
+from support.mesh_files import bnt_bytes, ljson_text, obj_text, ply_bytes, pts_text, wrl_text
 
 from affect4d import store
 from affect4d.artifacts.gallery import SCAN_COLUMNS

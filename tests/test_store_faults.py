@@ -6,12 +6,18 @@ import os
 import random
 import time
 
-import fault_disks
 import numpy as np
 import pytest
 from fault_damage import Drill, kind, two_builds
-from fault_kills import KINDS, inside, kill_writers, visible_version, write_version
-from fault_writers import race
+from support.fault_injection import disks
+from support.fault_injection.kills import (
+    KINDS,
+    inside,
+    kill_writers,
+    visible_version,
+    write_version,
+)
+from support.fault_injection.writers import race
 
 from affect4d import store
 from affect4d.audit import audit
@@ -24,7 +30,7 @@ def builds(tmp_path_factory):
 
 @pytest.fixture
 def disk(tmp_path):
-    with fault_disks.small_disk(tmp_path / "disk", 2**22) as mounted:
+    with disks.small_disk(tmp_path / "disk", 2**22) as mounted:
         if mounted is None:
             pytest.skip("mounting a small disk needs root")
         yield mounted
@@ -41,7 +47,7 @@ def test_nothing_invalid_is_visible_after_a_kill_at_any_stage(tmp_path):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_full_disk_says_so_and_leaves_the_old_version_or_the_new(disk, name):
-    said = fault_disks.fill_up(disk, name)
+    said = disks.fill_up(disk, name)
     assert said, "the disk never was full"
     for line in said:
         assert "the disk is full; free space there" in line and "\n" not in line
@@ -50,10 +56,10 @@ def test_a_full_disk_says_so_and_leaves_the_old_version_or_the_new(disk, name):
 def test_files_that_may_not_grow_are_explained_where_nothing_can_be_mounted(tmp_path):
     for name in KINDS:
         write_version(tmp_path, name, 1)
-    for line in fault_disks.write_limited(tmp_path, 512):
+    for line in disks.write_limited(tmp_path, 512):
         assert "ulimit -f" in line
     for name in KINDS:
-        fault_disks.assert_left_whole(tmp_path, name, "")
+        disks.assert_left_whole(tmp_path, name, "")
 
 
 @pytest.mark.parametrize(
@@ -69,13 +75,13 @@ def test_files_that_may_not_grow_are_explained_where_nothing_can_be_mounted(tmp_
 def test_whichever_call_a_full_disk_refuses_the_commit_is_whole_or_undone(
     tmp_path, monkeypatch, name, function
 ):
-    said = fault_disks.fail_each(monkeypatch, tmp_path, name, function, errno.ENOSPC)
+    said = disks.fail_each(monkeypatch, tmp_path, name, function, errno.ENOSPC)
     assert said and all("the disk is full" in line for line in said)
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_disk_that_flushes_nothing_any_more_keeps_the_old_version(tmp_path, monkeypatch, name):
-    said = fault_disks.fail_each(monkeypatch, tmp_path, name, "fsync", errno.EIO, lasting=True)
+    said = disks.fail_each(monkeypatch, tmp_path, name, "fsync", errno.EIO, lasting=True)
     assert said and all("check the disk" in line for line in said)
 
 
@@ -84,7 +90,7 @@ def test_a_read_only_folder_is_explained_and_what_lies_there_stays_readable(tmp_
     results.mkdir()
     for name in KINDS:
         write_version(results, name, 1)
-    with fault_disks.read_only(results) as why:
+    with disks.read_only(results) as why:
         if why is None:
             pytest.skip("this user can neither mount nor be refused")
         for name in ("store", "folder"):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1]))
-from fault_disks import PAGE, read_only, small_disk
 from killed_builds import build_with_kills, manifests
+from support.fault_injection.disks import PAGE, read_only, small_disk
 from workflow_tree import Tree
 
 from affect4d import store

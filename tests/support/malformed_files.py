@@ -1,4 +1,4 @@
-"""Ways to spoil a file, by rules that know its format and by rules that do not."""
+"""Malformed variants of a file, by rules that know its format and by rules that do not."""
 
 import re
 import struct

@@ -4,9 +4,8 @@ import multiprocessing
 import time
 from dataclasses import dataclass, field
 
-from fault_kills import KINDS, visible_version, write_version
-
 from affect4d import store
+from support.fault_injection.kills import KINDS, visible_version, write_version
 
 
 @dataclass
@@ -21,7 +20,7 @@ class Outcome:
 def race(folder, rounds, writers=2):
     """Let processes write a store and a folder, one the folder slowly, while another sweeps."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zarr", "affect4d.store", "fault_writers"])
+    context.set_forkserver_preload(["zarr", "affect4d.store", "support.fault_injection.writers"])
     done, said = context.Event(), context.Queue()
     sweeper = context.Process(target=_sweep, args=(folder, done))
     sweeper.start()

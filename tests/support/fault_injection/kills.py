@@ -36,7 +36,7 @@ def kill_writers(folder, kills, seed=0, faces=None):
     Counter of the stages at which they died
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zarr", "affect4d.store", "fault_kills"])
+    context.set_forkserver_preload(["zarr", "affect4d.store", "support.fault_injection.kills"])
     moments, died, last = random.Random(seed), Counter(), 0
     for number in tqdm(range(kills), desc="kills"):
         stage = context.RawValue(ctypes.c_byte, -1)

@@ -8,10 +8,9 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
-from fault_kills import KINDS, visible_version, write_version
-
 from affect4d import store
 from affect4d.store import protocol
+from support.fault_injection.kills import KINDS, visible_version, write_version
 
 PAGE = 4096
 

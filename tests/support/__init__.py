@@ -1,0 +1,1 @@
+"""What several test modules and benchmarks share: files, faults, small results."""

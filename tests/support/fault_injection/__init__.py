@@ -1,0 +1,1 @@
+"""Writers that are killed, disks that fail, several writers at once."""
