@@ -16,8 +16,8 @@ from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes import Interpolant, trace
 from affect4d.blendshapes.atlas import write_atlas
 from affect4d.blendshapes.model import model_arrays
-from affect4d.blendshapes.natural_neighbour import FRAME, in_hull, natural_neighbours
-from affect4d.blendshapes.path import resample, standings
+from affect4d.blendshapes.natural_neighbour import FRAME, in_hull, natural_neighbour_weights
+from affect4d.blendshapes.path import resample, support_status
 from affect4d.config.synthesis import Settings
 from affect4d.quarantine import BadInput
 from affect4d.synthesis import Atlas
@@ -45,7 +45,7 @@ def interpolant_of(count, seed=0):
 @given(st.integers(1, 90), st.integers(0, 1000), st.lists(place, min_size=1, max_size=5))
 @settings(max_examples=60, deadline=None)
 def test_shares_are_not_negative_and_sum_to_one(count, seed, points):
-    shares = natural_neighbours(points, medians_of(count, seed)[0])
+    shares = natural_neighbour_weights(points, medians_of(count, seed)[0])
     assert (shares >= 0).all()
     np.testing.assert_allclose(shares.sum(1), 1, rtol=0, atol=1e-12)
 
@@ -54,8 +54,8 @@ def test_shares_are_not_negative_and_sum_to_one(count, seed, points):
 @settings(max_examples=30, deadline=None)
 def test_at_a_median_stands_that_class(count, seed):
     sites = medians_of(count, seed)[0]
-    assert np.array_equal(natural_neighbours(sites, sites), np.eye(count))
-    near = natural_neighbours(np.clip(sites + 1e-7, -1, 1), sites)
+    assert np.array_equal(natural_neighbour_weights(sites, sites), np.eye(count))
+    near = natural_neighbour_weights(np.clip(sites + 1e-7, -1, 1), sites)
     assert np.abs(near - np.eye(count)).max() < 1e-4
 
 
@@ -68,13 +68,13 @@ def test_shares_are_the_areas_taken_from_the_sites():
     for point in ([0.1, 0.2], [-0.5, 0.33], [0.7, -0.1]):
         taken = nearest[np.linalg.norm(lattice - point, axis=1) < distance]
         counted = np.bincount(taken, minlength=25) / len(taken)
-        np.testing.assert_allclose(natural_neighbours(point, sites)[0], counted, atol=0.01)
+        np.testing.assert_allclose(natural_neighbour_weights(point, sites)[0], counted, atol=0.01)
 
 
 def test_inside_the_classes_a_mixture_of_labels_is_the_place():
     interpolant = interpolant_of(90)
     points = np.random.default_rng(1).uniform(-0.75, 0.75, (100, 2))
-    labels = interpolant.labels(interpolant.shares(points))
+    labels = interpolant.labels(interpolant.weights(points))
     np.testing.assert_allclose(labels, points, rtol=0, atol=1e-9)
 
 
@@ -94,7 +94,7 @@ def test_nothing_leaps_at_a_border_of_classes():
     for border in GRID.edges[1:-1]:
         for other in np.linspace(-0.9, 0.9, 7):
             beside = [[border - 1e-9, other], [border, other]]
-            shares = interpolant.shares([*beside, *np.flip(beside, axis=1)])
+            shares = interpolant.weights([*beside, *np.flip(beside, axis=1)])
             two = interpolant.deformations(shares).reshape(2, 2, -1)
             assert np.abs(two[:, 0] - two[:, 1]).max() < 1e-5
 
@@ -103,7 +103,7 @@ def test_the_slope_is_continuous_across_borders_and_between_medians():
     interpolant, step = interpolant_of(90), 2e-4
     along = np.column_stack([-0.8 + step * np.arange(1000), np.full(1000, 0.137)])
     clear = cKDTree(interpolant.medians).query(along)[0] > 0.02
-    slopes = np.diff(interpolant.shares(along), axis=0) / step
+    slopes = np.diff(interpolant.weights(along), axis=0) / step
     change = np.abs(np.diff(slopes, axis=0)).max(1)[clear[1:-1]]
     assert len(change) > 500 and change.max() < 0.05 * np.abs(slopes).max()
 
@@ -127,7 +127,7 @@ def test_a_path_passes_equal_lengths_in_equal_times():
 
 def test_intensity_scales_a_path():
     interpolant = interpolant_of(40)
-    full, half = (trace(interpolant, [(-0.5, 0), (0.5, 0.2)], 9, i) for i in (1.0, 0.5))
+    full, half = (trace(interpolant, [(-0.5, 0), (0.5, 0.2)], 9, intensity=i) for i in (1.0, 0.5))
     np.testing.assert_allclose(half.deformations, 0.5 * full.deformations, rtol=1e-6)
     assert half.largest_step == pytest.approx(full.largest_step / 2, rel=1e-5)
 
@@ -142,9 +142,9 @@ def test_places_that_cannot_be_are_refused():
     sites = medians_of(4, 0)[0]
     for points, wrong in (([[1.1, 0]], sites), ([[np.nan, 0]], sites), ([[0, 0]], sites[:0])):
         with pytest.raises(ValueError, match="site"):
-            natural_neighbours(points, wrong)
+            natural_neighbour_weights(points, wrong)
     with pytest.raises(ValueError, match="once"):
-        natural_neighbours([[0, 0]], sites[[0, 0]])
+        natural_neighbour_weights([[0, 0]], sites[[0, 0]])
 
 
 HOLE, CORNER = GRID.assign(0.1, 0.1), GRID.assign(0.9, 0.9)  # among the classes, and outside
@@ -242,7 +242,7 @@ def test_a_path_over_a_hole_is_labelled(folder, tmp_path):
     assert over.interpolated and not beside.interpolated
     assert np.array_equal(beside.deformation, atlas.mean(around()[0]))
     interpolant = Interpolant.read(tmp_path / "atlas.zarr")
-    own = interpolant.deformations(interpolant.shares(GRID.centres[HOLE]))[0]
+    own = interpolant.deformations(interpolant.weights(GRID.centres[HOLE]))[0]
     np.testing.assert_allclose(over.deformation, own, atol=1e-5)
 
 
@@ -251,9 +251,12 @@ def test_a_path_states_what_is_behind_each_frame():
     index = GRID.assign([-0.5, -0.5, 0.5, 0.5], [-0.5, 0.5, -0.5, 0.5])
     interpolant = Interpolant(GRID, index, GRID.centres[index], np.zeros((4, 5, 3), np.float32))
     points = [(-0.95, -0.55), (-0.68, -0.52), (-0.55, -0.55), (0.0, 0.0), (0.55, 0.55), (0.95, 0.9)]
-    path = [standings(point, GRID, index, interpolant.medians)[0] for point in points]
+    path = [
+        support_status(point, GRID, classes=index, medians=interpolant.medians)[0]
+        for point in points
+    ]
     assert path == ["extrapolated", "interpolated", "ok", "interpolated", "ok", "extrapolated"]
-    found = trace(interpolant, [points[0], points[2]], 5).standing
+    found = trace(interpolant, [points[0], points[2]], 5).support_status
     assert found[0] == "extrapolated" and found[-1] == "ok"
 
 

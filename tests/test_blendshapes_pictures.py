@@ -287,7 +287,7 @@ def test_where_no_class_has_its_own_frames_the_path_and_the_dot_look_otherwise(t
     means = np.zeros((2, *template.vertices.shape), np.float32)
     alone = Interpolant(GRID, np.array([2, 3]), GRID.centres[2:], means)
     trajectory = trace(alone, [(-0.9, -0.5), (0.9, 0.5)], 3)
-    assert trajectory.standing.tolist() == ["extrapolated", "ok", "ok"]
+    assert trajectory.support_status.tolist() == ["extrapolated", "ok", "ok"]
     beyond, _, within = frames_of(animate(template, trajectory, alone.medians))[1]
     red = [(np.abs(f[:, PORTRAIT[1] :] - RED).sum(2) < 90).sum() for f in (beyond, within)]
     assert red[0] < 0.7 * red[1]  # a ring, a dot

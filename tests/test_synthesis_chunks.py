@@ -23,7 +23,7 @@ from small_faces import (
 from affect4d import store
 from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes.model import model_arrays
-from affect4d.blendshapes.natural_neighbour import natural_neighbours
+from affect4d.blendshapes.natural_neighbour import natural_neighbour_weights
 from affect4d.blendshapes.path import resample
 from affect4d.blendshapes.targets import Expressions, component_target
 from affect4d.config.synthesis import Settings
@@ -82,7 +82,7 @@ def test_a_path_interpolates_between_classes(atlas_path, model, person):
     assert len(images) == 3
     medians = atlas.median[atlas.own]
     for (_, record), place in zip(images, resample(points, 3), strict=True):
-        label = natural_neighbours(place, medians)[0] @ medians
+        label = natural_neighbour_weights(place, medians)[0] @ medians
         assert np.allclose([record["valence"], record["arousal"]], label)
     assert [record["interpolated"] for _, record in images] == [False, False, True]
     assert np.array_equal(atlas.between(0.55, 0.41).deformation, atlas.target(0.5, 0.5).deformation)

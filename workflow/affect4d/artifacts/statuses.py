@@ -1,4 +1,9 @@
-"""The statuses of frames, classes and places of the plane, as the tables and stores write them."""
+"""The statuses of frames, classes and points of the plane, as the tables and stores write them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 # frames
 USED, UNANNOTATED, QUARANTINED = "used", "unannotated", "quarantined"
@@ -7,6 +12,17 @@ FLAGGED, UNREGISTERED = "flagged", "unregistered"
 # classes
 OK, INSUFFICIENT, EMPTY = "ok", "insufficient", "empty"
 
-# places of the plane, and classes of the atlas
+# points of the plane, and classes of the atlas
 INTERPOLATED, EXTRAPOLATED = "interpolated", "extrapolated"
 STATUSES = [EMPTY, INSUFFICIENT, OK, INTERPOLATED]
+
+
+def decode_statuses(codes: NDArray[np.uint8], statuses: Sequence[str]) -> NDArray[np.str_]:
+    """Statuses (C,) of an atlas's classes.
+
+    Parameters
+    ----------
+    codes : (C,), the store's array `status`
+    statuses : the store's attribute `statuses`, which the codes count
+    """
+    return np.array(statuses)[codes]

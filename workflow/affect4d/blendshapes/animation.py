@@ -55,7 +55,7 @@ def animate(template, trajectory, medians):
     for frame, (x, y) in enumerate(pixels[:count]):
         face = face_picture(template, trajectory.deformations[frame])
         marked = Image.fromarray(plane)
-        fill = INK if trajectory.standing[frame] == OK else None
+        fill = INK if trajectory.support_status[frame] == OK else None
         around = (x - DOT, y - DOT, x + DOT, y + DOT)
         ImageDraw.Draw(marked).ellipse(around, fill=fill, outline=INK, width=2)
         pictures.append(Image.fromarray(np.concatenate([face, np.asarray(marked)], axis=1)))
@@ -80,13 +80,13 @@ def _plane(trajectory, medians):
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.19, 0.17, 0.77, 0.77))
     axes.scatter(medians[:, 0], medians[:, 1], s=6, color="0.6", linewidths=0)
-    for standing, style in STYLES.items():
-        own = trajectory.standing == standing
+    for status, style in STYLES.items():
+        own = trajectory.support_status == status
         # A stretch has the style of the frame at which it starts.
         line = np.ma.masked_where(~(own | np.roll(own, 1))[:, None].repeat(2, 1), trajectory.labels)
         if own.any():
-            axes.plot(*line.T, linewidth=1.2, label=standing, **style)
-    if (trajectory.standing != OK).any():
+            axes.plot(*line.T, linewidth=1.2, label=status, **style)
+    if (trajectory.support_status != OK).any():
         axes.legend(loc="upper left", fontsize=6, frameon=False, handlelength=1.6, borderpad=0.1)
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.axvline(0, color="0.8", linewidth=0.8, zorder=0)

@@ -10,7 +10,7 @@ import numpy as np
 
 from affect4d import store
 from affect4d.artifacts.statuses import INSUFFICIENT, INTERPOLATED, OK, STATUSES
-from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbours
+from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbour_weights
 from affect4d.store.protocol import remove
 
 CLASS_NAMES = "v[-+]*_a[-+]*"
@@ -117,7 +117,7 @@ class _Atlas:
         for index in np.flatnonzero(inside & ~self.shares.any(1)):
             self.status[index] = INTERPOLATED
             self.median[index] = centres[index]
-            self.shares[index, own] = natural_neighbours(centres[index], self.median[own])[0]
+            self.shares[index, own] = natural_neighbour_weights(centres[index], self.median[own])[0]
 
     def write(self, path, vertex_count, provenance):
         means = _Means(self.folder, self.names, self.shares, vertex_count)

@@ -88,8 +88,8 @@ def _steps(trajectory, inner):
     steps = np.linalg.norm(np.diff(trajectory.deformations, axis=0), axis=2)
     return {
         "frames": len(trajectory.points),
-        INTERPOLATED: int((trajectory.standing == INTERPOLATED).sum()),
-        EXTRAPOLATED: int((trajectory.standing == EXTRAPOLATED).sum()),
+        INTERPOLATED: int((trajectory.support_status == INTERPOLATED).sum()),
+        EXTRAPOLATED: int((trajectory.support_status == EXTRAPOLATED).sum()),
         "largest_step_mm": float(steps.max()),
         "largest_inner_step_mm": float(steps[:, inner].max()),
     }

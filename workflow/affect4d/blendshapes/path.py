@@ -1,23 +1,25 @@
 """A path through the valence-arousal plane as a smooth sequence of deformations.
 
-Between the classes' medians their mean deformations are mixed by natural neighbour coordinates: at
-a class's median stands that class's mean, elsewhere a mean of the classes around, wherever borders
-of classes run. A mixture's label is the same mixture of the classes' labels, and each place has a
-standing: `ok` in a class with a model, `interpolated` elsewhere among such classes or within a
-class's width of one's median, `extrapolated` beyond.
+Between the classes' medians their mean deformations are mixed by natural neighbour weights: at a
+class's median the mixture is that class's mean, elsewhere a mean of the classes around, wherever
+borders of classes run. A mixture's label is the same mixture of the classes' labels, and each point
+has a support status: `ok` in a class with a model, `interpolated` elsewhere among such classes or
+within a class's width of one's median, `extrapolated` beyond.
 """
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from affect4d import store
 from affect4d.affectspace import Grid
-from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK
-from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbours
+from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK, decode_statuses
+from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbour_weights
 
-DIGITS = 12
+DECIMALS = 12  # of a path's points: the same for any order of summation
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,19 @@ class Interpolant:
 
     Attributes
     ----------
-    grid : Grid
-    own : (C,) int, the classes of the grid that have a model
-    medians : (C, 2) float64, their valence and arousal
-    means : (C, V, 3) float32, mm
+    grid : of the atlas's classes
+    classes : (C,), those of the grid that have a model of their own frames
+    medians : (C, 2), their valence and arousal
+    means : (C, V, 3), mm
     """
 
     grid: Grid
-    own: np.ndarray
-    medians: np.ndarray
-    means: np.ndarray
+    classes: NDArray[np.int64]
+    medians: NDArray[np.float64]
+    means: NDArray[np.float32]
 
     @classmethod
-    def read(cls, path):
+    def read(cls, path: Path) -> "Interpolant":
         """The interpolant of `blendshapes/atlas.zarr`.
 
         Raises
@@ -47,58 +49,63 @@ class Interpolant:
             The store is missing or damaged.
         """
         stored = store.open(path)
-        own = np.flatnonzero(stored["status"][...] == stored.attributes["statuses"].index(OK))
-        means = np.asarray(stored["mean"][own], np.float32)
+        status = decode_statuses(stored["status"][...], stored.attributes["statuses"])
+        classes = np.flatnonzero(status == OK)
+        means = np.asarray(stored["mean"][classes], np.float32)
         grid = Grid(math.isqrt(len(stored.attributes["names"])))
-        return cls(grid, own, stored["median"][...][own], means)
+        return cls(grid, classes, stored["median"][...][classes], means)
 
-    def shares(self, points):
-        """Shares (N, C) of the classes at places (N, 2): not negative, summing to one.
+    def weights(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Weights (N, C) of the classes at points (N, 2): not negative, summing to one.
 
         Raises
         ------
         ValueError
-            A place lies outside the plane, or there is no class.
+            A point lies outside the plane, or there is no class.
         """
-        return natural_neighbours(points, self.medians)
+        return natural_neighbour_weights(points, self.medians)
 
-    def labels(self, shares):
-        """Valence and arousal (N, 2) of mixtures: their places, within the medians' hull."""
-        return shares @ self.medians
+    def labels(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Valence and arousal (N, 2) of mixtures: their points, within the medians' hull."""
+        return weights @ self.medians
 
-    def deformations(self, shares, intensity=1.0):
-        """Deformations (N, V, 3) float32, mm, of mixtures, scaled by `intensity`."""
-        mixed = shares.astype(np.float32) @ self.means.reshape(len(self.means), -1)
-        return (np.float32(intensity) * mixed).reshape(len(shares), *self.means.shape[1:])
+    def deformations(
+        self, weights: NDArray[np.float64], intensity: float = 1.0
+    ) -> NDArray[np.float32]:
+        """Deformations (N, V, 3), mm, of mixtures, scaled by `intensity`."""
+        mixed = weights.astype(np.float32) @ self.means.reshape(len(self.means), -1)
+        return (np.float32(intensity) * mixed).reshape(len(weights), *self.means.shape[1:])
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """A sequence of deformations along a trajectory.
+    """A sequence of deformations along a path.
 
     Attributes
     ----------
-    points : (T, 2), the places passed, equally far apart along the trajectory
-    standing : (T,) str, of the places: "ok", "interpolated" or "extrapolated"
+    points : (T, 2), equally far apart along the path
+    support_status : (T,), of the points: "ok", "interpolated" or "extrapolated"
     labels : (T, 2), valence and arousal of each frame
-    shares : (T, C), of the classes in each frame
-    deformations : (T, V, 3) float32, mm
+    weights : (T, C), of the classes in each frame
+    deformations : (T, V, 3), mm
     """
 
-    points: np.ndarray
-    standing: np.ndarray
-    labels: np.ndarray
-    shares: np.ndarray
-    deformations: np.ndarray
+    points: NDArray[np.float64]
+    support_status: NDArray[np.str_]
+    labels: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    deformations: NDArray[np.float32]
 
     @property
-    def largest_step(self):
+    def largest_step(self) -> float:
         """How far any vertex moves between neighbouring frames at most, mm."""
         steps = np.diff(self.deformations, axis=0)
         return float(np.linalg.norm(steps, axis=2).max(initial=0.0))
 
 
-def trace(interpolant, corners, frames, intensity=1.0):
+def trace(
+    interpolant: Interpolant, corners: ArrayLike, frames: int, *, intensity: float = 1.0
+) -> Trajectory:
     """The Trajectory along straight lines through corners (N, 2), in so many frames.
 
     Raises
@@ -107,36 +114,44 @@ def trace(interpolant, corners, frames, intensity=1.0):
         Fewer than two corners or frames, a corner outside the plane, or no class with a model.
     """
     points = resample(corners, frames)
-    shares = interpolant.shares(points)
-    deformations = interpolant.deformations(shares, intensity)
-    standing = standings(points, interpolant.grid, interpolant.own, interpolant.medians)
-    return Trajectory(points, standing, interpolant.labels(shares), shares, deformations)
+    weights = interpolant.weights(points)
+    return Trajectory(
+        points,
+        support_status(
+            points, interpolant.grid, classes=interpolant.classes, medians=interpolant.medians
+        ),
+        interpolant.labels(weights),
+        weights,
+        interpolant.deformations(weights, intensity),
+    )
 
 
-def standings(points, grid, own, medians):
-    """What is behind mixtures at places of the plane.
+def support_status(
+    points: ArrayLike, grid: Grid, *, classes: NDArray[np.int64], medians: NDArray[np.float64]
+) -> NDArray[np.str_]:
+    """Whether frames of a class are behind mixtures at points of the plane.
 
     Parameters
     ----------
-    points : (N, 2) array
-    grid : Grid
-    own : (C,) int, the classes that have a model
+    points : (N, 2)
+    grid : of the classes
+    classes : (C,), those that have a model
     medians : (C, 2), their labels
 
     Returns
     -------
-    (N,) str array of "ok", "interpolated", "extrapolated"
+    (N,), of "ok", "interpolated", "extrapolated"
     """
     points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-    width = (grid.high - grid.low) / grid.n
+    class_width = (grid.high - grid.low) / grid.n
     distance = np.linalg.norm(points[:, None] - medians, axis=2).min(1, initial=np.inf)
-    among = (distance <= width) | in_hull(points, medians)
-    within = np.isin(grid.assign(*points.T), own)
-    return np.where(within, OK, np.where(among, INTERPOLATED, EXTRAPOLATED))
+    near_classes = (distance <= class_width) | in_hull(points, medians)
+    in_class = np.isin(grid.assign(*points.T), classes)
+    return np.where(in_class, OK, np.where(near_classes, INTERPOLATED, EXTRAPOLATED))
 
 
-def resample(corners, frames):
-    """Places (frames, 2), equally far apart along the lines through corners (N, 2).
+def resample(corners: ArrayLike, frames: int) -> NDArray[np.float64]:
+    """Points (frames, 2), equally far apart along the lines through corners (N, 2).
 
     Raises
     ------
@@ -145,12 +160,12 @@ def resample(corners, frames):
     """
     corners = np.asarray(corners, dtype=np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2:
-        raise ValueError(f"corners are places (N, 2), not {corners.shape}")
+        raise ValueError(f"corners are points (N, 2), not {corners.shape}")
     if len(corners) < 2 or frames < 2:
         raise ValueError("a path needs at least two points and two frames")
-    length = np.linalg.norm(np.diff(corners, axis=0), axis=1)
-    passed = np.concatenate([[0], np.cumsum(length)])
-    turns = np.concatenate([[True], length > 0])
-    at = np.linspace(0, passed[-1], frames)
-    places = [np.interp(at, passed[turns], axis[turns]) for axis in corners.T]
-    return np.round(np.stack(places, axis=1), DIGITS)
+    lengths = np.linalg.norm(np.diff(corners, axis=0), axis=1)
+    travelled = np.concatenate([[0], np.cumsum(lengths)])
+    distinct = np.concatenate([[True], lengths > 0])
+    at = np.linspace(0, travelled[-1], frames)
+    axes = [np.interp(at, travelled[distinct], axis[distinct]) for axis in corners.T]
+    return np.round(np.stack(axes, axis=1), DECIMALS)

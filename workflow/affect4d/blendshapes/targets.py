@@ -9,8 +9,8 @@ from affect4d import store
 from affect4d.affectspace import Grid
 from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK
 from affect4d.blendshapes.model import read_class
-from affect4d.blendshapes.natural_neighbour import natural_neighbours
-from affect4d.blendshapes.path import standings
+from affect4d.blendshapes.natural_neighbour import natural_neighbour_weights
+from affect4d.blendshapes.path import support_status
 from affect4d.quarantine import BadInput
 
 
@@ -112,15 +112,15 @@ class Atlas:
         """
         index = int(self._class_of(valence, arousal))
         point, medians = np.array([[valence, arousal]]), self.median[self.own]
-        standing = standings(point, self.grid, self.own, medians)[0]
-        if standing == EXTRAPOLATED:
+        support = support_status(point, self.grid, classes=self.own, medians=medians)[0]
+        if support == EXTRAPOLATED:
             raise self._without_data(index, valence, arousal)
-        shares = natural_neighbours(point, medians)[0]
-        mixed = np.flatnonzero(shares)
+        weights = natural_neighbour_weights(point, medians)[0]
+        mixed = np.flatnonzero(weights)
         mean = mean or self.mean
-        deformation = sum(np.float32(shares[i]) * mean(int(self.own[i])) for i in mixed)
-        valence, arousal = map(float, shares @ medians)
-        return Target(deformation, valence, arousal, self.names[index], standing == INTERPOLATED)
+        deformation = sum(np.float32(weights[i]) * mean(int(self.own[i])) for i in mixed)
+        valence, arousal = map(float, weights @ medians)
+        return Target(deformation, valence, arousal, self.names[index], support == INTERPOLATED)
 
     def _class_of(self, valence, arousal):
         index = self.grid.assign(valence, arousal)
