@@ -1,20 +1,28 @@
 """Neutral faces: what adapters find in tiny databases, what is refused and in which words."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from pydantic import ValidationError
+from support.contexts import context
 
 from affect4d import store
+from affect4d.config import document
 from affect4d.config.neutrals import Database, Settings
+from affect4d.config.project import ConfigError, load, schema
 from affect4d.formats.images import encode_jpeg, encode_png, read_image
 from affect4d.formats.landmarks import read_landmarks, write_pts
-from affect4d.neutrals import build_neutrals, find_candidates, select
-from affect4d.neutrals.candidates import COLUMNS, identify, normalise
+from affect4d.neutrals import databases
+from affect4d.neutrals.build import build_neutrals
+from affect4d.neutrals.candidates import COLUMNS, make_image_id, normalise
+from affect4d.neutrals.databases.registry import adapter_names, layout_file, load_adapter
+from affect4d.neutrals.databases.search import find_candidates
+from affect4d.neutrals.selection import select
 from affect4d.quarantine import BadInput, Quarantine
-from affect4d.store import Provenance
 
 POINTS = np.stack([np.linspace(10, 50, 68), np.linspace(12, 40, 68)], axis=1)
 PICTURE = np.full((60, 64, 3), 90, np.uint8)
@@ -50,24 +58,17 @@ def a_clip(root, name, frames, actor="Jane Doe", suffix=".png", clip=None):
 
 def find(root, adapter, layout=None, name="db"):
     quarantine = Quarantine("neutrals")
-    file = Database(adapter=adapter, root=str(root), layout=layout).layout_file
-    return find_candidates(name, adapter, root, file, quarantine), quarantine.rows
+    database = Database(adapter=adapter, root=str(root), layout=layout)
+    return find_candidates(name, database, results=root, quarantine=quarantine), quarantine.rows
 
 
-def build(results, database, quarantine=None, **settings):
+def build(results, database, strict=False, **settings):
     """Build a database called db; gives accepted.csv and the quarantine's rows."""
-    quarantine = quarantine or Quarantine("neutrals")
-    build_neutrals(
-        "db",
-        database,
-        Settings(databases={"db": database}, **settings),
-        results,
-        quarantine,
-        lambda files, further: Provenance(results, "neutrals", "db", files, further, ""),
-    )
+    here = context(results, "neutrals", strict=strict, item="db")
+    build_neutrals("db", Settings(databases={"db": database}, **settings), here)
     folder = results / "neutrals" / "db"
     rows = pd.read_csv(folder / "quarantine.csv")
-    assert len(rows) == len(quarantine.rows)
+    assert len(rows) == len(here.quarantine.rows)
     assert store.verify(folder / "neutrals.manifest.json") == []
     return pd.read_csv(folder / "accepted.csv"), rows
 
@@ -89,7 +90,7 @@ class TestFolder:
         found, _ = find(tmp_path, "folder")
         np.testing.assert_allclose(found[0].read_landmarks(), POINTS, atol=1e-3)
 
-    def test_ljson_serves_as_well(self, tmp_path):
+    def test_ljson_is_read_too(self, tmp_path):
         photograph(tmp_path, "a.png", None)
         points = {"points": POINTS[:, ::-1].tolist()}
         (tmp_path / "a.ljson").write_text(json.dumps({"landmarks": points, "version": 1}))
@@ -180,7 +181,7 @@ class TestAfewVa:
         found, _ = find(tmp_path, "afew_va")
         np.testing.assert_allclose(found[0].read_landmarks(), POINTS, atol=1e-3)
 
-    def test_an_actor_is_one_subject_however_written(self, tmp_path):
+    def test_an_actor_is_one_subject_whatever_the_spelling(self, tmp_path):
         a_clip(tmp_path, "001", {"00000": a_frame()}, actor="  jane DOE ")
         a_clip(tmp_path, "002", {"00000": a_frame()}, actor="Jane_Doe")
         found, _ = find(tmp_path, "afew_va")
@@ -235,7 +236,7 @@ class TestAfewVa:
         assert len(found) == 1
         assert rule in rows[0].rule
 
-    def test_a_clip_that_lies_there_twice(self, tmp_path):
+    def test_a_clip_in_two_folders_is_a_duplicate(self, tmp_path):
         a_clip(tmp_path, "001", {"00000": a_frame()})
         a_clip(tmp_path, "01/001", {"00000": a_frame()})
         found, rows = find(tmp_path, "afew_va")
@@ -252,22 +253,30 @@ class TestSelection:
 
     def test_frames_are_spread_in_time(self, tmp_path):
         found = self.candidates(tmp_path, ["a"])
-        chosen = select(found, 3, 10, lambda candidate: True)
+        chosen = select(found, lambda candidate: True, max_per_subject=3, max_images=10)
         assert [candidate.frame for candidate, _ in chosen] == [1, 4, 7]
 
-    def test_the_neighbour_stands_in_for_a_bad_frame(self, tmp_path):
+    def test_the_neighbour_replaces_a_bad_frame(self, tmp_path):
         found = self.candidates(tmp_path, ["a"])
-        chosen = select(found, 1, 10, lambda candidate: None if candidate.frame == 4 else True)
+        chosen = select(
+            found,
+            lambda candidate: None if candidate.frame == 4 else True,
+            max_per_subject=1,
+            max_images=10,
+        )
         assert [candidate.frame for candidate, _ in chosen] == [3]
 
     def test_people_take_turns_up_to_the_limit(self, tmp_path):
         found = self.candidates(tmp_path, ["a", "b", "c"])
-        chosen = select(found, 2, 4, lambda candidate: True)
+        chosen = select(found, lambda candidate: True, max_per_subject=2, max_images=4)
         assert [candidate.subject_id for candidate, _ in chosen] == ["a", "a", "b", "c"]
 
     def test_the_order_of_candidates_does_not_matter(self, tmp_path):
         found = self.candidates(tmp_path, ["a", "b"])
-        one, other = (select(c, 2, 3, lambda candidate: True) for c in (found, found[::-1]))
+        one, other = (
+            select(c, lambda candidate: True, max_per_subject=2, max_images=3)
+            for c in (found, found[::-1])
+        )
         assert [c.image_id for c, _ in one] == [c.image_id for c, _ in other]
 
 
@@ -286,7 +295,7 @@ class TestBuild:
             assert (landmarks > 0).all()
             assert (landmarks < [image.shape[1], image.shape[0]]).all()
 
-    def test_bad_photographs_are_named_and_the_rest_goes_on(self, tmp_path):
+    def test_bad_photographs_are_named_and_the_others_are_built(self, tmp_path):
         root = tmp_path / "photographs"
         photograph(root, "good.png")
         photograph(root, "cut.jpg", data=encode_jpeg(PICTURE)[:300])
@@ -306,11 +315,7 @@ class TestBuild:
         root = tmp_path / "photographs"
         photograph(root, "text.png", data=b"no picture")
         with pytest.raises(BadInput, match="cannot be read as an image"):
-            build(
-                tmp_path,
-                Database(adapter="folder", root=str(root)),
-                Quarantine("neutrals", strict=True),
-            )
+            build(tmp_path, Database(adapter="folder", root=str(root)), strict=True)
 
     def test_a_database_that_the_build_makes(self, tmp_path):
         a_clip(tmp_path / "gallery" / "portraits", "001", {"00000": a_frame()})
@@ -320,7 +325,7 @@ class TestBuild:
         table = pd.read_parquet(tmp_path / "neutrals" / "db" / "candidates.parquet")
         assert list(table["path"]) == ["gallery/portraits/001/00000.png"]
 
-    def test_builds_are_alike_and_leave_nothing_old(self, tmp_path):
+    def test_builds_are_identical_and_leave_no_old_files(self, tmp_path):
         root = tmp_path / "photographs"
         photograph(root, "a.png")
         stale = photograph(root, "b.png")
@@ -346,7 +351,7 @@ class TestBuild:
 
 def test_names_are_safe():
     assert normalise("  Çelik,  ÖMER ") == "celik_omer"
-    assert identify("db", "../a b") == "db_..-a-b"
+    assert make_image_id("db", "../a b") == "db_..-a-b"
 
 
 @pytest.mark.parametrize(
@@ -374,3 +379,85 @@ def test_settings_refuse_a_folder_without_root():
         Database(adapter="folder")
     with pytest.raises(ValidationError):
         Settings(databases={"Bad Name": Database(adapter="embedded")})
+    with pytest.raises(ValidationError, match="`root` is not used"):
+        Database(adapter="embedded", root="photographs")
+
+
+TOY = """
+import json
+
+from affect4d.neutrals.candidates import Candidate, make_image_id, normalise
+from affect4d.neutrals.databases.layout import Layout
+from affect4d.neutrals.databases.registry import Adapter, Source
+
+
+class ToyLayout(Layout):
+    index: str
+
+
+def find_toy(source: Source[ToyLayout]) -> list[Candidate]:
+    people = json.loads((source.root / source.layout.index).read_text())
+    return [
+        Candidate(
+            database=source.name,
+            subject_id=normalise(person),
+            image_id=make_image_id(source.name, person),
+            path=source.root / image,
+            source=image,
+            frame=0,
+            is_neutral=True,
+            evidence="listed in the index",
+            landmarks_path=(source.root / image).with_suffix(".pts"),
+        )
+        for person, image in people.items()
+    ]
+
+
+ADAPTER = Adapter(ToyLayout, find_toy)
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """An adapter of one module and one layout file, found as those of the package are."""
+    folder = tmp_path / "adapters"
+    folder.mkdir()
+    (folder / "toy.py").write_text(TOY)
+    (folder / "toy.yaml").write_text("index: people.json\n")
+    monkeypatch.setattr(databases, "__path__", [*databases.__path__, str(folder)])
+    yield "toy"
+    sys.modules.pop(f"{databases.__name__}.toy", None)
+
+
+class TestRegistry:
+    def test_a_module_and_a_layout_file_are_an_adapter(self, toy, tmp_path):
+        root = tmp_path / "photographs"
+        photograph(root, "1.png")
+        photograph(root, "2.png")
+        (root / "people.json").write_text('{"Anna": "1.png", "Béla": "2.png"}')
+        project = load({"neutrals": {"databases": {"db": {"adapter": toy, "root": str(root)}}}})
+        accepted, rows = build(tmp_path, project.neutrals.databases["db"])
+        assert list(accepted["subject"]) == ["anna", "bela"]
+        assert len(rows) == 0
+
+    def test_an_adapter_is_in_schema_page_and_messages(self, toy):
+        names = ["afew_va", "embedded", "folder", "toy"]
+        assert adapter_names() == names
+        assert schema()["$defs"]["Database"]["properties"]["adapter"]["enum"] == names
+        assert ", ".join(f"`{name}`" for name in names) in document.page()
+        with pytest.raises(ConfigError) as caught:
+            load({"neutrals": {"databases": {"db": {"adapter": "toi", "root": "x"}}}})
+        text = str(caught.value)
+        assert "neutrals.databases.db.adapter: " in text and "did you mean 'toy'?" in text
+        assert all(name in text for name in names)
+
+    def test_without_a_layout_file_a_module_is_no_adapter(self, toy, tmp_path):
+        (tmp_path / "adapters" / "toy.yaml").unlink()
+        assert adapter_names() == ["afew_va", "embedded", "folder"]
+        with pytest.raises(ValidationError, match="no such adapter among afew_va"):
+            Database(adapter=toy, root="x")
+
+    def test_every_adapter_reads_its_default_layout(self):
+        for name in adapter_names():
+            content = yaml.safe_load(layout_file(name).read_text())
+            load_adapter(name).layout.model_validate(content)

@@ -1,4 +1,4 @@
-"""The typed configuration: one module a room, joined in `project`.
+"""The typed configuration: one module per stage, joined in `project`.
 
-Light to import: the Snakefile is parsed anew for every cluster job.
+It imports no heavy library, because every job on a cluster parses the Snakefile anew.
 """

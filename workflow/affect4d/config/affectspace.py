@@ -1,13 +1,17 @@
-"""Settings of the affectspace room."""
+"""Settings of the stage `affectspace`."""
 
 from affect4d.config.base import Section, field
 
 
 class Settings(Section):
-    """How the valence-arousal plane is divided and when a class suffices."""
+    """How the valence-arousal plane is divided and when a class has enough data."""
 
-    bins: int = field(10, "1", "Bins along each axis; the classes are its square.", ge=2, le=40)
-    min_frames: int = field(6, "frames", "A class with fewer used frames is insufficient.", ge=2)
+    bins: int = field(
+        10, "bins", "Bins along each axis; the number of classes is its square.", ge=2, le=40
+    )
+    min_frames: int = field(
+        6, "frames", "A class with fewer used frames is marked insufficient.", ge=2
+    )
     min_subjects: int = field(
-        3, "subjects", "A class with frames of fewer subjects is insufficient.", ge=1
+        3, "subjects", "A class with frames of fewer subjects is marked insufficient.", ge=1
     )

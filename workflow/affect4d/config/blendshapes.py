@@ -1,4 +1,4 @@
-"""Settings of the blendshapes room."""
+"""Settings of the stage `blendshapes`."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ class Settings(Section):
 
     neutral: Literal["given", "first", "mean_nearest_zero"] = field(
         "given",
-        "1",
+        "",
         "Neutral mesh of a sequence: its frames marked neutral, its first frame, or the mean of "
         "the frames annotated nearest to valence = arousal = 0.",
     )
@@ -20,21 +20,24 @@ class Settings(Section):
         5, "frames", "Frames averaged where the neutral is mean_nearest_zero.", ge=1
     )
     components: int = field(
-        8, "components", "Components a class; at most its frames less one.", ge=1
+        8, "components", "Components per class; at most the number of its frames minus one.", ge=1
     )
     constraint: Literal["nonnegative", "signed"] = field(
         "nonnegative",
-        "1",
+        "",
         "Weights in [0, 1] with maximum 1, or in [-1, 1] with maximum modulus 1.",
     )
     sparsity: float = field(
-        0.3, "mm", "Mean weighted motion below which a vertex far from a centre is at rest.", ge=0
+        0.3,
+        "mm",
+        "Mean weighted motion below which a vertex far from a component's centre stays fixed.",
+        ge=0,
     )
     face_radius: float = field(
         90.0,
         "mm",
-        "Components describe the face up to this distance from the nose tip: neck and ears carry "
-        "a scan's noise. The mean is of the whole head.",
+        "Components describe the face up to this distance from the nose tip, because neck and "
+        "ears carry scan noise. The mean covers the whole head.",
         gt=0,
     )
     inner_radius: float = field(
@@ -46,32 +49,34 @@ class Settings(Section):
     tolerance: float = field(
         1e-3, "1", "Relative decrease of the objective at which the fit stops.", gt=0, lt=1
     )
-    max_iterations: int = field(25, "iterations", "Alternations at most.", ge=1)
+    max_iterations: int = field(
+        25, "iterations", "Maximum number of alternations between components and weights.", ge=1
+    )
     max_frames: int = field(
         300,
         "frames",
-        "Frames of a class its components are fitted on at most, spread over its subjects; the "
-        "mean is over all frames.",
+        "Maximum number of frames on which a class's components are fitted, spread over its "
+        "subjects; the mean is over all frames.",
         ge=2,
     )
     energy_tolerance: float = field(
         0.05,
         "1",
-        "Share of the motion's energy that may be lost, in all, where the frames of a class to be "
-        "fitted take more than half a gigabyte and are compressed as they are read.",
+        "Share of the motion's energy that may be lost in total where the frames of a class take "
+        "more than half a gigabyte and are compressed as they are read.",
         ge=0,
         lt=1,
     )
     interpolate: bool = field(
         False,
-        "1",
-        "Give classes without a model, but with neighbours all around, a mean interpolated between "
-        "those; their images say so (`interpolated`).",
+        "",
+        "Give classes that have no model, but neighbours on all sides, a mean interpolated between "
+        "those neighbours; their images are marked `interpolated`.",
     )
-    classes_per_job: int = field(25, "classes", "Classes one job fits.", ge=1)
+    classes_per_job: int = field(25, "classes", "Classes per job.", ge=1)
 
     @model_validator(mode="after")
-    def _radii_ascend(self):
+    def _radii_ascend(self) -> "Settings":
         if self.inner_radius >= self.outer_radius:
             raise ValueError("inner_radius must be below outer_radius")
         return self

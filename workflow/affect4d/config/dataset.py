@@ -1,4 +1,4 @@
-"""Settings of the dataset room."""
+"""Settings of the stage `dataset`."""
 
 from typing import Literal
 
@@ -11,33 +11,37 @@ class Settings(Section):
     """What is published and how."""
 
     name: str = field(
-        "affect4d", "1", "Name of the dataset in its card.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+        "affect4d", "", "Name of the dataset in its card.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
     )
     licence: str = field(
-        "other", "1", "Licence of the images as the card states it (an SPDX name, or other)."
+        "other", "", "Licence of the images as the card states it (an SPDX identifier, or other)."
     )
     licence_note: str = field(
         "The images keep the terms of the photographs they were made from.",
-        "1",
+        "",
         "What a user must know about the licences of the source photographs.",
     )
     publisher: str | None = field(
-        None, "1", "Organisation that answers for the build, as its RO-Crate names it."
+        None, "", "Organisation responsible for the build, as its RO-Crate names it."
     )
     published: str = field(
         "1970-01-01",
-        "1",
-        "Day of publication as the RO-Crate states it; 1970-01-01 stands for not published. "
-        "It is no clock's time, so that the same build gives the same bytes.",
+        "",
+        "Day of publication as the RO-Crate states it; 1970-01-01 means not published. It is not "
+        "read from the clock, so that the same build gives the same bytes.",
         pattern=r"^\d{4}-\d{2}-\d{2}$",
     )
     image_format: Literal["jpeg", "png"] = field(
-        "jpeg", "1", "jpeg: small, not subsampled; png: lossless, about four times as large."
+        "jpeg",
+        "",
+        "jpeg: small, without chroma subsampling; png: lossless, about four times as large.",
     )
-    jpeg_quality: int = field(95, "1", "JPEG quality.", ge=50, le=100)
-    shard_rows: int = field(2000, "images", "Largest number of images a Parquet shard.", ge=1)
-    validation: float = field(0.15, "1", "Share of the subjects for validation.", ge=0, lt=1)
-    test: float = field(0.15, "1", "Share of the subjects for the test.", ge=0, lt=1)
+    jpeg_quality: int = field(95, "1", "JPEG quality, of 100.", ge=50, le=100)
+    shard_rows: int = field(2000, "images", "Maximum number of images per Parquet shard.", ge=1)
+    validation: float = field(
+        0.15, "1", "Share of the subjects in the validation split.", ge=0, lt=1
+    )
+    test: float = field(0.15, "1", "Share of the subjects in the test split.", ge=0, lt=1)
 
     @model_validator(mode="after")
     def _some_remain(self) -> "Settings":

@@ -1,4 +1,4 @@
-"""Settings of the fitting room."""
+"""Settings of the stage `fitting`."""
 
 from typing import Literal
 
@@ -12,29 +12,31 @@ class Settings(Section):
 
     lsfm_model: str | None = field(
         None,
-        "1",
+        "",
         "LSFM identity model (.mat or .npz) in the template's topology; "
         "by default the identities are learnt from the gallery's neutral meshes.",
     )
     ict_facekit: str | None = field(
         None,
-        "1",
-        "Folder of a clone of ICT-FaceKit whose identities take the place of the gallery's.",
+        "",
+        "Folder of a clone of ICT-FaceKit whose identities replace the gallery's.",
     )
-    chunks: int = field(2, "1", "Jobs a database; its images are dealt among them.", ge=1)
-    identity_modes: int = field(60, "1", "Identity modes kept.", ge=1)
-    expression_modes: int = field(30, "1", "Expression modes kept.", ge=0)
+    chunks: int = field(
+        2, "jobs", "Jobs per database, among which its images are distributed.", ge=1
+    )
+    identity_modes: int = field(60, "modes", "Identity modes kept.", ge=1)
+    expression_modes: int = field(30, "modes", "Expression modes kept.", ge=0)
     camera: Literal["weak", "perspective"] = field(
         "perspective",
-        "1",
-        "Weak perspective, or a pinhole whose axis meets the middle of the photograph and whose "
-        "distance is fitted too.",
+        "",
+        "weak: weak perspective; perspective: a pinhole camera whose axis meets the middle of the "
+        "photograph and whose distance is fitted too.",
     )
     distance: float = field(
-        1000.0, "mm", "Likely distance of a perspective camera from the face.", gt=0
+        1000.0, "mm", "Prior mean of a perspective camera's distance from the face.", gt=0
     )
     distance_spread: float = field(
-        0.5, "1", "Standard deviation of the distance's natural logarithm.", gt=0
+        0.5, "1", "Prior standard deviation of the distance's natural logarithm.", gt=0
     )
     outlier_distance: float = field(
         4.0,
@@ -42,33 +44,34 @@ class Settings(Section):
         "Landmarks farther than this from the model keep less than a quarter of their weight.",
         gt=0,
     )
-    iterations: int = field(8, "1", "Gauss-Newton iterations over pose and shape.", ge=1)
-    pose_iterations: int = field(3, "1", "Iterations over the pose alone, before those.", ge=0)
+    iterations: int = field(8, "iterations", "Gauss-Newton iterations over pose and shape.", ge=1)
+    pose_iterations: int = field(
+        3, "iterations", "Iterations over the pose alone, before those.", ge=0
+    )
     landmark_sd: float = field(
         0.008,
         "inter-ocular distance",
-        "Standard deviation of an annotated landmark; where the model is farther off, a "
-        "photograph's own counts in its place.",
+        "Standard deviation of an annotated landmark; where the model's error is larger, the "
+        "photograph's own estimate is used instead.",
         gt=0,
     )
     jaw_weight: float = field(
         0.25,
         "1",
-        "Weight of a jaw landmark, or one on the far side, beside the others.",
+        "Weight of landmarks on the jaw or on the far side, relative to the others.",
         gt=0,
         le=1,
     )
     expression_prior: float = field(
-        10.0, "1", "Weight of the expression prior beside the identity prior N(0, 1).", gt=0
+        10.0, "1", "Weight of the expression prior relative to the identity prior N(0, 1).", gt=0
     )
     coefficient_bound: float = field(
-        3.0, "standard deviations", "Bound of every coefficient.", gt=0
+        3.0, "standard deviations", "Bound on the absolute value of every coefficient.", gt=0
     )
     gross_error: float = field(
         0.25,
         "inter-ocular distance",
-        "A landmark that lies farther than this from where its neighbours let one expect it is "
-        "left out.",
+        "A landmark farther than this from the position predicted by its neighbours is left out.",
         gt=0,
     )
     residual_reach: float = field(
@@ -77,30 +80,30 @@ class Settings(Section):
     residual_smoothing: float = field(
         0.03,
         "1",
-        "Least share of a landmark's noise variance in that correction's: smaller values fold the "
-        "picture where the model is far off.",
+        "Minimum share of a landmark's noise variance in the variance of that correction; smaller "
+        "values fold the picture where the model's error is large.",
         ge=0,
     )
-    max_yaw: float = field(55.0, "degrees", "Gate: heads turned farther are not accepted.", gt=0)
+    max_yaw: float = field(55.0, "degrees", "Gate: heads turned farther are rejected.", gt=0)
     max_mouth_opening: float = field(
         0.15,
         "inter-ocular distance",
-        "Gate: wider gaps between the inner lips are not accepted.",
+        "Gate: photographs with a wider gap between the inner lips are rejected.",
         gt=0,
     )
     max_outliers: int = field(
-        6, "landmarks", "Gate: photographs with more left out are not accepted.", ge=0
+        6, "landmarks", "Gate: photographs with more landmarks left out are rejected.", ge=0
     )
     max_outside: int = field(
         4,
         "landmarks",
-        "Gate: photographs whose edge cuts more of the face off are not accepted.",
+        "Gate: photographs with more landmarks beyond their edge are rejected.",
         ge=0,
     )
     max_residual: float = field(
         0.1,
         "inter-ocular distance",
-        "Gate: greater mean landmark errors before the correction are not accepted.",
+        "Gate: photographs with a larger mean landmark error before the correction are rejected.",
         gt=0,
     )
 
@@ -112,7 +115,7 @@ class Settings(Section):
 
 
 def chunk_names(settings: Settings) -> list[str]:
-    """The names of a database's chunks, in the order in which images are dealt."""
+    """The names of a database's chunks, in the order in which images are distributed."""
     return [f"{index:03d}" for index in range(settings.chunks)]
 
 

@@ -1,4 +1,4 @@
-"""Settings of the gallery room."""
+"""Settings of the stage `gallery`."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,21 +12,25 @@ EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
 
 class Recording(Section):
-    """What synthetic people are recorded doing, and how badly the scanner works."""
+    """What synthetic people are recorded doing, and the errors of the scanner."""
 
-    spontaneous: int = field(3, "sequences", "Spontaneous sequences a person.", ge=1, le=9)
+    spontaneous: int = field(3, "sequences", "Spontaneous sequences per person.", ge=1, le=9)
     spontaneous_frames: int = field(24, "frames", "Frames of a spontaneous sequence.", ge=8)
     posed_frames: int = field(6, "frames", "Frames of a posed sequence.", ge=6)
-    frame_rate: float = field(3.0, "Hz", "Frames a second.", gt=0)
-    noise: float = field(0.12, "mm", "Scanner noise a coordinate.", ge=0)
-    landmark_noise: float = field(1.0, "mm", "Noise of a landmark a coordinate.", ge=0)
+    frame_rate: float = field(3.0, "Hz", "Frames per second.", gt=0)
+    noise: float = field(
+        0.12, "mm", "Standard deviation of the scanner noise per coordinate.", ge=0
+    )
+    landmark_noise: float = field(
+        1.0, "mm", "Standard deviation of the landmark noise per coordinate.", ge=0
+    )
     gross_share: float = field(
         0.02, "1", "Share of frames whose landmarks are grossly wrong.", ge=0, lt=0.5
     )
     annotation_noise: float = field(
-        0.12, "1", "Slow valence-arousal error of the annotators, standard deviation.", ge=0
+        0.12, "1", "Standard deviation of the annotators' slow valence-arousal error.", ge=0
     )
-    subjects_per_job: int = field(4, "people", "People one job scans and registers.", ge=1)
+    subjects_per_job: int = field(4, "people", "People scanned and registered per job.", ge=1)
 
 
 class Synthetic(Recording):
@@ -34,7 +38,7 @@ class Synthetic(Recording):
 
     subjects: int = field(24, "people", "Synthetic people.", ge=2, le=999)
     scan_vertices: int = field(
-        16000, "vertices", "About how many vertices a raw scan has.", ge=2000
+        16000, "vertices", "Approximate number of vertices of a raw scan.", ge=2000
     )
     portraits: int = field(
         13, "people", "People rendered as photographs in AFEW-VA's layout.", ge=1
@@ -44,12 +48,12 @@ class Synthetic(Recording):
 class IctFaceKit(Recording):
     """People and expressions of ICT-FaceKit, scanned synthetically on its own topology."""
 
-    root: str | None = field(None, "1", "A clone of ICT-FaceKit: the folder of its FaceXModel.")
+    root: str | None = field(None, "", "A clone of ICT-FaceKit: the folder that holds FaceXModel.")
     subjects: int = field(12, "people", "Each a combination of its identities.", ge=2, le=999)
     subdivisions: int = field(
         1,
-        "1",
-        "How often its triangles are divided in four: 9,409, 37,280 or 148,402 vertices a scan.",
+        "times",
+        "How often each triangle is divided into four: 9,409, 37,280 or 148,402 vertices per scan.",
         ge=0,
         le=2,
     )
@@ -58,16 +62,16 @@ class IctFaceKit(Recording):
 class Manifest(Section):
     """A database of scans on disk."""
 
-    root: str | None = field(None, "1", "Folder that holds every file the table names.")
-    table: str | None = field(None, "1", "CSV or Parquet, one row a scan (docs/own-data.md).")
+    root: str | None = field(None, "", "Folder that holds every file the table names.")
+    table: str | None = field(None, "", "CSV or Parquet, one row per scan (docs/own-data.md).")
     markup: str = field(
         DEFAULT_MARKUP,
-        "1",
-        "Mark-up of the landmark files: a name (docs/own-data.md) or the path of a YAML; the "
+        "",
+        "Mark-up of the landmark files: a name (docs/own-data.md) or the path of a YAML file; the "
         "table's column markup overrides it row by row.",
         min_length=1,
     )
-    sequences_per_job: int = field(8, "sequences", "Sequences one job registers.", ge=1)
+    sequences_per_job: int = field(8, "sequences", "Sequences registered per job.", ge=1)
 
 
 class Settings(Section):
@@ -75,15 +79,15 @@ class Settings(Section):
 
     source: Literal["synthetic", "ict_facekit", "manifest"] = field(
         "synthetic",
-        "1",
+        "",
         "The embedded gallery, ICT-FaceKit's people, or a table of scans on disk.",
     )
-    synthetic: Synthetic = field(Synthetic, "1", "The embedded gallery.")
-    ict_facekit: IctFaceKit = field(IctFaceKit, "1", "People of ICT-FaceKit.")
-    manifest: Manifest = field(Manifest, "1", "A database of scans on disk.")
+    synthetic: Synthetic = field(Synthetic, "", "The embedded gallery.")
+    ict_facekit: IctFaceKit = field(IctFaceKit, "", "People of ICT-FaceKit.")
+    manifest: Manifest = field(Manifest, "", "A database of scans on disk.")
 
     @model_validator(mode="after")
-    def _places_where_needed(self) -> "Settings":
+    def _paths_where_needed(self) -> "Settings":
         if self.source == "manifest" and not (self.manifest.root and self.manifest.table):
             raise ValueError("source 'manifest' needs manifest.root and manifest.table")
         if self.source == "ict_facekit" and not self.ict_facekit.root:
@@ -100,7 +104,7 @@ class Settings(Section):
             The source is a table of scans on disk.
         """
         if self.source == "manifest":
-            raise ValueError("source 'manifest' records nobody")
+            raise ValueError("source 'manifest' has no recording settings")
         return self.ict_facekit if self.source == "ict_facekit" else self.synthetic
 
 

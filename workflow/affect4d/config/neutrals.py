@@ -1,39 +1,64 @@
-"""Settings of the neutrals room."""
+"""Settings of the stage `neutrals`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-from pydantic import StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
-from affect4d.config.base import Section, field
+from affect4d.config.base import Section, field, suggest
+from affect4d.neutrals.databases.registry import adapter_names, layout_file, load_adapter
 
 RESULTS = "{results}/"
 TAKEN = "pictures"  # in synthesis/, beside the databases
-_LAYOUTS = Path(__file__).parents[1] / "neutrals" / "databases"
 
 DatabaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+
+
+class _OneOfTheAdapters:
+    """Lists the adapters in the JSON schema."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(core) | {"enum": adapter_names()}
+
+
+def _is_known(adapter: str) -> str:
+    known = adapter_names()
+    if adapter not in known:
+        raise ValueError(f"no such adapter among {', '.join(known)}; {suggest(adapter, known)}")
+    return adapter
 
 
 class Database(Section):
     """One database of photographs."""
 
-    adapter: Literal["embedded", "folder", "afew_va"] = field(
-        ..., "1", "How its files are read: package data, a folder of photographs, AFEW-VA's layout."
+    adapter: Annotated[str, AfterValidator(_is_known), _OneOfTheAdapters] = field(
+        ..., "", "How its files are read: a module of affect4d/neutrals/databases."
     )
     root: str | None = field(
-        None, "1", "Its folder; `{results}/...` names a folder that the build itself makes."
+        None, "", "Its folder; `{results}/...` names a folder that the build itself makes."
     )
     layout: str | None = field(
         None,
-        "1",
+        "",
         "File names and codes: the name of a file in affect4d/neutrals/databases, without .yaml, "
         "or the path of your own .yaml; by default the adapter's.",
     )
 
     @model_validator(mode="after")
     def _root_where_needed(self) -> "Database":
-        if (self.adapter == "embedded") == (self.root is not None):
-            raise ValueError("`root` is needed, except by the adapter `embedded`, which has none")
+        needed = load_adapter(self.adapter).needs_root
+        if needed != (self.root is not None):
+            rule = "`root` is needed" if needed else "`root` is not used: leave it out"
+            raise ValueError(f"{rule} (adapter {self.adapter!r})")
         return self
 
     @property
@@ -48,7 +73,7 @@ class Database(Section):
         """The YAML file of its layout."""
         if self.layout is not None and self.layout.endswith(".yaml"):
             return Path(self.layout)
-        return _LAYOUTS / f"{self.layout or self.adapter}.yaml"
+        return layout_file(self.layout or self.adapter)
 
     def folder(self, results: Path) -> Path | None:
         """The database's folder; None for package data."""
@@ -68,14 +93,17 @@ def _embedded() -> dict[str, Database]:
 class Settings(Section):
     """Which databases give neutral faces, and how many of each."""
 
-    databases: dict[DatabaseName, Database] = field(_embedded, "1", "The databases, by name.")
+    databases: dict[DatabaseName, Database] = field(_embedded, "", "The databases, by name.")
     max_per_subject: int = field(
-        1, "images", "Neutral images a person, spread over the frames at hand.", ge=1
+        1,
+        "images",
+        "Maximum number of neutral images per person, spread over the available frames.",
+        ge=1,
     )
-    max_images: int = field(12, "images", "Neutral images a database.", ge=1)
+    max_images: int = field(12, "images", "Maximum number of neutral images per database.", ge=1)
 
     @model_validator(mode="after")
-    def _names_are_free(self):
+    def _names_are_free(self) -> "Settings":
         if TAKEN in self.databases:
-            raise ValueError(f"a database cannot be named {TAKEN!r}: the build's own folder is")
+            raise ValueError(f"a database cannot be named {TAKEN!r}: the build has such a folder")
         return self

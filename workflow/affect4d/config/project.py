@@ -1,73 +1,74 @@
 """The whole configuration: `load` checks it, `schema` describes it."""
 
-import difflib
 import json
 import re
 from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
-from affect4d.config import affectspace as affectspace_room
-from affect4d.config import blendshapes as blendshapes_room
-from affect4d.config import dataset as dataset_room
-from affect4d.config import fitting as fitting_room
-from affect4d.config import gallery as gallery_room
-from affect4d.config import neutrals as neutrals_room
-from affect4d.config import registration as registration_room
-from affect4d.config import synthesis as synthesis_room
-from affect4d.config import validation as validation_room
-from affect4d.config.base import Section, field
+from affect4d.config.affectspace import Settings as AffectSpaceSettings
+from affect4d.config.base import Section, field, suggest
+from affect4d.config.blendshapes import Settings as BlendshapesSettings
+from affect4d.config.dataset import Settings as DatasetSettings
+from affect4d.config.fitting import Settings as FittingSettings
+from affect4d.config.gallery import Settings as GallerySettings
+from affect4d.config.neutrals import Settings as NeutralsSettings
+from affect4d.config.registration import Settings as RegistrationSettings
+from affect4d.config.synthesis import Settings as SynthesisSettings
+from affect4d.config.validation import Settings as ValidationSettings
 
 _RESULTS = re.compile(r"[A-Za-z0-9._/+-]+")
+_MAX_SHOWN = 80  # characters of a wrong value that a message shows
 
 
 class ConfigError(ValueError):
-    """The configuration breaks a rule; `str()` holds one line a mistake."""
+    """The configuration breaks a rule; `str()` holds one line per mistake."""
 
 
 class TemplateSettings(Section):
-    """The mesh whose topology everything shares."""
+    """The mesh whose topology all registered scans share."""
 
     mesh: str | None = field(
-        None, "1", "OBJ or PLY in mm (the LSFM mean, say); menpo3d's LSFM-lineage face if absent."
+        None,
+        "",
+        "OBJ or PLY in mm (such as the LSFM mean); by default menpo3d's LSFM-lineage face.",
     )
-    landmarks: str | None = field(None, "1", "Its 68 landmarks (.pts or .ljson) in mm.")
+    landmarks: str | None = field(None, "", "Its 68 landmarks (.pts or .ljson) in mm.")
 
 
 class Project(Section):
-    """Every setting of a build; as it stands it runs the embedded gallery."""
+    """Every setting of a build; the defaults build the embedded gallery."""
 
-    results: str = field("results", "1", "Folder that receives everything that is built.")
+    results: str = field("results", "", "Folder that receives everything that is built.")
     strict: bool = field(
         False,
-        "1",
-        "Stop at the first bad input instead of putting it into quarantine. It concerns what is "
-        "built from then on; what is built already stays.",
+        "",
+        "Stop at the first bad input instead of quarantining it. It applies to what is built from "
+        "then on; what is built already stays.",
     )
-    seed: int = field(0, "1", "Mixed into every named random stream.", ge=0)
-    template: TemplateSettings = field(TemplateSettings, "1", "The common topology.")
-    gallery: gallery_room.Settings = field(gallery_room.Settings, "1", "Where scans come from.")
-    registration: registration_room.Settings = field(
-        registration_room.Settings, "1", "How scans are brought to the template."
+    seed: int = field(0, "", "Seed of every random generator.", ge=0)
+    template: TemplateSettings = field(TemplateSettings, "", "The common topology.")
+    gallery: GallerySettings = field(GallerySettings, "", "Where scans come from.")
+    registration: RegistrationSettings = field(
+        RegistrationSettings, "", "How scans are brought into the template's topology."
     )
-    affectspace: affectspace_room.Settings = field(
-        affectspace_room.Settings, "1", "How the valence-arousal plane is cut."
+    affectspace: AffectSpaceSettings = field(
+        AffectSpaceSettings, "", "How the valence-arousal plane is divided."
     )
-    blendshapes: blendshapes_room.Settings = field(
-        blendshapes_room.Settings, "1", "The sparse localized model a class."
+    blendshapes: BlendshapesSettings = field(
+        BlendshapesSettings, "", "The sparse localized model of each class."
     )
-    validation: validation_room.Settings = field(
-        validation_room.Settings, "1", "Does shape carry affect? Table 1."
+    validation: ValidationSettings = field(
+        ValidationSettings, "", "Does shape carry affect? Table 1."
     )
-    neutrals: neutrals_room.Settings = field(
-        neutrals_room.Settings, "1", "Where photographs come from."
+    neutrals: NeutralsSettings = field(NeutralsSettings, "", "Where photographs come from.")
+    fitting: FittingSettings = field(FittingSettings, "", "The 3D morphable model.")
+    synthesis: SynthesisSettings = field(
+        SynthesisSettings, "", "How affect is imposed on photographs."
     )
-    fitting: fitting_room.Settings = field(fitting_room.Settings, "1", "The 3D morphable model.")
-    synthesis: synthesis_room.Settings = field(
-        synthesis_room.Settings, "1", "How affect is imposed on photographs."
-    )
-    dataset: dataset_room.Settings = field(dataset_room.Settings, "1", "What is published.")
+    dataset: DatasetSettings = field(DatasetSettings, "", "What is published.")
 
     @field_validator("results")
     @classmethod
@@ -83,7 +84,7 @@ def load(config: dict[str, Any], file: str = "config.yaml") -> Project:
     Raises
     ------
     ConfigError
-        One line a mistake: file, key, rule, remedy.
+        One line per mistake: file, key, rule, remedy.
     """
     try:
         return Project.model_validate(config)
@@ -92,21 +93,19 @@ def load(config: dict[str, Any], file: str = "config.yaml") -> Project:
         raise ConfigError("\n".join(lines)) from None
 
 
-def _line(file: str, problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"])
+def _line(file: str, problem: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    rule, value = problem["msg"].removeprefix("Value error, "), problem.get("input")
+    remedy = f"correct the value {repr(value)[:_MAX_SHOWN]}"
     if problem["type"] == "extra_forbidden":
-        known = _keys_beside(problem["loc"])
-        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
-        return f"{file}: {place}: unknown key; {remedy}"
-    rule = problem["msg"].removeprefix("Value error, ")
-    shown = repr(problem.get("input"))
-    return f"{file}: {place}: {rule}; correct the value {shown[:80]}"
+        rule, remedy = "unknown key", suggest(str(problem["loc"][-1]), _keys_beside(problem["loc"]))
+    return f"{file}: {key}: {rule}; {remedy}"
 
 
-def _keys_beside(location: tuple[Any, ...]) -> list[str]:
-    """The keys that are known where an unknown one was found."""
-    node, definitions = schema(), schema()["$defs"]
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that are known at the level of an unknown one."""
+    node = schema()
+    definitions = node["$defs"]
     for part in location[:-1]:
         if "properties" in node:
             node = node["properties"].get(str(part), {})
@@ -119,7 +118,7 @@ def _keys_beside(location: tuple[Any, ...]) -> list[str]:
 
 
 def schema() -> dict[str, Any]:
-    """The configuration's JSON schema, with a description and a unit on each field."""
+    """The configuration's JSON schema, with each field's description and unit."""
     return Project.model_json_schema()
 
 

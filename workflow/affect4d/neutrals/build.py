@@ -3,52 +3,56 @@
 import hashlib
 import logging
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.artifacts.neutrals import ACCEPTED
+from affect4d.config.neutrals import Database, Settings
 from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import write_pts
-from affect4d.neutrals.candidates import tabulate
-from affect4d.neutrals.databases import find_candidates
+from affect4d.neutrals.candidates import COLUMNS, Candidate
+from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.selection import select
-from affect4d.quarantine import BadInput
+from affect4d.pipeline.context import RunContext
+from affect4d.quarantine import BadInput, Quarantine
 
 log = logging.getLogger(__name__)
+_TYPES = {"frame": "int64", "is_neutral": bool, "valence": float, "arousal": float}
 
 
-def build_neutrals(name, database, settings, results, quarantine, provenance):
-    """Find, select, check and copy the neutral images of one database.
+def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
+    """Find, select, check and copy the neutral images of one database (rule `neutrals`).
 
-    Writes candidates.parquet, accepted.csv (paths relative to the results folder),
-    quarantine.csv, images/ (PNG and .pts) and, last, neutrals.manifest.json. Images are decoded
-    only where the selection comes to them, so quarantine names unreadable ones among those alone.
+    Writes candidates.parquet, accepted.csv (paths relative to the results folder), quarantine.csv,
+    images/ (PNG and .pts) and, last, neutrals.manifest.json. Only images that the selection
+    considers are decoded, so the quarantine names unreadable ones among those alone.
 
     Parameters
     ----------
-    name : str
-    database : affect4d.config.neutrals.Database
-    settings : affect4d.config.neutrals.Settings
-    results : Path, the results folder
-    quarantine : affect4d.formats.quarantine.Quarantine
-    provenance : (further inputs, further settings) -> affect4d.store.Provenance
+    name : the database's name in the settings
+    settings : of the stage `neutrals`
+    context : of the run
     """
-    folder = results / "neutrals" / name
+    database = settings.databases[name]
+    folder = context.root / "neutrals" / name
     manifest = folder / "neutrals.manifest.json"
     manifest.unlink(missing_ok=True)
     shutil.rmtree(folder / "images", ignore_errors=True)
     (folder / "images").mkdir(parents=True)
 
     candidates = find_candidates(
-        name, database.adapter, database.folder(results), database.layout_file, quarantine
+        name, database, results=context.root, quarantine=context.quarantine
     )
     accepted = select(
         candidates,
-        settings.max_per_subject,
-        settings.max_images,
-        lambda candidate: _load(candidate, quarantine),
+        lambda candidate: _load(candidate, context.quarantine),
+        max_per_subject=settings.max_per_subject,
+        max_images=settings.max_images,
     )
     for candidate, (image, landmarks) in accepted:
         write_image(folder / "images" / f"{candidate.image_id}.png", image)
@@ -56,19 +60,21 @@ def build_neutrals(name, database, settings, results, quarantine, provenance):
     log.info("%s: %d candidates, %d accepted", name, len(candidates), len(accepted))
 
     chosen = [candidate for candidate, _ in accepted]
-    _write_tables(folder, name, database, candidates, chosen, quarantine)
-    store.record(
-        manifest,
-        [
-            *(folder / table for table in ("candidates.parquet", "accepted.csv", "quarantine.csv")),
-            *sorted((folder / "images").iterdir()),
-        ],
-        provenance(_sources(chosen), {"candidates": _digest(candidates)}),
-    )
+    tables = [folder / file for file in ("candidates.parquet", "accepted.csv", "quarantine.csv")]
+    with store.atomic(tables[0]) as path:
+        _candidate_table(candidates, chosen, database).to_parquet(path, index=False)
+    with store.atomic(tables[1]) as path:
+        _accepted_table(chosen, name).to_csv(path, index=False, lineterminator="\n")
+    with store.atomic(tables[2]) as path:
+        context.quarantine.write(path)
+    provenance = context.provenance(_sources(chosen), settings={"candidates": _digest(candidates)})
+    store.record(manifest, [*tables, *sorted((folder / "images").iterdir())], provenance)
 
 
-def _load(candidate, quarantine):
-    """Image and landmarks of a candidate, or None where it went into quarantine."""
+def _load(
+    candidate: Candidate, quarantine: Quarantine
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]] | None:
+    """Image (H, W, 3) and landmarks (68, 2) of a candidate; None if it went into quarantine."""
     try:
         image, landmarks = read_image(candidate.path), candidate.read_landmarks()
         size = np.array([image.shape[1], image.shape[0]])
@@ -76,7 +82,7 @@ def _load(candidate, quarantine):
             raise BadInput(
                 candidate.landmarks_path or candidate.path,
                 f"landmarks lie far outside the image of {size[0]} x {size[1]} pixels",
-                "mark them on this very image",
+                "annotate them on this very image",
             )
     except BadInput as problem:
         quarantine.add(candidate.image_id, problem)
@@ -84,12 +90,35 @@ def _load(candidate, quarantine):
     return image, landmarks
 
 
-def _write_tables(folder, name, database, candidates, chosen, quarantine):
-    ids = {candidate.image_id for candidate in chosen}
-    table = tabulate(candidates, database.built_folder or database.root or "")
-    table["accepted"] = table["image_id"].isin(ids)
-    with store.atomic(folder / "candidates.parquet") as path:
-        table.to_parquet(path, index=False)
+def _candidate_table(
+    candidates: Sequence[Candidate], chosen: Sequence[Candidate], database: Database
+) -> pd.DataFrame:
+    """COLUMNS and `accepted`, sorted by image_id.
+
+    Paths are the names within the database after its root as configured, so that the table does
+    not depend on where packages and results lie on this machine.
+    """
+    root = database.built_folder or database.root or ""
+    rows = [
+        {name: getattr(candidate, name) for name in COLUMNS}
+        | {
+            "path": _join(root, candidate.source),
+            "landmarks_path": _join(root, candidate.landmarks_source),
+        }
+        for candidate in candidates
+    ]
+    text = {name: str for name in COLUMNS if name not in _TYPES}
+    table = pd.DataFrame(rows, columns=COLUMNS).astype(_TYPES | text)
+    table["accepted"] = table["image_id"].isin({candidate.image_id for candidate in chosen})
+    return table.sort_values("image_id", ignore_index=True)
+
+
+def _join(root: str, source: str) -> str:
+    return f"{root}/{source}" if root and source else source
+
+
+def _accepted_table(chosen: Sequence[Candidate], name: str) -> pd.DataFrame:
+    """ACCEPTED: paths relative to the results folder."""
     rows = [
         [
             candidate.image_id,
@@ -101,19 +130,15 @@ def _write_tables(folder, name, database, candidates, chosen, quarantine):
         ]
         for candidate in chosen
     ]
-    with store.atomic(folder / "accepted.csv") as path:
-        pd.DataFrame(rows, columns=ACCEPTED).to_csv(path, index=False, lineterminator="\n")
-    with store.atomic(folder / "quarantine.csv") as path:
-        quarantine.write(path)
+    return pd.DataFrame(rows, columns=ACCEPTED)
 
 
-def _sources(chosen):
+def _sources(chosen: Sequence[Candidate]) -> list[Path]:
     """The accepted images and their landmark files, where they lie in the database."""
-    files = [path for c in chosen for path in (c.path, c.landmarks_path) if path]
-    return sorted(set(files))
+    return sorted({path for c in chosen for path in (c.path, c.landmarks_path) if path})
 
 
-def _digest(candidates):
-    """sha256 over the names and sizes of all candidates' files: what the table was made from."""
+def _digest(candidates: Sequence[Candidate]) -> str:
+    """sha256 over the names and sizes of all candidates' images."""
     lines = sorted(f"{c.source} {c.path.stat().st_size}" for c in candidates)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,15 +1,20 @@
-"""One row an image: what an adapter says of it."""
+"""One candidate per image: what an adapter says of it."""
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from affect4d.formats.landmarks import read_landmarks
-from affect4d.quarantine import BadInput
+from affect4d.quarantine import BadInput, Quarantine
+
+_MAX_ID = (
+    100  # characters of an image_id, so that a file name with its suffix stays below 255 bytes
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,17 +23,17 @@ class Candidate:
 
     Attributes
     ----------
-    database, subject_id, image_id : file-name safe; image_id starts with the database's name
-    path : Path of the image
+    database, subject_id, image_id : safe as file names; image_id starts with the database's name
+    path : the image
     source, landmarks_source : the files' names within the database; the latter "" where
         `landmarks` holds them
-    frame : int, frame number within its clip, 0 for a single photograph
-    is_neutral : bool
+    frame : frame number within its clip, 0 for a single photograph
+    is_neutral : whether the database calls it neutral
     evidence : why it counts as neutral, or not
-    landmarks_path : Path of its landmark file, or None
-    valence, arousal : floats in [-1, 1], NaN where the database has none
+    landmarks_path : its landmark file, None where `landmarks` holds them
+    valence, arousal : in [-1, 1], NaN where the database has none
     expression : the database's own code, "" where it has none
-    landmarks : (68, 2) float64, pixels counted from 0, or None
+    landmarks : (68, 2) pixels counted from 0, None where `landmarks_path` holds them
     """
 
     database: str
@@ -44,9 +49,9 @@ class Candidate:
     valence: float = float("nan")
     arousal: float = float("nan")
     expression: str = ""
-    landmarks: np.ndarray | None = None
+    landmarks: NDArray[np.float64] | None = None
 
-    def read_landmarks(self):
+    def read_landmarks(self) -> NDArray[np.float64]:
         """The landmarks (68, 2) in pixels counted from 0.
 
         Raises
@@ -66,42 +71,20 @@ COLUMNS = [
 ]
 
 
-def tabulate(candidates, root):
-    """The candidates as a table of COLUMNS, sorted by image_id.
-
-    Paths are the names within the database after `root` (text, may be empty), so that the table
-    does not depend on where packages and results lie on this machine.
-    """
-    rows = []
-    for candidate in candidates:
-        row = {name: getattr(candidate, name) for name in COLUMNS}
-        row["path"] = _join(root, candidate.source)
-        row["landmarks_path"] = _join(root, candidate.landmarks_source)
-        rows.append(row)
-    kinds = {"frame": "int64", "is_neutral": bool, "valence": float, "arousal": float}
-    text = {name: str for name in COLUMNS if name not in kinds}
-    table = pd.DataFrame(rows, columns=COLUMNS).astype(kinds | text)
-    return table.sort_values("image_id", ignore_index=True)
-
-
-def _join(root, source):
-    return f"{root}/{source}" if root and source else source
-
-
-def normalise(name):
+def normalise(name: str) -> str:
     """A name in lower case, without accents, words joined by `_`: "José  Núñez" -> "jose_nunez"."""
     plain = unicodedata.normalize("NFKD", str(name)).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
 
 
-def identify(database, *parts):
-    """A file-name safe image_id: database and parts joined by `_`."""
-    joined = "_".join([database, *map(str, parts)])
-    return re.sub(r"[^A-Za-z0-9.+_-]+", "-", joined)[:100]
+def make_image_id(database: str, *parts: str) -> str:
+    """An image_id that is safe as a file name: database and parts joined by `_`."""
+    joined = "_".join([database, *parts])
+    return re.sub(r"[^A-Za-z0-9.+_-]+", "-", joined)[:_MAX_ID]
 
 
-def drop_duplicates(candidates, quarantine):
-    """The candidates with the second and later of an image_id put into quarantine."""
+def drop_duplicates(candidates: Iterable[Candidate], quarantine: Quarantine) -> list[Candidate]:
+    """The candidates, with the second and later of an image_id put into quarantine."""
     first: dict[str, Candidate] = {}
     for candidate in candidates:
         if candidate.image_id in first:

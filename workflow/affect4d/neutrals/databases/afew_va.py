@@ -6,39 +6,55 @@ Each clip's JSON holds `actor`, `video_id` and `frames`: name -> valence, arousa
 
 import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.formats.landmarks import check_landmarks
 from affect4d.formats.paths import inside
-from affect4d.neutrals.candidates import Candidate, identify, normalise
+from affect4d.neutrals.candidates import Candidate, make_image_id, normalise
+from affect4d.neutrals.databases.layout import Layout, Pattern
+from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.quarantine import BadInput
 
 
-def find_afew_va(name, root, layout, quarantine):
-    """Candidates of every annotated frame below `root`."""
-    if not root.is_dir():
-        raise BadInput(root, "no such folder", f"check `neutrals.databases.{name}.root`")
-    found = []
-    for folder, clip in _clips(root, layout):
+class AfewVaLayout(Layout):
+    """Clips of frames with one JSON each; `clip` has the group `clip`."""
+
+    clip: Pattern
+    images: list[str]
+    low: float
+    high: float
+    first_pixel: int
+    evidence: str
+
+
+def find_afew_va(source: Source[AfewVaLayout]) -> list[Candidate]:
+    """Candidates of every annotated frame below the root."""
+    candidates = []
+    for folder, clip in _clips(source.root, source.layout):
+        annotation = folder / f"{clip}.json"
         try:
-            annotation = folder / f"{clip}.json"
             frames, subject = _read_clip(annotation)
         except BadInput as problem:
-            quarantine.add(identify(name, clip), problem)
+            source.quarantine.add(make_image_id(source.name, clip), problem)
             continue
         for frame, content in sorted(frames.items()):
-            image_id = identify(name, clip, frame)
+            image_id = make_image_id(source.name, clip, frame)
             try:
-                found.append(
-                    _candidate(name, root, annotation, subject, image_id, frame, content, layout)
+                fields = _read_frame(source, annotation, frame, content=content)
+                candidates.append(
+                    Candidate(database=source.name, subject_id=subject, image_id=image_id, **fields)
                 )
             except BadInput as problem:
-                quarantine.add(image_id, problem)
-    return found
+                source.quarantine.add(image_id, problem)
+    return candidates
 
 
-def _clips(root, layout):
+def _clips(root: Path, layout: AfewVaLayout) -> Iterator[tuple[Path, str]]:
     """Clip folders below the root, or one level further down, with the clip's number."""
     for folder in sorted([*root.glob("*"), *root.glob("*/*")]):
         match = re.fullmatch(layout.clip, folder.name)
@@ -46,7 +62,7 @@ def _clips(root, layout):
             yield folder, match["clip"]
 
 
-def _read_clip(annotation):
+def _read_clip(annotation: Path) -> tuple[dict[str, Any], str]:
     """Frames and subject of a clip's JSON."""
     try:
         content = json.loads(annotation.read_text(encoding="utf-8"))
@@ -61,63 +77,62 @@ def _read_clip(annotation):
         raise BadInput(annotation, "holds no `frames`", "give AFEW-VA's JSON")
     subject = normalise(content.get("actor") or "")
     if not subject:
-        raise BadInput(annotation, "names no `actor`", "name the person, lest splits leak")
+        raise BadInput(annotation, "names no `actor`", "name the person, or splits would leak")
     return frames, subject
 
 
-def _candidate(name, root, annotation, subject, image_id, frame, content, layout):
+def _read_frame(
+    source: Source[AfewVaLayout], annotation: Path, frame: str, *, content: object
+) -> dict[str, Any]:
+    """What the JSON says of a frame, as fields of a Candidate."""
     if not isinstance(content, dict):
         raise BadInput(annotation, f"frame {frame} holds no annotation", "annotate or drop it")
+    layout = source.layout
     valence, arousal = (
-        _scaled(annotation, frame, content, axis, layout) for axis in ("valence", "arousal")
+        _scaled(content.get(axis), f"frame {frame}: {axis}", annotation, layout=layout)
+        for axis in ("valence", "arousal")
     )
-    path = _image(annotation.parent, frame, layout)
+    path = _image(annotation, frame, layout)
     if "landmarks" in content:
-        landmarks = _inline_landmarks(annotation, frame, content["landmarks"], layout)
-        landmarks_path, landmarks_source = None, ""
+        points = _inline_landmarks(content["landmarks"], annotation, frame) - layout.first_pixel
+        landmarks: dict[str, Any] = {"landmarks": points, "landmarks_path": None}
     else:
-        landmarks, landmarks_path = None, path.with_suffix(".pts")
-        landmarks_source = landmarks_path.relative_to(root).as_posix()
-    neutral = valence == 0 and arousal == 0
-    return Candidate(
-        database=name,
-        subject_id=subject,
-        image_id=image_id,
-        path=path,
-        source=path.relative_to(root).as_posix(),
-        frame=int(frame),
-        is_neutral=neutral,
-        evidence=layout.evidence if neutral else "valence or arousal is not 0",
-        landmarks_path=landmarks_path,
-        landmarks_source=landmarks_source,
-        landmarks=landmarks,
-        valence=valence,
-        arousal=arousal,
-    )
+        beside = path.with_suffix(".pts")
+        name = beside.relative_to(source.root).as_posix()
+        landmarks = {"landmarks_path": beside, "landmarks_source": name}
+    is_neutral = valence == 0 and arousal == 0
+    return {
+        "path": path,
+        "source": path.relative_to(source.root).as_posix(),
+        "frame": int(frame),
+        "is_neutral": is_neutral,
+        "evidence": layout.evidence if is_neutral else "valence or arousal is not 0",
+        "valence": valence,
+        "arousal": arousal,
+        **landmarks,
+    }
 
 
-def _scaled(annotation, frame, content, axis, layout):
-    """Valence or arousal of a frame brought to [-1, 1]."""
-    value = content.get(axis)
+def _scaled(value: object, name: str, annotation: Path, *, layout: AfewVaLayout) -> float:
+    """Valence or arousal of a frame, scaled to [-1, 1]."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadInput(annotation, f"frame {frame}: {axis} is {value!r}", "give a number")
+        raise BadInput(annotation, f"{name} is {value!r}", "give a number")
     if not layout.low <= value <= layout.high:
         raise BadInput(
             annotation,
-            f"frame {frame}: {axis} {value} lies outside [{layout.low:g}, {layout.high:g}]",
+            f"{name} {value} lies outside [{layout.low:g}, {layout.high:g}]",
             "annotate the frame again; values are never clipped",
         )
     return 2 * (value - layout.low) / (layout.high - layout.low) - 1
 
 
-def _image(folder, frame, layout):
+def _image(annotation: Path, frame: str, layout: AfewVaLayout) -> Path:
     """The image of a frame; nothing that the JSON says leads out of the clip's folder."""
+    folder = annotation.parent
     try:
         paths = [inside(folder, f"{frame}{suffix}") for suffix in layout.images]
     except BadInput as problem:
-        raise BadInput(
-            folder / f"{folder.name}.json", f"frame {frame!r}: {problem.rule}", problem.remedy
-        ) from None
+        raise BadInput(annotation, f"frame {frame!r}: {problem.rule}", problem.remedy) from None
     if not frame.isdecimal():
         raise BadInput(folder / frame, "a frame's name is not a number", "name frames 00000 ...")
     for path in paths:
@@ -126,14 +141,18 @@ def _image(folder, frame, layout):
     raise BadInput(paths[0], "the frame has no image", "add it or drop the frame")
 
 
-def _inline_landmarks(annotation, frame, points, layout):
+def _inline_landmarks(points: object, annotation: Path, frame: str) -> NDArray[np.float64]:
+    """Landmarks (68, 2) as the JSON counts pixels."""
     try:
         array = np.array(points, dtype=np.float64)
     except (ValueError, TypeError):
         raise BadInput(
-            annotation, f"frame {frame}: landmarks are not numbers", "mark them again"
+            annotation, f"frame {frame}: landmarks are not numbers", "annotate them again"
         ) from None
     try:
-        return check_landmarks(array, annotation, dimension=2) - layout.first_pixel
+        return check_landmarks(array, annotation, dimension=2)
     except BadInput as problem:
         raise BadInput(annotation, f"frame {frame}: {problem.rule}", problem.remedy) from None
+
+
+ADAPTER = Adapter(AfewVaLayout, find_afew_va)

@@ -1,0 +1,81 @@
+"""The adapters of databases: found by name, checked and imported only where they are used.
+
+An adapter is a module of this package that defines `ADAPTER`, with its default layout, a YAML file
+of the same name, beside it. Nothing else names it. The configuration looks adapters up, so a module
+that needs a heavy library imports it inside the function that uses it.
+"""
+
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from affect4d.neutrals import databases
+from affect4d.neutrals.databases.layout import Layout
+from affect4d.quarantine import Quarantine
+
+if TYPE_CHECKING:
+    from affect4d.neutrals.candidates import Candidate
+
+L = TypeVar("L", bound=Layout)
+
+
+@dataclass(frozen=True)
+class Source(Generic[L]):
+    """A database as an adapter receives it.
+
+    Attributes
+    ----------
+    name : the database's name in the configuration
+    root : its folder, which exists; the working directory where the adapter needs none
+    layout : the content of its YAML file
+    quarantine : receives what cannot be used
+    """
+
+    name: str
+    root: Path
+    layout: L
+    quarantine: Quarantine
+
+
+@dataclass(frozen=True)
+class Adapter(Generic[L]):
+    """How databases of one kind are read.
+
+    Attributes
+    ----------
+    layout : model of the YAML file
+    find : gives every usable image of a database
+    needs_root : whether a database has a folder of its own
+    """
+
+    layout: type[L]
+    find: Callable[[Source[L]], "Sequence[Candidate]"]
+    needs_root: bool = True
+
+
+def adapter_names() -> list[str]:
+    """Every adapter's name, in alphabetical order; imports none of them."""
+    modules = {module.name for module in pkgutil.iter_modules(databases.__path__)}
+    return sorted(modules & set(layout_names()))
+
+
+def layout_names() -> list[str]:
+    """Every layout's name, in alphabetical order: the adapters' own and those of databases."""
+    return sorted(
+        file.stem for folder in databases.__path__ for file in Path(folder).glob("*.yaml")
+    )
+
+
+def layout_file(name: str) -> Path:
+    """The YAML file of a layout of that name, whether it exists or not."""
+    files = [Path(folder) / f"{name}.yaml" for folder in databases.__path__]
+    return next((file for file in files if file.is_file()), files[0])
+
+
+def load_adapter(name: str) -> Adapter[Any]:
+    """The adapter of that name, one of `adapter_names`."""
+    adapter: Adapter[Any] = import_module(f"{databases.__name__}.{name}").ADAPTER
+    return adapter

@@ -1,0 +1,54 @@
+"""The search of a database: its adapter, given its layout, finds the candidates."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from affect4d.config.neutrals import Database
+from affect4d.neutrals.candidates import Candidate, drop_duplicates
+from affect4d.neutrals.databases.registry import Adapter, Source, layout_names, load_adapter
+from affect4d.quarantine import BadInput, Quarantine
+
+
+def find_candidates(
+    name: str, database: Database, *, results: Path, quarantine: Quarantine
+) -> list[Candidate]:
+    """Every usable image of a database, sorted by image_id.
+
+    Parameters
+    ----------
+    name : the database's name
+    database : its settings
+    results : the results folder
+    quarantine : receives what cannot be used
+
+    Raises
+    ------
+    BadInput
+        The root or the layout file is missing or malformed.
+    """
+    adapter = load_adapter(database.adapter)
+    root = database.folder(results) or Path()
+    if not root.is_dir():
+        raise BadInput(root, "no such folder", f"check `neutrals.databases.{name}.root`")
+    layout = _read_layout(database, adapter)
+    candidates = adapter.find(Source(name, root, layout, quarantine))
+    return sorted(drop_duplicates(candidates, quarantine), key=lambda c: c.image_id)
+
+
+def _read_layout(database: Database, adapter: Adapter[Any]) -> Any:
+    """The database's layout, an instance of `adapter.layout`."""
+    path = database.layout_file
+    try:
+        return adapter.layout.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        known = ", ".join(layout_names())
+        raise BadInput(path, "no such layout file", f"use {known}, or give a .yaml") from None
+    except yaml.YAMLError as error:
+        raise BadInput(path, f"no YAML ({' '.join(str(error).split())})", "fix the YAML") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise BadInput(path, f"{key}: {first['msg']}", f"follow {database.adapter}.yaml") from None
