@@ -22,7 +22,8 @@ from affect4d.geometry.surface import cotangent
 from affect4d.random_streams import named_rng
 from affect4d.registration import Registrar
 from affect4d.registration.fill import Filler
-from affect4d.template.nose_ridge import RIDGE, photograph_vertices
+from affect4d.template.ibug68 import NOSE_RIDGE
+from affect4d.template.nose_ridge import photograph_vertices
 from affect4d.template.template import Template, load_template, make_template
 
 SEED = 7
@@ -153,7 +154,7 @@ def load(folder=None):
     template = load_template()
     faces = triangles[part == 0]
     marks = opened[LANDMARKS]
-    marks[RIDGE][1:] = np.nan  # the template's stop short of the tip of the nose
+    marks[NOSE_RIDGE[1:]] = np.nan  # the template's stop short of the tip of the nose
     found = Registrar(template).register(opened[: PARTS["face"][1]], faces, marks)
     corners, seen = faces[found.triangle], found.triangle >= 0
     points = (found.weights[..., None] * neutral[corners]).sum(1)

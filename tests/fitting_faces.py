@@ -4,8 +4,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from affect4d.fitting import Camera, MorphableModel
-from affect4d.fitting.contour import JAW
 from affect4d.geometry.raster import rasterise
+from affect4d.template.ibug68 import JAW
 from affect4d.template.nose_ridge import photograph_vertices
 from affect4d.template.template import load_template
 
@@ -55,7 +55,7 @@ def seen_landmarks(model, camera, identity, silhouette=False):
     landmarks = projected[model.landmark_vertices, :2].astype(np.float64)
     if silhouette:
         ids, _ = rasterise(projected[:, :2], projected[:, 2], model.triangles, *IMAGE.shape[:2])
-        for k in range(7) if camera.yaw_degrees > 0 else range(10, JAW):
+        for k in range(7) if camera.yaw_degrees > 0 else range(10, len(JAW)):
             row = np.flatnonzero(ids[round(landmarks[k, 1])] >= 0)
             landmarks[k, 0] = row[0] if camera.yaw_degrees > 0 else row[-1]
     return landmarks

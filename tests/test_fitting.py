@@ -11,10 +11,11 @@ from scipy.spatial.transform import Rotation
 from affect4d import store
 from affect4d.config.fitting import Settings
 from affect4d.fitting import Camera, MorphableModel, fit
-from affect4d.fitting.contour import JAW, SHARES
+from affect4d.fitting.contour import SHARES
 from affect4d.fitting.quality import FIGURES, inter_ocular, mouth_opening
 from affect4d.fitting.start import initial_cameras
 from affect4d.fitting.storage import CAMERA, read_fits, read_model, write_fits, write_model
+from affect4d.template.ibug68 import INTERNAL, JAW
 from affect4d.template.nose_ridge import photograph_vertices
 from affect4d.template.template import load_template
 
@@ -84,7 +85,7 @@ def test_offset_meets_inner_landmarks_and_dies_away(model):
     landmarks[36:48] += [6, -4]
     found = fit(IMAGE, landmarks, model)
     moved = found.camera.project(found.vertices)[:, :2] + found.offset
-    inner = moved[model.landmark_vertices[JAW:]] - landmarks[JAW:]
+    inner = moved[model.landmark_vertices[INTERNAL]] - landmarks[INTERNAL]
     assert np.linalg.norm(inner, axis=1).mean() / inter_ocular(landmarks) < 0.01
     away = np.abs(model.mean[:, 1]) > 100
     assert np.abs(found.offset[away]).max() < 0.1
@@ -103,7 +104,7 @@ def mean_turn(model):
 
 def test_picking_the_contour_helps_turned_heads(model, monkeypatch):
     picked = mean_turn(model)
-    anatomical = np.full(JAW, np.abs(SHARES).argmin())
+    anatomical = np.full(len(JAW), np.abs(SHARES).argmin())
     monkeypatch.setattr(
         sys.modules["affect4d.fitting.solver"], "pick_contour", lambda *_: anatomical[None]
     )

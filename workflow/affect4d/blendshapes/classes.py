@@ -24,7 +24,7 @@ from affect4d.blendshapes.stored import StoredFrames
 from affect4d.quarantine import BadInput
 from affect4d.registration.registered_sequence import Sequence
 from affect4d.store.protocol import remove
-from affect4d.template.template import NOSE_TIP
+from affect4d.template.ibug68 import NOSE_TIP
 
 log = logging.getLogger(__name__)
 GALLERY = "gallery/frames.parquet"  # where frames are marked neutral

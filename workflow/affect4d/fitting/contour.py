@@ -8,7 +8,8 @@ from the jaw towards the middle of the face follow Cao et al., SIGGRAPH 2014).
 import numpy as np
 from scipy.spatial import cKDTree
 
-JAW = 17
+from affect4d.template.ibug68 import JAW, JAW_ENDS, NOSE, SUBNASALE
+
 # Places on a line, as shares of the way from the jaw to the middle of the face.
 SHARES = np.linspace(-0.15, 0.75, 31)
 JAW_WIDTH = 0.2  # share within which a candidate still passes for the anatomical jaw
@@ -31,8 +32,8 @@ def contour_lines(vertices, landmarks):
     -------
     (17, 31) int64 vertex indices
     """
-    axis = np.array([landmarks[27:36, 0].mean(), landmarks[[0, 16], 2].mean()])
-    jaw, middle = landmarks[:JAW], landmarks[33]
+    axis = np.array([landmarks[NOSE, 0].mean(), landmarks[JAW_ENDS, 2].mean()])
+    jaw, middle = landmarks[JAW], landmarks[SUBNASALE]
     angle, height, radius = _cylinder(jaw, axis)
     rise = CHIN_RISE * np.cos(angle) ** 2 * (middle[1] - jaw[:, 1])
     angles = angle[:, None] * (1 - SHARES)

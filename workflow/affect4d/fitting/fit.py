@@ -10,6 +10,7 @@ from affect4d.fitting.quality import inter_ocular, landmark_error, measure
 from affect4d.fitting.residual import gross_errors, noise_shares, smooth_residual
 from affect4d.fitting.solver import Solver
 from affect4d.formats.images import check_image
+from affect4d.template.ibug68 import COUNT
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,8 @@ def check(image, landmarks):
         They cannot be those of a face in the image.
     """
     landmarks = np.asarray(landmarks, dtype=np.float64)
-    if landmarks.shape != (68, 2) or not np.isfinite(landmarks).all():
-        raise ValueError(f"expected 68 finite landmarks (x, y), got shape {landmarks.shape}")
+    if landmarks.shape != (COUNT, 2) or not np.isfinite(landmarks).all():
+        raise ValueError(f"expected {COUNT} finite landmarks (x, y), got shape {landmarks.shape}")
     if not inter_ocular(landmarks) > 1.0:
         raise ValueError("the outer eye corners lie within a pixel of each other")
     if not np.median(np.abs(landmarks - np.median(landmarks, axis=0))) > 1.0:

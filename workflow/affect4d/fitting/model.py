@@ -8,9 +8,8 @@ from scipy.spatial import cKDTree
 
 from affect4d.fitting.contour import contour_lines
 from affect4d.geometry.surface import vertex_normals
+from affect4d.template.ibug68 import CHIN, COUNT, INTERNAL, NOSE_TIP
 
-LANDMARKS = 68
-FEATURES, TIP, CHIN = slice(17, 68), 13, 8  # brows to lips; the nose tip among them; the chin
 FEATURE_MM, FACE_MM, CHIN_MM, SKIN_STEP_MM = 9.0, 85.0, 6.0, 10.0
 
 
@@ -39,8 +38,8 @@ class MorphableModel:
             modes = getattr(self, name)
             if modes.ndim != 3 or modes.shape[1:] != (count, 3):
                 raise ValueError(f"{name} modes of shape {modes.shape}, expected (K, {count}, 3)")
-        if self.landmark_vertices.shape != (LANDMARKS,):
-            raise ValueError(f"{len(self.landmark_vertices)} landmark vertices, expected 68")
+        if self.landmark_vertices.shape != (COUNT,):
+            raise ValueError(f"{len(self.landmark_vertices)} landmark vertices, expected {COUNT}")
 
     @cached_property
     def modes(self):
@@ -60,11 +59,11 @@ class MorphableModel:
     @cached_property
     def skin(self):
         """Vertices some 10 mm apart on skin between the features, (N,) int64."""
-        features = self.mean[self.landmark_vertices[FEATURES]]
+        features = self.mean[self.landmark_vertices[INTERNAL]]
         bare = cKDTree(features).query(self.mean)[0] > FEATURE_MM
-        face = np.linalg.norm(self.mean - features[TIP], axis=1) < FACE_MM
-        chin = self.mean[self.landmark_vertices[CHIN], 1]
-        places = np.flatnonzero(bare & face & (self.mean[:, 1] > chin + CHIN_MM))
+        tip, chin = self.mean[self.landmark_vertices[[NOSE_TIP, CHIN]]]
+        face = np.linalg.norm(self.mean - tip, axis=1) < FACE_MM
+        places = np.flatnonzero(bare & face & (self.mean[:, 1] > chin[1] + CHIN_MM))
         cells = np.floor(self.mean[places] / SKIN_STEP_MM).astype(int)
         return places[np.sort(np.unique(cells, axis=0, return_index=True)[1])]
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from affect4d.fitting.appearance import covered, sharpness
+from affect4d.template.ibug68 import LOWER_INNER_LIP, OUTER_EYE_CORNERS, UPPER_INNER_LIP
 
-OUTER_EYE_CORNERS = (36, 45)
 FIGURES = (
     "error_model",
     "error_corrected",
@@ -26,13 +26,12 @@ FIGURES = (
     "accepted",
 )
 FACING = 0.35  # cosine to the viewer from which skin is seen well
-INNER_LIPS_ABOVE, INNER_LIPS_BELOW = [61, 62, 63], [67, 66, 65]
 
 
 def inter_ocular(landmarks):
     """Distance of the outer eye corners (300-W's convention), in the landmarks' unit."""
-    left, right = OUTER_EYE_CORNERS
-    return float(np.linalg.norm(landmarks[right] - landmarks[left]))
+    right, left = landmarks[OUTER_EYE_CORNERS]
+    return float(np.linalg.norm(left - right))
 
 
 def mouth_opening(landmarks, size):
@@ -41,7 +40,7 @@ def mouth_opening(landmarks, size):
     That distance, `size`, is the face's as if seen frontally: the picture's shrinks as the head
     turns, while the gap does not.
     """
-    gap = np.linalg.norm(landmarks[INNER_LIPS_ABOVE] - landmarks[INNER_LIPS_BELOW], axis=1)
+    gap = np.linalg.norm(landmarks[UPPER_INNER_LIP] - landmarks[LOWER_INNER_LIP], axis=1)
     return float(gap.mean()) / size
 
 

@@ -10,7 +10,7 @@ the model leaves unexplained is smooth over the face, a mistake of the annotator
 import numba
 import numpy as np
 
-from affect4d.fitting.contour import JAW
+from affect4d.template.ibug68 import JAW
 
 NODES = 10
 MOST_NODES = 1024  # along a side: landmarks of no face can ask for any number
@@ -37,7 +37,7 @@ def gross_errors(modelled, landmarks, size, farthest):
     (68,) bool; the worst is taken out first, and the others judged again without it
     """
     noise = np.full(len(landmarks), INNER_NOISE)
-    noise[:JAW] = JAW_NOISE
+    noise[JAW] = JAW_NOISE
     system = _kernel(modelled, modelled, NEIGHBOURS_REACH * size) + np.diag(noise)
     kept = np.arange(len(landmarks))
     for _ in range(MOST_WRONG):
@@ -68,7 +68,7 @@ def noise_shares(missed, facing, size, settings):
     correction = max(np.nanmean(missed**2) - annotation, LEAST_CORRECTION * annotation)
     share = max(annotation / correction, settings.residual_smoothing)
     guessed = facing < GRAZING
-    guessed[:JAW] = True
+    guessed[JAW] = True
     return np.where(guessed, share / settings.jaw_weight, share)
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from affect4d.fitting.camera import PINHOLE, Camera
-from affect4d.fitting.contour import JAW, pick_contour
+from affect4d.fitting.contour import pick_contour
 from affect4d.fitting.quality import inter_ocular
 from affect4d.fitting.start import initial_cameras
+from affect4d.template.ibug68 import INTERNAL, JAW
 
 CONTOUR_REACH = 0.2  # of the inter-ocular distance
 # Greatest change of a camera's parameters in one step: landmarks of no face must not run away.
@@ -57,7 +58,7 @@ class Solver:
         self.modes = np.ascontiguousarray(self.flat.T.reshape(len(self.used), 3, -1))
         self.normals = model.normals[self.contour.ravel()]
         self.weights = np.ones(len(model.landmark_vertices))
-        self.weights[:JAW] = settings.jaw_weight
+        self.weights[JAW] = settings.jaw_weight
         self.prior = np.ones(len(model.modes))
         self.prior[len(model.identity) :] = settings.expression_prior
 
@@ -73,8 +74,8 @@ class Solver:
         -------
         State
         """
-        inner = self.mean[JAW : landmarks.shape[1]]
-        weak = initial_cameras(inner, landmarks[:, JAW:])
+        inner = self.mean[INTERNAL]
+        weak = initial_cameras(inner, landmarks[:, len(JAW) :])
         noise = self.settings.landmark_sd * inter_ocular(self.mean) * weak.scale
         pinhole = self.settings.camera == "perspective"
         nearness = np.full(len(landmarks), 1 / self.settings.distance if pinhole else 0.0)
@@ -95,7 +96,7 @@ class Solver:
         projected, *derivatives = camera.linearise(chosen)
         residual = landmarks - projected
         squared = (residual**2).sum(2)
-        typical = np.sqrt(np.median(squared[:, JAW:], axis=1)) / RAYLEIGH_MEDIAN
+        typical = np.sqrt(np.median(squared[:, INTERNAL], axis=1)) / RAYLEIGH_MEDIAN
         deviation = np.maximum(noise, typical)[:, None]
         far = squared / (self.settings.outlier_distance * deviation) ** 2
         weight = self.weights * (1 + far) ** -2 / deviation**2
@@ -114,9 +115,9 @@ class Solver:
         facing = (self.normals @ np.swapaxes(camera.rotation, 1, 2) * view).sum(2)
         facing = (facing / np.sqrt((view**2).sum(2))).reshape(shape[:-1])
         reach = CONTOUR_REACH * inter_ocular(self.mean) * camera.scale
-        columns = pick_contour(projected.reshape(shape), facing, landmarks[:, :JAW], reach)
+        columns = pick_contour(projected.reshape(shape), facing, landmarks[:, : len(JAW)], reach)
         rows = np.tile(np.arange(count), (len(points), 1))
-        rows[:, :JAW] = count + np.arange(JAW) * self.contour.shape[1] + columns
+        rows[:, JAW] = count + JAW * self.contour.shape[1] + columns
         return rows
 
     def step(self, state, posing):

@@ -7,6 +7,7 @@ from affect4d.fitting.camera import Camera
 from affect4d.fitting.fit import Fit
 from affect4d.fitting.model import MorphableModel
 from affect4d.fitting.quality import FIGURES
+from affect4d.template.ibug68 import COUNT
 
 CAMERA = [
     "scale",
@@ -54,7 +55,7 @@ def write_fits(path, fits, images, model, provenance):
         "expression": ((len(model.expression),), np.float64),
         "vertices": ((vertices, 3), np.float32),
         "offset": ((vertices, 2), np.float32),
-        "landmarks": ((68, 2), np.float64),
+        "landmarks": ((COUNT, 2), np.float64),
     }
     arrays: dict[str, np.ndarray | store.Vertices] = {
         name: np.array([getattr(fit, name) for fit in fits], kind).reshape(count, *shape)

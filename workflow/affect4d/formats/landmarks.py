@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from affect4d.formats.content import read_content
-from affect4d.formats.markup import COUNT, known_markups, load_markup
+from affect4d.formats.markup import known_markups, load_markup
 from affect4d.formats.polygons import FARTHEST_MM
 from affect4d.quarantine import BadInput
+from affect4d.template.ibug68 import COUNT, LEFT_EYE, MOUTH, RIGHT_EYE
 
 DEFAULT_MARKUP = "ibug68"
 FEWEST = 6
-_PARTS = {"right eye": slice(36, 42), "left eye": slice(42, 48), "mouth": slice(48, 68)}
+_PARTS = {"right eye": RIGHT_EYE, "left eye": LEFT_EYE, "mouth": MOUTH}
 _IMPLIED = {".lm3": "bosphorus", ".bnd": "bu3dfe83"}
 _LARGEST_FILE = 16 << 20  # bytes
 _ANNOUNCED = re.compile(r"(\d{1,6})(?:\s+landmarks?\s*:?)?")
@@ -76,7 +77,7 @@ def check_landmarks(points, file, dimension):
         raise BadInput(
             file,
             f"expected {COUNT} points of {dimension} coordinates, found {points.shape}",
-            "mark all 68 iBUG points",
+            f"mark all {COUNT} iBUG points",
         )
     if not np.isfinite(points).all():
         raise BadInput(file, "a landmark is not a finite number", "mark the missing points")

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from affect4d.formats.content import read_content
 from affect4d.quarantine import BadInput
+from affect4d.template.ibug68 import COUNT
 
-COUNT = 68
 _FOLDER = Path(__file__).parent / "markups"
 MARKUP_FILES = (".yaml", ".yml")  # other mark-ups are names
 _LARGEST_YAML = 1 << 20  # bytes

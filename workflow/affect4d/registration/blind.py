@@ -9,10 +9,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from affect4d.geometry.surface import vertex_normals
+from affect4d.template.ibug68 import INNER_LIPS, SUBNASALE
 
 # The underside of the nose: within this distance (mm) of its base, clear of the lips.
-_NOSE, _REACH_MM, _LIPS_MM = 33, 28.0, 6.0
-_INNER_LIPS = slice(60, 68)
+_REACH_MM, _LIPS_MM = 28.0, 6.0
 # Scan points are taken within this distance (mm), among so many nearest, where they face alike.
 _FARTHEST_MM, _NEAREST, _ALIKE = 8.0, 8, 0.3
 # Rounds of drawing and of smoothing what was drawn.
@@ -29,8 +29,8 @@ class BlindSpot:
     """
 
     def __init__(self, template, smoother):
-        base = np.linalg.norm(template.vertices - template.landmarks[_NOSE], axis=1)
-        lips = cKDTree(template.landmarks[_INNER_LIPS]).query(template.vertices)[0]
+        base = np.linalg.norm(template.vertices - template.landmarks[SUBNASALE], axis=1)
+        lips = cKDTree(template.landmarks[INNER_LIPS]).query(template.vertices)[0]
         self._nose = (base < _REACH_MM) & (lips > _LIPS_MM)
         self._triangles, self._smoother = template.triangles, smoother
 

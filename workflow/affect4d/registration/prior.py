@@ -12,7 +12,7 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.spatial import cKDTree
 
-from affect4d.template.template import NOSE_TIP
+from affect4d.template.ibug68 import INTERNAL, NOSE_TIP
 
 # Spacing of the points (mm): at the inner landmarks, its growth with distance, at most.
 _SPACING_MM, _GROWTH, _WIDEST_MM = 2.8, 0.25, 9.8
@@ -51,7 +51,7 @@ def scatter(vertices, landmarks, candidates, scale=1.0):
     candidates : (N,) indices
     scale : factor of the spacing
     """
-    inner = cKDTree(landmarks[17:])
+    inner = cKDTree(landmarks[INTERNAL])
     spacing = np.minimum(_SPACING_MM + _GROWTH * inner.query(vertices)[0], _WIDEST_MM) * scale
     tree = cKDTree(vertices)
     free = np.ones(len(vertices), dtype=bool)

@@ -11,7 +11,7 @@ from affect4d.registration.cylinder import Cylinder
 from affect4d.registration.prior import Prior, make_prior
 from affect4d.registration.scan import signed_area
 from affect4d.registration.spline import Green, affine
-from affect4d.template.ibug68 import STABLE
+from affect4d.template.ibug68 import JAW_ENDS, STABLE
 from affect4d.template.template import Template, make_template
 
 # Room around the template in the plane: a dropped jaw below, other heads elsewhere (mm).
@@ -91,7 +91,7 @@ def fit_cylinder(template, resolution):
     The axis stands midway between the ends of the jaw's contour, before the ears; the radius is
     that of the inner face, so that lengths are kept where they matter.
     """
-    ends = template.landmarks[[0, 16]].mean(0)
+    ends = template.landmarks[JAW_ENDS].mean(0)
     axis = (float(ends[0]), float(ends[2]))
     x = template.vertices[template.inner, 0] - axis[0]
     z = template.vertices[template.inner, 2] - axis[1]

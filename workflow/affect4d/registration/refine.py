@@ -13,7 +13,7 @@ from scipy.linalg import cho_factor, cho_solve
 from affect4d.registration.cylinder import sample
 from affect4d.registration.prior import scatter
 from affect4d.registration.spline import combine
-from affect4d.template.template import NOSE_TIP
+from affect4d.template.ibug68 import NOSE_TIP
 
 # Samples lie this much closer than the prior's points.
 _SAMPLING = 0.65
@@ -102,7 +102,8 @@ class Refiner:
 
     def _solve(self, chosen, normals, value, marks, amplitude):
         """Coefficients (M, 3) float32; zero but for the chosen modes."""
-        rows, pull = marks[0][:, chosen], marks[1]
+        rows, pull = marks
+        rows = rows[:, chosen]
         count = len(chosen)
         jacobian = (normals[:, :, None] * self._at_samples[:, None, chosen]).reshape(len(value), -1)
         system = (jacobian.T @ jacobian).astype(np.float64)

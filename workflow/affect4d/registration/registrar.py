@@ -24,8 +24,7 @@ from affect4d.registration.scan import folded, relax, signed_area, skin
 from affect4d.registration.smooth import Smoother
 from affect4d.registration.spline import SurfaceSpline
 from affect4d.registration.track import Grid
-from affect4d.template.ibug68 import JAW
-from affect4d.template.template import INNER_LIPS, NOSE_TIP
+from affect4d.template.ibug68 import COUNT, INNER_LIPS, INTERNAL, JAW, NOSE_TIP
 
 # More landmarks than this are not dropped: the frame is flagged either way.
 _MOST_DROPPED = 24
@@ -121,7 +120,7 @@ class Registrar:
         face = (from_tip < _FACE_MM) & self._shown
         self.grid = Grid(uv, depth, self.template.triangles, face, lips)
         inner = self.template.inner & self._shown
-        weights = np.ones(68)
+        weights = np.ones(COUNT)
         weights[JAW] = self.settings.jaw_weight
         self._spline = SurfaceSpline(
             reference.kernel,
@@ -159,11 +158,11 @@ class Registrar:
             plane.
         """
         landmarks = np.asarray(landmarks, dtype=float)
-        if landmarks.shape != (68, 3):
+        if landmarks.shape != (COUNT, 3):
             raise ValueError(f"expected landmarks (68, 3), got {landmarks.shape}")
         marked = np.isfinite(landmarks).all(1).sum()
         if marked < _FEWEST:
-            raise ValueError(f"only {marked} of 68 landmarks are finite numbers")
+            raise ValueError(f"only {marked} of {COUNT} landmarks are finite numbers")
         alignment = align(landmarks, self.template.landmarks)
         points = alignment.similarity.apply(alignment.landmarks)
         displacement = points - self.template.landmarks
@@ -236,8 +235,7 @@ class Registrar:
         """Length of the mean vector from where landmarks and surface together put the kept
         landmarks to where they are, over what their distances, without a common direction, would
         leave of it: noise has none, landmarks beside the face have."""
-        trusted = np.isfinite(checked.residual) & (np.arange(68) >= len(JAW))
-        kept = np.flatnonzero(trusted)
+        kept = INTERNAL[np.isfinite(checked.residual[INTERNAL])]
         if not len(kept):
             return float("nan")
         at = self.template.landmark_vertices[kept]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from affect4d.geometry.similarity import Similarity, fit_similarities
-from affect4d.template.ibug68 import BROWS, EYES, JAW, MIRROR, MOUTH, STABLE
+from affect4d.template.ibug68 import BROW_OUTER_ENDS, BROWS, COUNT, EYES, JAW, MIRROR, MOUTH, STABLE
 
 # How far (mm) a landmark of any face lies from the template's after the similarity: the upper face
 # differs by its build only (most at the ends of the brows), mouth and jaw move. A group that is
 # off as a whole is found by this.
-_REACH_MM = np.full(68, 18.0)
-_REACH_MM[[17, 26]] = 25.0
+_REACH_MM = np.full(COUNT, 18.0)
+_REACH_MM[BROW_OUTER_ENDS] = 25.0
 _REACH_MM[JAW] = _REACH_MM[MOUTH] = 40.0
 
 # Left and right confused: each point takes its mirror image's label, or the blocks trade places.
@@ -41,7 +41,7 @@ _UNITS = (1.0, 10.0, 1000.0, 0.001)  # mm, cm, m, micrometres
 
 def similarity_weights():
     """Weights (68,) of the landmarks in the similarity: jaw and mouth move, the skull does not."""
-    weights = np.full(68, 0.3)
+    weights = np.full(COUNT, 0.3)
     weights[JAW] = 0.05
     weights[MOUTH] = 0.1
     weights[STABLE] = 1.0
@@ -79,7 +79,7 @@ def align(landmarks, target):
         The landmarks do not span a plane.
     """
     points = np.asarray(landmarks, dtype=float)
-    order, best, mirrored = _choose(points, np.arange(68), [], target)
+    order, best, mirrored = _choose(points, np.arange(COUNT), [], target)
     relabelled = 0
     if best[1] > _SUSPICIOUS_MM:
         order, best, mirrored = _choose(points, order, [MIRROR], target)
@@ -104,7 +104,7 @@ def _choose(points, order, others, target):
 
 
 def _exchange(group, source):
-    order = np.arange(68)
+    order = np.arange(COUNT)
     order[group] = source
     return order
 

@@ -18,6 +18,7 @@ from affect4d.synthesis.editing.inverse_flow import STEP
 from affect4d.synthesis.editing.scene import make_scene
 from affect4d.synthesis.editing.warp import side_by_side
 from affect4d.synthesis.quality import FIGURES, measure, refusal
+from affect4d.template.ibug68 import COUNT
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +216,7 @@ class _Collected:
             "interpolated": np.isin(numbers["class"], np.setdiff1d(atlas.usable, atlas.own)),
             "valence": labels[:, 0].copy(),
             "arousal": labels[:, 1].copy(),
-            "landmarks": self._column("landmarks").reshape(count, 68, 2),
+            "landmarks": self._column("landmarks").reshape(count, COUNT, 2),
             "flow": self._column("flow").astype(np.float16).reshape(count, grid, grid, 2),
             "quality": self._column("quality").reshape(count, len(FIGURES)),
         }

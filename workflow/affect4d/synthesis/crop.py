@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from affect4d.fitting.quality import outside
-from affect4d.template.anatomy import EYES
+from affect4d.template.ibug68 import EYE_OUTLINES
 
 MOST = 0.5  # of the landmarks
 
@@ -90,7 +90,7 @@ def square_around(landmarks, margin, size):
 
     `margin` on each side is in units of the landmarks' extent, measured along the crop's sides.
     """
-    right, left = (landmarks[eye].mean(0) for eye in EYES)  # the person's
+    right, left = (landmarks[eye].mean(0) for eye in EYE_OUTLINES)  # the person's
     across, down = (left - right).tolist()
     angle = float(np.degrees(np.arctan2(down, across)))
     turn = _upright(angle)

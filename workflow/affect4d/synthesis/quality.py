@@ -8,8 +8,10 @@ import cv2
 import numba
 import numpy as np
 
+from affect4d.template.ibug68 import BROWS, NOSE, OUTER_LIPS
+
 # Eyelids and inner lips have rules of their own; the jaw's landmarks slide along the silhouette.
-RIGID_LANDMARKS = np.r_[17:36, 48:60]
+RIGID_LANDMARKS = np.concatenate([BROWS, NOSE, OUTER_LIPS])
 LARGEST_PSNR = 99.0
 LIMITS = ("flipped", "folded", "revealed")  # figures that the settings bound by max_...
 FIGURES = (

@@ -10,15 +10,18 @@ from scipy.spatial import cKDTree
 from skimage.measure import points_in_poly
 
 from affect4d.geometry.surface import edges
+from affect4d.template.ibug68 import (
+    EYE_OUTLINES,
+    INNER_LIPS,
+    JAW,
+    JAW_ENDS,
+    LOWER_LIDS,
+    NOSE_TIP,
+    UPPER_LID_LINES,
+    UPPER_LIDS,
+)
 from affect4d.template.template import load_template
 
-JAW = slice(0, 17)
-OUTER_LIPS = slice(48, 60)
-INNER_LIPS = slice(60, 68)
-EYE_CORNERS = (36, 45)
-UPPER_INNER, LOWER_INNER = (61, 62, 63), (67, 66, 65)
-NOSE_TIP = 30
-EYES = (slice(36, 42), slice(42, 48))
 # An expression ends between these distances from the nose tip: the chin lies at 92 mm, ears and
 # the back of the head, where registered scans hold little but noise, beyond 140 mm.
 REACH_MM = (105.0, 135.0)
@@ -106,7 +109,7 @@ def anatomy_of(template):
 def _between_lids(vertices, landmarks):
     """(V,) bool: inside the eyes' outlines, seen from the front."""
     inside = np.zeros(len(vertices), dtype=bool)
-    for eye in EYES:
+    for eye in EYE_OUTLINES:
         near = np.linalg.norm(vertices - landmarks[eye].mean(0), axis=1) < EYE_MM
         inside[near] |= points_in_poly(vertices[near, :2], landmarks[eye][:, :2])
     return inside
@@ -114,15 +117,14 @@ def _between_lids(vertices, landmarks):
 
 def _apertures(landmarks):
     """(2,) mm between the middles of the lids of each eye."""
-    return np.array([(landmarks[eye][[1, 2]] - landmarks[eye][[5, 4]]).mean(0)[1] for eye in EYES])
+    return (landmarks[UPPER_LIDS] - landmarks[LOWER_LIDS]).mean(1)[:, 1]
 
 
 def _upper_lids(vertices, landmarks):
     """(2, V, 1) float32: 1 on each upper lid, falling with the distance from it."""
     weights = []
-    for eye in EYES:
-        lid = landmarks[eye][:4]
-        line = np.concatenate([np.linspace(a, b, 8) for a, b in pairwise(lid)])[4:-4]
+    for lid in UPPER_LID_LINES:
+        line = np.concatenate([np.linspace(a, b, 8) for a, b in pairwise(landmarks[lid])])[4:-4]
         distance = cKDTree(line).query(vertices)[0]
         weights.append(np.exp(-0.5 * (distance / LID_MM) ** 2))
     return np.stack(weights)[..., None].astype(np.float32)
@@ -147,7 +149,7 @@ def default_anatomy():
 def _below_jaw(vertices, landmarks):
     """(V,) bool: lower than the jaw's line at the same angle about the head's axis."""
     jaw = landmarks[JAW]
-    depth = jaw[[0, 16], 2].mean()
+    depth = landmarks[JAW_ENDS, 2].mean()
     angle = np.arctan2(jaw[:, 0], jaw[:, 2] - depth)
     order = np.argsort(angle)
     here = np.arctan2(vertices[:, 0], vertices[:, 2] - depth)

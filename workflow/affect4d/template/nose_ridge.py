@@ -7,8 +7,8 @@ the ridge. menpo3d's template stops short of the tip, 13 mm of ridge that no fac
 import numpy as np
 from scipy.spatial import cKDTree
 
-RIDGE = slice(27, 31)
-SUBNASALE = 33
+from affect4d.template.ibug68 import NASION, NOSE_RIDGE, SUBNASALE
+
 MIDLINE_MM = 3.0
 
 
@@ -25,7 +25,7 @@ def photograph_vertices(vertices, landmark_vertices):
     (68,) int64; unchanged where 30 is the tip already and the others lie evenly
     """
     points = vertices[landmark_vertices].astype(np.float64)
-    root, below = points[RIDGE.start], points[SUBNASALE]
+    root, below = points[NASION], points[SUBNASALE]
     middle = (
         (np.abs(vertices[:, 0] - root[0]) < MIDLINE_MM)
         & (vertices[:, 1] > below[1])
@@ -36,7 +36,7 @@ def photograph_vertices(vertices, landmark_vertices):
     if not len(line):
         return np.asarray(landmark_vertices, dtype=np.int64)
     tip = vertices[line[np.argmax(vertices[line, 2])]]
-    sought = root + np.linspace(0, 1, 4)[:, None] * (tip - root)
+    sought = root + np.linspace(0, 1, len(NOSE_RIDGE))[:, None] * (tip - root)
     moved = np.array(landmark_vertices, dtype=np.int64)
-    moved[RIDGE.start + 1 : RIDGE.stop] = line[cKDTree(vertices[line]).query(sought)[1]][1:]
+    moved[NOSE_RIDGE[1:]] = line[cKDTree(vertices[line]).query(sought)[1]][1:]
     return moved

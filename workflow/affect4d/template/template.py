@@ -11,10 +11,9 @@ from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
 from affect4d.geometry.surface import boundary_loops
 from affect4d.quarantine import BadInput
+from affect4d.template.ibug68 import INNER_LIPS, NOSE_TIP
 
 INNER_RADIUS_MM = 75.0
-NOSE_TIP = 30
-INNER_LIPS = slice(60, 68)
 
 
 @dataclass(frozen=True)

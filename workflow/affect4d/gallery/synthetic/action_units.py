@@ -11,20 +11,22 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from affect4d.geometry.surface import cotangent, edges, vertex_normals
+from affect4d.template import ibug68
 
 FAR_MM = 95.0  # vertices farther than this from the subnasal landmark stay at rest
 SIDE_MM = 78.0  # so do those farther to a side
-SUBNASAL = 33
 BULGE = 0.55
 
-# iBUG-68: (right side, left side) of the subject, outer to inner or top to bottom
-_BROWS = ((17, 26), (18, 25), (19, 24), (20, 23), (21, 22))
-_UPPER_LID = ((37, 44), (38, 43))
-_LOWER_LID = ((41, 46), (40, 47))
-_EYE_CORNERS = ((36, 45), (39, 42))
-_CORNERS = ((48, 54), (60, 64))
-_UPPER_LIP = ((49, 53, 0.6), (50, 52, 0.25), (61, 63, 0.45))
-_LOWER_LIP = ((59, 55, 0.6), (58, 56, 0.25), (67, 65, 0.45))
+# The mouth's corners, and the lips beside them with the share of the corners' movement they follow.
+_CORNERS = (ibug68.MOUTH_CORNERS, ibug68.INNER_MOUTH_CORNERS)
+_LIPS = (
+    (ibug68.UPPER_LIP_SIDES, 0.6),
+    (ibug68.UPPER_LIP_PEAKS, 0.25),
+    (ibug68.UPPER_INNER_LIP_SIDES, 0.45),
+    (ibug68.LOWER_LIP_SIDES, 0.6),
+    (ibug68.LOWER_LIP_NEAR_MIDDLE, 0.25),
+    (ibug68.LOWER_INNER_LIP_SIDES, 0.45),
+)
 
 
 def _pairs(table, pairs, x, y, z, shares=None):
@@ -35,128 +37,123 @@ def _pairs(table, pairs, x, y, z, shares=None):
         table[left] += share * np.array([x, y, z])
 
 
-def _along_lips(table, corners, fading, x, y, z):
+def _along_lips(table, x, y, z):
     """Move the mouth's corners and, fading, the lips beside them."""
-    _pairs(table, corners, x, y, z)
-    for right, left, share in fading:
-        _pairs(table, ((right, left),), x, y, z, (share,))
+    _pairs(table, _CORNERS, x, y, z)
+    for pair, share in _LIPS:
+        _pairs(table, (pair,), x, y, z, (share,))
 
 
 def _inner_brow_raiser(t):
-    _pairs(t, _BROWS[2:], 0, 6.0, 0.6, (0.25, 0.7, 1.0))
-    _pairs(t, _UPPER_LID, 0, 0.3, 0)
+    _pairs(t, ibug68.BROW_PAIRS[2:], 0, 6.0, 0.6, (0.25, 0.7, 1.0))
+    _pairs(t, ibug68.UPPER_LID_PAIRS, 0, 0.3, 0)
 
 
 def _outer_brow_raiser(t):
-    _pairs(t, _BROWS[:4], 0, 6.5, 0.3, (0.9, 1.0, 0.8, 0.3))
-    _pairs(t, _UPPER_LID, 0, 0.4, 0)
+    _pairs(t, ibug68.BROW_PAIRS[:4], 0, 6.5, 0.3, (0.9, 1.0, 0.8, 0.3))
+    _pairs(t, ibug68.UPPER_LID_PAIRS, 0, 0.4, 0)
 
 
 def _brow_lowerer(t):
-    _pairs(t, _BROWS, -2.6, -4.6, 0.8, (0.15, 0.4, 0.75, 1.0, 1.0))
-    _pairs(t, _UPPER_LID, 0, -0.6, 0)
-    t[27] += (0, -1.2, 0.5)
+    _pairs(t, ibug68.BROW_PAIRS, -2.6, -4.6, 0.8, (0.15, 0.4, 0.75, 1.0, 1.0))
+    _pairs(t, ibug68.UPPER_LID_PAIRS, 0, -0.6, 0)
+    t[ibug68.NASION] += (0, -1.2, 0.5)
 
 
 def _upper_lid_raiser(t):
-    _pairs(t, _UPPER_LID, 0, 2.6, -0.2)
-    _pairs(t, _BROWS, 0, 0.6, 0)
+    _pairs(t, ibug68.UPPER_LID_PAIRS, 0, 2.6, -0.2)
+    _pairs(t, ibug68.BROW_PAIRS, 0, 0.6, 0)
 
 
 def _cheek_raiser(t):
-    _pairs(t, _LOWER_LID, 0, 1.9, 0.5)
-    _pairs(t, _EYE_CORNERS[:1], -0.6, 0.5, 0)
-    _pairs(t, _UPPER_LID, 0, -0.5, 0)
-    _pairs(t, _BROWS[:2], 0, -0.6, 0)
+    _pairs(t, ibug68.LOWER_LID_PAIRS, 0, 1.9, 0.5)
+    _pairs(t, (ibug68.OUTER_EYE_CORNERS,), -0.6, 0.5, 0)
+    _pairs(t, ibug68.UPPER_LID_PAIRS, 0, -0.5, 0)
+    _pairs(t, ibug68.BROW_PAIRS[:2], 0, -0.6, 0)
 
 
 def _lid_tightener(t):
-    _pairs(t, _LOWER_LID, 0, 1.6, 0)
-    _pairs(t, _UPPER_LID, 0, -1.4, 0)
+    _pairs(t, ibug68.LOWER_LID_PAIRS, 0, 1.6, 0)
+    _pairs(t, ibug68.UPPER_LID_PAIRS, 0, -1.4, 0)
 
 
 def _nose_wrinkler(t):
-    _pairs(t, ((31, 35),), 1.2, 3.2, 0.4)
-    _pairs(t, ((32, 34),), 0.6, 2.2, 0.3)
-    _pairs(t, ((50, 52), (61, 63)), 0, 2.6, 0.6)
-    _pairs(t, ((49, 53),), 0, 2.0, 0.3)
-    t[51] += (0, 2.0, 0.5)
-    t[62] += (0, 1.8, 0.4)
-    _pairs(t, _BROWS[3:], -1.4, -2.6, 0.6)
-    _pairs(t, _LOWER_LID, 0, 1.0, 0.4)
+    _pairs(t, (ibug68.NOSE_WINGS,), 1.2, 3.2, 0.4)
+    _pairs(t, (ibug68.NOSTRILS,), 0.6, 2.2, 0.3)
+    _pairs(t, (ibug68.UPPER_LIP_PEAKS, ibug68.UPPER_INNER_LIP_SIDES), 0, 2.6, 0.6)
+    _pairs(t, (ibug68.UPPER_LIP_SIDES,), 0, 2.0, 0.3)
+    t[ibug68.UPPER_LIP_MIDDLE] += (0, 2.0, 0.5)
+    t[ibug68.UPPER_INNER_LIP_MIDDLE] += (0, 1.8, 0.4)
+    _pairs(t, ibug68.BROW_PAIRS[3:], -1.4, -2.6, 0.6)
+    _pairs(t, ibug68.LOWER_LID_PAIRS, 0, 1.0, 0.4)
 
 
 def _upper_lip_raiser(t):
-    _pairs(t, ((50, 52), (61, 63)), 0.2, 4.0, 0.8)
-    _pairs(t, ((49, 53),), 0.3, 2.8, 0.4)
-    t[51] += (0, 3.2, 0.7)
-    t[62] += (0, 3.2, 0.5)
-    _pairs(t, ((31, 35),), 0.8, 1.2, 0.3)
+    _pairs(t, (ibug68.UPPER_LIP_PEAKS, ibug68.UPPER_INNER_LIP_SIDES), 0.2, 4.0, 0.8)
+    _pairs(t, (ibug68.UPPER_LIP_SIDES,), 0.3, 2.8, 0.4)
+    t[ibug68.UPPER_LIP_MIDDLE] += (0, 3.2, 0.7)
+    t[ibug68.UPPER_INNER_LIP_MIDDLE] += (0, 3.2, 0.5)
+    _pairs(t, (ibug68.NOSE_WINGS,), 0.8, 1.2, 0.3)
 
 
 def _lip_corner_puller(t):
-    _along_lips(t, _CORNERS, _UPPER_LIP + _LOWER_LIP, 7.0, 6.0, -4.0)
-    _pairs(t, _LOWER_LID, 0, 1.0, 0.4)
-    _pairs(t, ((31, 35),), 0.8, 0.3, 0)
-    t[51] += (0, 0.6, -0.8)
-    t[57] += (0, 0.8, -1.0)
-    t[62] += (0, 0.5, -0.8)
-    t[66] += (0, 0.5, -0.8)
+    _along_lips(t, 7.0, 6.0, -4.0)
+    _pairs(t, ibug68.LOWER_LID_PAIRS, 0, 1.0, 0.4)
+    _pairs(t, (ibug68.NOSE_WINGS,), 0.8, 0.3, 0)
+    t[ibug68.UPPER_LIP_MIDDLE] += (0, 0.6, -0.8)
+    t[ibug68.LOWER_LIP_MIDDLE] += (0, 0.8, -1.0)
+    t[ibug68.UPPER_INNER_LIP_MIDDLE] += (0, 0.5, -0.8)
+    t[ibug68.LOWER_INNER_LIP_MIDDLE] += (0, 0.5, -0.8)
 
 
 def _lip_corner_depressor(t):
-    _along_lips(t, _CORNERS, _UPPER_LIP + _LOWER_LIP, 1.6, -6.2, -0.6)
+    _along_lips(t, 1.6, -6.2, -0.6)
 
 
 def _chin_raiser(t):
-    t[8] += (0, 2.6, 1.0)
-    _pairs(t, ((7, 9),), 0, 1.8, 0.6)
-    t[57] += (0, 3.0, 1.4)
-    t[66] += (0, 1.6, 0.8)
-    _pairs(t, ((58, 56), (67, 65)), 0, 2.4, 1.0)
-    t[51] += (0, 1.0, 0.5)
-    t[62] += (0, 1.4, 0.6)
-    _pairs(t, ((50, 52), (61, 63)), 0, 1.1, 0.5)
+    t[ibug68.CHIN] += (0, 2.6, 1.0)
+    _pairs(t, ibug68.JAW_PAIRS[-1:], 0, 1.8, 0.6)
+    t[ibug68.LOWER_LIP_MIDDLE] += (0, 3.0, 1.4)
+    t[ibug68.LOWER_INNER_LIP_MIDDLE] += (0, 1.6, 0.8)
+    _pairs(t, (ibug68.LOWER_LIP_NEAR_MIDDLE, ibug68.LOWER_INNER_LIP_SIDES), 0, 2.4, 1.0)
+    t[ibug68.UPPER_LIP_MIDDLE] += (0, 1.0, 0.5)
+    t[ibug68.UPPER_INNER_LIP_MIDDLE] += (0, 1.4, 0.6)
+    _pairs(t, (ibug68.UPPER_LIP_PEAKS, ibug68.UPPER_INNER_LIP_SIDES), 0, 1.1, 0.5)
 
 
 def _lip_stretcher(t):
-    _along_lips(t, _CORNERS, _UPPER_LIP + _LOWER_LIP, 7.0, -2.0, -3.6)
+    _along_lips(t, 7.0, -2.0, -3.6)
 
 
 def _lip_tightener(t):
-    _along_lips(t, _CORNERS, _UPPER_LIP + _LOWER_LIP, -2.4, 0, 0.5)
-    t[51] += (0, -1.4, -0.6)
-    _pairs(t, ((50, 52),), 0, -1.4, -0.6)
-    t[57] += (0, 1.6, -0.6)
-    _pairs(t, ((58, 56),), 0, 1.4, -0.6)
+    _along_lips(t, -2.4, 0, 0.5)
+    t[ibug68.UPPER_LIP_MIDDLE] += (0, -1.4, -0.6)
+    _pairs(t, (ibug68.UPPER_LIP_PEAKS,), 0, -1.4, -0.6)
+    t[ibug68.LOWER_LIP_MIDDLE] += (0, 1.6, -0.6)
+    _pairs(t, (ibug68.LOWER_LIP_NEAR_MIDDLE,), 0, 1.4, -0.6)
 
 
 def _lips_part(t):
-    t[57] += (0, -3.0, 0)
-    t[66] += (0, -3.2, 0)
-    _pairs(t, ((58, 56), (67, 65)), 0, -2.8, 0)
-    _pairs(t, ((59, 55),), 0, -1.0, 0)
+    t[ibug68.LOWER_LIP_MIDDLE] += (0, -3.0, 0)
+    t[ibug68.LOWER_INNER_LIP_MIDDLE] += (0, -3.2, 0)
+    _pairs(t, (ibug68.LOWER_LIP_NEAR_MIDDLE, ibug68.LOWER_INNER_LIP_SIDES), 0, -2.8, 0)
+    _pairs(t, (ibug68.LOWER_LIP_SIDES,), 0, -1.0, 0)
 
 
 def _jaw_drop(t):
-    jaw = (5, 6, 7, 9, 10, 11)
-    t[8] += (0, -22.0, -7.0)
-    for point in jaw:
-        share = {1: 0.93, 2: 0.78, 3: 0.55}[abs(point - 8)]
-        t[point] += np.array([0, -22.0, -7.0]) * share
-    for point, share in ((4, 0.26), (12, 0.26), (3, 0.0), (13, 0.0)):
-        t[point] += np.array([0, -22.0, -7.0]) * share
-    for point in (56, 57, 58, 65, 66, 67):
-        t[point] += (0, -20.0 if point in (57, 66) else -18.0, -4.0)
-    _pairs(t, ((59, 55),), -1.2, -13.5, -2.4)
+    t[ibug68.CHIN] += (0, -22.0, -7.0)
+    _pairs(t, ibug68.JAW_PAIRS[4:], 0, -22.0, -7.0, (0.26, 0.55, 0.78, 0.93))
+    t[[ibug68.LOWER_LIP_MIDDLE, ibug68.LOWER_INNER_LIP_MIDDLE]] += (0, -20.0, -4.0)
+    _pairs(t, (ibug68.LOWER_LIP_NEAR_MIDDLE, ibug68.LOWER_INNER_LIP_SIDES), 0, -18.0, -4.0)
+    _pairs(t, (ibug68.LOWER_LIP_SIDES,), -1.2, -13.5, -2.4)
     _pairs(t, _CORNERS, -2.0, -8.0, -1.0)
-    _pairs(t, ((49, 53),), -0.8, -2.4, -0.3)
-    _pairs(t, ((50, 52), (61, 63)), 0, -0.6, 0)
+    _pairs(t, (ibug68.UPPER_LIP_SIDES,), -0.8, -2.4, -0.3)
+    _pairs(t, (ibug68.UPPER_LIP_PEAKS, ibug68.UPPER_INNER_LIP_SIDES), 0, -0.6, 0)
 
 
 def _eyes_closed(t):
-    _pairs(t, _UPPER_LID, 0, -5.2, -0.4)
-    _pairs(t, _LOWER_LID, 0, 0.9, 0)
+    _pairs(t, ibug68.UPPER_LID_PAIRS, 0, -5.2, -0.4)
+    _pairs(t, ibug68.LOWER_LID_PAIRS, 0, 0.9, 0)
 
 
 UNITS = {
@@ -182,7 +179,7 @@ NAMES = tuple(UNITS)
 
 def landmark_displacements():
     """The units at the landmarks: (A, 68, 3) float64, mm at full intensity."""
-    tables = np.zeros((len(UNITS), 68, 3))
+    tables = np.zeros((len(UNITS), ibug68.COUNT, 3))
     for table, write in zip(tables, UNITS.values(), strict=True):
         write(table)
     return tables
@@ -196,7 +193,7 @@ def action_fields(template):
     vertices = template.vertices.astype(np.float64)
     laplacian, area = cotangent(vertices, template.triangles)
     stiffness = (laplacian @ sparse.diags(1.0 / area) @ laplacian).tocsc()
-    far = np.linalg.norm(vertices - template.landmarks[SUBNASAL], axis=1) > FAR_MM
+    far = np.linalg.norm(vertices - template.landmarks[ibug68.SUBNASALE], axis=1) > FAR_MM
     far |= np.abs(vertices[:, 0]) > SIDE_MM
     tables = landmark_displacements()
     held, handles = _handles(template, far)

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import eigsh
 from scipy.spatial import cKDTree
 
 from affect4d.geometry.surface import cotangent
+from affect4d.template import ibug68
 
 HARMONICS = 14
 SYMMETRIC_MM = 1.9  # standard deviation of the lowest symmetric field
@@ -39,7 +40,7 @@ def _smooth_fields(template):
     fields = []
     for rank, column in enumerate(order):
         function = functions[:, column] / np.sqrt(np.average(functions[:, column] ** 2))
-        function *= np.sign(function[template.landmark_vertices[30]] or 1.0)
+        function *= np.sign(function[template.landmark_vertices[ibug68.NOSE_TIP]] or 1.0)
         even = function @ function[mirror] > 0
         for axis in range(3):
             # x turns its sign in the mirror, y and z keep it
@@ -83,30 +84,31 @@ def _proportions(template):
         field[:, axis] = amount
         return field
 
-    below = np.clip((mark[33, 1] - y) / 60.0, 0, 1)
+    below = np.clip((mark[ibug68.SUBNASALE, 1] - y) / 60.0, 0, 1)
     side = x / 80.0
-    mouth = mark[48:60].mean(0)
+    around_lips = [*ibug68.UPPER_LIP_PEAKS, *ibug68.LOWER_LIP_NEAR_MIDDLE]
+    mouth = mark[ibug68.OUTER_LIPS].mean(0)
     return np.array(
         [
             along(0, 3.0 * side),  # breadth of the face
             along(1, 3.0 * y / 90.0),  # length of the face
             along(2, 2.5 * (p[:, 2] - 60) / 70.0),  # depth of the head
             along(1, -3.0 * below),  # length of the lower face
-            along(0, 3.0 * side * near(mark[[4, 5, 11, 12]], 28)),  # breadth of the jaw
-            along(2, 2.4 * near(mark[[8]], 18)),  # prominence of the chin
-            along(0, 2.4 * np.sign(x) * near(mark[[2, 14]] + [0, 8, 8], 20)),  # cheekbones
-            along(2, 2.2 * near(mark[[30]], 12)),  # prominence of the nose
-            along(1, -2.0 * near(mark[[30, 33]], 12)),  # length of the nose
-            along(0, 1.6 * np.tanh(x / 10) * near(mark[[31, 35]], 8)),  # breadth of the nose
-            along(2, 1.5 * near(mark[[27, 28]], 8)),  # bridge of the nose
-            along(2, 1.6 * near(mark[[19, 24]], 14)),  # ridge of the brows
-            along(1, 1.5 * near(mark[17:27], 10)),  # height of the brows
-            along(0, 2.0 * np.tanh(x / 12) * near(mark[36:48], 16)),  # distance of the eyes
-            along(0, 2.2 * np.tanh(x / 20) * near(mark[[48, 54]], 14)),  # breadth of the mouth
+            along(0, 3.0 * side * near(mark[ibug68.JAW_ANGLES], 28)),  # breadth of the jaw
+            along(2, 2.4 * near(mark[ibug68.CHIN], 18)),  # prominence of the chin
             along(
-                1, 1.2 * np.tanh((y - mouth[1]) / 6) * near(mark[[50, 52, 56, 58]], 6)
-            ),  # fullness
-            along(2, 1.4 * near(mark[48:60], 9)),  # prominence of the lips
-            along(2, 2.0 * near(mark[[19, 24]] + [0, 28, -6], 24)),  # forehead
+                0, 2.4 * np.sign(x) * near(mark[ibug68.JAW_BELOW_EARS] + [0, 8, 8], 20)
+            ),  # cheeks
+            along(2, 2.2 * near(mark[ibug68.NOSE_TIP], 12)),  # prominence of the nose
+            along(1, -2.0 * near(mark[[ibug68.NOSE_TIP, ibug68.SUBNASALE]], 12)),  # nose length
+            along(0, 1.6 * np.tanh(x / 10) * near(mark[ibug68.NOSE_WINGS], 8)),  # nose breadth
+            along(2, 1.5 * near(mark[ibug68.NOSE_RIDGE[:2]], 8)),  # bridge of the nose
+            along(2, 1.6 * near(mark[ibug68.BROW_MIDDLES], 14)),  # ridge of the brows
+            along(1, 1.5 * near(mark[ibug68.BROWS], 10)),  # height of the brows
+            along(0, 2.0 * np.tanh(x / 12) * near(mark[ibug68.EYES], 16)),  # distance of the eyes
+            along(0, 2.2 * np.tanh(x / 20) * near(mark[ibug68.MOUTH_CORNERS], 14)),  # mouth
+            along(1, 1.2 * np.tanh((y - mouth[1]) / 6) * near(mark[around_lips], 6)),  # fullness
+            along(2, 1.4 * near(mark[ibug68.OUTER_LIPS], 9)),  # prominence of the lips
+            along(2, 2.0 * near(mark[ibug68.BROW_MIDDLES] + [0, 28, -6], 24)),  # forehead
         ]
     )

@@ -22,7 +22,8 @@ from affect4d.gallery.synthetic.texture import hair_colour, paint, texture_uv
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
 from affect4d.random_streams import named_rng
-from affect4d.template.nose_ridge import RIDGE, photograph_vertices
+from affect4d.template.ibug68 import NOSE_RIDGE, OUTER_LIPS
+from affect4d.template.nose_ridge import photograph_vertices
 
 SIZE = 400
 SUPERSAMPLE = 2
@@ -104,7 +105,8 @@ def _film(model, name, folder, seed):
 def _marks(template, face):
     """The landmarks as annotators of photographs place them: the nose's along its ridge."""
     marks = landmarks_on(template, face)
-    marks[RIDGE] = face[photograph_vertices(template.vertices, template.landmark_vertices)][RIDGE]
+    on_ridge = photograph_vertices(template.vertices, template.landmark_vertices)[NOSE_RIDGE]
+    marks[NOSE_RIDGE] = face[on_ridge]
     return marks
 
 
@@ -138,7 +140,7 @@ def _photograph(model, face, texture, setting):
     normals = vertex_normals(face, template.triangles) @ setting.rotation.T
     shade = _shade(interpolate(ids, weights, template.triangles, normals), setting)
     picture = _hair(setting.background.copy(), setting)
-    _mouth(picture, setting.project(landmarks_on(template, face)[48:60])[:, :2])
+    _mouth(picture, setting.project(landmarks_on(template, face)[OUTER_LIPS])[:, :2])
     cover = ids >= 0
     picture[cover] = (skin * shade)[cover]
     picture = _clothes(picture, setting)

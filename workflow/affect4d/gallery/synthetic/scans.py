@@ -23,6 +23,7 @@ from affect4d.gallery.synthetic.sequences import styled_units, takes
 from affect4d.gallery.synthetic.texture import paint, texture_uv
 from affect4d.quarantine import Quarantine
 from affect4d.random_streams import named_rng
+from affect4d.template.ibug68 import EYES, INTERNAL, MIRROR
 
 TEXTURE_PX = 256
 ANGLE_SD = 4.0  # degrees
@@ -30,8 +31,6 @@ SHIFT_SD = 25.0  # mm
 HOLES, HOLE_MM = 3, (4.0, 9.0)
 FRAGMENTS, FRAGMENT_VERTICES = 2, 12
 GROSS_POINTS, GROSS_MM = 5, 30.0
-_EYES = np.arange(36, 48)
-_EYES_SWAPPED = np.r_[45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
 GROSS_KINDS = ("none", "displaced", "eyes swapped")
 
 
@@ -173,9 +172,9 @@ def _spoil(marks, kind, rng):
     """Landmarks as a failed detector leaves them."""
     marks = marks.copy()
     if GROSS_KINDS[kind] == "eyes swapped":
-        marks[_EYES] = marks[_EYES_SWAPPED]
+        marks[EYES] = marks[MIRROR[EYES]]
         return marks
-    wrong = rng.choice(np.arange(17, 68), GROSS_POINTS, replace=False)
+    wrong = rng.choice(INTERNAL, GROSS_POINTS, replace=False)
     direction = rng.normal(size=(GROSS_POINTS, 3))
     marks[wrong] += GROSS_MM * direction / np.linalg.norm(direction, axis=1, keepdims=True)
     return marks

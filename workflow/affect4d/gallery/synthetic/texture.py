@@ -5,6 +5,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from affect4d.random_streams import named_rng
+from affect4d.template import ibug68
 
 AXIS_Z = 30.0  # mm, where the cylinder's axis stands
 HALF_ANGLE = 2.5  # radians to each side that the texture covers
@@ -89,24 +90,25 @@ def _skin(tone, landmarks, rng):
     shade = 3.0 * _clouds(rng, 128) + 2.0 * _clouds(rng, 24) + 1.6 * _clouds(rng, 5)
     image += shade[..., None] * np.array([1.0, 0.85, 0.75], dtype=np.float32)
     blush = tone * np.array([1.0, 0.82, 0.8])
+    cheeks = (landmarks[ibug68.JAW_BELOW_EARS] + landmarks[ibug68.NOSE_WINGS]) / 2
     for centre, reach, share in (
-        ((landmarks[2] + landmarks[31]) / 2, 42, 0.45),
-        ((landmarks[14] + landmarks[35]) / 2, 42, 0.45),
-        (landmarks[30], 20, 0.45),
-        (landmarks[8], 30, 0.25),
+        (cheeks[0], 42, 0.45),
+        (cheeks[1], 42, 0.45),
+        (landmarks[ibug68.NOSE_TIP], 20, 0.45),
+        (landmarks[ibug68.CHIN], 30, 0.25),
     ):
         _blend(image, blush, share * _blob(centre, reach))
-    for eye in (landmarks[36:42], landmarks[42:48]):
+    for eye in (landmarks[outline] for outline in ibug68.EYE_OUTLINES):
         _blend(image, tone * [0.80, 0.74, 0.74], 0.45 * _blob(eye.mean(0) + np.array([0, 6]), 20))
     return image
 
 
 def _lips(image, tone, landmarks, rng):
     colour = tone * [0.86, 0.60, 0.60] + rng.normal(0, 5, 3)
-    outline = _smooth_outline(landmarks[48:60])
+    outline = _smooth_outline(landmarks[ibug68.OUTER_LIPS])
     _blend(image, colour, 0.8 * _polygon(outline, 2.0))
     line = np.zeros((FINE, FINE), dtype=np.uint8)
-    inner = (landmarks[[60, 61, 62, 63, 64]] + landmarks[[60, 67, 66, 65, 64]]) / 2
+    inner = (landmarks[ibug68.UPPER_INNER_LINE] + landmarks[ibug68.LOWER_INNER_LINE]) / 2
     points = np.rint(_smooth_outline(inner, closed=False) * 8).astype(np.int32)
     cv2.polylines(line, [points], False, 255, 2, cv2.LINE_AA, 3)
     dark = cv2.GaussianBlur(line.astype(np.float32) / 255, (0, 0), 1.2)
@@ -114,7 +116,7 @@ def _lips(image, tone, landmarks, rng):
 
 
 def _brows(image, hair, landmarks, rng):
-    for brow in (landmarks[17:22], landmarks[22:27]):
+    for brow in (landmarks[ibug68.RIGHT_BROW], landmarks[ibug68.LEFT_BROW]):
         centre = _smooth_outline(brow, closed=False, count=24)
         thick = rng.uniform(5.0, 8.0) * np.sin(np.linspace(0.35, np.pi - 0.35, 24))[:, None]
         outline = np.vstack([centre - [0, 1] * thick, (centre + [0, 1] * thick)[::-1]])
@@ -123,7 +125,7 @@ def _brows(image, hair, landmarks, rng):
 
 
 def _eyes(image, iris, landmarks):
-    for eye in (landmarks[36:42], landmarks[42:48]):
+    for eye in (landmarks[outline] for outline in ibug68.EYE_OUTLINES):
         outline = _smooth_outline(eye)
         opening = _polygon(outline, 0.7)
         centre = eye.mean(0)
@@ -147,14 +149,17 @@ def _eyes(image, iris, landmarks):
 def _hair(image, hair, landmarks, rng):
     """Short hair above a hairline and behind the temples."""
     y, x = np.mgrid[:FINE, :FINE].astype(np.float32)
-    brow = landmarks[17:27, 1].mean()
-    height = brow - landmarks[27:31, 1].mean()
-    middle, half = landmarks[27, 0], (landmarks[16, 0] - landmarks[0, 0]) / 2
+    brow = landmarks[ibug68.BROWS, 1].mean()
+    height = brow - landmarks[ibug68.NOSE_RIDGE, 1].mean()
+    right, left = landmarks[ibug68.JAW_ENDS, 0]
+    middle, half = landmarks[ibug68.NASION, 0], (left - right) / 2
     across = np.abs(x - middle) / half
     line = brow + rng.uniform(1.25, 1.55) * height + 14 * _clouds(rng, 40)
     edge = line - 1.5 * height * np.clip(across - 0.55, 0, 0.5) / 0.5 * 0.8
     above = np.clip((edge - y) / 14, 0, 1)
-    behind = np.clip((across - 1.5 + 0.03 * _clouds(rng, 30)) * 14, 0, 1) * (y < landmarks[2, 1])
+    behind = np.clip((across - 1.5 + 0.03 * _clouds(rng, 30)) * 14, 0, 1) * (
+        y < landmarks[ibug68.JAW_BELOW_EARS[0], 1]
+    )
     strands = 1.0 + 0.16 * _clouds(rng, 6)
     mask = 0.93 * np.maximum(above, behind)
     _blend(image, hair, mask)

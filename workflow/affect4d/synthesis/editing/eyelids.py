@@ -7,7 +7,7 @@ they close, the more the share of the aperture counts in place of the millimetre
 
 import numpy as np
 
-from affect4d.template.anatomy import EYES
+from affect4d.template.ibug68 import LOWER_LIDS, UPPER_LIDS
 
 # An eye keeps a line, where the lashes meet, and opens no wider than irises bear being stretched.
 APERTURE = (0.1, 1.5)
@@ -27,9 +27,8 @@ def lid_shifts(scene, deformations):
     `Anatomy.lids`
     """
     anatomy, shifts = scene.anatomy, []
-    for eye, weight, normal in zip(EYES, anatomy.lids, anatomy.apertures, strict=True):
-        points = anatomy.landmark_vertices[eye]
-        upper, lower = points[[1, 2]], points[[5, 4]]
+    lids = (anatomy.landmark_vertices[lid] for lid in (UPPER_LIDS, LOWER_LIDS))
+    for upper, lower, weight, normal in zip(*lids, anatomy.lids, anatomy.apertures, strict=True):
         across = (scene.xy[upper] - scene.xy[lower]).mean(0)
         aperture = max(float(np.linalg.norm(across)), 1e-3)
         up = across / aperture

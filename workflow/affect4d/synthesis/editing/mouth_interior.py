@@ -15,9 +15,19 @@ import numpy as np
 from affect4d.geometry.raster import draw, interpolate, rasterise
 from affect4d.synthesis.editing.lighting import LUMINANCE
 from affect4d.synthesis.editing.scene import facing
-from affect4d.template.anatomy import INNER_LIPS, LOWER_INNER, OUTER_LIPS, UPPER_INNER
+from affect4d.template.ibug68 import (
+    CHIN,
+    EYES,
+    INNER_MOUTH_CORNERS,
+    LOWER_INNER_LIP,
+    LOWER_LIP,
+    MOUTH,
+    NOSE_BASE,
+    OUTER_LIPS,
+    UPPER_INNER_LIP,
+    UPPER_LIP,
+)
 
-CHIN = 8  # beside it skin moves less than the jaw does
 BEHIND_LIPS_MM = 6.0
 ARCH_MM = (27.0, 38.0)  # half width and depth of the upper dental arch
 ARCH_DEGREES = 80.0
@@ -86,7 +96,7 @@ class Mouth:
 
     def __init__(self, scene, front, far, settings):
         self.scene, self.front, self.far, self.settings = scene, front, far, settings
-        self._lips = front.landmarks[[*UPPER_INNER, *LOWER_INNER]]
+        self._lips = front.landmarks[[*UPPER_INNER_LIP, *LOWER_INNER_LIP]]
         self._before = self._opening_of(front.xy[self._lips])
 
     @cached_property
@@ -115,7 +125,7 @@ class Mouth:
 
     def _opening_of(self, lips):
         """Mean distance of the inner lips, the upper's points and the lower's (2 n, 2), pixels."""
-        apart = lips[: len(UPPER_INNER)] - lips[len(UPPER_INNER) :]
+        apart = lips[: len(UPPER_INNER_LIP)] - lips[len(UPPER_INNER_LIP) :]
         return float(np.hypot(apart[:, 0], apart[:, 1]).mean())
 
     def opens(self, motion):
@@ -199,8 +209,10 @@ def _patch_around(outline, shape, factor):
 def _exposure(scene):
     """Colours of lit skin and of the lips in the photograph, (3,) float32 each."""
     points = scene.xy[scene.anatomy.landmark_vertices]
-    lips = (points[[50, 51, 52, 56, 57, 58]] + points[[61, 62, 63, 65, 66, 67]]) / 2
-    low, high = points[31:].min(0), points[31:].max(0)
+    outer, inner = [*UPPER_LIP, *LOWER_LIP], [*UPPER_INNER_LIP, *LOWER_INNER_LIP]
+    lips = (points[outer] + points[inner]) / 2
+    features = points[[*NOSE_BASE, *EYES, *MOUTH]]
+    low, high = features.min(0), features.max(0)
     height, width = scene.shape
     column, row = np.clip(np.rint([low, high]).astype(int), 0, [width - 1, height - 1]).T
     face = scene.image[row[0] : row[1] + 1, column[0] : column[1] + 1].reshape(-1, 3)
@@ -212,9 +224,11 @@ def _exposure(scene):
 def _layer(scene, part, factor):
     """A part of the proxy, (vertices, faces, kinds, tones), as a _Layer of a photograph."""
     vertices, faces, kinds, tones = part
-    lips = scene.anatomy.landmark_vertices[INNER_LIPS]
-    anchor = np.append(scene.xy[lips[[1, 2, 3, 5, 6, 7]]].mean(0), 0)
-    size = float(np.linalg.norm(scene.vertices[lips[4]] - scene.vertices[lips[0]])) / 40.0
+    landmarks = scene.anatomy.landmark_vertices
+    lips = landmarks[[*UPPER_INNER_LIP, *LOWER_INNER_LIP[::-1]]]
+    anchor = np.append(scene.xy[lips].mean(0), 0)
+    right, left = scene.vertices[landmarks[INNER_MOUTH_CORNERS]]
+    size = float(np.linalg.norm(left - right)) / 40.0
     placed = anchor + (size * vertices - [0, 0, BEHIND_LIPS_MM]) @ scene.motion.T
     xy = (placed[:, :2] + 0.5) * factor - 0.5
     low = np.floor(xy.min(0)).astype(int)

@@ -8,7 +8,8 @@ import numba
 import numpy as np
 
 from affect4d.geometry.raster import interpolate, rasterise
-from affect4d.template.anatomy import EYE_CORNERS, Anatomy
+from affect4d.template.anatomy import Anatomy
+from affect4d.template.ibug68 import OUTER_EYE_CORNERS
 
 HIDDEN_MM = 2.5  # farther than this behind the nearest surface: hidden
 
@@ -56,7 +57,7 @@ class Scene:
 
         A turned head shortens the distance, hence the camera's scale as a lower bound.
         """
-        left, right = self.xy[self.anatomy.landmark_vertices[list(EYE_CORNERS)]]
+        left, right = self.xy[self.anatomy.landmark_vertices[OUTER_EYE_CORNERS]]
         return float(max(np.linalg.norm(left - right), 80.0 * self.scale))
 
     @cached_property
