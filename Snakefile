@@ -19,7 +19,9 @@ include: "workflow/rules/neutrals.smk"
 include: "workflow/rules/fitting.smk"
 include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/dataset.smk"
+include: "workflow/rules/provenance.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:

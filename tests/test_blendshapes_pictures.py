@@ -18,7 +18,8 @@ from affect4d.blendshapes.model import model_arrays
 from affect4d.blendshapes.pictures import component_maps, convergence, mean_faces, support
 from affect4d.gallery.synthetic.action_units import NAMES, action_fields
 from affect4d.plotting.faces import FACE_FRAME, MOTION, PORTRAIT, face_picture, motion_colours
-from affect4d.report.blendshapes import section
+from affect4d.report.page import render
+from affect4d.report.sections import read_blendshapes
 
 GRID = Grid(2)
 RED = np.array([0xB3, 0x26, 0x1E])
@@ -277,10 +278,12 @@ def test_a_builds_pictures_and_what_is_stated_of_them(results, template, cheek):
     assert stated["path"]["extrapolated"] == 0
     assert stated["path"]["largest_step_mm"] == pytest.approx(np.abs(np.diff(track)).max())
     assert stated["path"]["largest_inner_step_mm"] == stated["path"]["largest_step_mm"]
-    shown = section(results)
+    shown = read_blendshapes(results)
     assert set(shown["pictures"]) == {"mean_faces", "components", "convergence", "support", "path"}
-    assert f"{stated['path']['largest_step_mm']:.2f} mm" in shown["captions"]["path"]
-    assert frames_of(shown["pictures"]["path"])[0].n_frames == PATH_FRAMES - 1
+    path = stated["path"]["largest_step_mm"]
+    assert f"by more than {path:.2f} mm" in render("blendshapes", blendshapes=shown)
+    animation = (results / "blendshapes/pictures/path.webp").read_bytes()
+    assert frames_of(animation)[0].n_frames == PATH_FRAMES - 1
 
 
 def test_where_no_class_has_its_own_frames_the_path_and_the_dot_look_otherwise(template, cheek):
@@ -304,16 +307,18 @@ def test_without_components_the_other_pictures_stay(results, template, tmp_path)
         path = tmp_path / f"blendshapes/{names[index]}.zarr"
         store.write(path, arrays, {"constraint": "nonnegative"}, None)
     write_pictures(tmp_path, template, np.array([0, 3, 3, 3]), None)
-    shown = section(tmp_path)
+    shown = read_blendshapes(tmp_path)
     assert set(shown["pictures"]) == {"mean_faces", "convergence", "path"}
-    assert "support" not in shown["captions"] and "no vertex" in shown["captions"]["path"]
+    section = render("blendshapes", blendshapes=shown)
+    assert "Support" not in section and "no vertex" in section
 
 
 def test_without_a_model_the_old_pictures_go(results, template):
     names = [GRID.name(index) for index in range(4)]
     write_atlas(results, names, np.zeros((4, *template.vertices.shape), np.float32), [0, 0, 1, 1])
     write_pictures(results, template, np.array([0, 0, 1, 1]), None)
-    shown = section(results)
-    assert list(shown["pictures"]) == ["mean_faces"] and shown["captions"] == {}
+    shown = read_blendshapes(results)
+    assert list(shown["pictures"]) == ["mean_faces"]
+    assert "No class has a model." in render("blendshapes", blendshapes=shown)
     assert store.verify(results / "blendshapes/pictures") == []
     assert not (results / "blendshapes/pictures/path.webp").exists()

@@ -66,7 +66,7 @@ def test_a_change_below_leaves_the_packages_that_follow_alone(tree):
 
 
 def test_a_module_can_be_named_and_an_unknown_name_is_an_error(tree):
-    assert code_hash.hash_code("report.report") != code_hash.hash_code("plotting.montage")
+    assert code_hash.hash_code("report.page") != code_hash.hash_code("plotting.montage")
     with pytest.raises(ValueError, match="no package or module"):
         code_hash.hash_code("nowhere")
 

@@ -1,28 +1,3 @@
-rule crate:
-    input:
-        built=artifacts,
-        workflow=workflow_files,
-    output:
-        f"{RESULTS}/crate.manifest.json",
-    log:
-        f"{RESULTS}/logs/crate.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/crate.tsv"
-    conda:
-        "../../envs/pipeline.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        settings=settings(
-            *(name for name in config if name not in ("results", "seed", "strict"))
-        ),
-        code=code("provenance.crate"),
-    script:
-        "../scripts/crate.py"
-
-
 rule audit:
     input:
         artifacts,
@@ -44,28 +19,3 @@ rule audit:
         code=code("audit.check"),
     script:
         "../scripts/audit.py"
-
-
-rule report:
-    input:
-        artifacts,
-        audit=f"{RESULTS}/audit.json",
-    output:
-        report(
-            f"{RESULTS}/report.html", caption="../report/report.rst", category="Build"
-        ),
-    log:
-        f"{RESULTS}/logs/report.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/report.tsv"
-    conda:
-        "../../envs/pipeline.yaml"
-    threads: 1
-    resources:
-        mem_mb=3000,
-        runtime=30,
-    params:
-        settings=settings("template"),
-        code=code("report.report"),
-    script:
-        "../scripts/report.py"

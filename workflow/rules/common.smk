@@ -134,7 +134,7 @@ def gallery_parts(built):
 
 def artifacts(wildcards):
     """The manifest of every artifact of the build."""
-    single = """gallery/annotations gallery/frames registration/template
+    single = """gallery/annotations gallery/frames registration/template registration/pictures
         affectspace/affectspace blendshapes/atlas blendshapes/expressions
         blendshapes/chunks/expressions blendshapes/pictures validation/bases
         validation/table1

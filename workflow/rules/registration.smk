@@ -15,7 +15,7 @@ rule registration_template:
         runtime=15,
     params:
         settings=settings("template"),
-        code=code("registration"),
+        code=code("registration.sequences"),
     script:
         "../scripts/registration_template.py"
 
@@ -38,7 +38,36 @@ rule registration:
         runtime=60,
     params:
         settings=settings("registration"),
-        code=code("registration", "formats.markup"),
+        code=code("registration.sequences", "formats.markup"),
         scans_root=lambda wildcards: str(FILES_ROOT),
     script:
         "../scripts/registration.py"
+
+
+rule registration_pictures:
+    input:
+        template=f"{RESULTS}/registration/template.manifest.json",
+        scans=expand(
+            f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json", chunk=CHUNKS
+        ),
+        registered=expand(
+            f"{RESULTS}/registered/chunks/{{chunk}}.manifest.json", chunk=CHUNKS
+        ),
+    output:
+        f"{RESULTS}/registration/pictures.manifest.json",
+    log:
+        f"{RESULTS}/logs/registration_pictures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/registration_pictures.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        settings=settings("registration"),
+        code=code("registration.pictures", "formats.markup"),
+        scans_root=lambda wildcards: str(FILES_ROOT),
+    script:
+        "../scripts/registration_pictures.py"

@@ -4,15 +4,12 @@ import json
 from pathlib import Path
 
 from affect4d.pipeline.job import Job
-from affect4d.report.report import write_report
-from affect4d.template.template import load_template
+from affect4d.report.page import write_report
 
 with Job(snakemake) as job:
-    template = job.config("template")
     write_report(
         job.root,
         Path(job.output[0]),
-        load_template(template.mesh, template.landmarks),
-        dict(snakemake.config),
-        json.loads(Path(job.input.audit).read_text()),
+        config=dict(snakemake.config),
+        audit=json.loads(Path(job.input.audit).read_text()),
     )

@@ -54,7 +54,7 @@ def mean_faces(template, atlas, counts):
         status = atlas.attributes["statuses"][code]
         if status not in (OK, INTERPOLATED):
             continue
-        face = face_picture(template, atlas["mean"][index], FACE)
+        face = face_picture(template, atlas["mean"][index], pixels=FACE)
         opaque = np.uint8(255 if status == OK else 110)
         alpha = (face.min(axis=2, keepdims=True) < 250) * opaque
         left, bottom = -1 + width * (index // n), -1 + width * (index % n)
@@ -167,7 +167,7 @@ def support(template, shares, centres, lengths):
     (x, y, _), half = FACE_FRAME
     side = half * width / height
     right.imshow(
-        face_picture(template, 0, (2 * height, 2 * width)),
+        face_picture(template, 0, pixels=(2 * height, 2 * width)),
         extent=(x - side, x + side, y - half, y + half),
     )
     place = template.vertices[centres]

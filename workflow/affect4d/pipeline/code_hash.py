@@ -23,7 +23,7 @@ def hash_code(*names: str) -> str:
 
     Parameters
     ----------
-    names : packages ("registration") or modules ("report.report") of affect4d
+    names : packages ("registration") or modules ("report.page") of affect4d
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Pictures that several packages draw: shaded faces, sheets of pictures, bars."""
+"""Pictures that several packages draw: shaded faces, contact sheets."""

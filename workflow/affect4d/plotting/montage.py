@@ -1,43 +1,31 @@
-"""Pictures of the report, as PNG or JPEG bytes: neutral against synthesized (the paper's Figs. 4
-and 5), raw scans against registered meshes."""
+"""Contact sheets: pictures in rows, such as neutral above synthesized (the paper's Figs. 4, 5)."""
+
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from skimage.util import montage
 
 from affect4d.formats.images import encode_jpeg
-from affect4d.plotting.faces import png
+
+_GAP_PX = 4  # white pixels to the right of and below each picture
+_JPEG_QUALITY = 90  # of 100; shaded faces show no blocks at it
+_WHITE = (255, 255, 255)
 
 
-def contact_sheet(rows, gap=4):
-    """Pictures in rows, every row as tall as its first picture; JPEG bytes.
+def contact_sheet(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> bytes:
+    """Pictures in rows; JPEG bytes, of one white pixel where there are none.
 
     Parameters
     ----------
-    rows : list of lists of (H, W, 3) uint8 pictures of equal size; empty ones are left out
-    gap : int, white pixels between pictures
+    rows : equally long rows of pictures (H, W, 3) of equal size; empty ones are left out
     """
-    rows = [row for row in rows if row] or [[np.full((1, 1, 3), 255, dtype=np.uint8)]]
-    width = max(sum(p.shape[1] + gap for p in row) for row in rows)
-    height = sum(row[0].shape[0] + gap for row in rows)
-    sheet = np.full((height, width, 3), 255, dtype=np.uint8)
-    top = 0
-    for row in rows:
-        left = 0
-        for picture in row:
-            h, w = picture.shape[:2]
-            sheet[top : top + h, left : left + w] = picture
-            left += w + gap
-        top += row[0].shape[0] + gap
-    return encode_jpeg(sheet, 90)
-
-
-def bars(names, values, label):
-    """Horizontal bars; PNG bytes."""
-    figure = Figure(figsize=(7.5, 0.6 + 0.27 * len(names)), dpi=110, layout="constrained")
-    axes = FigureCanvasAgg(figure).figure.subplots()
-    axes.barh(names, values, color="#4878a8")
-    axes.invert_yaxis()
-    axes.set_xlabel(label)
-    axes.spines[["top", "right"]].set_visible(False)
-    return png(figure)
+    rows = [row for row in rows if row] or [[np.full((1, 1, 3), 255, np.uint8)]]
+    sheet = montage(
+        np.concatenate(rows),
+        fill=_WHITE,
+        grid_shape=(len(rows), len(rows[0])),
+        padding_width=_GAP_PX,
+        channel_axis=-1,
+    )
+    return encode_jpeg(sheet[_GAP_PX:, _GAP_PX:], _JPEG_QUALITY)

@@ -1,12 +1,16 @@
-"""The report's section on registration: an overview, the worst frames, people, a filmstrip, and a
-real scan. Raw scans are shown in the pose of their registered faces, by their landmarks.
+"""Pictures and tables of the registration: an overview, the worst frames, people, one sequence, and
+a real scan. Raw scans are shown in the pose of their registered faces, by their landmarks.
 """
 
+import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.formats.landmarks import DEFAULT_MARKUP, read_landmarks
@@ -14,30 +18,37 @@ from affect4d.formats.meshes import read_mesh
 from affect4d.formats.paths import inside
 from affect4d.geometry.shading import CLAY, render
 from affect4d.geometry.similarity import fit_similarity
-from affect4d.plotting import montage as figures
+from affect4d.pipeline.context import RunContext
 from affect4d.plotting.faces import FACE_FRAME
+from affect4d.plotting.montage import contact_sheet
 from affect4d.quarantine import BadInput
 from affect4d.registration.quality_summary import (
-    cells,
-    draw_cells,
+    draw_heat_maps,
     flag_table,
+    heat_map_tables,
     read_quality,
     worst_frames,
     worst_sequences,
 )
 from affect4d.registration.reference_scan import carry_landmarks, register_real_scan
+from affect4d.registration.registrar import Registrar
 
 log = logging.getLogger(__name__)
 
-WORST_SHOWN = 8
+OVERVIEW, PEOPLE, STRIP, REAL = "overview.png", "people.jpg", "strip.jpg", "real.jpg"
+FLAG_TABLE, SEQUENCE_TABLE = "flags.csv", "sequences.csv"
+CAPTIONS = "pictures.json"
+WORST_SHOWN = 8  # frames
 STRIP_FRAMES = 8
-# One expression a person, and the strip's: those that move most come first.
+# One expression per person, and the strip's: those that move most come first.
 PEOPLE_EXPRESSIONS = ("happiness", "surprise", "disgust", "anger")
 STRIP_EXPRESSION = "surprise"
-_PIXELS = (250, 210)
-_FRAME = (FACE_FRAME[0], 120.0)
-_FILLED = np.array([140, 165, 215], dtype=np.float32)
+_PIXELS = (250, 210)  # height and width of a face
+_FRAME = (FACE_FRAME[0], 120.0)  # centre and half height of a face's picture, mm: scan with neck
+_FILLED = np.array([140, 165, 215], dtype=np.float32)  # RGB: blue, as no skin is
 _SCAN_COLUMNS = ("frame_id", "mesh", "landmarks", "markup")
+
+Frame = tuple[str, int]  # a sequence, and the row of a frame in it
 
 
 @dataclass(frozen=True)
@@ -46,72 +57,69 @@ class Shown:
 
     Attributes
     ----------
-    raw, registered : (H, W, 3) uint8 pictures; `raw` is blank where the scan cannot be read
-    frame_id : str
-    problem : str, why `raw` is blank, or empty
+    raw, registered : pictures (H, W, 3); `raw` is blank where the scan cannot be read
+    frame_id : its id
+    problem : why `raw` is blank, or empty
     """
 
-    raw: np.ndarray
-    registered: np.ndarray
+    raw: NDArray[np.uint8]
+    registered: NDArray[np.uint8]
     frame_id: str
     problem: str
 
 
-def section(root, scans, registrar):
-    """Everything that the section shows.
+def write_pictures(context: RunContext, *, scans: Path, registrar: Registrar) -> None:
+    """Write the folder `registration/pictures` with its manifest.
+
+    Beside pictures and two tables it holds `pictures.json`: `overview`, `strip`, `real` and
+    `real_seen` (texts of the captions), and `worst` (picture and caption of the worst frames).
 
     Parameters
     ----------
-    root : Path, the results folder
-    scans : Path that the scans' files are relative to
-    registrar : Registrar of the build
-
-    Returns
-    -------
-    dict of `pictures` (name: PNG or JPEG bytes), `tables` (name: DataFrame), `captions` (name:
-    text) and `worst` (list of (JPEG bytes, caption))
+    context : of the rule
+    scans : folder that the scans' files are relative to
+    registrar : the build's own
     """
+    root = context.root
     log.info("reading the registration's quality")
     quality = read_quality(root / "registered")
     worst = worst_frames(quality, WORST_SHOWN)
-    people = _people(root, quality)
-    strip = _strip(root, quality)
-    wanted = [
-        (sequence, index)
-        for rows in (zip(worst.sequence, worst.worst_index, strict=True), people, strip)
-        for sequence, index in rows
-    ]
-    log.info("drawing %d scans and their registered faces", len(wanted))
-    shown = _show(root, scans, registrar, wanted)
-    worst_shown, rest = shown[: len(worst)], shown[len(worst) :]
-    people_shown, strip_shown = rest[: len(people)], rest[len(people) :]
+    people, strip = _choose_people(root, quality), _choose_strip(root, quality)
+    frames = [*zip(worst["sequence"], worst["worst_index"], strict=True), *people, *strip]
+    log.info("drawing %d scans and their registered faces", len(frames))
+    shown = _show(root, scans, registrar, frames=frames)
+    last = len(worst) + len(people)
     log.info("registering the real scan")
     real = register_real_scan(registrar)
-    return {
-        "pictures": {
-            "overview": draw_cells(cells(quality)),
-            "people": _sheet(people_shown),
-            "strip": _sheet(strip_shown),
-            "real": figures.contact_sheet([[*real.raw, *real.registered]]),
-        },
-        "tables": {
-            "flags": flag_table(quality, registrar.settings),
-            "sequences": worst_sequences(quality),
-        },
-        "captions": {
-            "overview": _totals(quality),
-            "strip": f"{strip[0][0]}, frames {', '.join(str(index) for _, index in strip)}",
-            "real": f"{real.residual:.2f} mm",
-            "real_seen": f"{real.seen:.1%}",
-        },
-        "worst": [
-            (figures.contact_sheet([[frame.raw, frame.registered]]), _caption(row, frame))
-            for (_, row), frame in zip(worst.iterrows(), worst_shown, strict=True)
-        ],
+    entries = [
+        {"picture": f"worst_{number}.jpg", "caption": _caption(row, frame)}
+        for number, ((_, row), frame) in enumerate(zip(worst.iterrows(), shown, strict=False), 1)
+    ]
+    captions = {
+        "overview": _totals(quality),
+        "strip": f"{strip[0][0]}, frames {', '.join(str(index) for _, index in strip)}",
+        "real": f"{real.residual:.2f} mm",
+        "real_seen": f"{real.seen:.1%}",
+        "worst": entries,
     }
+    pictures = {
+        OVERVIEW: draw_heat_maps(heat_map_tables(quality)),
+        PEOPLE: _raw_above_registered(shown[len(worst) : last]),
+        STRIP: _raw_above_registered(shown[last:]),
+        REAL: contact_sheet([[*real.raw, *real.registered]]),
+        CAPTIONS: json.dumps(captions, indent=1, sort_keys=True).encode(),
+    }
+    for entry, frame in zip(entries, shown, strict=False):
+        pictures[entry["picture"]] = contact_sheet([[frame.raw, frame.registered]])
+    with store.atomic_replace(root / "registration/pictures", context.provenance()) as folder:
+        folder.mkdir()
+        for name, content in pictures.items():
+            (folder / name).write_bytes(content)
+        flag_table(quality, registrar.settings).to_csv(folder / FLAG_TABLE, index=False)
+        worst_sequences(quality).to_csv(folder / SEQUENCE_TABLE, index=False)
 
 
-def _totals(quality):
+def _totals(quality: pd.DataFrame) -> str:
     frames, flagged = quality["frames"].sum(), quality["flagged"].sum()
     return (
         f"{frames:,} frames of {len(quality):,} sequences and {quality['subject'].nunique():,} "
@@ -120,33 +128,31 @@ def _totals(quality):
     )
 
 
-def _caption(row, frame):
+def _caption(row: pd.Series, frame: Shown) -> str:
     """Frame, flags, residual, and why the scan is not shown."""
-    flags = ", ".join(row.worst_flags) or "no flag"
-    parts = [frame.frame_id, flags, f"landmark residual {row.worst_residual:.2f} mm"]
+    flags = ", ".join(row["worst_flags"]) or "no flag"
+    parts = [frame.frame_id, flags, f"landmark residual {row['worst_residual']:.2f} mm"]
     return " · ".join([*parts, frame.problem] if frame.problem else parts)
 
 
-def _sheet(shown):
-    return figures.contact_sheet(
-        [[frame.raw for frame in shown], [frame.registered for frame in shown]]
-    )
+def _raw_above_registered(shown: list[Shown]) -> bytes:
+    return contact_sheet([[frame.raw for frame in shown], [frame.registered for frame in shown]])
 
 
-def _people(root, quality):
+def _choose_people(root: Path, quality: pd.DataFrame) -> list[Frame]:
     """Neutral and middle apex frame of a posed sequence of up to four people."""
-    chosen = []
+    frames = []
     posed = quality[quality["posed"]]
-    for wanted, (_, rows) in zip(PEOPLE_EXPRESSIONS, posed.groupby("subject"), strict=False):
-        sequence = _of_expression(root, rows["sequence"], wanted)
+    for expression, (_, rows) in zip(PEOPLE_EXPRESSIONS, posed.groupby("subject"), strict=False):
+        sequence = _of_expression(root, rows["sequence"], expression)
         attributes = store.open(root / "registered" / f"{sequence}.zarr").attributes
         apex, neutral = np.flatnonzero(attributes["is_apex"]), attributes["is_neutral"]
-        chosen += [(sequence, int(index)) for index in np.flatnonzero(neutral)[:1]]
-        chosen.append((sequence, int(apex[len(apex) // 2])))
-    return chosen
+        frames += [(sequence, int(index)) for index in np.flatnonzero(neutral)[:1]]
+        frames.append((sequence, int(apex[len(apex) // 2])))
+    return frames
 
 
-def _strip(root, quality):
+def _choose_strip(root: Path, quality: pd.DataFrame) -> list[Frame]:
     """Frames spread over one posed sequence, or over the first one where none is posed."""
     rows = quality[quality["posed"]] if quality["posed"].any() else quality
     first = rows[rows["subject"] == rows["subject"].min()]
@@ -156,26 +162,28 @@ def _strip(root, quality):
     return [(sequence, int(index)) for index in spread]
 
 
-def _of_expression(root, sequences, wanted):
+def _of_expression(root: Path, sequences: Iterable[str], expression: str) -> str:
     """The first sequence of an expression, or the first."""
-    for sequence in sequences:
-        if wanted in store.open(root / "registered" / f"{sequence}.zarr").attributes["expression"]:
-            return sequence
-    return sequences.iloc[0]
+    sequences = list(sequences)
+    for name in sequences:
+        stored = store.open(root / "registered" / f"{name}.zarr")
+        if expression in stored.attributes["expression"]:
+            return name
+    return sequences[0]
 
 
-def _show(root, scans, registrar, wanted):
-    """A Shown for every (sequence, index)."""
-    stores = {name: store.open(root / "registered" / f"{name}.zarr") for name, _ in wanted}
-    ids = [stores[sequence].attributes["frame_ids"][index] for sequence, index in wanted]
+def _show(root: Path, scans: Path, registrar: Registrar, *, frames: list[Frame]) -> list[Shown]:
+    """The given frames, raw and registered."""
+    stores = {name: store.open(root / "registered" / f"{name}.zarr") for name, _ in frames}
+    ids = [stores[name].attributes["frame_ids"][index] for name, index in frames]
     rows = _scan_rows(root, set(ids))
     shown = []
-    for (sequence, index), frame_id in zip(wanted, ids, strict=True):
-        vertices = stores[sequence]["vertices"][index]
-        seen = stores[sequence]["seen"][index]
+    for (name, index), frame_id in zip(frames, ids, strict=True):
+        vertices = stores[name]["vertices"][index]
+        seen = stores[name]["seen"][index]
         problem = ""
         try:
-            raw = _draw_scan(rows.loc[frame_id], scans, registrar, vertices)
+            raw = _draw_scan(rows.loc[frame_id], scans, registrar, registered=vertices)
         except (BadInput, KeyError) as error:
             raw = np.full((*_PIXELS, 3), 255, dtype=np.uint8)
             problem = f"the scan cannot be shown: {error}"
@@ -186,18 +194,20 @@ def _show(root, scans, registrar, wanted):
     return shown
 
 
-def _scan_rows(root, frame_ids):
+def _scan_rows(root: Path, frame_ids: set[str]) -> pd.DataFrame:
     """The rows of some frames in the chunks' tables of scans, by frame_id."""
-    found = []
+    tables = []
     for path in sorted((root / "gallery" / "scans").glob("*.csv")):
         if path.name.endswith(".quarantine.csv"):
             continue
         table = pd.read_csv(path, dtype="string", usecols=lambda name: name in _SCAN_COLUMNS)
-        found.append(table[table["frame_id"].isin(frame_ids)])
-    return pd.concat(found, ignore_index=True).set_index("frame_id")
+        tables.append(table[table["frame_id"].isin(frame_ids)])
+    return pd.concat(tables, ignore_index=True).set_index("frame_id")
 
 
-def _draw_scan(row, scans, registrar, registered):
+def _draw_scan(
+    row: pd.Series, scans: Path, registrar: Registrar, *, registered: NDArray[np.floating]
+) -> NDArray[np.uint8]:
     """The raw scan, turned into the pose of its registered face by the landmarks that are kept."""
     markup = row.get("markup")
     points = read_landmarks(
@@ -205,7 +215,6 @@ def _draw_scan(row, scans, registrar, registered):
     )
     checked = registrar.check(points)
     carried = carry_landmarks(registrar.template, registered)
-    keep = checked.keep
-    pose = fit_similarity(checked.alignment.landmarks[keep], carried[keep])
+    pose = fit_similarity(checked.alignment.landmarks[checked.keep], carried[checked.keep])
     scan = read_mesh(inside(scans, row["mesh"]))
     return render(pose.apply(scan.vertices), scan.triangles, *_PIXELS, frame=_FRAME)

@@ -1,11 +1,12 @@
-"""How the registration went, summed up a sequence: what its quality rows and flags say.
+"""How the registration went, one row per sequence: what its quality measures and flags say.
 
-Of a sequence's store only the measures, flags and names are read, and one row is kept, so that a
-build of thousands of sequences is read in seconds and the page does not grow with its frames.
+Of a sequence's store only measures, flags and names are read and one row is kept, so that a build
+of thousands of sequences is summed up in seconds and the page does not grow with its frames.
 """
 
-import io
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,27 +14,36 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from affect4d import store
+from affect4d.config.registration import Settings
+from affect4d.plotting.faces import png
 from affect4d.registration.quality import REMEDIES, reasons
 
-SEQUENCES_SHOWN = 20
-# More columns than this are numbered instead of named.
-_MOST_NAMED = 40
+SEQUENCES_SHOWN = 20  # rows of the table of the worst sequences
+_MAX_NAMED = 40  # more columns than this are numbered instead of named: the names overlap
 _MEANS = ("landmark_residual", "similarity_residual", "seen", "jitter")
+# Size of the heat maps, inches: of a cell, of what is around the cells, and the bounds.
+_DPI = 110
+_CELL_WIDTH, _MARGIN_WIDTH, _MAX_WIDTH = 0.24, 1.4, 5.5
+_CELL_HEIGHT, _MIN_CELL_HEIGHT, _MARGIN_HEIGHT, _MAX_HEIGHT = 0.16, 0.09, 1.5, 18.0
+_TALL_ROWS = 40  # up to so many rows have the full cell height
+_LABEL_HEIGHT = 0.14  # subjects' names closer than this overlap
+_BAR_HEIGHT = 4.0  # of the colour bars, at most
+_NO_SEQUENCE = "#d9dfe5"  # colour of a cell without data
 
 
-def read_quality(folder):
-    """One row a registered sequence.
+def read_quality(folder: Path) -> pd.DataFrame:
+    """One row per registered sequence.
 
     Parameters
     ----------
-    folder : Path of `registered/`
+    folder : `registered/`
 
     Returns
     -------
-    DataFrame, sorted by sequence: sequence, subject, frames, flagged (frames with a flag),
-    quarantined (frames); means over its frames of landmark_residual and similarity_residual (mm),
-    seen (share), jitter (mm); flags (dict: frames a flag); posed (it has an apex frame); its worst
-    frame as worst_index, worst_id, worst_flags (tuple of names) and worst_residual (mm)
+    sorted by sequence: sequence, subject, frames, flagged (frames with a flag), quarantined
+    (frames); means over its frames of landmark_residual and similarity_residual (mm), seen (share),
+    jitter (mm); flags (frames per flag); posed (it has an apex frame); its worst frame as
+    worst_index, worst_id, worst_flags (tuple of names) and worst_residual (mm)
 
     Raises
     ------
@@ -43,7 +53,7 @@ def read_quality(folder):
     return pd.DataFrame([_summary(path) for path in sorted(folder.glob("*.zarr"))])
 
 
-def _summary(path):
+def _summary(path: Path) -> dict[str, Any]:
     opened = store.open(path)
     attributes = opened.attributes
     flags = opened["flags"][...]
@@ -70,20 +80,18 @@ def _summary(path):
     }
 
 
-def cells(quality):
-    """Three tables, subjects down and sequences across, for the heat maps.
+def heat_map_tables(quality: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Three tables with a row per subject and a column per sequence, NaN where there is none.
 
     Returns
     -------
-    dict: mean landmark residual (mm), share of the face seen, share of frames flagged; each a
-    DataFrame with a row a subject, NaN where a subject has no such sequence
+    by title: mean landmark residual (mm), share of the face seen, share of frames flagged
     """
     columns = _columns(quality)
-    share = quality["flagged"] / quality["frames"]
     values = {
         "landmark residual, mm": quality["landmark_residual"],
         "share of the face seen": quality["seen"],
-        "share of frames flagged": share,
+        "share of frames flagged": quality["flagged"] / quality["frames"],
     }
     return {
         title: value.groupby([quality["subject"], columns]).mean().unstack()
@@ -91,37 +99,35 @@ def cells(quality):
     }
 
 
-def draw_cells(tables):
+def draw_heat_maps(tables: dict[str, pd.DataFrame]) -> bytes:
     """Tables of subjects by sequences side by side, dark where worst; PNG bytes.
 
     The picture's size is bounded, whatever the tables' is.
 
     Parameters
     ----------
-    tables : dict of title: DataFrame of the same shape, NaN where there is no such sequence;
-        in a table whose title names what is seen, little is worst
+    tables : by title, all of the same shape; where the title names what is seen, little is worst
     """
     rows, columns = next(iter(tables.values())).shape
-    width = min(1.4 + 0.24 * columns, 5.5)
-    height = min(1.5 + max(0.16 * min(rows, 40), 0.09 * rows), 18.0)
-    figure = Figure(figsize=(width * len(tables) + 0.6, height), dpi=110, layout="constrained")
-    axes = FigureCanvasAgg(figure).figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
-    for place, (title, table) in zip(axes, tables.items(), strict=True):
+    width = min(_MARGIN_WIDTH + _CELL_WIDTH * columns, _MAX_WIDTH)
+    cells = max(_CELL_HEIGHT * min(rows, _TALL_ROWS), _MIN_CELL_HEIGHT * rows)
+    height = min(_MARGIN_HEIGHT + cells, _MAX_HEIGHT)
+    figure = Figure((width * len(tables) + 0.6, height), dpi=_DPI, layout="constrained")
+    panels = FigureCanvasAgg(figure).figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    for axes, (title, table) in zip(panels, tables.items(), strict=True):
         colours = "YlOrRd_r" if "seen" in title else "YlOrRd"
-        picture = place.imshow(table.to_numpy(float), aspect="auto", cmap=colours)
-        place.set_facecolor("#d9dfe5")
-        place.set_title(title, fontsize=9)
-        place.set_xticks(range(columns), table.columns, rotation=90, fontsize=7)
-        every = -(-rows // max(int(height / 0.14), 1))
-        place.set_yticks(range(0, rows, every), table.index[::every], fontsize=7)
-        bar = figure.colorbar(picture, ax=place, shrink=min(1.0, 4.0 / height), pad=0.02)
+        picture = axes.imshow(table.to_numpy(float), aspect="auto", cmap=colours)
+        axes.set_facecolor(_NO_SEQUENCE)
+        axes.set_title(title, fontsize=9)
+        axes.set_xticks(range(columns), table.columns, rotation=90, fontsize=7)
+        every = -(-rows // max(int(height / _LABEL_HEIGHT), 1))
+        axes.set_yticks(range(0, rows, every), table.index[::every], fontsize=7)
+        bar = figure.colorbar(picture, ax=axes, shrink=min(1.0, _BAR_HEIGHT / height), pad=0.02)
         bar.ax.tick_params(labelsize=7)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure)
 
 
-def _columns(quality):
+def _columns(quality: pd.DataFrame) -> "pd.Series[Any]":
     """What a subject's sequences are called without the subject; their number where all differ."""
     named = pd.Series(
         [
@@ -131,30 +137,33 @@ def _columns(quality):
         quality.index,
     )
     numbered = quality.groupby("subject").cumcount() + 1
-    return named if named.nunique() <= _MOST_NAMED else numbered
+    return named if named.nunique() <= _MAX_NAMED else numbered
 
 
-def flag_table(quality, settings):
+def flag_table(quality: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """Every flag with what raises it, and how many frames and sequences have it.
 
     Parameters
     ----------
     quality : what `read_quality` gave
-    settings : the registration's Settings
+    settings : of the registration
     """
     total = quality["frames"].sum()
-    rows = []
-    for name, reason in reasons(settings).items():
-        frames = quality["flags"].map(lambda counts, name=name: counts.get(name, 0))
-        share = frames.sum() / total
-        rows.append((name, reason, frames.sum(), share, (frames > 0).sum(), REMEDIES[name]))
-    rows.append(("any", "", quality["flagged"].sum(), quality["flagged"].sum() / total,
-                 (quality["flagged"] > 0).sum(), ""))  # fmt: skip
+    counts = {
+        name: quality["flags"].map(lambda by_flag, name=name: by_flag.get(name, 0))
+        for name in reasons(settings)
+    }
+    rows = [
+        (name, reason, frames.sum(), frames.sum() / total, (frames > 0).sum(), REMEDIES[name])
+        for (name, reason), frames in zip(reasons(settings).items(), counts.values(), strict=True)
+    ]
+    flagged = quality["flagged"]
+    rows.append(("any", "", flagged.sum(), flagged.sum() / total, (flagged > 0).sum(), ""))
     columns = ["flag", "raised by", "frames", "share", "sequences", "what to do"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def worst_sequences(quality):
+def worst_sequences(quality: pd.DataFrame) -> pd.DataFrame:
     """The sequences with the greatest share of flagged frames, then the greatest residual."""
     ordered = quality.assign(share=quality["flagged"] / quality["frames"]).sort_values(
         ["share", "landmark_residual"], ascending=False, kind="stable"
@@ -163,7 +172,7 @@ def worst_sequences(quality):
         ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
         for counts in ordered["flags"]
     ]
-    names = {
+    titles = {
         "subject": "subject",
         "sequence": "sequence",
         "frames": "frames",
@@ -175,13 +184,13 @@ def worst_sequences(quality):
         "seen": "share seen",
         "jitter": "jitter, mm",
     }
-    return ordered.head(SEQUENCES_SHOWN)[list(names)].rename(columns=names)
+    return ordered.head(SEQUENCES_SHOWN)[list(titles)].rename(columns=titles)
 
 
-def worst_frames(quality, count):
+def worst_frames(quality: pd.DataFrame, count: int) -> pd.DataFrame:
     """Rows of the sequences that hold the worst frames: flagged first, then the greatest residual.
 
-    One frame a sequence, so that one bad sequence does not hide the others.
+    One frame per sequence, so that one bad sequence does not hide the others.
     """
     ordered = quality.assign(fine=quality["worst_flags"].map(len) == 0).sort_values(
         ["fine", "worst_residual"], ascending=[True, False], kind="stable", na_position="first"

@@ -9,19 +9,22 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
-from affect4d.formats.meshes import read_mesh
+from affect4d.formats.meshes import Mesh, read_mesh
 from affect4d.geometry.shading import render
 from affect4d.geometry.similarity import fit_similarity
+from affect4d.registration.registrar import Registered, Registrar
 from affect4d.registration.track import Texture
+from affect4d.template.template import Template
 
 # The file lists its groups in another order than iBUG's.
 _GROUPS = ("chin", "leyebrow", "reyebrow", "nose", "leye", "reye", "mouth")
-_PIXELS = (400, 380)
-_FRAME = ((0.0, -8.0, 60.0), 132.0)
-_VIEWS_DEGREES = (0, 35)
+_PIXELS = (400, 380)  # height and width of a view
+_FRAME = ((0.0, -8.0, 60.0), 132.0)  # centre and half height of a view, mm: the scan with its neck
+_VIEWS_DEGREES = (0, 35)  # from the front, and turned so far that depth shows
 # Each turns a triangle of the scan into four, so that its texture is not blurred by few vertices.
 _SUBDIVISIONS = 2
 
@@ -32,21 +35,22 @@ class RealScan:
 
     Attributes
     ----------
-    raw, registered : lists of (H, W, 3) uint8 pictures, the same views
+    raw, registered : pictures (H, W, 3), the same views
     residual : mm, mean distance of the registered surface's 68 landmarks from the scan's own
     seen : share of the inner face that was seen
     """
 
-    raw: list[np.ndarray]
-    registered: list[np.ndarray]
+    raw: list[NDArray[np.uint8]]
+    registered: list[NDArray[np.uint8]]
     residual: float
     seen: float
 
 
-def register_real_scan(registrar):
-    """Register `james` and draw it: a RealScan."""
+def register_real_scan(registrar: Registrar) -> RealScan:
+    """Register `james` and draw it."""
     data = Path(str(files("menpo3d"))) / "data"
     mesh = read_mesh(data / "james.obj")
+    assert mesh.uv is not None
     texture = Texture(read_image(data / "james.jpg"), mesh.uv)
     landmarks = _landmarks(data / "james.ljson")
     registered = registrar.register(mesh.vertices, mesh.triangles, landmarks)
@@ -63,32 +67,45 @@ def register_real_scan(registrar):
     )
 
 
-def carry_landmarks(template, vertices):
+def carry_landmarks(template: Template, vertices: NDArray[np.floating]) -> NDArray[np.floating]:
     """The template's landmarks (68, 3) mm on a registered face (V, 3): they are no vertices."""
-    near = template.landmark_vertices
-    return vertices[near] + (template.landmarks - template.vertices[near])
+    nearest = template.landmark_vertices
+    carried: NDArray[np.floating] = vertices[nearest] + (
+        template.landmarks - template.vertices[nearest]
+    )
+    return carried
 
 
-def _landmarks(path):
+def _landmarks(path: Path) -> NDArray[np.float64]:
+    """The scan's landmarks (68, 3), iBUG order."""
     groups = json.loads(path.read_text(encoding="utf-8"))["groups"]["LJSON"]["labels"]
     rows = {group["label"]: group["mask"] for group in groups}
-    return read_landmarks(path, dimension=3)[np.concatenate([rows[name] for name in _GROUPS])]
+    order = np.concatenate([rows[name] for name in _GROUPS])
+    landmarks: NDArray[np.float64] = read_landmarks(path, dimension=3)[order]
+    return landmarks
 
 
-def _textured(vertices, mesh, texture):
-    """The scan with more vertices, and the texture's colour at each."""
-    both, triangles = np.hstack([vertices, mesh.uv]), mesh.triangles
+def _textured(
+    vertices: NDArray[np.floating], mesh: Mesh, texture: Texture
+) -> tuple[NDArray[np.floating], NDArray[np.int32], NDArray[np.float32]]:
+    """The scan with more vertices (N, 3), its triangles (F, 3), the texture's colours (N, 3)."""
+    values, triangles = np.hstack([vertices, texture.uv]), mesh.triangles
     for _ in range(_SUBDIVISIONS):
-        both, triangles = _subdivide(both, triangles)
-    vertices, uv = both[:, :3], both[:, 3:]
+        values, triangles = _subdivide(values, triangles)
+    vertices, uv = values[:, :3], values[:, 3:]
     itself = np.repeat(np.arange(len(uv), dtype=np.int32)[:, None], 3, axis=1)
     first = np.tile(np.array([1, 0, 0], dtype=np.float32), (len(uv), 1))
     colours = Texture(texture.image, uv).colours(itself, itself[:, 0], first)
     return vertices, triangles, colours
 
 
-def _subdivide(values, triangles):
-    """Values (V, C) at vertices, and triangles, each split into four at its edges' midpoints."""
+def _subdivide(
+    values: NDArray[np.floating], triangles: NDArray[np.integer]
+) -> tuple[NDArray[np.floating], NDArray[np.integer]]:
+    """Values (V, C) at vertices, and triangles, each split into four at its edges' midpoints.
+
+    `igl.upsample` would do it, but aborts the process (libigl 2.6.3).
+    """
     a, b, c = triangles.T
     edges = np.sort(np.stack([[a, b], [b, c], [c, a]]).transpose(0, 2, 1).reshape(-1, 2), axis=1)
     edges, number = np.unique(edges, axis=0, return_inverse=True)
@@ -98,16 +115,24 @@ def _subdivide(values, triangles):
     return np.concatenate([values, values[edges].mean(axis=1)]), split
 
 
-def _colour(registrar, mesh, texture, registered):
+def _colour(
+    registrar: Registrar, mesh: Mesh, texture: Texture, registered: Registered
+) -> NDArray[np.float32]:
     """The texture's colour (V, 3) at the registered vertices, continued where none was seen."""
     colours = texture.colours(mesh.triangles, registered.triangle, registered.weights)
     seen = registered.seen
     mean = colours[seen].mean(0)
     filled = registrar.fill(np.where(seen[:, None], colours - mean, np.float32(0)), seen)
-    return np.clip(filled + mean, 0, 255)
+    clipped: NDArray[np.float32] = np.clip(filled + mean, 0, 255)
+    return clipped
 
 
-def _draw(vertices, triangles, colours, angle):
-    turn = np.radians(angle)
+def _draw(
+    vertices: NDArray[np.floating],
+    triangles: NDArray[np.integer],
+    colours: NDArray[np.floating],
+    degrees: float,
+) -> NDArray[np.uint8]:
+    turn = np.radians(degrees)
     view = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
     return render(vertices, triangles, *_PIXELS, colours=colours, view=view, frame=_FRAME)

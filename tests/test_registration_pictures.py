@@ -1,24 +1,26 @@
-"""The report's section on registration: what it says of quality rows that are known here."""
+"""Pictures and tables of the registration: what they say of quality rows that are known here."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from support.contexts import context
 
 from affect4d import store
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import write_pts
 from affect4d.formats.meshes import Mesh, write_ply
 from affect4d.registration import FLAGS, MEASURES
-from affect4d.registration.pictures import section
+from affect4d.registration.pictures import write_pictures
 from affect4d.registration.quality_summary import (
     SEQUENCES_SHOWN,
-    cells,
-    draw_cells,
+    draw_heat_maps,
     flag_table,
+    heat_map_tables,
     read_quality,
     worst_frames,
     worst_sequences,
@@ -66,7 +68,7 @@ def folder(tmp_path):
     return registered
 
 
-def test_one_row_a_sequence_with_its_worst_frame(folder):
+def test_one_row_per_sequence_with_its_worst_frame(folder):
     quality = read_quality(folder).set_index("sequence")
     assert list(quality.index) == ["s1_a", "s1_b", "s2_a"]
     first = quality.loc["s1_a"]
@@ -107,7 +109,7 @@ def test_counts_of_flags(folder):
 
 
 def test_cells_are_subjects_by_sequences(folder):
-    residual, _, flagged = cells(read_quality(folder)).values()
+    residual, _, flagged = heat_map_tables(read_quality(folder)).values()
     assert list(residual.index) == ["s1", "s2"] and list(residual.columns) == ["a", "b"]
     assert residual.loc["s1"].tolist() == pytest.approx([3.0, 5.0])
     assert np.isnan(residual.loc["s2", "b"])
@@ -141,9 +143,9 @@ def large_quality(subjects, each, unlike):
 @pytest.mark.parametrize("unlike", [False, True])
 def test_a_large_gallery_stays_small_on_the_page(unlike):
     quality = large_quality(180, 17, unlike)
-    tables = cells(quality)
+    tables = heat_map_tables(quality)
     assert {table.shape for table in tables.values()} == {(180, 17)}
-    content = draw_cells(tables)
+    content = draw_heat_maps(tables)
     with Image.open(io.BytesIO(content)) as picture:
         assert max(picture.size) <= 2000
     assert len(content) < 600_000
@@ -188,30 +190,49 @@ def build(tmp_path, registrar):
     return tmp_path
 
 
-def pictures_of(content):
+def draw(build, registrar):
+    """The folder of pictures, and what their captions state."""
+    write_pictures(context(build, "registration_pictures"), scans=build, registrar=registrar)
+    folder = build / "registration/pictures"
+    return folder, json.loads((folder / "pictures.json").read_text())
+
+
+def halves_of(path):
     """The left and right half of a raw scan beside its registered mesh."""
-    with Image.open(io.BytesIO(content)) as picture:
+    with Image.open(path) as picture:
         array = np.array(picture).astype(int)
     half = array.shape[1] // 2
     return array[:, :half], array[:, half:]
 
 
 def test_raw_scans_are_shown_in_the_pose_of_their_registered_mesh(build, registrar):
-    shown = section(build, build, registrar)
-    assert len(shown["worst"]) == 2
-    for content, caption in shown["worst"]:
-        raw, registered = pictures_of(content)
+    folder, captions = draw(build, registrar)
+    assert len(captions["worst"]) == 2
+    for shown in captions["worst"]:
+        raw, registered = halves_of(folder / shown["picture"])
         assert (raw.min(2) < 240).mean() > 0.3
         assert np.abs(raw - registered).mean() < 3
-        assert "landmarks · landmark residual 2.00 mm" in caption
-    assert "4 frames of 2 sequences and 2 subjects" in shown["captions"]["overview"]
-    assert shown["captions"]["strip"] == "s1_a, frames 0, 1"
+        assert "landmarks · landmark residual 2.00 mm" in shown["caption"]
+    assert "4 frames of 2 sequences and 2 subjects" in captions["overview"]
+    assert captions["strip"] == "s1_a, frames 0, 1"
+
+
+def test_pictures_and_tables_are_one_artifact_with_the_same_bytes_every_time(build, registrar):
+    folder, _ = draw(build, registrar)
+    assert store.verify(folder) == []
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(before) == 4 + 2 + 2 + 1  # pictures, worst frames, tables, captions
+    draw(build, registrar)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    table = pd.read_csv(folder / "flags.csv").set_index("flag")
+    assert table.loc["landmarks", ["frames", "sequences"]].tolist() == [2, 2]
 
 
 def test_a_scan_that_is_gone_leaves_a_blank_and_a_word_on_why(build, registrar):
     Path(build / "gallery/scans/c0/s1_a0.ply").unlink()
-    (content, caption), (_, other) = section(build, build, registrar)["worst"]
-    raw, registered = pictures_of(content)
+    folder, captions = draw(build, registrar)
+    first, second = captions["worst"]
+    raw, registered = halves_of(folder / first["picture"])
     assert raw.min() > 240 and registered.min() < 200
-    assert "the scan cannot be shown" in caption and "s1_a0.ply" in caption
-    assert "cannot be shown" not in other
+    assert "the scan cannot be shown" in first["caption"] and "s1_a0.ply" in first["caption"]
+    assert "cannot be shown" not in second["caption"]

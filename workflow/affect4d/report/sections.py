@@ -1,0 +1,207 @@
+"""What the page's sections show: pictures and tables that the packages wrote, laid out."""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from numpy.typing import NDArray
+from PIL import Image
+
+from affect4d.plotting.montage import contact_sheet
+from affect4d.store.commit import versions
+
+QUARANTINE_ROWS = 50  # shown one by one, so that the page stays one that a browser opens at once
+PEOPLE_SHOWN = 8
+# The classes of the paper's Fig. 5 as (valence, arousal); the nearest class that has data is shown.
+LEVELS = [(0.3, 0.1), (0.7, 0.3), (0.9, 0.7), (0.3, 0.9), (-0.5, 0.7), (-0.7, 0.3), (-0.7, -0.3)]
+PAIR = (0.8, 0.5)  # the class of its Fig. 4
+_MEDIA_TYPES = {".png": "png", ".jpg": "jpeg", ".webp": "webp"}
+_CAPTIONS = "pictures.json"  # beside the pictures: what their captions state
+_QUARANTINE = ["stage", "item", "file", "rule", "remedy"]
+# Rows of Table 1 as in the paper; the others are controls.
+_MAIN_MODEL = "cca + svr"
+_TABLE1_KEYS = ["components", "basis", "basis_subjects", "model"]
+
+Section = dict[str, Any]
+
+
+def count_facts(root: Path, images: pd.DataFrame) -> list[tuple[str, str]]:
+    """The figures at the top of the page: value and meaning."""
+    classes = pd.read_parquet(root / "affectspace/classes.parquet", columns=["status"])
+    frames = pd.read_parquet(root / "affectspace/frames.parquet", columns=["status"])
+    synthesized = images[images["class"] >= 0]
+    return [
+        (f"{len(frames):,}", "frames in the gallery"),
+        (f"{(classes['status'] == 'ok').sum()} of {len(classes)}", "classes with a model"),
+        (f"{synthesized['neutral_image_id'].nunique()}", "neutral faces"),
+        (f"{len(synthesized):,}", "synthesized images"),
+        (f"{len(_quarantine_rows(root))}", "rows in quarantine"),
+    ]
+
+
+def read_affectspace(root: Path) -> Section:
+    """Histogram of the annotations, and frames by status."""
+    frames = pd.read_parquet(root / "affectspace/frames.parquet", columns=["status"])
+    counts = frames["status"].value_counts().rename_axis("status").reset_index(name="frames")
+    return {"pictures": read_pictures(root / "affectspace"), "status": _html(counts)}
+
+
+def read_registration(root: Path) -> Section:
+    """Pictures, their captions, and the tables of flags and of the worst sequences."""
+    folder = root / "registration/pictures"
+    return {
+        "pictures": read_pictures(folder),
+        "captions": _read_captions(folder),
+        "flags": _html(pd.read_csv(folder / "flags.csv")),
+        "sequences": _html(pd.read_csv(folder / "sequences.csv")),
+    }
+
+
+def read_blendshapes(root: Path) -> Section:
+    """Pictures (of the mean faces only, where no class has a model) and what captions state."""
+    folder = root / "blendshapes/pictures"
+    return {"pictures": read_pictures(folder), "figures": _read_captions(folder)}
+
+
+def read_validation(root: Path) -> Section:
+    """Pictures (none where nothing could be measured), Table 1 and its controls for reading."""
+    folder = root / "validation"
+    table = pd.read_csv(folder / "table1.csv")
+    measured = (folder / "predictions.parquet").exists()
+    is_main = table["model"] == _MAIN_MODEL
+    paper = [name for name in table if name.startswith("paper_")]
+    return {
+        "pictures": read_pictures(folder) if measured else {},
+        "main": _html(_with_intervals(table[is_main])),
+        "controls": _html(_with_intervals(table[~is_main].drop(columns=paper))),
+    }
+
+
+def read_synthesis(root: Path, images: pd.DataFrame) -> Section:
+    """Neutral faces beside synthesized ones, and the contact sheet of both blends."""
+    folder = root / "synthesis/pictures"
+    # photographs of people before rendered ones, one neutral image per subject
+    neutral = images[images["class"] < 0].sort_values(["kind", "image_id"])
+    pairs, levels = [], []
+    for _, person in neutral.drop_duplicates("subject").head(PEOPLE_SHOWN).iterrows():
+        made = images[images["neutral_image_id"] == person["image_id"]]
+        made = made[made["class"] >= 0]
+        if len(made):
+            pairs.append([_decode(person), _decode(_nearest(made, PAIR))])
+            levels.append([pairs[-1][0], *(_decode(_nearest(made, point)) for point in LEVELS)])
+    return {
+        "pairs": _data_uri(contact_sheet([list(row) for row in zip(*pairs, strict=True)]), "jpeg"),
+        "levels": _data_uri(contact_sheet(levels), "jpeg"),
+        "pair_at": PAIR,
+        "levels_at": LEVELS,
+        "pictures": read_pictures(folder),
+        "figures": _read_captions(folder),
+    }
+
+
+def read_quarantine(root: Path) -> Section:
+    """How often each rule was broken, and the first rows of all quarantine tables."""
+    rows = _quarantine_rows(root)
+    # numbers differ from file to file; the rule is the same
+    rule = rows["rule"].str.replace(r"[-+]?\d+(\.\d+)?", "#", regex=True)
+    counts = rows.assign(rule=rule).groupby(["stage", "rule", "remedy"]).size()
+    table = counts.rename("rows").reset_index().sort_values("rows", ascending=False)
+    shown = rows.head(QUARANTINE_ROWS)
+    return {"counts": _html(table), "rows": _html(shown), "shown": len(shown), "total": len(rows)}
+
+
+def read_run_times(root: Path) -> list[dict[str, Any]]:
+    """By rule, longest first: jobs, wall-clock seconds and their share of the longest, peak MB."""
+    rows = []
+    folder = root / "benchmarks"
+    for path in sorted(folder.rglob("*.tsv")):
+        table = pd.read_csv(path, sep="\t")
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        rows.append((rule, table["s"].sum(), pd.to_numeric(table["max_rss"], "coerce").max()))
+    grouped = (
+        pd.DataFrame(rows, columns=["rule", "seconds", "MB"])
+        .groupby("rule")
+        .agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), peak_MB=("MB", "max"))
+        .sort_values("seconds", ascending=False)
+    )
+    grouped["share"] = grouped["seconds"] / grouped["seconds"].max()
+    return grouped.reset_index().to_dict("records")
+
+
+def read_versions() -> Markup:
+    """The packages whose version can change a build's bytes."""
+    return _html(pd.DataFrame(versions().items(), columns=["package", "version"]))
+
+
+def read_images(dataset: Path) -> pd.DataFrame:
+    """The rows of the published dataset, with the encoded images."""
+    parts = [pd.read_parquet(path) for path in sorted((dataset / "data").glob("*.parquet"))]
+    return pd.concat(parts, ignore_index=True)
+
+
+def read_pictures(folder: Path) -> dict[str, str]:
+    """The pictures in a folder as data URIs, by file name without suffix."""
+    return {
+        path.stem: _data_uri(path.read_bytes(), _MEDIA_TYPES[path.suffix])
+        for path in sorted(folder.iterdir())
+        if path.suffix in _MEDIA_TYPES
+    }
+
+
+def _read_captions(folder: Path) -> dict[str, Any]:
+    captions: dict[str, Any] = json.loads((folder / _CAPTIONS).read_text(encoding="utf-8"))
+    return captions
+
+
+def _data_uri(content: bytes, media_type: str) -> str:
+    return f"data:image/{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def _html(table: pd.DataFrame) -> Markup:
+    return Markup(table.to_html(index=False, border=0, na_rep="", float_format="{:.3f}".format))
+
+
+def _decode(row: "pd.Series[Any]") -> NDArray[np.uint8]:
+    """The picture (H, W, 3) of a row of the dataset."""
+    with Image.open(io.BytesIO(row["image"]["bytes"])) as image:
+        return np.array(image.convert("RGB"))
+
+
+def _nearest(rows: pd.DataFrame, point: tuple[float, float]) -> "pd.Series[Any]":
+    """The row whose label is nearest to (valence, arousal)."""
+    distance = np.hypot(rows["valence"] - point[0], rows["arousal"] - point[1])
+    return rows.loc[distance.idxmin()]
+
+
+def _quarantine_rows(root: Path) -> pd.DataFrame:
+    """Every quarantine table of the build, in one; the gallery's collects those of its chunks."""
+    paths = sorted(root.rglob("quarantine.csv")) + sorted(root.rglob("quarantine/*.csv"))
+    tables = [pd.read_csv(path, dtype=str) for path in dict.fromkeys(paths)]
+    # a sequence without a neutral frame is found by every group of classes that uses it
+    rows = pd.concat([pd.DataFrame(columns=_QUARANTINE), *tables], ignore_index=True)
+    return rows[_QUARANTINE].drop_duplicates(ignore_index=True)
+
+
+def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 for reading: a figure and its interval in one cell, without what is empty."""
+    shown = table[_TABLE1_KEYS].copy()
+    shown["components"] = ["" if pd.isna(size) else f"{size:.0f}" for size in shown["components"]]
+    for name in table:
+        if f"{name}_low" in table:
+            cells = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+            shown[name] = [_cell(*cell) for cell in cells]
+        elif name.startswith("paper_"):
+            shown[name] = [_cell(value) for value in table[name]]
+    shown["status"] = table["status"]
+    return shown.fillna("")
+
+
+def _cell(value: float, low: float = np.nan, high: float = np.nan) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.3f}" + ("" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]")
