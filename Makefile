@@ -2,9 +2,10 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
+READERS := build/readers
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: dataset test lint docs detector clean
+.PHONY: dataset test lint docs generated detector readers coverage clean
 
 dataset: .venv/pipeline.done
 	$(BIN)/snakemake --cores $(CORES)
@@ -17,34 +18,54 @@ test: .venv/test.done
 lint: .venv/test.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake --dry-run --quiet all --cores 1
+	$(BIN)/snakemake --dry-run --quiet all --cores 1 --snakefile workflow/Snakefile
 	$(BIN)/snakemake --dry-run --quiet all --profile slurm
 
-# landmarks for `affect4d synth` and `play` of photographs that nobody has marked
+# how many of the library's statements and branches the tests run
+coverage: .venv/test.done
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/workflow --cov --cov-report term
+
+# landmarks for `affect4d synth` and `play` of photographs that have no landmark file
 detector: .venv/detector.done
 
-docs: .venv/pipeline.done
+# the libraries that others open a published dataset with, apart from what builds it
+readers: $(READERS)/readers.done
+
+# pages and schemas that are written from the code; the tests hold them to it
+generated: .venv/pipeline.done
 	$(BIN)/python -m affect4d.config.project > workflow/schemas/config.schema.json
 	$(BIN)/python -m affect4d.config.document > docs/config.md
+
+docs: generated .venv/docs.done
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 clean:
 	rm -rf .venv .snakemake build workflow/*.egg-info
 
-# numpy and cython first: menpo3d builds against them and declares neither.
 .venv/pipeline.done: envs/pipeline.txt envs/constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PIP) -r envs/pipeline.txt -c envs/constraints.txt
-	$(PIP) --no-build-isolation --no-deps menpo3d==0.8.6
 	$(PIP) --no-build-isolation --no-deps --editable .
+	$(BIN)/python -m affect4d.template.menpo3d_data
 	touch $@
 
 .venv/test.done: envs/test.txt .venv/pipeline.done
 	$(PIP) -r envs/test.txt -c envs/constraints.txt
 	touch $@
 
+.venv/docs.done: envs/docs.txt .venv/pipeline.done
+	$(PIP) -r envs/docs.txt -c envs/constraints.txt
+	touch $@
+
 .venv/detector.done: envs/detector.txt .venv/pipeline.done
 	$(PIP) --no-deps -r envs/detector.txt
+	touch $@
+
+$(READERS)/readers.done: envs/readers.txt
+	$(PYTHON) -m venv $(READERS)
+	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r envs/readers.txt
 	touch $@

@@ -1,7 +1,6 @@
 """Registration against surfaces of known correspondence, made here from the template alone."""
 
 import json
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -13,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
+from affect4d.template.menpo3d_data import data_file
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import cotangent
 from affect4d.registration import Registrar
@@ -312,12 +312,11 @@ def test_wrong_landmarks_are_refused(registrar, scan):
 
 
 def test_registers_a_real_scan(template, registrar):
-    data = Path(str(files("menpo3d"))) / "data"
-    mesh = read_mesh(data / "james.obj")
-    groups = json.loads((data / "james.ljson").read_text())["groups"]["LJSON"]["labels"]
+    mesh = read_mesh(data_file("james.obj"))
+    groups = json.loads(data_file("james.ljson").read_text())["groups"]["LJSON"]["labels"]
     mask = {group["label"]: group["mask"] for group in groups}
     order = ("chin", "leyebrow", "reyebrow", "nose", "leye", "reye", "mouth")
-    points = read_landmarks(data / "james.ljson", dimension=3)
+    points = read_landmarks(data_file("james.ljson"), dimension=3)
     landmarks = points[np.concatenate([mask[name] for name in order])]
     registered = registrar.register(mesh.vertices, mesh.triangles, landmarks)
     offset = template.landmarks - template.vertices[template.landmark_vertices]

@@ -30,6 +30,7 @@ except BadInput as error:
     raise WorkflowError(str(error))
 
 config = PROJECT.model_dump(mode="json")
+REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 RESULTS = PROJECT.results
 FILES_ROOT = files_root(PROJECT.gallery, RESULTS)
 GENERATOR = "facekit" if SOURCE == "ict_facekit" else "model"
@@ -119,7 +120,7 @@ def layout_file(wildcards):
 
 def workflow_files(wildcards):
     """The Snakefile, then what it includes and runs."""
-    folder = Path(os.path.relpath(workflow.basedir))
+    folder = Path(os.path.relpath(REPOSITORY))
     patterns = ("workflow/rules/*.smk", "workflow/scripts/*.py", "envs/*.*")
     found = sorted(path for pattern in patterns for path in folder.glob(pattern))
     return [str(path) for path in (folder / "Snakefile", *found)]

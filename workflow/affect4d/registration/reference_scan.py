@@ -5,8 +5,6 @@ It is the same in every build, whatever its gallery: a fixed point by which buil
 
 import json
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +16,7 @@ from affect4d.geometry.shading import render
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.registration.registrar import Registered, Registrar
 from affect4d.registration.track import Texture
+from affect4d.template.menpo3d_data import data_file
 from affect4d.template.template import Template
 
 # The file lists its groups in another order than iBUG's.
@@ -48,11 +47,10 @@ class RealScan:
 
 def register_real_scan(registrar: Registrar) -> RealScan:
     """Register `james` and draw it."""
-    data = Path(str(files("menpo3d"))) / "data"
-    mesh = read_mesh(data / "james.obj")
+    mesh = read_mesh(data_file("james.obj"))
     assert mesh.uv is not None
-    texture = Texture(read_image(data / "james.jpg"), mesh.uv)
-    landmarks = _landmarks(data / "james.ljson")
+    texture = Texture(read_image(data_file("james.jpg")), mesh.uv)
+    landmarks = _landmarks(data_file("james.ljson"))
     registered = registrar.register(mesh.vertices, mesh.triangles, landmarks)
     template = registrar.template
     carried = carry_landmarks(template, registered.vertices)

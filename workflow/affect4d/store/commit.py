@@ -26,7 +26,7 @@ from affect4d.store.protocol import StoreError
 
 # The packages whose version can change an artifact's bytes.
 PACKAGES = (
-    "affect4d", "fast-simplification", "libigl", "menpo", "menpo3d", "numba", "numcodecs",
+    "affect4d", "fast-simplification", "libigl", "menpo", "numba", "numcodecs",
     "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow", "scikit-image",
     "scikit-learn", "scipy", "zarr",
 )  # fmt: skip

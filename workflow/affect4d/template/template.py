@@ -1,8 +1,6 @@
 """The template every scan is brought to: menpo3d's LSFM-lineage face, or a user's own."""
 
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -12,6 +10,7 @@ from affect4d.formats.meshes import read_mesh
 from affect4d.geometry.surface import boundary_loops
 from affect4d.quarantine import BadInput
 from affect4d.template.ibug68 import INNER_LIPS, NOSE_TIP
+from affect4d.template.menpo3d_data import data_file
 
 INNER_RADIUS_MM = 75.0
 
@@ -54,8 +53,7 @@ def load_template(mesh=None, landmarks=None):
     if (mesh is None) != (landmarks is None):
         raise BadInput(mesh or landmarks, "a template needs mesh and landmarks", "give both")
     if mesh is None:
-        data = Path(str(files("menpo3d"))) / "data"
-        mesh, landmarks, unit = data / "template.ply", data / "template.ljson", 1e-3
+        mesh, landmarks, unit = data_file("template.ply"), data_file("template.ljson"), 1e-3
     else:
         unit = 1.0
     scan = read_mesh(mesh)
