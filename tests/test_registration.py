@@ -1,7 +1,6 @@
 """Registration against surfaces of known correspondence, made here from the template alone."""
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,7 +11,6 @@ from scipy.spatial.transform import Rotation
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
-from affect4d.template.menpo3d_data import data_file
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import cotangent
 from affect4d.registration import Registrar
@@ -22,6 +20,7 @@ from affect4d.registration.quality import flag_names
 from affect4d.registration.scan import whole_pieces
 from affect4d.registration.track import Texture, Tracker
 from affect4d.template.ibug68 import MIRROR
+from affect4d.template.menpo3d_data import data_file
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ It is the same in every build, whatever its gallery: a fixed point by which buil
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
