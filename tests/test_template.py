@@ -28,7 +28,7 @@ def test_every_data_file_is_in_this_environment_with_its_digest(tmp_path):
 def test_a_file_with_another_digest_is_refused(tmp_path):
     contents = {name: menpo3d_data.data_file(name).read_bytes() for name in menpo3d_data.SHA256}
     contents["james.ljson"] += b" "
-    with pytest.raises(BadInput, match="james.ljson: has another digest"):
+    with pytest.raises(BadInput, match="another digest"):
         menpo3d_data._read(distribution(tmp_path, contents))
 
 
