@@ -35,8 +35,8 @@ def main(library: Path) -> None:
     constants = [c for path, tree in trees.items() for c in numbers(tree, modules[path])]
     bare = [name for name, documented in constants if not documented]
     print(f"module constants that hold numbers: {len(constants)}, without a comment: {len(bare)}")
-    longest = max(modules, key=lambda path: modules[path].count("\n"))
-    print(f"longest module: {longest.relative_to(library)}, {modules[longest].count(chr(10))} lines")
+    longest, text = max(modules.items(), key=lambda module: module[1].count("\n"))
+    print(f"longest module: {longest.relative_to(library)}, {len(text.splitlines())} lines")
 
 
 def positional_parameters(tree: ast.Module) -> Iterator[int]:
