@@ -1,4 +1,4 @@
-"""Figures of the code itself: lines per package, positional parameters, constants without a comment.
+"""Figures of the code: lines per package, positional parameters, constants without a comment.
 
 python benchmarks/code_figures.py [FOLDER of the library, workflow/affect4d by default]
 
@@ -29,8 +29,9 @@ def main(library: Path) -> None:
     print(f"{'all':16}{sum(packages.values()):7,} lines in {len(modules)} modules")
     trees = {path: ast.parse(text) for path, text in modules.items()}
     counts = [n for tree in trees.values() for n in positional_parameters(tree)]
-    for many in MANY:
-        print(f"functions with {many} or more positional parameters: {sum(n >= many for n in counts)}")
+    for least in MANY:
+        count = sum(n >= least for n in counts)
+        print(f"functions with {least} or more positional parameters: {count}")
     print(f"functions with more than 3 positional parameters: {sum(n > 3 for n in counts)}")
     constants = [c for path, tree in trees.items() for c in numbers(tree, modules[path])]
     bare = [name for name, documented in constants if not documented]
