@@ -12,7 +12,7 @@ from affect4d.artifacts.dataset import MEAN
 from affect4d.artifacts.gallery import FRAME_COLUMNS, SCAN_COLUMNS
 from affect4d.artifacts.neutrals import ACCEPTED
 from affect4d.artifacts.statuses import STATUSES
-from affect4d.blendshapes.model import model_arrays
+from affect4d.blendshapes.model import DISTRIBUTION, model_arrays
 from affect4d.config.dataset import Settings
 from affect4d.dataset import publish
 from affect4d.formats.images import write_image
@@ -41,6 +41,8 @@ def write_chunk(root, database, number, subjects, provenance=None, samples=(MEAN
             "photograph": photograph,
             "class": classes,
             "sample": sample,
+            "landmarks": np.zeros((len(classes), 68, 2), np.float32),
+            "flow": np.zeros((len(classes), 1, 1, 2), np.float16),
             "interpolated": np.zeros(len(classes), bool),
             "valence": np.array([CLASSES[c][1] for c in classes]),
             "arousal": np.array([CLASSES[c][2] for c in classes]),
@@ -64,10 +66,36 @@ def write_chunk(root, database, number, subjects, provenance=None, samples=(MEAN
             "subjects": [subjects[p] for p in photograph],
             "quality": ["flipped", "folded"],
             "settings": {"margin": 0.3, "size": 8, "blend": "warp"},
+            "units": {"landmarks": "px", "flow": "px"},
         },
         provenance,
     )
     return path
+
+
+def model(frame_ids, sequences, name, *, label, mean):
+    """Arrays and attributes of a blendshape model of 4 vertices, of one component."""
+    components, weights = np.ones((1, 4, 3)), np.ones((len(frame_ids), 1))
+    arrays = model_arrays(
+        mean.astype(np.float32),
+        components.astype(np.float32),
+        weights.astype(np.float32),
+        frame_ids,
+    )
+    attributes = {
+        "name": name,
+        "constraint": "nonnegative",
+        "distribution": DISTRIBUTION,
+        "lost_energy_mm2": 0.0,
+        "unit": "mm",
+        "frame_ids": frame_ids,
+        "fitted_frame_ids": frame_ids,
+        "sequences": sequences,
+        "median_valence": label[0],
+        "median_arousal": label[1],
+        "neutral_frame_ids": {sequences[0]: frame_ids[:1]},
+    }
+    return {**arrays, "objective": np.ones(2)}, attributes
 
 
 def build_results(root, photograph, people=(("ann", "bob"),), samples=(MEAN,)):
@@ -123,9 +151,9 @@ def _frames():
             "valence": valence + (part - 2) * 0.01,
             "arousal": arousal + (part - 2) * 0.01,
             "class": index,
-            "mesh": f"c0/s{part}_{index}_{step}.ply",
+            "mesh": f"c0/s{part}/{index}_{step}.ply",
             "texture": None,
-            "landmarks": f"c0/s{part}_{index}_{step}.pts",
+            "landmarks": f"c0/s{part}/{index}_{step}.pts",
             "markup": None,
             "expression": None,
             "is_apex": False,
@@ -177,7 +205,17 @@ class _Builder:
             "quality": np.ones((count, 1), np.float32),
             "flags": np.zeros(count, np.uint16),
         }
-        attributes = {"frame_ids": frames["frame_id"].tolist(), "measures": ["seen"]}
+        attributes = {
+            "frame_ids": frames["frame_id"].tolist(),
+            "measures": ["seen"],
+            "flag_names": ["landmarks"],
+            "subject": name,
+            "task": "spontaneous",
+            "expression": [""] * count,
+            "is_apex": [False] * count,
+            "is_neutral": [False] * count,
+            "quarantined": [],
+        }
         self.store(f"registered/{name}", arrays, attributes, ["gallery/scans/c0"])
 
     def affectspace(self, frames):
@@ -191,17 +229,10 @@ class _Builder:
 
     def blendshapes(self, name, label, frames):
         ids = frames["frame_id"].tolist()
-        attributes = {
-            "class": NAMES.index(name),
-            "frame_ids": ids,
-            "fitted_frame_ids": ids,
-            "sequences": frames["sequence"].tolist(),
-            "median_valence": label[0],
-            "median_arousal": label[1],
-            "neutral_frame_ids": {"s1": ["s1_7_0"]},
-        }
+        mean = np.zeros((4, 3), np.float32)
+        arrays, attributes = model(ids, frames["sequence"].tolist(), name, label=label, mean=mean)
+        attributes |= {"class": NAMES.index(name), "neutral_frame_ids": {"s1": ["s1_7_0"]}}
         inputs = ["affectspace/affectspace", "registered/s1", "registered/s2"]
-        arrays = model_arrays(np.zeros((4, 3)), np.ones((1, 4, 3)), np.ones((len(ids), 1)), ids)
         self.store(f"blendshapes/{name}", arrays, attributes, inputs)
 
     def atlas(self):
@@ -240,9 +271,15 @@ class _Builder:
 
     def fits(self, name, image_ids):
         database = name.split("/")[1]
+        count = len(image_ids)
         arrays = {
-            "camera": np.ones((len(image_ids), 2)),
-            "quality": np.full((len(image_ids), 1), 0.5),
+            "camera": np.ones((count, 2)),
+            "identity": np.zeros((count, 1)),
+            "expression": np.zeros((count, 1)),
+            "vertices": np.zeros((count, 4, 3), np.float32),
+            "offset": np.zeros((count, 4, 2), np.float32),
+            "landmarks": np.zeros((count, 68, 2)),
+            "quality": np.full((count, 1), 0.5),
         }
         attributes = {
             "image_ids": image_ids,
@@ -250,6 +287,7 @@ class _Builder:
             "images": [f"neutrals/{database}/images/{image_id}.png" for image_id in image_ids],
             "camera": ["scale", "yaw"],
             "quality": ["residual"],
+            "units": {"scale": "px/mm"},
         }
         inputs = [f"neutrals/{database}/neutrals"]
         self.store(name, arrays, attributes, inputs)

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from small_results import build_results
+from small_results import build_results, model
 
 from affect4d import audit, store
-from affect4d.artifacts.schemas import TABLES
+from affect4d.artifacts import validation
+from affect4d.artifacts.registry import find_table
 from affect4d.artifacts.statuses import STATUSES
 from affect4d.audit.ledger import Ledger
 from affect4d.blendshapes.atlas import write_expressions
-from affect4d.blendshapes.model import model_arrays
 from affect4d.validation.split import TEST, TRAIN
 from affect4d.validation.table import MEASURES
 
@@ -198,10 +198,18 @@ STORES = [
     (ATLAS, {"status": np.zeros(100, np.uint8)}, None, None, "which has no deformation"),
     (ATLAS, {"status": np.full(100, 2, np.uint8)}, None, "mean", "class 0 has a mean and no model"),
     (ATLAS, None, {"names": ["a"] * 100}, "zarr.json", "other classes than the plane"),
-    (MODEL, {"mean": np.ones((4, 3))}, None, None, "the mean of class 7 is not that of its model"),
+    (
+        MODEL,
+        {"mean": np.ones((4, 3), np.float32)},
+        None,
+        None,
+        "the mean of class 7 is not that of its model",
+    ),
     (MODEL, None, {"median_valence": 0.0}, "zarr.json", "median valence of its frames is -0.88"),
     (MODEL, None, {"class": 66}, "zarr.json", "class 66 is v+0.3_a+0.3"),
     (MODEL, {"components": np.ones((2, 4, 3))}, None, "weights", "in place of (6, 2)"),
+    (MODEL, {"mean": np.zeros((4, 3))}, None, "mean", "of type float64 in place of float32"),
+    (MODEL, {"extra": np.zeros(3)}, None, "extra", "this array is not in its schema"),
     ("registered/s1", {"flags": np.zeros(3, np.uint16)}, None, "flags", "in place of (4,)"),
     ("registered/s1", None, {"frame_ids": list("abcd")}, "zarr.json", "frame a is not in"),
 ]
@@ -260,14 +268,11 @@ def with_expression(results):
     rows.loc[0, ["expression", "is_apex"]] = ["happiness", True]
     rows.to_parquet(table, index=False)
     seal(results, "gallery/frames")
-    label = {"median_valence": None, "median_arousal": None}
-    attributes = {"expression": "happiness", "constraint": "nonnegative", **label}
-    attributes |= {k: [rows.loc[0, "frame_id"]] for k in ("frame_ids", "fitted_frame_ids")}
-    arrays = model_arrays(np.ones((4, 3)), np.ones((1, 4, 3)), np.ones((1, 1)), [0])
+    ids, name, mean = [rows.loc[0, "frame_id"]], "happiness", np.ones((4, 3))
+    arrays, attributes = model(ids, ["s1"], name, label=(None, None), mean=mean)
     made = provenance(results, ATLAS)
     folder = results / "blendshapes"
-    model = folder / "happiness.zarr"
-    store.write(model, arrays, attributes | {"sequences": ["s1"]}, made)
+    store.write(folder / f"{name}.zarr", arrays, attributes | {"expression": name}, made)
     row = {"name": "happiness", "status": "ok", "median_valence": None, "median_arousal": None}
     write_expressions(folder / "expressions.zarr", folder, pd.DataFrame([row]), 4, made)
     return results
@@ -280,7 +285,7 @@ def test_an_expression_is_held_to_its_apexes_and_its_atlas(with_expression):
     restore(with_expression, concerned[0], attributes={"frame_ids": [ids[1]]})
     file = "blendshapes/happiness.zarr/zarr.json"
     assert_found(with_expression, concerned[0], file, "no apex of happiness")
-    restore(with_expression, concerned[0], {"mean": np.zeros((4, 3))})
+    restore(with_expression, concerned[0], {"mean": np.zeros((4, 3), np.float32)})
     assert_found(
         with_expression, concerned[1], f"{concerned[1]}.zarr/mean", "not that of its model"
     )
@@ -385,13 +390,13 @@ def test_the_datasets_own_lists_are_held_to_its_manifest(results, name):
     assert_found(results, "dataset", f"dataset/{name}", "says of data/train-00000-of-00001.parquet")
 
 
-def test_schemas_take_their_columns_from_the_rooms():
-    named = {table.pattern: table for table in TABLES}
-    assert "image" in named["dataset/data/*.parquet"].columns
-    assert named["dataset/data/*.parquet"].column("quality_yaw") is not None
-    assert named["dataset/data/*.parquet"].column("colour") is None
-    assert set(MEASURES) < set(named["validation/table1.csv"].columns)
-    assert named["validation/split.csv"].columns["set"].among == (TRAIN, TEST)
+def test_schemas_take_their_columns_from_the_stages():
+    shard, table1 = find_table("dataset/data/train-0.parquet"), validation.TABLE1
+    assert "image" in shard.names
+    assert shard.column("quality_yaw") is not None
+    assert shard.column("colour") is None
+    assert set(MEASURES) < set(table1.names)
+    assert validation.SPLIT.column("set").values == (TRAIN, TEST)
 
 
 ROW = st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 3))

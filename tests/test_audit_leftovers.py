@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from small_results import build_results
+from small_results import build_results, model
 
 from affect4d import audit, store
-from affect4d.blendshapes.model import model_arrays
 
 LEFTOVER = "blendshapes/v-0.8_a-0.8"
 
@@ -20,10 +19,9 @@ def results(tmp_path):
 def leave_model(results, index):
     """A whole model, as a build with another grid left it."""
     ids = ["s1_7_0", "s1_7_1"]
-    attributes = {"class": index, "median_valence": -0.7, "median_arousal": -0.7}
-    attributes |= dict.fromkeys(("frame_ids", "fitted_frame_ids"), ids)
-    attributes |= {"sequences": ["s1", "s1"], "neutral_frame_ids": {"s1": ids[:1]}}
-    arrays = model_arrays(np.ones((4, 3)), np.ones((1, 4, 3)), np.ones((2, 1)), ids)
+    mean, label = np.ones((4, 3)), (-0.7, -0.7)
+    arrays, attributes = model(ids, ["s1", "s1"], "v-0.8_a-0.8", label=label, mean=mean)
+    attributes |= {"class": index}
     inputs = [results / "registered/s1.manifest.json"]
     made_from = store.Provenance(results, "blendshapes", LEFTOVER, inputs)
     store.write(results / f"{LEFTOVER}.zarr", arrays, attributes, made_from)

@@ -72,7 +72,7 @@ def test_an_image_leads_to_scans_photograph_settings_and_versions(results):
     assert found["kind"] == "image"
     assert found["label"] == {"valence": valence, "arousal": arousal}
     assert found["class"]["name"] == name and found["class"]["frames"] == 6
-    assert [f["mesh"] for f in found["frames"]][:1] == ["c0/s1_7_0.ply"]
+    assert [f["mesh"] for f in found["frames"]][:1] == ["c0/s1/7_0.ply"]
     assert found["photograph"]["source"].endswith("photo.jpg")
     assert found["fit"] == {
         "artifact": "fits/photos/000.zarr",
@@ -84,7 +84,7 @@ def test_an_image_leads_to_scans_photograph_settings_and_versions(results):
     assert found["steps"]["blendshapes"]["artifact"] == f"blendshapes/{name}"
     assert found["versions"]["numpy"] == np.__version__
     text = provenance.explain_name(results, IMAGE).text()
-    for words in (IMAGE, "c0/s1_7_0.ply", "photo.jpg", "median_valence", "size: 3", "numpy: "):
+    for words in (IMAGE, "c0/s1/7_0.ply", "photo.jpg", "median_valence", "size: 3", "numpy: "):
         assert words in text
 
 
@@ -131,7 +131,7 @@ def test_a_frame_has_its_annotation_files_class_and_registration(results):
     found = record(results, "s1_7_0")
     assert found["kind"] == "frame"
     assert found["annotation"] == {"valence": pytest.approx(-0.89), "arousal": pytest.approx(0.5)}
-    assert found["files"]["mesh"] == "c0/s1_7_0.ply"
+    assert found["files"]["mesh"] == "c0/s1/7_0.ply"
     assert found["class"]["name"] == CLASSES[7][0]
     assert found["class"]["models"] == [f"blendshapes/{CLASSES[7][0]}"]
     assert found["registration"]["artifact"] == "registered/s1.zarr"

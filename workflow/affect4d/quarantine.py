@@ -2,8 +2,10 @@
 
 import csv
 import logging
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from affect4d.artifacts.quarantine import COLUMNS
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class Quarantine:
     def write(self, path: Path | str) -> None:
         """Write the rows as CSV (header even when there are none)."""
         with Path(path).open("w", newline="", encoding="utf-8") as handle:
-            writer = csv.DictWriter(handle, [f.name for f in fields(Row)], lineterminator="\n")
+            writer = csv.DictWriter(
+                handle, [column.name for column in COLUMNS], lineterminator="\n"
+            )
             writer.writeheader()
             writer.writerows(asdict(row) for row in self.rows)

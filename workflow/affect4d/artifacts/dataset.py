@@ -1,37 +1,66 @@
 """The published dataset: its columns, once for Parquet, Hugging Face, Croissant and the card."""
 
-from dataclasses import dataclass
+from affect4d.artifacts.declaration import Artifact, Column, File, Table
+from affect4d.artifacts.synthesis import MEAN as MEAN  # also the sample of the neutral images
 
+ORDER = 9
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
+KINDS = PHOTOGRAPH, RENDERED = "photograph", "rendered"
 
-NEUTRAL = "neutral"  # class_name of the neutral images; their class is -1
-MEAN = -1  # sample of the images that show a class's mean
+NEUTRAL = "neutral"  # class_name of the neutral images
+NEUTRAL_CLASS = -1
 QUALITY = "quality_"  # prefix of the columns of synthesis's quality measures
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its Arrow type (named as Hugging Face names it), its unit and what it means."""
-
-    name: str
-    type: str
-    unit: str
-    description: str
-
+_PLANE = "[-1, 1]"
 
 COLUMNS = (
-    Column("image", "image", "RGB, 8 bits", "The encoded image: bytes and file name."),
-    Column("image_id", "string", "", "Unique name of the image."),
-    Column("class", "int64", "", "Class of the valence-arousal plane; -1: the neutral image."),
-    Column("class_name", "string", "", "The class by its centre; neutral: the neutral image."),
-    Column("valence", "float64", "[-1, 1]", "Median valence of the class; null: neutral image."),
-    Column("arousal", "float64", "[-1, 1]", "Median arousal of the class; null: neutral image."),
-    Column("sample", "int64", "", "Face drawn from the class's model; -1: the class mean."),
-    Column("interpolated", "bool", "", "Whether other classes' frames are behind it, not its own."),
-    Column("kind", "string", "", "What was edited: photograph (real) or rendered (synthetic)."),
-    Column("database", "string", "", "Where the neutral image comes from."),
-    Column("subject", "string", "", "Person, unique within the database."),
-    Column("neutral_image_id", "string", "", "image_id of the neutral image it was made from."),
-    Column("split", "string", "", "train, validation or test; no subject is in two of them."),
+    Column("image", "image", "The encoded image: bytes and file name.", unit="RGB, 8 bits"),
+    Column("image_id", "string", "Unique name of the image."),
+    Column("class", "int64", "Class of the valence-arousal plane; -1: the neutral image.",
+           minimum=NEUTRAL_CLASS),
+    Column("class_name", "string", "The class by its centre; neutral: the neutral image."),
+    Column("valence", "float64", "Median valence of the class; null: neutral image.",
+           unit=_PLANE, null=True, minimum=-1, maximum=1),
+    Column("arousal", "float64", "Median arousal of the class; null: neutral image.",
+           unit=_PLANE, null=True, minimum=-1, maximum=1),
+    Column("sample", "int64", "Face drawn from the class's model; -1: the class mean.",
+           minimum=MEAN),
+    Column("interpolated", "bool", "Whether other classes' frames are behind it, not its own."),
+    Column("kind", "string", "What was edited: photograph (real) or rendered (synthetic).",
+           values=KINDS),
+    Column("database", "string", "Where the neutral image comes from."),
+    Column("subject", "string", "Person, unique within the database."),
+    Column("neutral_image_id", "string", "image_id of the neutral image it was made from."),
+    Column("split", "string", "train, validation or test; no subject is in two of them.",
+           values=SPLITS),
+)  # fmt: skip
+QUALITY_COLUMN = Column(
+    QUALITY + "{measure}", "float32", "Measured while synthesizing; null: neutral image.", null=True
 )
+
+SHARD = Table(
+    "dataset/data/{shard}.parquet",
+    "the images of one split, or a part of them",
+    (*COLUMNS, QUALITY_COLUMN),
+)
+SPLIT_TABLE = Table(
+    "dataset/splits.csv",
+    "who is in which split",
+    (
+        Column("database", "string", "Where the neutral images come from."),
+        Column("subject", "string", "Person, unique within the database."),
+        Column("split", "string", "Split of all of the person's images.", values=SPLITS),
+        Column("images", "int64", "Images of the person.", minimum=1),
+    ),
+)
+CARD = File("dataset/README.md", "the dataset card")
+CROISSANT = File("dataset/croissant.json", "files and columns in Croissant's vocabulary")
+CHECKSUMS = File("dataset/SHA256SUMS", "sha256 of every other file")
+
+DATASET = Artifact(
+    "dataset",
+    "the published dataset",
+    rules=("dataset",),
+    files=(SHARD, SPLIT_TABLE, CARD, CROISSANT, CHECKSUMS),
+)
+ARTIFACTS = (DATASET,)

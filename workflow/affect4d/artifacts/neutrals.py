@@ -1,3 +1,57 @@
-"""The tables of neutral images."""
+"""Neutral images: candidates of every database, and those that are accepted."""
 
-ACCEPTED = ["image_id", "subject", "path", "landmarks", "evidence", "source"]
+from affect4d.artifacts.declaration import Artifact, Column, File, Table
+from affect4d.artifacts.quarantine import quarantine_table
+
+ORDER = 6
+_PLANE = "[-1, 1]"
+
+CANDIDATES = Table(
+    "neutrals/{database}/candidates.parquet",
+    "the images of a database, and which of them are neutral",
+    (
+        Column("database", "string", "Name of the database."),
+        Column("subject_id", "string", "Person, unique within the database."),
+        Column("image_id", "string", "Unique name of the image."),
+        Column("path", "string", "File of the image."),
+        Column("frame", "int64", "Number of the frame within its clip; 0: a photograph.",
+               minimum=0),
+        Column("is_neutral", "bool", "Whether the face is neutral."),
+        Column("evidence", "string", "Why it counts as neutral, or not."),
+        Column("landmarks_path", "string", "File of the landmarks, where there is one.",
+               null=True),
+        Column("valence", "float64", "Valence as annotated.", unit=_PLANE, null=True,
+               minimum=-1, maximum=1),
+        Column("arousal", "float64", "Arousal as annotated.", unit=_PLANE, null=True,
+               minimum=-1, maximum=1),
+        Column("expression", "string", "The database's own code of the expression.", null=True),
+        Column("accepted", "bool", "Whether the image is used."),
+    ),
+    key="image_id",
+)  # fmt: skip
+ACCEPTED_TABLE = Table(
+    "neutrals/{database}/accepted.csv",
+    "the accepted neutral images",
+    (
+        Column("image_id", "string", "Unique name of the image."),
+        Column("subject", "string", "Person, unique within the database."),
+        Column("path", "string", "Copy of the image below the results folder.", listed=True),
+        Column("landmarks", "string", "Its 68 landmarks, px.", listed=True),
+        Column("evidence", "string", "Why it counts as neutral."),
+        Column("source", "string", "File within the database."),
+    ),
+    key="image_id",
+)
+QUARANTINE = quarantine_table("neutrals/{database}/quarantine.csv", "images")
+IMAGE = File("neutrals/{database}/images/{image_id}.png", "an accepted image", optional=True)
+LANDMARKS = File("neutrals/{database}/images/{image_id}.pts", "its landmarks, px", optional=True)
+
+ACCEPTED = ACCEPTED_TABLE.names
+
+NEUTRALS = Artifact(
+    "neutrals/{database}/neutrals",
+    "the neutral images of one database, candidates and accepted",
+    rules=("neutrals",),
+    files=(CANDIDATES, ACCEPTED_TABLE, QUARANTINE, IMAGE, LANDMARKS),
+)
+ARTIFACTS = (NEUTRALS,)

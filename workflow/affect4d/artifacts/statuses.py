@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 # frames
 USED, UNANNOTATED, QUARANTINED = "used", "unannotated", "quarantined"
 FLAGGED, UNREGISTERED = "flagged", "unregistered"
+FRAME_STATUSES = (USED, UNANNOTATED, QUARANTINED, FLAGGED, UNREGISTERED)
 
 # classes
 OK, INSUFFICIENT, EMPTY = "ok", "insufficient", "empty"
+CLASS_STATUSES = (OK, INSUFFICIENT, EMPTY)
 
 # points of the plane, and classes of the atlas
 INTERPOLATED, EXTRAPOLATED = "interpolated", "extrapolated"

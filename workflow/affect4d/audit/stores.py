@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from affect4d.artifacts.schemas import Group, group_of
+from affect4d.artifacts.declaration import Store as Declared
+from affect4d.artifacts.registry import find_store
 from affect4d.audit.verdict import Finding, Kind
 from affect4d.audit.whole import Whole
 from affect4d.store import Store
@@ -23,48 +24,67 @@ def sound(whole: Whole, name: str) -> Store | None:
 
 
 def check_store(name: str, stored: Store) -> list[Finding]:
-    """What is missing in a store or of another shape than its other arrays ask for."""
-    group = group_of(name)
-    if group is None:
+    """What is missing in a store, or not of the type and shape that its declaration states."""
+    declared = find_store(name)
+    if declared is None:
         return []
     lengths: dict[str, int] = {}
-    wrong = [*_check_arrays(group, stored, lengths), *_check_lists(group, stored, lengths)]
+    wrong = [
+        *_check_arrays(declared, stored, lengths),
+        *_check_attributes(declared, stored, lengths),
+    ]
     if not wrong:
-        wrong = list(_check_indices(group, stored, lengths))
+        wrong = list(_check_indices(declared, stored, lengths))
     return [Finding(Kind.DAMAGED, name, f"{name}.zarr/{part}", what) for part, what in wrong]
 
 
 def _check_arrays(
-    group: Group, stored: Store, lengths: dict[str, int]
+    declared: Declared, stored: Store, lengths: dict[str, int]
 ) -> Iterator[tuple[str, str]]:
-    for array, shape in group.arrays.items():
-        if array not in stored:
-            yield array, "this array is missing"
+    known = {name: array for name in stored if (array := declared.array(name))}
+    for array in declared.arrays:
+        if not array.optional and "{" not in array.name and array.name not in stored:
+            yield array.name, "this array is missing"
+    for name in stored:
+        if name not in known:
+            yield name, "this array is not in its schema"
+    for name in sorted(known, key=lambda name: declared.arrays.index(known[name])):
+        array = known[name]
+        shape, found = array.dimensions(name), stored[name].shape
+        for dimension, size in zip(shape, found, strict=False):
+            if isinstance(dimension, str):
+                lengths.setdefault(dimension, size)
+        expected = tuple(lengths.get(d, 0) if isinstance(d, str) else d for d in shape)
+        if found != expected:
+            yield name, f"is of shape {found} in place of {expected}"
+        if stored[name].dtype != array.dtype:
+            yield name, f"is of type {stored[name].dtype} in place of {array.dtype}"
+
+
+def _check_attributes(
+    declared: Declared, stored: Store, lengths: dict[str, int]
+) -> Iterator[tuple[str, str]]:
+    for attribute in declared.attributes:
+        values, length = stored.attributes.get(attribute.name), attribute.length
+        if attribute.name not in stored.attributes and attribute.optional:
             continue
-        found = stored[array].shape
-        for letter, size in zip(shape, found, strict=False):
-            if isinstance(letter, str):
-                lengths.setdefault(letter, size)
-        asked = tuple(lengths.get(d, 0) if isinstance(d, str) else d for d in shape)
-        if found != asked:
-            yield array, f"is of shape {found} in place of {asked}"
-
-
-def _check_lists(group: Group, stored: Store, lengths: dict[str, int]) -> Iterator[tuple[str, str]]:
-    for attribute, letter in group.lists.items():
-        values = stored.attributes.get(attribute)
-        if not isinstance(values, list):
-            yield "zarr.json", f"the attribute {attribute} is missing"
-        elif len(values) != lengths.setdefault(letter, len(values)):
-            what = f"{attribute} holds {len(values)} values for {lengths[letter]} {letter}"
+        if attribute.name not in stored.attributes or (length and not isinstance(values, list)):
+            yield "zarr.json", f"the attribute {attribute.name} is missing"
+        elif (
+            isinstance(values, list)
+            and length
+            and (len(values) != lengths.setdefault(length, len(values)))
+        ):
+            what = f"{attribute.name} holds {len(values)} values for {lengths[length]} {length}"
             yield "zarr.json", what
 
 
 def _check_indices(
-    group: Group, stored: Store, lengths: dict[str, int]
+    declared: Declared, stored: Store, lengths: dict[str, int]
 ) -> Iterator[tuple[str, str]]:
-    for array, letter in group.indices.items():
-        values = stored[array][...]
-        wrong = values[(values < 0) | (values >= lengths[letter])]
-        if len(wrong):
-            yield array, f"{wrong[0]} is none of the {lengths[letter]} {letter}"
+    for array in declared.arrays:
+        if array.counts and array.name in stored and len(stored[array.name].shape) == 1:
+            values, count = stored[array.name][...], lengths[array.counts]
+            outside = values[(values < 0) | (values >= count)]
+            if len(outside):
+                yield array.name, f"{outside[0]} is none of the {count} {array.counts}"

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from affect4d.artifacts.schemas import Column, Table, table_of
+from affect4d.artifacts.declaration import Column, Table
+from affect4d.artifacts.registry import find_table
 from affect4d.audit.verdict import Finding, Kind, guarded
 from affect4d.audit.whole import Whole
 
@@ -24,9 +25,9 @@ def check(whole: Whole) -> Iterator[Finding]:
     """Names and types of columns, missing values, ranges, keys and references of every table."""
     keys = _Keys(whole)
     for path in whole.chosen(whole.tables):
-        artifact, schema = whole.tables[path], table_of(path)
+        artifact, schema = whole.tables[path], find_table(path)
         if schema is None:
-            what, remedy = "no schema is known for this table", "state it in audit/schemas.py"
+            what, remedy = "no schema is known for this table", "declare it in affect4d/artifacts"
             yield Finding(Kind.OPEN, artifact, path, what, remedy)
             continue
         yield from guarded(artifact, path, _check, _Checked(whole, path, schema, keys), artifact)
@@ -131,7 +132,7 @@ class _Checked:
                 yield f"column {name} is there {count} times"
             if self.schema.column(name) is None:
                 yield f"column {name} is not in its schema"
-        for name in self.schema.columns:
+        for name in self.schema.names:
             if name not in found:
                 yield f"column {name} is missing"
         if self.path.endswith(".parquet"):
@@ -160,24 +161,21 @@ class _Checked:
         missing = pc.is_null(values, nan_is_null=True)
         if not column.null:
             self._note(name, "a value is missing", missing, values, row)
-        if column.low is not None:
-            self._note(
-                name, f"a value is below {column.low}", pc.less(values, column.low), values, row
-            )
-        if column.high is not None:
-            above = pc.greater(values, column.high)
-            self._note(name, f"a value is above {column.high}", above, values, row)
-        if column.among:
-            strange = pc.invert(pc.is_in(values, pa.array(column.among, values.type)))
-            rule = f"a value is none of {', '.join(column.among)}"
+        if (low := column.minimum) is not None:
+            self._note(name, f"a value is below {low}", pc.less(values, low), values, row)
+        if (high := column.maximum) is not None:
+            self._note(name, f"a value is above {high}", pc.greater(values, high), values, row)
+        if column.values:
+            strange = pc.invert(pc.is_in(values, pa.array(column.values, values.type)))
+            rule = f"a value is none of {', '.join(column.values)}"
             self._note(name, rule, pc.and_(strange, pc.invert(missing)), values, row)
         if column.listed:
             owners = self.whole.build.owners
             unlisted = [value not in owners for value in values.to_pylist()]
             self._note(name, "a file is named that no manifest lists", unlisted, values, row)
-        if column.of and (known := self.keys(column.of)) is not None:
+        if column.references and (known := self.keys(column.references)) is not None:
             unknown = ~np.isin(hashes(values), known)
-            self._note(name, f"a value is not in {column.of}", unknown, values, row)
+            self._note(name, f"a value is not in {column.references}", unknown, values, row)
 
     def _note(self, name: str, rule: str, wrong: object, values: pa.Array, row: int) -> None:
         places = np.flatnonzero(np.asarray(pc.fill_null(pa.array(wrong), False)))

@@ -1,8 +1,11 @@
 """The dataset's columns, stated once for Parquet, Hugging Face, Croissant and the card."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
-from affect4d.artifacts.dataset import COLUMNS, QUALITY, Column
+from affect4d.artifacts.dataset import COLUMNS, QUALITY, QUALITY_COLUMN
+from affect4d.artifacts.declaration import Column
 
 _SCHEMA_ORG = {
     "image": "sc:ImageObject",
@@ -15,8 +18,7 @@ _SCHEMA_ORG = {
 def all_columns(names: list[str]) -> list[Column]:
     """`COLUMNS`, and those of `names` that are quality measures."""
     measures = [name for name in names if name.startswith(QUALITY)]
-    described = "Measured while synthesizing; null: neutral image."
-    return [*COLUMNS, *(Column(name, "float32", "", described) for name in measures)]
+    return [*COLUMNS, *(replace(QUALITY_COLUMN, name=name) for name in measures)]
 
 
 def schema(columns: list[Column]) -> pa.Schema:

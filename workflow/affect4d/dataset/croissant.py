@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from affect4d import store
-from affect4d.artifacts.dataset import Column
+from affect4d.artifacts.declaration import Column
 from affect4d.dataset.columns import schema_org
 
 CITATION = (

@@ -8,7 +8,7 @@ import jinja2
 import pandas as pd
 
 from affect4d import store
-from affect4d.artifacts.dataset import Column
+from affect4d.artifacts.declaration import Column
 from affect4d.config.dataset import Settings
 from affect4d.dataset import croissant, splits
 from affect4d.dataset.columns import all_columns

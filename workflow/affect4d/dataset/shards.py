@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from affect4d import store
-from affect4d.artifacts.dataset import SPLITS, Column
+from affect4d.artifacts.dataset import SPLITS
+from affect4d.artifacts.declaration import Column
 from affect4d.dataset.columns import features, schema
 from affect4d.formats.images import encode_jpeg, encode_png
 

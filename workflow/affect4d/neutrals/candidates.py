@@ -3,12 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affect4d.artifacts.neutrals import CANDIDATES
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.quarantine import BadInput, Quarantine
 
@@ -64,11 +65,7 @@ class Candidate:
         return read_landmarks(self.landmarks_path, dimension=2)
 
 
-COLUMNS = [
-    field.name
-    for field in fields(Candidate)
-    if field.name not in ("landmarks", "source", "landmarks_source")
-]
+COLUMNS = [name for name in CANDIDATES.names if name != "accepted"]
 
 
 def normalise(name: str) -> str:

@@ -2,68 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 from affect4d import store
+from affect4d.artifacts.registry import find_artifact, find_store
 from affect4d.provenance.lineage import Build
 from affect4d.store import Manifest, StoreError
 from affect4d.store.manifest import SUFFIX
-
-_WHAT = {
-    "gallery/scans/*": "the raw scans of one job's sequences, and the table of their frames",
-    "gallery/truth/*": "the truth behind one job's synthetic scans; no rule builds on it",
-    "gallery/annotations": "valence and arousal of every frame, as annotated",
-    "gallery/frames": "the table of all frames: scan files and annotations",
-    "gallery/model": "the synthetic subjects' identities, action units and scan topologies",
-    "gallery/facekit": "the subjects and expressions read from ICT-FaceKit",
-    "gallery/table": "the user's table of scans, checked",
-    "gallery/portraits": "rendered portraits, laid out like AFEW-VA",
-    "registration/template": "the template, prepared for registration",
-    "registered/chunks/*": "one registration job: the sequences that it registered",
-    "registered/*": "one sequence of scans in the template's topology",
-    "affectspace/affectspace": "the class of every frame, the classes' counts and medians",
-    "blendshapes/atlas": "the mean deformation and medians of all classes",
-    "blendshapes/expressions": "the mean deformation of the basic expressions",
-    "synthesis/pictures": "a contact sheet: photographs and places of the plane, by both blends",
-    "blendshapes/pictures": "pictures of the blendshapes: means, components, support, a path",
-    "blendshapes/chunks/*": "one job of blendshape models: the classes that it fitted",
-    "blendshapes/*": "the blendshape model of one class or expression: mean, sparse components",
-    "validation/features/*": "the used frames of a sequence, as weights in every basis",
-    "validation/basis*": "bases of the apex frames, and who is tested",
-    "validation/*": "does shape carry affect? Table 1",
-    "neutrals/*/*": "the neutral images of one database, candidates and accepted",
-    "fits/model": "the 3D morphable model that is fitted to photographs",
-    "fits/*/quarantine/*": "the photographs of one chunk that could not be fitted",
-    "fits/*/*": "the morphable model fitted to one chunk of photographs",
-    "synthesis/*/quarantine/*": "the photographs and images that synthesis refused in one chunk",
-    "synthesis/*/*": "one chunk of synthesized images with their labels",
-    "dataset": "the published dataset",
-    "crate": "the description of the build as a Workflow Run RO-Crate",
-}
-
-# Units that stores do not state themselves, by folder and array.
-_UNITS = {
-    ("blendshapes", "mean"): "mm",
-    ("blendshapes", "components"): "mm",
-    ("blendshapes", "median"): "valence, arousal in [-1, 1]",
-    ("gallery", "vertices"): "mm",
-    ("gallery", "identity"): "mm",
-    ("gallery", "landmarks"): "mm",
-    ("gallery", "units"): "mm",
-    ("registration", "vertices"): "mm",
-    ("registration", "landmarks"): "mm",
-    ("registration", "area"): "mm^2",
-    ("registered", "colour"): "RGB, 8 bits",
-    ("synthesis", "images"): "RGB, 8 bits",
-    ("synthesis", "neutral"): "RGB, 8 bits",
-    ("synthesis", "landmarks"): "px",
-    ("synthesis", "valence"): "[-1, 1]",
-    ("synthesis", "arousal"): "[-1, 1]",
-}
 
 
 def manifest_named(build: Build, artifact: str) -> Manifest:
@@ -86,9 +34,9 @@ def artifact(build: Build, name: str) -> dict[str, Any]:
     """The record of an artifact."""
     manifest = manifest_named(build, name)
     key = name + SUFFIX
-    kind = next((k for k in _WHAT if fnmatchcase(name, k)), None)
+    declared = find_artifact(name)
     record: dict[str, Any] = {
-        "what": _WHAT[kind] if kind else f"an artifact of rule {manifest.rule}",
+        "what": declared.description if declared else f"an artifact of rule {manifest.rule}",
         "rule": manifest.rule,
         "item": manifest.item,
         "job": _job(build, key),
@@ -199,25 +147,21 @@ def _content(build: Build, name: str, manifest: Manifest) -> dict[str, Any]:
     """The arrays of a store, or the tables among an artifact's files."""
     path = build.root / f"{name}.zarr"
     if path.is_dir():
-        opened = store.open(path)
-        units = opened.attributes.get("units")
-        units = units if isinstance(units, dict) else {}
-        whole = opened.attributes.get("unit")
-        return {
-            "arrays": [
+        opened, declared = store.open(path), find_store(name)
+        arrays = []
+        for array in opened:
+            known = declared.array(array) if declared else None
+            unit = known.unit if known else opened[array].attributes.get("unit")
+            arrays.append(
                 {
                     "name": array,
                     "shape": list(opened[array].shape),
                     "dtype": str(opened[array].dtype),
-                    "unit": opened[array].attributes.get("unit")
-                    or units.get(array)
-                    or (whole if opened[array].dtype.kind == "f" else None)
-                    or _UNITS.get((name.split("/")[0], array)),
+                    "unit": unit or None,
+                    "description": known.description if known else None,
                 }
-                for array in opened
-            ],
-            "attributes": sorted(opened.attributes),
-        }
+            )
+        return {"arrays": arrays, "attributes": sorted(opened.attributes)}
     names = build.listed(manifest.artifact + SUFFIX)
     tables = [table for name in names if (table := _table(build, name))]
     return {"tables": tables} if tables else {}

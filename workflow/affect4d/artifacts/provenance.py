@@ -1,0 +1,30 @@
+"""What is written about a build: the crate, the audit's verdict, the report."""
+
+from affect4d.artifacts.declaration import Artifact, File
+
+ORDER = 10
+
+CRATE_METADATA = File("ro-crate-metadata.json", "the description of the build as JSON-LD")
+CRATE_FILE = File("crate/{path}", "the configuration, or a file of the workflow")
+CRATE = Artifact(
+    "crate",
+    "the description of the build as a Workflow Run RO-Crate",
+    rules=("crate",),
+    files=(CRATE_METADATA, CRATE_FILE),
+)
+AUDIT = Artifact(
+    "audit.json",
+    "the verdict of the audit: what is damaged, stale or missing",
+    rules=("audit",),
+    files=(File("audit.json", "the verdict as JSON values"),),
+    has_manifest=False,
+)
+REPORT = Artifact(
+    "report.html",
+    "the page on what the build made",
+    rules=("report",),
+    files=(File("report.html", "the page"),),
+    has_manifest=False,
+)
+
+ARTIFACTS = (CRATE, AUDIT, REPORT)
