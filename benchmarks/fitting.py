@@ -243,7 +243,7 @@ def dense(truth, models, shots):
 
 def visible(projected, triangles, shape):
     """(V,) bool: vertices of triangles that the picture shows."""
-    ids, _ = rasterise(projected[:, :2], projected[:, 2], triangles, *shape)
+    ids, _ = rasterise(projected[:, :2], projected[:, 2], triangles, shape=shape)
     shown = np.zeros(len(projected), dtype=bool)
     shown[triangles[np.unique(ids[ids >= 0])]] = True
     return shown
@@ -285,11 +285,13 @@ def draw(path, model, photographs):
         shown = cv2.warpAffine(
             image, factor * np.array([[1, 0, -low[0]], [0, 1, -low[1]]]), (500, 500)
         )
-        ids, weights = rasterise(factor * (xy - low), projected[:, 2], model.triangles, 500, 500)
+        ids, weights = rasterise(
+            factor * (xy - low), projected[:, 2], model.triangles, shape=(500, 500)
+        )
         normals = model.normals @ found.camera.rotation.T
         shade = 230 * np.clip(normals @ [0.3, 0.4, 0.86], 0, 1)
         mesh = np.where(
-            ids[..., None] >= 0, interpolate(ids, weights, model.triangles, shade), shown
+            ids[..., None] >= 0, interpolate(shade, model.triangles, (ids, weights)), shown
         ).astype(np.uint8)
         mixed = cv2.addWeighted(shown, 0.5, mesh, 0.5, 0)
         rows.append(np.hstack([shown, mixed, mesh]))

@@ -98,8 +98,8 @@ def _on_outline(seen, triangles, landmark_vertices, camera):
     tilt = np.radians(camera.angles_degrees[2])
     upright = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
     drawn = (seen[:, :2] - middle) @ upright.T + CANVAS / 2
-    ids, weights = rasterise(drawn, seen[:, 2], triangles, CANVAS, CANVAS)
-    depth = interpolate(ids, weights, triangles, seen[:, 2])[..., 0]
+    ids, weights = rasterise(drawn, seen[:, 2], triangles, shape=(CANVAS, CANVAS))
+    depth = interpolate(seen[:, 2], triangles, (ids, weights))[..., 0]
     landmarks = drawn[landmark_vertices].astype(np.float64)
     for k in np.delete(np.arange(JAW), JAW // 2):
         x, y = np.rint(landmarks[k]).astype(int)
@@ -113,7 +113,7 @@ def _on_outline(seen, triangles, landmark_vertices, camera):
 
 
 def _picture(face, seen, camera, triangles):
-    ids, weights = rasterise(seen[:, :2], seen[:, 2], triangles, HEIGHT, WIDTH)
+    ids, weights = rasterise(seen[:, :2], seen[:, 2], triangles, shape=(HEIGHT, WIDTH))
     normals = vertex_normals(face, triangles) @ camera.rotation.T
-    shade = interpolate(ids, weights, triangles, 40 + 190 * np.clip(normals @ LIGHT, 0, 1))
+    shade = interpolate(40 + 190 * np.clip(normals @ LIGHT, 0, 1), triangles, (ids, weights))
     return np.repeat(np.where(ids[..., None] >= 0, shade, 90), 3, axis=2).astype(np.uint8)

@@ -174,8 +174,8 @@ def paste(scene, deformation):
     xy, depth = scene.xy + change[:, :2], scene.depth + change[:, 2]
     triangles = scene.anatomy.triangles
     front = scene.drawn & (facing(xy, triangles) > 0)
-    ids, weights = rasterise(xy, depth, triangles, *scene.shape, front)
-    place = interpolate(ids, weights, triangles, scene.xy)
+    ids, weights = rasterise(xy, depth, triangles, shape=scene.shape, keep=front)
+    place = interpolate(scene.xy, triangles, (ids, weights))
     render = cv2.remap(scene.image, place, None, cv2.INTER_CUBIC, None, cv2.BORDER_REPLICATE)
     return np.where(ids[..., None] >= 0, render, scene.image)
 

@@ -140,10 +140,10 @@ class Photographer:
         head = head + self._volume
         seen = sitting.project(head)
         xy = (seen[:, :2] + 0.5) * SUPERSAMPLE - 0.5
-        ids, weights = rasterise(xy, 1e3 * seen[:, 2], heads.triangles, side, side)
+        ids, weights = rasterise(xy, 1e3 * seen[:, 2], heads.triangles, shape=(side, side))
         albedo, shine = self._albedo(ids, weights)
         normals = vertex_normals(head, heads.weld[heads.triangles])[heads.weld]
-        normals = interpolate(ids, weights, heads.triangles, normals @ sitting.rotation.T)
+        normals = interpolate(normals @ sitting.rotation.T, heads.triangles, (ids, weights))
         picture = albedo * _diffuse(normals, sitting) + _gloss(normals, sitting, shine)
         picture = np.where(ids[..., None] >= 0, picture, sitting.background)
         small = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
@@ -157,11 +157,11 @@ class Photographer:
     def _albedo(self, ids, weights):
         """Colours (H, W, 3) float32 without light, and how they shine (H, W, 1)."""
         heads = self.heads
-        uv = interpolate(ids, weights, heads.triangles, self._uv)
+        uv = interpolate(self._uv, heads.triangles, (ids, weights))
         height, width = self.texture.shape[:2]
         place = np.stack([uv[..., 0] * width, (1 - uv[..., 1]) * height], axis=-1) - np.float32(0.5)
         colours = cv2.remap(self.texture, place, None, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-        rest = interpolate(ids, weights, heads.triangles, heads.neutral)
+        rest = interpolate(heads.neutral, heads.triangles, (ids, weights))
         part = np.where(ids >= 0, heads.part[ids], -1)
         shine = np.full((*ids.shape, 1), 14.0, np.float32)
         grain = cv2.remap(self.strands, place, None, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
@@ -204,7 +204,9 @@ class Photographer:
 
     def _landmarks(self, head, sitting, ids, weights, xy):
         """The landmarks' pixels; the jaw's that the head hides move sideways to its outline."""
-        depth = interpolate(ids, weights, self.heads.triangles, head @ sitting.rotation[2])[..., 0]
+        depth = interpolate(head @ sitting.rotation[2], self.heads.triangles, (ids, weights))[
+            ..., 0
+        ]
         outline = self.heads.narrow[ids]
         marks = xy[LANDMARKS].copy()
         behind = head[LANDMARKS] @ sitting.rotation[2] + HIDDEN_MM

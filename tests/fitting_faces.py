@@ -54,7 +54,9 @@ def seen_landmarks(model, camera, identity, silhouette=False):
     projected = camera.project(model.shape(identity, np.zeros(len(model.expression))))
     landmarks = projected[model.landmark_vertices, :2].astype(np.float64)
     if silhouette:
-        ids, _ = rasterise(projected[:, :2], projected[:, 2], model.triangles, *IMAGE.shape[:2])
+        ids, _ = rasterise(
+            projected[:, :2], projected[:, 2], model.triangles, shape=IMAGE.shape[:2]
+        )
         for k in range(7) if camera.yaw_degrees > 0 else range(10, len(JAW)):
             row = np.flatnonzero(ids[round(landmarks[k, 1])] >= 0)
             landmarks[k, 0] = row[0] if camera.yaw_degrees > 0 else row[-1]

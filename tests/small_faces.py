@@ -61,7 +61,7 @@ def lit_photo():
     ids, weights = own.raster
     normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
     shade = 60 + 90 * np.clip(normals @ np.array([-0.5, 0.6, 0.6]), 0, 1)
-    lit = interpolate(ids, weights, TEMPLATE.triangles, shade) + 0.3 * photo()
+    lit = interpolate(shade, TEMPLATE.triangles, (ids, weights)) + 0.3 * photo()
     return np.rint(np.where(ids[..., None] >= 0, lit, photo())).astype(np.uint8)
 
 

@@ -23,9 +23,9 @@ def grid_mesh(n, size=1.0):
 
 def test_a_raster_interpolates_a_linear_field_exactly():
     vertices, triangles = grid_mesh(9, size=31)
-    ids, weights = rasterise(vertices[:, :2], vertices[:, 2], triangles, 32, 32)
+    ids, weights = rasterise(vertices[:, :2], vertices[:, 2], triangles, shape=(32, 32))
     assert (ids >= 0).all()
-    picture = interpolate(ids, weights, triangles, vertices[:, :2])
+    picture = interpolate(vertices[:, :2], triangles, (ids, weights))
     columns, rows = np.meshgrid(np.arange(32), np.arange(32))
     np.testing.assert_allclose(picture, np.stack([columns, rows], 2), atol=1e-3)
 
@@ -36,16 +36,18 @@ def test_the_nearest_triangle_wins_whatever_the_order():
     depth = np.repeat([1.0, 2.0], 4)
     triangles = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
     for order in ([0, 1, 2, 3], [3, 2, 1, 0]):
-        ids, _ = rasterise(xy, depth, triangles[order], 10, 10)
+        ids, _ = rasterise(xy, depth, triangles[order], shape=(10, 10))
         assert set(np.unique(np.array(order)[ids])) == {2, 3}
-    ids, _ = rasterise(xy, depth, triangles, 10, 10, keep=np.array([True, True, False, False]))
+    ids, _ = rasterise(
+        xy, depth, triangles, shape=(10, 10), keep=np.array([True, True, False, False])
+    )
     assert set(np.unique(ids)) == {0, 1}
 
 
 def test_degenerate_and_outside_triangles_draw_nothing():
     xy = np.array([[2, 2], [2, 2], [5, 5], [-9, -9], [-5, -9], [-9, -5], [np.nan, 0]])
     triangles = np.array([[0, 1, 2], [3, 4, 5], [0, 2, 6]])
-    ids, weights = rasterise(xy, np.zeros(len(xy)), triangles, 8, 8)
+    ids, weights = rasterise(xy, np.zeros(len(xy)), triangles, shape=(8, 8))
     assert (ids == -1).all() and (weights == 0).all()
 
 
@@ -103,7 +105,7 @@ def test_loops_and_edges_of_a_square():
 
 def test_a_picture_has_the_mesh_in_the_middle_and_white_around():
     vertices, triangles = grid_mesh(5, size=10)
-    picture = render(vertices, triangles, 60, 60, frame=((5, 5, 0), 10))
+    picture = render(vertices, triangles, shape=(60, 60), frame=((5, 5, 0), 10))
     assert (picture[30, 30] < 250).all() and (picture[2, 2] == 255).all()
     covered = (picture < 250).all(2).mean()
     assert covered == pytest.approx(0.25, abs=0.03)

@@ -49,8 +49,8 @@ def depth_camera(template, face):
     low, high = face[:, :2].min(0), face[:, :2].max(0)
     columns, rows = (np.ceil((high - low) / STEP_MM).astype(int) + 1).tolist()
     xy = (face[:, :2] - [low[0], high[1]]) / [STEP_MM, -STEP_MM]
-    ids, weights = rasterise(xy, face[:, 2], template.triangles, rows, columns)
-    points = interpolate(ids, weights, template.triangles, face)
+    ids, weights = rasterise(xy, face[:, 2], template.triangles, shape=(rows, columns))
+    points = interpolate(face, template.triangles, (ids, weights))
     points[ids < 0] = np.nan
     # one sheet, as such cameras give it: the ears stand far behind the cheeks
     points[np.abs(points[..., 0]) > 68] = np.nan

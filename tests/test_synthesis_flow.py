@@ -52,9 +52,9 @@ def exact(own, deformation):
     ):
         xy = xy + weight * shift
     front = own.drawn & (facing(xy.astype(np.float32), anatomy.triangles) > 0)
-    ids, weights = rasterise(xy, depth, anatomy.triangles, *own.shape, front)
+    ids, weights = rasterise(xy, depth, anatomy.triangles, shape=own.shape, keep=front)
     shown = (ids >= 0) & (own.visible & ~anatomy.eyes)[ids]
-    return interpolate(ids, weights, anatomy.triangles, own.xy), shown, ids
+    return interpolate(own.xy, anatomy.triangles, (ids, weights)), shown, ids
 
 
 def moved_by(own, *deformations):
@@ -95,9 +95,9 @@ def hidden_by_drawing(own, deformation):
     moved = np.ascontiguousarray(own.xy + (deformation @ own.motion.T)[:, :2], np.float32)
     before = np.concatenate([own.xy, own.depth[:, None]], axis=1)
     x, y, depth = np.moveaxis(
-        interpolate(ids, barycentric(ids, moved, triangles), triangles, before), 2, 0
+        interpolate(before, triangles, (ids, barycentric(ids, moved, triangles))), 2, 0
     )
-    nearest = interpolate(*own.raster, triangles, own.depth)[..., 0]
+    nearest = interpolate(own.depth, triangles, own.raster)[..., 0]
     nearest = cv2.erode(np.where(own.raster[0] >= 0, nearest, -1e9), np.ones((3, 3)))
     row, column = (np.clip(np.rint(place), 0, SIZE - 1).astype(int) for place in (y, x))
     behind = depth < nearest[row, column] - 0.5 * own.scale
@@ -296,7 +296,7 @@ def test_what_comes_to_light_takes_nothing_from_afar():
 
 def on_the_lattice(values, own):
     """Values at vertices, at the lattice's places of the raster."""
-    return interpolate(*own.raster, own.anatomy.triangles, values)[::STEP, ::STEP]
+    return interpolate(values, own.anatomy.triangles, own.raster)[::STEP, ::STEP]
 
 
 def test_light_follows_the_normals():
@@ -315,7 +315,7 @@ def test_the_light_is_found_again():
     """A face of one colour under a light of first order."""
     own = scene()
     normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
-    lit = interpolate(*own.raster, TEMPLATE.triangles, 90 + normals @ [20, -30, 60])
+    lit = interpolate(90 + normals @ [20, -30, 60], TEMPLATE.triangles, own.raster)
     image = np.repeat(np.clip(np.rint(lit), 0, 255).astype(np.uint8), 3, axis=2)
     light = Light(Flow(replace(own, image=image)))
     np.testing.assert_allclose(light.harmonics, [90, 20, 30, 60], atol=5)
@@ -324,7 +324,7 @@ def test_the_light_is_found_again():
 def test_hair_and_brows_do_not_pass_for_shadow():
     own = scene()
     normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
-    lit = interpolate(*own.raster, TEMPLATE.triangles, 90 + normals @ [20, -30, 60])
+    lit = interpolate(90 + normals @ [20, -30, 60], TEMPLATE.triangles, own.raster)
     places = camera().project(TEMPLATE.landmarks)[:, :2]
     rows = np.arange(len(lit))[:, None, None]
     lit = np.where(rows < places[19, 1] - 30, 30, lit)

@@ -4,37 +4,68 @@ One raster serves registration (cylindrical UV plane), synthesis (image plane) a
 whatever is attached to vertices is interpolated afterwards.
 """
 
+from typing import Any, NamedTuple
+
 import numba
 import numpy as np
+from numpy.typing import NDArray
+
+# Barycentric coordinates this far outside a triangle still belong to it, which closes the cracks
+# that rounding leaves between neighbours (float32 holds 1 to 6e-8).
+EDGE_TOLERANCE = 1e-5
+MIN_AREA_PX = 1e-12  # twice the area, pixels^2, below which a triangle is degenerate
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
 
 
-def rasterise(xy, depth, triangles, height, width, keep=None):
+class Raster(NamedTuple):
+    """What is drawn at each pixel.
+
+    Attributes
+    ----------
+    triangle_id : (H, W) int32, -1 where nothing is drawn
+    barycentric : (H, W, 3) float32, zero where nothing is drawn
+    """
+
+    triangle_id: NDArray[np.int32]
+    barycentric: NDArray[np.float32]
+
+
+def rasterise(
+    xy: Floats,
+    depth: Floats,
+    triangles: Ints,
+    *,
+    shape: tuple[int, int],
+    keep: NDArray[np.bool_] | None = None,
+) -> Raster:
     """Draw triangles into a z-buffer; the greater depth wins.
 
     Parameters
     ----------
-    xy : (V, 2) array, pixels
-        Positions; pixel (row j, column i) has its centre at x = i, y = j.
-    depth : (V,) array
-        Greater is nearer to the viewer.
-    triangles : (F, 3) int array
-    height, width : int
-    keep : (F,) bool array, optional
-        Triangles to draw; all when absent.
-
-    Returns
-    -------
-    triangle_id : (height, width) int32, -1 where nothing is drawn
-    barycentric : (height, width, 3) float32, zero where nothing is drawn
+    xy : (V, 2), pixels; pixel (row j, column i) has its centre at x = i, y = j
+    depth : (V,), greater is nearer to the viewer
+    triangles : (F, 3)
+    shape : height and width, pixels
+    keep : (F,), triangles to draw; all when absent
     """
-    xy = np.ascontiguousarray(xy, dtype=np.float32)
-    triangles = np.ascontiguousarray(triangles, dtype=np.int32)
-    triangle_id = draw(xy, depth, triangles, height, width, keep)
-    return triangle_id, barycentric(triangle_id, xy, triangles)
+    positions = np.ascontiguousarray(xy, dtype=np.float32)
+    corners = np.ascontiguousarray(triangles, dtype=np.int32)
+    triangle_id = draw(positions, depth, corners, shape=shape, keep=keep)
+    return Raster(triangle_id, barycentric(triangle_id, positions, corners))
 
 
-def draw(xy, depth, triangles, height, width, keep=None):
-    """The first part of `rasterise`: triangle_id (height, width) int32, -1 where nothing is."""
+def draw(
+    xy: Floats,
+    depth: Floats,
+    triangles: Ints,
+    *,
+    shape: tuple[int, int],
+    keep: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int32]:
+    """The first part of `rasterise`: triangle ids (H, W), -1 where nothing is drawn."""
+    height, width = shape
     return _draw(
         np.ascontiguousarray(xy, dtype=np.float32),
         np.ascontiguousarray(depth, dtype=np.float32),
@@ -46,19 +77,26 @@ def draw(xy, depth, triangles, height, width, keep=None):
 
 
 @numba.njit(cache=True)
-def _span(a, b, c, size):
+def _span(a: np.float32, b: np.float32, c: np.float32, size: int) -> tuple[int, int]:
     """First and last pixel between three coordinates that lie on the raster; none where NaN."""
-    least, most = min(a, b, c), max(a, b, c)
-    if not (most >= 0 and least <= size - 1):
+    low, high = min(a, b, c), max(a, b, c)
+    if not (high >= 0 and low <= size - 1):
         return 0, -1
-    return int(np.ceil(max(least, np.float32(0.0)))), int(min(most, np.float32(size - 1)))
+    return int(np.ceil(max(low, np.float32(0.0)))), int(min(high, np.float32(size - 1)))
 
 
 @numba.njit(cache=True)
-def _draw(xy, depth, triangles, keep, height, width):
+def _draw(
+    xy: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    keep: NDArray[np.bool_],
+    height: int,
+    width: int,
+) -> NDArray[np.int32]:
     ids = np.full((height, width), -1, dtype=np.int32)
     nearest = np.full((height, width), -np.inf, dtype=np.float32)
-    low, high = np.float32(-1e-5), np.float32(1.0 + 1e-5)
+    low, high = np.float32(-EDGE_TOLERANCE), np.float32(1.0 + EDGE_TOLERANCE)
     for f in range(len(triangles)):
         if not keep[f]:
             continue
@@ -67,7 +105,7 @@ def _draw(xy, depth, triangles, keep, height, width):
         bx, by = xy[b, 0], xy[b, 1]
         cx, cy = xy[c, 0], xy[c, 1]
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-        if not abs(area) > 1e-12:  # degenerate or NaN
+        if not abs(area) > MIN_AREA_PX:  # degenerate or NaN
             continue
         x0, x1 = _span(ax, bx, cx, width)
         y0, y1 = _span(ay, by, cy, height)
@@ -83,7 +121,6 @@ def _draw(xy, depth, triangles, keep, height, width):
         for j in range(y0, y1 + 1):
             wb, wc = b_row, c_row
             for i in range(x0, x1 + 1):
-                # a hair of tolerance closes the cracks between neighbours
                 if wb >= low and wc >= low and wb + wc <= high:
                     z = za + wb * zb + wc * zc
                     if z > nearest[j, i]:
@@ -97,7 +134,9 @@ def _draw(xy, depth, triangles, keep, height, width):
 
 
 @numba.njit(cache=True)
-def barycentric(ids, xy, triangles):
+def barycentric(
+    ids: NDArray[np.int32], xy: NDArray[np.float32], triangles: NDArray[np.int32]
+) -> NDArray[np.float32]:
     """Barycentric coordinates (H, W, 3) float32 in the triangles drawn (H, W); 0 where none is."""
     height, width = ids.shape
     weights = np.zeros((height, width, 3), dtype=np.float32)
@@ -117,18 +156,34 @@ def barycentric(ids, xy, triangles):
     return weights
 
 
-def interpolate(triangle_id, barycentric, triangles, values):
-    """Values at vertices (V, C) carried to the pixels of a raster: (H, W, C) float32, 0 outside."""
-    values = np.ascontiguousarray(values, dtype=np.float32)
-    if values.ndim == 1:
-        values = values[:, None]
-    return _interpolate(
-        triangle_id, barycentric, np.ascontiguousarray(triangles, dtype=np.int32), values
-    )
+def interpolate(
+    values: Floats, triangles: Ints, raster: tuple[NDArray[np.int32], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Values at vertices carried to the pixels of a raster.
+
+    Parameters
+    ----------
+    values : (V, C), or (V,) for one channel
+    triangles : (F, 3)
+    raster : Raster, or its two parts
+
+    Returns
+    -------
+    (H, W, C), zero where nothing is drawn
+    """
+    channels = np.ascontiguousarray(values, dtype=np.float32)
+    if channels.ndim == 1:
+        channels = channels[:, None]
+    return _interpolate(*raster, np.ascontiguousarray(triangles, dtype=np.int32), channels)
 
 
 @numba.njit(cache=True)
-def _interpolate(triangle_id, barycentric, triangles, values):
+def _interpolate(
+    triangle_id: NDArray[np.int32],
+    barycentric: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    values: NDArray[np.float32],
+) -> NDArray[np.float32]:
     height, width = triangle_id.shape
     channels = values.shape[1]
     out = np.zeros((height, width, channels), dtype=np.float32)

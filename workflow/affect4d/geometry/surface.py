@@ -1,23 +1,29 @@
 """Discrete differential geometry of triangle meshes (cotangent Laplacian after libigl)."""
 
+from typing import Any
+
 import igl
 import numba
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
 
-def cotangent(vertices, triangles):
+
+def cotangent(vertices: Floats, triangles: Ints) -> tuple[sparse.csc_matrix, NDArray[np.float64]]:
     """Cotangent Laplacian and lumped vertex areas.
 
     Parameters
     ----------
-    vertices : (V, 3) array
-    triangles : (F, 3) int array
+    vertices : (V, 3)
+    triangles : (F, 3)
 
     Returns
     -------
-    laplacian : (V, V) csc matrix, symmetric positive semidefinite
-    area : (V,) float64, squared units of the vertices; a vertex of no triangle gets the smallest
+    laplacian : (V, V), symmetric positive semidefinite
+    area : (V,), squared units of the vertices; a vertex of no triangle gets the smallest
         positive area, so that 1 / area stays finite
     """
     vertices = np.asarray(vertices, dtype=np.float64)
@@ -30,14 +36,18 @@ def cotangent(vertices, triangles):
     return sparse.csc_matrix(laplacian), area
 
 
-def vertex_normals(vertices, triangles):
-    """Unit normals (V, 3) float64, weighted by triangle area; zero at unreferenced vertices."""
-    vertices = np.ascontiguousarray(vertices, dtype=np.float64)
-    return _vertex_normals(vertices, np.ascontiguousarray(triangles, dtype=np.int32))
+def vertex_normals(vertices: Floats, triangles: Ints) -> NDArray[np.float64]:
+    """Unit normals (V, 3), weighted by triangle area; zero at unreferenced vertices."""
+    return _vertex_normals(
+        np.ascontiguousarray(vertices, dtype=np.float64),
+        np.ascontiguousarray(triangles, dtype=np.int32),
+    )
 
 
 @numba.njit(cache=True)
-def _vertex_normals(vertices, triangles):
+def _vertex_normals(
+    vertices: NDArray[np.float64], triangles: NDArray[np.int32]
+) -> NDArray[np.float64]:
     normals = np.zeros_like(vertices)
     for f in range(len(triangles)):
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
@@ -64,14 +74,13 @@ def _vertex_normals(vertices, triangles):
     return normals
 
 
-def edges(triangles):
-    """Undirected edges (E, 2), each once, sorted."""
-    triangles = np.asarray(triangles)
+def edges(triangles: Ints) -> Ints:
+    """Undirected edges (E, 2) of triangles (F, 3), each once, sorted."""
     pairs = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     return np.unique(np.sort(pairs, axis=1), axis=0)
 
 
-def boundary_loops(triangles):
-    """Vertex indices of each boundary loop, longest loop first."""
+def boundary_loops(triangles: Ints) -> list[NDArray[np.int64]]:
+    """Vertex indices of each boundary loop of triangles (F, 3), longest loop first."""
     loops = igl.boundary_loop_all(np.asarray(triangles, dtype=np.int64))
     return sorted((np.asarray(loop, dtype=np.int64) for loop in loops), key=len, reverse=True)

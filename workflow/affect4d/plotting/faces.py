@@ -47,7 +47,7 @@ def face_picture(
         colours = np.concatenate([colours, np.repeat(MOUTH, len(lips) + 1, axis=0)])
         triangles = np.concatenate([triangles, fan])
     height, width = pixels
-    return render(face, triangles, height, width, colours=colours, frame=FACE_FRAME)
+    return render(face, triangles, shape=(height, width), colours=colours, frame=FACE_FRAME)
 
 
 def motion_colours(lengths: NDArray[np.floating], max_mm: float) -> NDArray[np.float64]:

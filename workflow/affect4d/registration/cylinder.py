@@ -91,7 +91,7 @@ def unroll(cylinder, uv, depth, triangles, keep):
     """Rasterise an unwrapped scan (mm, aligned to the template) -> Plane; `keep` is (F,) bool."""
     xy = np.ascontiguousarray(cylinder.pixels(uv), dtype=np.float32)
     height, width = cylinder.shape
-    triangle_id = draw(xy, depth, triangles, height, width, keep)
+    triangle_id = draw(xy, depth, triangles, shape=(height, width), keep=keep)
     triangles = np.ascontiguousarray(triangles, dtype=np.int32)
     return Plane(xy, triangles, triangle_id, cylinder.resolution)
 

@@ -189,7 +189,7 @@ def _show(root: Path, scans: Path, registrar: Registrar, *, frames: list[Frame])
             problem = f"the scan cannot be shown: {error}"
         albedo = np.where(seen[:, None], CLAY, _FILLED)
         triangles = registrar.template.triangles
-        registered = render(vertices, triangles, *_PIXELS, colours=albedo, frame=_FRAME)
+        registered = render(vertices, triangles, shape=_PIXELS, colours=albedo, frame=_FRAME)
         shown.append(Shown(raw, registered, frame_id, problem))
     return shown
 
@@ -217,4 +217,4 @@ def _draw_scan(
     carried = carry_landmarks(registrar.template, registered)
     pose = fit_similarity(checked.alignment.landmarks[checked.keep], carried[checked.keep])
     scan = read_mesh(inside(scans, row["mesh"]))
-    return render(pose.apply(scan.vertices), scan.triangles, *_PIXELS, frame=_FRAME)
+    return render(pose.apply(scan.vertices), scan.triangles, shape=_PIXELS, frame=_FRAME)

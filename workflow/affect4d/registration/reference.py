@@ -115,7 +115,7 @@ def single_valued(template, cylinder):
     uv, depth = cylinder.unwrap(template.vertices)
     xy = cylinder.pixels(uv)
     height, width = cylinder.shape
-    triangle_id, weights = rasterise(xy, depth, template.triangles, height, width)
+    triangle_id, weights = rasterise(xy, depth, template.triangles, shape=(height, width))
     rows = np.clip(np.rint(xy[:, 1]).astype(int), 0, height - 1)
     columns = np.clip(np.rint(xy[:, 0]).astype(int), 0, width - 1)
     face = triangle_id[rows, columns]

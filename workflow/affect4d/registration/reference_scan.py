@@ -134,4 +134,4 @@ def _draw(
 ) -> NDArray[np.uint8]:
     turn = np.radians(degrees)
     view = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
-    return render(vertices, triangles, *_PIXELS, colours=colours, view=view, frame=_FRAME)
+    return render(vertices, triangles, shape=_PIXELS, colours=colours, view=view, frame=_FRAME)

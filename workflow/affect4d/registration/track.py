@@ -71,7 +71,7 @@ class Grid:
         width, height = np.ceil((high - low) * _RESOLUTION).astype(int) + 1
         self.triangles = triangles
         self._raster = rasterise(
-            self.xy, depth, triangles, height, width, keep=face[triangles].all(1)
+            self.xy, depth, triangles, shape=(height, width), keep=face[triangles].all(1)
         )
 
         distance = cKDTree(lips).query(uv)[0] / _LIPS_MM
@@ -81,7 +81,7 @@ class Grid:
     def picture(self, values):
         """Values (V, C) at the template's vertices as a picture (H, W, C) float32."""
         ids, weights = self._raster
-        return interpolate(ids, weights, self.triangles, values)
+        return interpolate(values, self.triangles, (ids, weights))
 
     def at_vertices(self, picture):
         """Values (V, C) of a picture (H, W, C) at the vertices; zero outside it."""

@@ -211,7 +211,7 @@ def draw_canonical(path, basis, study):
             motion = np.linalg.norm(shape - shapes[1], axis=1)
             colours = motion_colours(motion, FULL_MM)
             axes.imshow(
-                render(vertices + shape, triangles, *FACE_PIXELS, colours=colours, frame=frame)
+                render(vertices + shape, triangles, shape=FACE_PIXELS, colours=colours, frame=frame)
             )
             axes.set_axis_off()
             axes.set_title(step if step != "mean" else title, fontsize=8)

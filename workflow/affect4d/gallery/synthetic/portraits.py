@@ -131,14 +131,14 @@ def _photograph(model, face, texture, setting):
     template = model.template
     side = SIZE * SUPERSAMPLE
     seen = setting.project(face)
-    ids, weights = rasterise(seen[:, :2], seen[:, 2], template.triangles, side, side)
-    uv = interpolate(ids, weights, template.triangles, texture_uv(template))
+    ids, weights = rasterise(seen[:, :2], seen[:, 2], template.triangles, shape=(side, side))
+    uv = interpolate(texture_uv(template), template.triangles, (ids, weights))
     height, width = texture.shape[:2]
     skin = cv2.remap(
         texture, uv[..., 0] * width - 0.5, (1 - uv[..., 1]) * height - 0.5, cv2.INTER_LINEAR
     )
     normals = vertex_normals(face, template.triangles) @ setting.rotation.T
-    shade = _shade(interpolate(ids, weights, template.triangles, normals), setting)
+    shade = _shade(interpolate(normals, template.triangles, (ids, weights)), setting)
     picture = _hair(setting.background.copy(), setting)
     _mouth(picture, setting.project(landmarks_on(template, face)[OUTER_LIPS])[:, :2])
     cover = ids >= 0

@@ -121,7 +121,7 @@ class Poisson(Warp):
             ids = np.where(usable, motion.revealed_faces, NOTHING)
             xy, _ = motion.moved(np.arange(len(self._mirror)))
             weights = barycentric(ids, xy, triangles)
-            place = interpolate(ids, weights, triangles, self._mirror)
+            place = interpolate(self._mirror, triangles, (ids, weights))
             _lay_in(moved, remap(self.scene.image, place), usable)
         return moved
 

@@ -185,7 +185,7 @@ class Mouth:
         xy, depth = motion.moved(front.mouth_vertices)
         near = facing(xy, front.mouth) > 0
         height, width = patch.shape
-        ids = draw(patch.apply(xy), depth, front.mouth, height, width, near)
+        ids = draw(patch.apply(xy), depth, front.mouth, shape=(height, width), keep=near)
         within = np.zeros(patch.shape, np.uint8)
         corners = np.rint(patch.apply(outline) * 16).astype(np.int32)
         cv2.fillPoly(within, [corners], 1, shift=4)
@@ -233,8 +233,8 @@ def _layer(scene, part, factor):
     xy = (placed[:, :2] + 0.5) * factor - 0.5
     low = np.floor(xy.min(0)).astype(int)
     width, height = (np.ceil(xy.max(0)).astype(int) + 1 - low).tolist()
-    ids, weights = rasterise(xy - low, placed[:, 2], faces, height, width)
-    values = interpolate(ids, weights, faces, np.stack([tones, placed[:, 2]], axis=1))
+    ids, weights = rasterise(xy - low, placed[:, 2], faces, shape=(height, width))
+    values = interpolate(np.stack([tones, placed[:, 2]], axis=1), faces, (ids, weights))
     depth = np.where(ids >= 0, values[..., 1], -np.float32(np.inf))
     return _Layer(int(low[0]), int(low[1]), kinds[ids], values[..., 0].copy(), depth)
 

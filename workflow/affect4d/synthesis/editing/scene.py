@@ -78,23 +78,21 @@ class Scene:
     def raster(self):
         """Triangle ids (H, W) and barycentric coordinates (H, W, 3) of the face as it is."""
         keep = self.drawn & (self.areas > 0)
-        return rasterise(
-            self.xy, self.depth, self.anatomy.triangles, self.shape[0], self.shape[1], keep
-        )
+        triangles = self.anatomy.triangles
+        return rasterise(self.xy, self.depth, triangles, shape=self.shape, keep=keep)
 
     @cached_property
     def seen(self):
         """(V,) bool: vertices that the picture shows (z-buffer of the face as it is)."""
-        ids, weights = self.raster
         height, width = self.shape
-        nearest = interpolate(ids, weights, self.anatomy.triangles, self.depth)[..., 0]
-        nearest = np.where(ids >= 0, nearest, np.float32(-1e9))
-        nearest = cv2.erode(nearest, np.ones((3, 3), np.uint8))
+        nearest = interpolate(self.depth, self.anatomy.triangles, self.raster)[..., 0]
+        nearest = np.where(self.raster.triangle_id >= 0, nearest, np.float32(-1e9))
+        farther = cv2.erode(nearest, np.ones((3, 3), np.uint8))
         column = np.clip(np.rint(self.xy[:, 0]), 0, width - 1).astype(int)
         row = np.clip(np.rint(self.xy[:, 1]), 0, height - 1).astype(int)
         x, y = self.xy.T
         inside = (np.abs(x - column) <= 0.5) & (np.abs(y - row) <= 0.5)
-        return inside & (self.depth >= nearest[row, column] - HIDDEN_MM * self.scale)
+        return inside & (self.depth >= farther[row, column] - HIDDEN_MM * self.scale)
 
     @cached_property
     def visible(self):
