@@ -33,10 +33,9 @@ from affect4d.fitting.storage import read_fits
 from affect4d.formats.images import read_image
 from affect4d.synthesis import Atlas
 from affect4d.synthesis.crop import square_around
-from affect4d.synthesis.editing.blending import BLENDS
-from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.editor import BLENDS, Editor
+from affect4d.synthesis.editing.flow import stack_deformations
 from affect4d.synthesis.editing.scene import make_scene
-from affect4d.synthesis.editing.warp import side_by_side
 from affect4d.synthesis.quality import LIMITS, measure, refusal
 from affect4d.synthesis.sheet import Tile, sheet
 from affect4d.template.anatomy import default_anatomy
@@ -56,7 +55,7 @@ def main():
     parser.add_argument("--sheet", type=Path, help="PNG of refused images to write")
     arguments = parser.parse_args()
     atlas, anatomy = Atlas(arguments.results / "blendshapes/atlas.zarr"), default_anatomy()
-    fields = [anatomy.settle(mean) for mean in atlas.means()]
+    fields = [anatomy.smooth_and_taper(mean) for mean in atlas.means()]
     names = [atlas.names[index] for index in atlas.usable]
     rows, tiles = [], []
     photographs = list(accepted(arguments.results, anatomy, arguments.size))
@@ -65,7 +64,7 @@ def main():
             for intensity in arguments.intensity:
                 settings = Settings(blend=blend, intensity=intensity)
                 editor = Editor(scene, settings)
-                blocks = side_by_side(fields, intensity)
+                blocks = stack_deformations(fields, intensity)
                 for name, made in zip(names, editor.edits(blocks), strict=True):
                     row = checked(editor, made)
                     rows.append({"image": image_id, "class": name, "blend": blend,
@@ -99,12 +98,12 @@ def accepted(results, anatomy, size):
             if fit.quality["accepted"]:
                 crop = square_around(fit.landmarks, settings.margin, settings.size)
                 part = crop.cut(read_image(results / image))
-                yield image_id, make_scene(fit, part, anatomy, crop)
+                yield image_id, make_scene(fit, part, anatomy, crop=crop)
 
 
 def checked(editor, made):
     """Figures of one Edit, the checks' outcome, and the rule that refuses it, if any."""
-    figures, far = measure(editor, made), editor.flow.far
+    figures, far = measure(editor, made), editor.lattice.far
     height, width = far.shape
     source = made.motion.source
     inside = (source >= 0).all() and (source <= [width - 1, height - 1]).all()

@@ -50,12 +50,14 @@ from affect4d.fitting.storage import read_fits
 from affect4d.formats.images import encode_jpeg, read_image
 from affect4d.synthesis import Atlas, quality
 from affect4d.synthesis.crop import square_around
-from affect4d.synthesis.editing import blending
-from affect4d.synthesis.editing import mouth_interior as mouth
+from affect4d.synthesis.editing.blending import Completion
 from affect4d.synthesis.editing.editor import Editor
-from affect4d.synthesis.editing.flow import Flow
+from affect4d.synthesis.editing.flow import ForwardFlow, stack_deformations
+from affect4d.synthesis.editing.inverse_flow import InverseFlow
+from affect4d.synthesis.editing.lighting import Relighting
+from affect4d.synthesis.editing.mouth import Mouth
 from affect4d.synthesis.editing.scene import make_scene
-from affect4d.synthesis.editing.warp import side_by_side
+from affect4d.synthesis.editing.warp import Warp
 from affect4d.template.anatomy import default_anatomy
 from affect4d.template.template import load_template
 
@@ -63,13 +65,13 @@ QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 LEAST = {"warp": 500, "poisson": 250}
 FASTER, RUNS = 10, 12
 STEPS = [
-    (Flow, "change", "move the mesh"),
-    (Flow, "flows", "flow"),
-    (Flow, "map", "map"),
-    (blending.Poisson, "prepare", "light, Poisson"),
-    (blending.Warp, "picture", "sample"),
-    (blending.Poisson, "picture", "other half"),
-    (mouth.Mouth, "draw", "mouth"),
+    (ForwardFlow, "__call__", "flow"),
+    (InverseFlow, "__call__", "inverse flow"),
+    (Warp, "__call__", "warp"),
+    (Relighting, "factors", "light"),
+    (Relighting, "__call__", "relight"),
+    (Completion, "__call__", "blend"),
+    (Mouth, "__call__", "mouth"),
     (quality, "measure", "quality"),
     (cv2, "imencode", "JPEG"),
 ]
@@ -116,7 +118,7 @@ def measured(scenes, fields, naively):
     the best of RUNS counts of each: other work on the machine slows all alike.
     """
     ways = {blend: Settings(blend=blend) for blend in LEAST}
-    blocks = side_by_side(fields)
+    blocks = stack_deformations(fields)
     for settings in ways.values():
         everything(Editor(scenes[0], settings), blocks[:2])  # compiles
     best: dict = {}
@@ -265,9 +267,9 @@ def from_results(root, most):
         for own, fit in zip(paths, read_fits(path), strict=True):
             if fit.quality["accepted"] and len(scenes) < most:
                 crop = square_around(fit.landmarks, settings.margin, settings.size)
-                scenes.append(make_scene(fit, crop.cut(read_image(root / own)), anatomy, crop))
+                scenes.append(make_scene(fit, crop.cut(read_image(root / own)), anatomy, crop=crop))
     means = Atlas(root / "blendshapes/atlas.zarr").means()
-    return scenes, [anatomy.settle(mean) for mean in means]
+    return scenes, [anatomy.smooth_and_taper(mean) for mean in means]
 
 
 def template_scene():
@@ -279,7 +281,7 @@ def template_scene():
     landmarks = camera.project(template.landmarks)[:, :2]
     fit = Fit(camera, np.zeros(1), np.zeros(1), template.vertices, offset, landmarks)
     crop = square_around(landmarks, settings.margin, settings.size)
-    return make_scene(fit, crop.cut(photo), default_anatomy(), crop)
+    return make_scene(fit, crop.cut(photo), default_anatomy(), crop=crop)
 
 
 def random_fields(count):
@@ -295,7 +297,7 @@ def random_fields(count):
         if number % 2:
             line = landmarks[60:68, 1].mean()
             field[:, 1] -= 10 * np.clip((line - vertices[:, 1]) / 4, 0, 1)
-        fields.append(default_anatomy().settle(field))
+        fields.append(default_anatomy().smooth_and_taper(field))
     return fields
 
 

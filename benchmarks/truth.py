@@ -46,7 +46,7 @@ from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.random_streams import named_rng
 from affect4d.synthesis.crop import window_around
 from affect4d.synthesis.editing.editor import WINDOW_MARGIN, Editor
-from affect4d.synthesis.editing.inverse_flow import STEP
+from affect4d.synthesis.editing.lattice import STEP
 from affect4d.synthesis.editing.scene import facing, make_scene
 from affect4d.template.anatomy import default_anatomy
 
@@ -142,12 +142,12 @@ class Studio:
         self.anatomy = default_anatomy()
         self._window = window_around(fitted.landmarks, WINDOW_MARGIN, photograph.image.shape)
         cut = self._window.cut(photograph.image)
-        self._scene = make_scene(fitted, cut, self.anatomy, self._window)
+        self._scene = make_scene(fitted, cut, self.anatomy, crop=self._window)
         self._editors = {blend: Editor(self._scene, Settings(blend=blend)) for blend in OURS}
 
     def images(self, deformation):
         """The images (H, W, 3) uint8 under a deformation (V, 3) mm: way -> image."""
-        settled = self.anatomy.settle(deformation)
+        settled = self.anatomy.smooth_and_taper(deformation)
         images = {"no edit": self.photograph.image}
         images["paste"] = self._whole(paste(self._scene, settled))
         for blend, editor in self._editors.items():

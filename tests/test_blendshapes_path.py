@@ -229,7 +229,7 @@ def test_what_is_interpolated_says_so_to_synthesis(folder, tmp_path):
     with pytest.raises(BadInput, match="insufficient"):
         atlas.target(*median_of(CORNER))
 
-    unchanged = SimpleNamespace(settle=lambda mean: mean)
+    unchanged = SimpleNamespace(smooth_and_taper=lambda mean: mean)
     imposed = deformations(atlas, folder, unchanged, Settings(samples=2), seed=0)
     assert [i.sample for i in imposed if i.index == HOLE] == [MEAN]
     assert len(imposed) == 1 + 3 * len(around())

@@ -19,8 +19,7 @@ from small_faces import (
 )
 
 from affect4d.config.synthesis import Settings
-from affect4d.synthesis.editing import editor as synthesize
-from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.editor import Editor, synthesize
 from affect4d.synthesis.quality import measure, refusal
 from affect4d.template.anatomy import default_anatomy
 
@@ -132,7 +131,7 @@ def test_what_the_photograph_hides_is_refused_where_it_is_much():
 def test_a_mouth_that_opens_beyond_the_reach_leaves_the_background(blend):
     own = editor(blend=blend)
     image = own.edit(4 * jaw_drop()).image
-    far = own.flow.far
+    far = own.lattice.far
     assert np.array_equal(image[far], own.scene.image[far])
     assert (image != own.scene.image).any(-1)[~far].mean() > 0.3
 
@@ -170,10 +169,12 @@ def test_single_vertices_do_not_tremble():
     anatomy = default_anatomy()
     noise = np.random.default_rng(2).normal(0, 0.3, TEMPLATE.vertices.shape)
     smile = bump(48, 14, [-3, 4, -1])
-    settled = anatomy.settle(smile + noise)
+    settled = anatomy.smooth_and_taper(smile + noise)
     near = anatomy.landmark_vertices[27:60]
     assert np.abs(settled - smile)[near].mean() < 0.4 * np.abs(noise).mean()
-    assert not anatomy.settle(np.ones_like(smile))[np.abs(TEMPLATE.vertices[:, 0]) > 85].any()
+    assert not anatomy.smooth_and_taper(np.ones_like(smile))[
+        np.abs(TEMPLATE.vertices[:, 0]) > 85
+    ].any()
 
 
 def test_intensity_scales_the_deformation():

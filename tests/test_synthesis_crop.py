@@ -78,7 +78,7 @@ def test_a_mm_moves_as_far_in_the_crop_as_its_camera_says():
     crop = square_around(marks, MARGIN, SIZE)
     fit = Fit(view, np.zeros(1), np.zeros(1), TEMPLATE.vertices, still, marks, {})
     anatomy = default_anatomy()
-    scene = make_scene(fit, np.zeros((SIZE, SIZE, 3), np.uint8), anatomy, crop)
+    scene = make_scene(fit, np.zeros((SIZE, SIZE, 3), np.uint8), anatomy, crop=crop)
     middle = TEMPLATE.vertices[anatomy.landmark_vertices].mean(0)
     for move in np.eye(3):
         ends = view.project(np.stack([middle - move / 2, middle + move / 2]))

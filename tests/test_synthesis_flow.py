@@ -1,6 +1,5 @@
 """Maps, gates and blending against what they stand for: rasters and exact solutions."""
 
-import importlib
 from dataclasses import replace
 
 import cv2
@@ -24,18 +23,17 @@ from small_faces import (
 from affect4d.config.synthesis import Settings
 from affect4d.geometry.raster import barycentric, interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
-from affect4d.synthesis.editing.blending import Poisson
+from affect4d.synthesis.editing import editor as editing
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.eyelids import lid_shifts
-from affect4d.synthesis.editing.flow import REACH, Flow
+from affect4d.synthesis.editing.flow import ForwardFlow, stack_deformations
 from affect4d.synthesis.editing.harmonic import extend
-from affect4d.synthesis.editing.inverse_flow import STEP
-from affect4d.synthesis.editing.lighting import Light
+from affect4d.synthesis.editing.inverse_flow import InverseFlow
+from affect4d.synthesis.editing.lattice import NOTHING, REACH, STEP, Lattice
+from affect4d.synthesis.editing.lighting import Light, Relighting
 from affect4d.synthesis.editing.scene import facing, make_scene
-from affect4d.synthesis.editing.warp import NOTHING, motions, side_by_side
+from affect4d.synthesis.editing.visible_mesh import visible_submesh
 from affect4d.template.anatomy import default_anatomy
-
-synthesize = importlib.import_module("affect4d.synthesis.editing.editor")  # a function's name, too
 
 SMILE = bump(48, 14, [-3, 4, -1]) + bump(54, 14, [3, 4, -1])
 FROWN = bump(21, 10, [2, -3, 0]) + bump(22, 10, [-2, -3, 0])
@@ -57,9 +55,23 @@ def exact(own, deformation):
     return interpolate(own.xy, anatomy.triangles, (ids, weights)), shown, ids
 
 
+def surface(own):
+    """A Scene's submesh and lattice."""
+    mesh = visible_submesh(own)
+    return mesh, Lattice(own, mesh)
+
+
+def flows_of(own, *deformations):
+    """The stage `flow`, of the deformations together."""
+    (block,) = stack_deformations(deformations)
+    return ForwardFlow(own, *surface(own))(block)
+
+
 def moved_by(own, *deformations):
-    flow = Flow(own)
-    return flow, list(motions(flow, flow.change(*side_by_side(deformations))))
+    """The submesh, the lattice, and the Motion of each deformation."""
+    mesh, lattice = surface(own)
+    invert = InverseFlow(own, lattice)
+    return mesh, lattice, list(map(invert, flows_of(own, *deformations)))
 
 
 def test_perspective_shows_what_is_near_move_farther():
@@ -67,8 +79,7 @@ def test_perspective_shows_what_is_near_move_farther():
     near = replace(camera(), inverse_distance=1 / 400)
     own = make_scene(fit_of(near), photo(), default_anatomy())
     moved = bump(30, 40, [1, 1, 0])
-    change = Flow(own).change(moved[..., None].astype(np.float32))[..., 0]
-    vertices = Flow(own).front.vertices
+    change, vertices = flows_of(own, moved).change[..., 0], visible_submesh(own).vertices
     expected = (near.project(TEMPLATE.vertices + moved) - near.project(TEMPLATE.vertices))[vertices]
     shown = np.abs(expected[:, :2]).max(1) > 0.2
     assert np.ptp(own.nearness[vertices]) > 0.2
@@ -78,7 +89,7 @@ def test_perspective_shows_what_is_near_move_farther():
 @pytest.mark.parametrize("degrees", [0, 8, 30])
 def test_the_map_is_that_of_the_mesh_drawn_anew(degrees):
     own = scene(degrees)
-    _, found = moved_by(own, *DEFORMATIONS)
+    _, _, found = moved_by(own, *DEFORMATIONS)
     for deformation, motion in zip(DEFORMATIONS, found, strict=True):
         source, shown, _ = exact(own, deformation)
         error = np.linalg.norm(motion.source - source, axis=2)[shown]
@@ -113,15 +124,15 @@ def test_what_the_photograph_hides_is_found_as_by_drawing_anew():
     """The nose turned and pushed: what comes to light beside it, to a pixel."""
     own = scene(30)
     turn = bump(30, 14, [-14, 0, 2])
-    flow, (motion,) = moved_by(own, turn)
+    mesh, lattice, (motion,) = moved_by(own, turn)
     hidden = hidden_by_drawing(own, turn)
     found = motion.revealed_faces != NOTHING
     assert hidden.sum() > 100
     assert (found & hidden).sum() > 0.65 * hidden.sum() and found.sum() < 1.5 * hidden.sum()
     assert (around(found) & hidden).sum() > 0.9 * hidden.sum()
     assert (found & around(hidden)).sum() > 0.8 * found.sum()
-    assert motion.revealed == pytest.approx(found.sum() / flow.known.sum())
-    faces = flow.front.faces[motion.revealed_faces[found]]
+    assert motion.revealed == pytest.approx(found.sum() / lattice.known.sum())
+    faces = mesh.faces[motion.revealed_faces[found]]
     assert not own.visible[faces].any()
 
 
@@ -145,9 +156,9 @@ def test_nothing_comes_to_light_in_a_large_photograph_of_a_face_that_rests(degre
 
 def test_still_faces_fold_flip_and_reveal_next_to_nothing():
     for degrees in (0, 30):
-        flow, (motion,) = moved_by(scene(degrees), np.zeros_like(SMILE))
+        _, lattice, (motion,) = moved_by(scene(degrees), np.zeros_like(SMILE))
         assert motion.flipped == 0 and motion.folded == 0 and motion.revealed < 0.01
-        rows, columns = np.indices(flow.known.shape)
+        rows, columns = np.indices(lattice.known.shape)
         assert np.abs(motion.flow).max() < 1e-4
         assert np.abs(motion.source - np.stack([columns, rows], -1)).max() < 1e-4
 
@@ -158,7 +169,7 @@ def test_maps_lead_into_the_photograph_where_its_edge_cuts_the_face(edge):
     low = np.float32(edge.start or 0)
     own = replace(whole, image=whole.image[edge, edge].copy(), xy=whole.xy - low)
     height, width = own.shape
-    for motion in moved_by(own, *(scale * d for d in DEFORMATIONS for scale in (1, 2, -1)))[1]:
+    for motion in moved_by(own, *(scale * d for d in DEFORMATIONS for scale in (1, 2, -1)))[2]:
         assert np.abs(motion.flow).max() > 1 and np.isfinite(motion.source).all()
         assert motion.source.min() >= 0
         assert (motion.source.max((0, 1)) <= [width - 1, height - 1]).all()
@@ -167,7 +178,7 @@ def test_maps_lead_into_the_photograph_where_its_edge_cuts_the_face(edge):
 def test_flipped_is_the_area_that_turns_away():
     own = scene()
     crushed = bump(33, 9, [0, 45, 0])
-    _, (motion,) = moved_by(own, crushed)
+    *_, (motion,) = moved_by(own, crushed)
     xy = own.xy + (crushed @ own.motion.T)[:, :2]
     visible = own.visible & ~own.anatomy.eyes
     away = visible & (facing(xy.astype(np.float32), own.anatomy.triangles) <= 0)
@@ -180,7 +191,7 @@ def test_flipped_is_the_area_that_turns_away():
 def test_an_edit_does_not_depend_on_those_made_with_it():
     for settings in ({}, {"blend": "poisson"}):
         own = editor(**settings)
-        together = list(own.edits(side_by_side(DEFORMATIONS)))
+        together = list(own.edits(stack_deformations(DEFORMATIONS)))
         for deformation, made in zip(DEFORMATIONS, together, strict=True):
             alone = own.edit(deformation)
             assert np.array_equal(alone.image, made.image)
@@ -188,16 +199,16 @@ def test_an_edit_does_not_depend_on_those_made_with_it():
 
 
 def test_large_pictures_are_edited_a_few_at_a_time(monkeypatch):
-    own, sizes, change = editor(), [], Flow.change
+    own, sizes, flow = editor(), [], ForwardFlow.__call__
 
-    def counted(flow, block):
+    def counted(stage, block):
         sizes.append(block.shape[2])
-        return change(flow, block)
+        return flow(stage, block)
 
-    monkeypatch.setattr(Flow, "change", counted)
-    blocks = side_by_side(DEFORMATIONS)
+    monkeypatch.setattr(ForwardFlow, "__call__", counted)
+    blocks = stack_deformations(DEFORMATIONS)
     together = [made.image for made in own.edits(blocks)]
-    monkeypatch.setattr(synthesize, "LARGEST", 2 * own.flow.lattice.size + 1)
+    monkeypatch.setattr(editing, "MAX_NODES", 2 * own.lattice.nodes.size + 1)
     few = [made.image for made in own.edits(blocks)]
     assert sizes == [5, 2, 2, 1]
     assert all(np.array_equal(a, b) for a, b in zip(together, few, strict=True))
@@ -211,7 +222,7 @@ def test_beyond_its_reach_nothing_moves_bit_for_bit():
         > REACH * own.scene.inter_ocular
     )
     assert far.sum() > 1000
-    for made in own.edits(side_by_side(DEFORMATIONS)):
+    for made in own.edits(stack_deformations(DEFORMATIONS)):
         assert np.array_equal(made.image[far], photo()[far])
         assert not np.array_equal(made.image, photo())
 
@@ -247,13 +258,13 @@ def membrane(values, mask):
 
 def test_the_blend_solves_poissons_equation():
     """Inside, the gradient of the render's logarithm; around, the picture's own values."""
-    flow = Flow(replace(scene(), image=lit_photo()))
-    blend = Poisson(flow, Settings(blend="poisson"))
-    change = flow.change(*side_by_side([SMILE, jaw_drop()]))
-    logs = cv2.GaussianBlur(np.log(blend.light.ratios(change)), (0, 0), blend.blur)
-    for edit, factor in enumerate(blend.prepare(change)):
-        own = logs[..., edit]
-        expected = np.where(blend.mask, own - membrane(own, blend.mask), 0)
+    own = replace(scene(), image=lit_photo())
+    blend = Relighting(own, *surface(own), strength=1.0)
+    flows = flows_of(own, SMILE, jaw_drop())
+    logs = cv2.GaussianBlur(np.log(blend.light.ratios(flows.change)), (0, 0), blend.blur)
+    for edit, factor in enumerate(blend.factors(flows)):
+        log = logs[..., edit]
+        expected = np.where(blend.mask, log - membrane(log, blend.mask), 0)
         error = np.abs(np.log(factor) - expected)
         assert np.ptp(expected) > 0.02
         assert error.max() < 0.1 * np.ptp(expected) and error.mean() < 0.01 * np.ptp(expected)
@@ -277,7 +288,7 @@ def test_no_pixel_comes_from_farther_than_the_face_moves(degrees):
     """Steps towards the inverse do not end beyond the flow's edges at silhouettes."""
     own = enlarged(photo(), degrees, 4)
     rows, columns = np.indices(own.shape)
-    _, (motion,) = moved_by(own, SMILE)
+    *_, (motion,) = moved_by(own, SMILE)
     moved = np.linalg.norm(motion.source - np.stack([columns, rows], axis=2), axis=2)
     assert moved.max() < 1.05 * np.linalg.norm(motion.flow, axis=2).max()
 
@@ -301,11 +312,11 @@ def on_the_lattice(values, own):
 
 def test_light_follows_the_normals():
     own = scene()
-    light = Light(Flow(own))
+    light = Light(own, *surface(own))
     harmonics = np.array([10.0, 1.0, 2.0, 3.0], np.float32)
     normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
     expected = on_the_lattice(10 + normals @ [1, -2, 3], own)[..., 0]  # y points down there
-    found = light._shades(np.zeros((*light.lit.shape, 3, 1), np.float32), harmonics)[..., 0]
+    found = light.shades(np.zeros((*light.lit.shape, 3, 1), np.float32), harmonics)[..., 0]
     error = np.abs(found - expected)[light.lit]
     assert light.lit.sum() > 3000
     assert np.median(error) < 0.05 and np.percentile(error, 95) < 0.5
@@ -317,7 +328,8 @@ def test_the_light_is_found_again():
     normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
     lit = interpolate(90 + normals @ [20, -30, 60], TEMPLATE.triangles, own.raster)
     image = np.repeat(np.clip(np.rint(lit), 0, 255).astype(np.uint8), 3, axis=2)
-    light = Light(Flow(replace(own, image=image)))
+    own = replace(own, image=image)
+    light = Light(own, *surface(own))
     np.testing.assert_allclose(light.harmonics, [90, 20, 30, 60], atol=5)
 
 
@@ -331,7 +343,8 @@ def test_hair_and_brows_do_not_pass_for_shadow():
     for brow in (places[17:22], places[22:27]):
         cv2.polylines(lit, [np.rint(brow).astype(np.int32)], False, (25.0,), 6)
     image = np.repeat(np.clip(np.rint(lit), 0, 255).astype(np.uint8), 3, axis=2)
-    light = Light(Flow(replace(own, image=image)))
+    own = replace(own, image=image)
+    light = Light(own, *surface(own))
     np.testing.assert_allclose(light.harmonics, [90, 20, 30, 60], atol=6)
 
 
@@ -366,6 +379,6 @@ def test_lids_move_by_millimetres_but_close_together(wider):
 
 
 def test_light_is_as_it_was_where_nothing_moves():
-    light = Light(Flow(scene()))
-    still = np.zeros((len(light._flow.front.xy), 3, 3), np.float32)
+    light = Light(scene(), *surface(scene()))
+    still = np.zeros((len(visible_submesh(scene()).xy), 3, 3), np.float32)
     assert np.abs(light.ratios(still) - 1).max() < 1e-6

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 from small_faces import photo
 
-from affect4d.synthesis.editing.sampling import FINER, PARTS, Sampler, _bytes
+from affect4d.synthesis.editing.sampling import FINER, PARTS, Sampler, as_bytes
 
 MOVED = FINER * PARTS  # places a pixel that samples are taken at
 
@@ -25,7 +25,7 @@ def nowhere(image):
 
 def finer_of(sampler):
     """The finer copy's colours (2 H, 2 W, 3) uint8."""
-    return np.ascontiguousarray(_bytes(sampler._finer)[..., :3])
+    return np.ascontiguousarray(as_bytes(sampler.finer)[..., :3])
 
 
 def test_the_finer_copy_holds_the_photograph_itself():
@@ -59,7 +59,7 @@ def test_samples_are_those_of_bilinear_interpolation_in_the_finer_copy(height, w
         ],
         axis=-1,
     )
-    assert np.array_equal(sampler(source), np.floor(exact + 0.5))
+    assert np.array_equal(sampler.sample(source), np.floor(exact + 0.5))
 
 
 def test_smooth_maps_give_what_cubic_interpolation_of_the_photograph_does():
@@ -69,7 +69,7 @@ def test_smooth_maps_give_what_cubic_interpolation_of_the_photograph_does():
     source = own + 3 * np.sin(own[..., ::-1] / 17)
     source = np.clip(source, 0, [width - 1, height - 1]).astype(np.float32)
     cubic = cv2.remap(image, source, None, cv2.INTER_CUBIC, None, cv2.BORDER_REPLICATE)
-    difference = np.abs(Sampler(image, nowhere(image))(source).astype(int) - cubic)
+    difference = np.abs(Sampler(image, nowhere(image)).sample(source).astype(int) - cubic)
     assert difference.max() <= 4
     assert difference.mean() < 0.3
 
@@ -80,9 +80,9 @@ def test_far_pixels_are_copied_and_those_between_are_sampled():
     far = nowhere(image)
     far[:20], far[:, :30], far[:, -7:] = True, True, True
     source = np.minimum(pixels(height, width) + 1, [width - 1, height - 1]).astype(np.float32)
-    moved = Sampler(image, far)(source)
+    moved = Sampler(image, far).sample(source)
     assert np.array_equal(moved[far], image[far])
-    whole = Sampler(image, nowhere(image))(source)
+    whole = Sampler(image, nowhere(image)).sample(source)
     assert np.array_equal(moved[~far], whole[~far])
     assert not np.array_equal(moved[~far], image[~far])
 
@@ -92,4 +92,4 @@ def test_a_map_that_leads_out_of_the_photograph_reads_nothing_beyond_it(place):
     """Of a photograph of one colour every sample has that colour."""
     image = np.full((16, 24, 3), (10, 130, 250), np.uint8)
     source = np.full((16, 24, 2), place, np.float32)
-    assert (Sampler(image, nowhere(image))(source) == image).all()
+    assert (Sampler(image, nowhere(image)).sample(source) == image).all()

@@ -35,7 +35,7 @@ def test_each_tile_is_the_edit_of_its_place_or_says_that_there_is_none():
     tiles = tiles_over_plane(own, Plane(), places_of(3).reshape(-1, 2))
     assert [tile.image is None for tile in tiles] == [False] * 6 + [True] * 3
     assert [tile.doubted for tile in tiles] == [True] * 3 + [False] * 6
-    expected = own.edit(own.scene.anatomy.settle(bump(48, 14, [0.8, 0, 0]))).image
+    expected = own.edit(own.scene.anatomy.smooth_and_taper(bump(48, 14, [0.8, 0, 0]))).image
     assert np.array_equal(tiles[5].image, expected)
     assert tiles[5].caption == "V +0.80  A +0.00 interpolated"
     assert np.array_equal(tiles[4].image, photo())

@@ -14,9 +14,9 @@ from affect4d.formats.paths import inside, safe_name
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.synthesis.crop import square_around
 from affect4d.synthesis.editing.editor import Editor
-from affect4d.synthesis.editing.inverse_flow import STEP
+from affect4d.synthesis.editing.flow import stack_deformations
+from affect4d.synthesis.editing.lattice import STEP
 from affect4d.synthesis.editing.scene import make_scene
-from affect4d.synthesis.editing.warp import side_by_side
 from affect4d.synthesis.quality import FIGURES, measure, refusal
 from affect4d.template.ibug68 import COUNT
 
@@ -59,12 +59,12 @@ def deformations(atlas, folder, anatomy, settings, seed):
     """
     imposed = []
     for index, mean in zip(atlas.usable.tolist(), atlas.means(), strict=True):
-        imposed.append(Imposed(anatomy.settle(mean), index, MEAN))
+        imposed.append(Imposed(anatomy.smooth_and_taper(mean), index, MEAN))
         if settings.samples and not atlas.is_interpolated(index):
             model = read_class(folder / f"{atlas.names[index]}.zarr")
             for number in range(settings.samples):
                 rng = np.random.default_rng([seed, index, number])
-                imposed.append(Imposed(anatomy.settle(sample(model, rng)), index, number))
+                imposed.append(Imposed(anatomy.smooth_and_taper(sample(model, rng)), index, number))
     return imposed
 
 
@@ -156,14 +156,16 @@ class _Collected:
     def __init__(self, database, atlas, imposed, settings, quarantine):
         self.database, self.atlas, self.imposed = database, atlas, imposed
         self.settings, self.quarantine = settings, quarantine
-        self.blocks = side_by_side([target.deformation for target in imposed], settings.intensity)
+        self.blocks = stack_deformations(
+            [target.deformation for target in imposed], settings.intensity
+        )
         self.photographs, self.neutral, self.images, self.rows = [], [], [], []
 
     def add(self, image_id, subject, path, fit, photo, anatomy):
         """All pictures of one photograph."""
         settings = self.settings
         crop = square_around(fit.landmarks, settings.margin, settings.size)
-        scene = make_scene(fit, crop.cut(photo), anatomy, crop)
+        scene = make_scene(fit, crop.cut(photo), anatomy, crop=crop)
         self.photographs.append(
             {
                 "image_id": image_id,

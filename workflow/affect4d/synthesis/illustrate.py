@@ -11,8 +11,7 @@ from affect4d.formats.images import encode_jpeg, read_image
 from affect4d.formats.paths import inside
 from affect4d.quarantine import BadInput
 from affect4d.synthesis.crop import square_around
-from affect4d.synthesis.editing.blending import BLENDS
-from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.editor import BLENDS, Editor
 from affect4d.synthesis.editing.scene import make_scene
 from affect4d.synthesis.sheet import Tile, places_of, sheet, tiles_over_plane
 
@@ -87,7 +86,7 @@ def _chosen(root, chunks):
 def _rows_of(image_id, fit, photo, atlas, anatomy, settings):
     """One row of tiles a blend."""
     crop = square_around(fit.landmarks, settings.margin, settings.size)
-    scene = make_scene(fit, crop.cut(photo), anatomy, crop)
+    scene = make_scene(fit, crop.cut(photo), anatomy, crop=crop)
     places = places_of(3).reshape(-1, 2)
     return [
         [

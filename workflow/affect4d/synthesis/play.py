@@ -57,7 +57,7 @@ class Game:
         self._photograph, self._folder = photograph, folder
         self._atlas = atlas = Atlas(folder / "atlas.zarr")
         self._expressions = Expressions(folder / "expressions.zarr")
-        self._settle = photograph.editor.scene.anatomy.settle
+        self._settle = photograph.editor.scene.anatomy.smooth_and_taper
         own = tqdm(atlas.own.tolist(), "classes", disable=None)
         self._settled = {index: self._settle(atlas.mean(index)) for index in own}
         self._turn = threading.Lock()

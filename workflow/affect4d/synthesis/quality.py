@@ -43,8 +43,8 @@ def measure(editor, edit):
         "folded": motion.folded,
         "revealed": motion.revealed,
         "interior": float(edit.interior),
-        "psnr_far": _psnr(scene.image, edit.image, editor.flow.far),
-        "landmark_error": _landmark_error(scene, editor.flow.front, motion),
+        "psnr_far": _psnr(scene.image, edit.image, editor.lattice.far),
+        "landmark_error": _landmark_error(scene, editor.mesh, motion),
     }
     return {**figures, "accepted": float(refusal(figures, settings) is None)}
 
@@ -77,7 +77,7 @@ def _psnr(before, after, where):
 def _landmark_error(scene, front, motion):
     landmarks = front.landmarks[RIGID_LANDMARKS]
     chosen = landmarks[scene.seen[front.vertices[landmarks]]]
-    missed = _missed(front.xy[chosen], motion.moved(chosen)[0], motion.source)
+    missed = _missed(front.xy[chosen], motion.positions(chosen)[0], motion.source)
     return float(missed / scene.inter_ocular)
 
 

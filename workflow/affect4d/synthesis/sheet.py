@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from affect4d.quarantine import BadInput
-from affect4d.synthesis.editing.warp import side_by_side
+from affect4d.synthesis.editing.flow import stack_deformations
 from affect4d.synthesis.quality import measure, refusal
 
 REACH = 0.8  # of the plane, where the outermost places of a sheet lie
@@ -53,9 +53,9 @@ def tiles_over_plane(editor, atlas, places, gated=None):
         except BadInput:
             targets.append(None)
     own = [target for target in targets if target is not None]
-    settle = editor.scene.anatomy.settle
+    settle = editor.scene.anatomy.smooth_and_taper
     settled = [settle(target.deformation) for target in own]
-    made = editor.edits(side_by_side(settled, editor.settings.intensity))
+    made = editor.edits(stack_deformations(settled, editor.settings.intensity))
     return [
         _tile(editor, target, next(made), gated)
         if target is not None

@@ -150,12 +150,12 @@ class PhotographEditor:
             else window_around(fitted.landmarks, WINDOW_MARGIN, photo.shape)
         )
         anatomy = anatomy or default_anatomy()
-        scene = make_scene(fitted, self.part.cut(photo), anatomy, self.part)
+        scene = make_scene(fitted, self.part.cut(photo), anatomy, crop=self.part)
         self.editor = Editor(scene, self.settings)
 
     def impose(self, target):
         """Image and record, as of `synthesize_photograph`, of one Target."""
-        settled = self.editor.scene.anatomy.settle(target.deformation)
+        settled = self.editor.scene.anatomy.smooth_and_taper(target.deformation)
         return self.impose_settled(replace(target, deformation=settled))
 
     def impose_settled(self, target):

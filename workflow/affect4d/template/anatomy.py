@@ -60,7 +60,7 @@ class Anatomy:
     reach: np.ndarray
     smoother: sparse.csr_matrix
 
-    def settle(self, deformation):
+    def smooth_and_taper(self, deformation):
         """A deformation (V, 3) mm as it is imposed: smoothed over 2 to 3 mm, faded out at the ears.
 
         Registration noise of single vertices would show as a tremor of everything that is drawn

@@ -1,1 +1,1 @@
-"""A photograph edited by a deformation: flow, inverse flow, warp, light, blend, mouth, eyes."""
+"""A photograph edited by a deformation: flow, inverse flow, warp, light, blend, mouth."""

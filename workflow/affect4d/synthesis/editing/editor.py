@@ -1,105 +1,140 @@
-"""Deformations imposed on a fitted face, in its photograph (paper, section 3.4)."""
+"""Deformations imposed on a fitted face, in its photograph (paper, section 3.4).
 
+The stages, each given what the former returns: flow (`flow`), inverse flow (`inverse_flow`), warp
+(`warp`), light (`lighting`), blend (`blending`), mouth (`mouth`). The eyelids belong to the flow:
+what closes them moves the mesh. With `blend: warp` the picture is the photograph moved; with
+`blend: poisson` it is the paper's, the deformed mesh rendered with the photograph's texture and
+blended by Poisson's equation. What that is blended into is the moved photograph, because over the
+photograph as it was the old chin would show below the new one; the render differs from it by the
+light that the deformation changes, and by what the photograph hides.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.config.synthesis import Settings
+from affect4d.fitting import Fit
 from affect4d.formats.images import check_image
 from affect4d.synthesis.crop import window_around
-from affect4d.synthesis.editing.blending import BLENDS
-from affect4d.synthesis.editing.flow import Flow
-from affect4d.synthesis.editing.mouth_interior import Mouth
-from affect4d.synthesis.editing.scene import make_scene
-from affect4d.synthesis.editing.warp import Motion, motions, side_by_side
-from affect4d.template.anatomy import default_anatomy
+from affect4d.synthesis.editing.blending import Completion
+from affect4d.synthesis.editing.flow import ForwardFlow, stack_deformations
+from affect4d.synthesis.editing.inverse_flow import InverseFlow, Motion
+from affect4d.synthesis.editing.lattice import Lattice
+from affect4d.synthesis.editing.lighting import Relighting
+from affect4d.synthesis.editing.mouth import Mouth
+from affect4d.synthesis.editing.scene import Scene, make_scene
+from affect4d.synthesis.editing.visible_mesh import visible_submesh
+from affect4d.synthesis.editing.warp import Warp
+from affect4d.template.anatomy import Anatomy, default_anatomy
 
+BLENDS = ("warp", "poisson")
 # Around the landmarks of a full photograph, of their extent: the map fades out within it.
 WINDOW_MARGIN = 0.6
-LARGEST = 2**23  # places of the lattice, of all edits made together: 64 MB of flow
+MAX_NODES = 2**23  # of the lattice, of all edits made together: 64 MB of flow
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One synthesized picture: image (H, W, 3) uint8, its Motion, whether a mouth was drawn.
+    """One synthesized picture.
 
-    `landmarks` (68, 2) float32, pixels, have moved with the face.
+    Attributes
+    ----------
+    image : (H, W, 3)
+    motion : the edit's geometry
+    interior : whether the mouth's interior was drawn
+    landmarks : (68, 2), pixels, which have moved with the face
     """
 
-    image: np.ndarray
+    image: NDArray[np.uint8]
     motion: Motion
     interior: bool
-    landmarks: np.ndarray
+    landmarks: NDArray[np.float32]
 
 
 class Editor:
-    """Imposes deformations on one Scene; what depends on the photograph alone is computed once.
+    """Imposes deformations on one Scene; what depends on the photograph alone is computed once."""
 
-    Parameters
-    ----------
-    scene : Scene
-    settings : affect4d.config.synthesis.Settings
-    """
-
-    def __init__(self, scene, settings):
+    def __init__(self, scene: Scene, settings: Settings) -> None:
         self.scene, self.settings = scene, settings
-        self.flow = Flow(scene)
-        self._blend = BLENDS[settings.blend](self.flow, settings)
-        self._mouth = Mouth(scene, self.flow.front, self.flow.far, settings)
+        self.mesh = mesh = visible_submesh(scene)
+        self.lattice = lattice = Lattice(scene, mesh)
+        self._flow = ForwardFlow(scene, mesh, lattice)
+        self._invert = InverseFlow(scene, lattice)
+        self._warp = Warp(scene, lattice)
+        self._relight = self._complete = None
+        if settings.blend == "poisson":
+            self._relight = Relighting(scene, mesh, lattice, strength=settings.relight)
+            self._complete = Completion(scene, mesh, lattice)
+        self._fill_mouth = Mouth(scene, mesh, lattice, settings=settings)
 
-    def edits(self, blocks):
+    def edits(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[Edit]:
         """The Edits of all deformations, in their order.
 
         Parameters
         ----------
-        blocks : list of (V, 3, B) float32, mm, of `side_by_side`: many edits at a time are faster
+        blocks : (V, 3, B) each, mm, of `stack_deformations`: many edits at a time are faster
         """
-        for block in chain.from_iterable(map(self._parts, blocks)):
-            change = self.flow.change(block)
-            prepared = self._blend.prepare(change)
-            moved = motions(self.flow, change)
-            for number, (own, motion) in enumerate(zip(prepared, moved, strict=True)):
-                picture = self._blend.picture(own, motion)
-                yield self._finished(picture, motion, block[..., number])
+        max_edits = max(MAX_NODES // self.lattice.nodes.size, 1)  # so that their flows fit
+        for block in blocks:
+            for start in range(0, block.shape[2], max_edits):
+                part = block[..., start : start + max_edits]
+                yield from self._edits_of_block(np.ascontiguousarray(part))
 
-    def _parts(self, block):
-        """A block as it is, or, for a large picture, by so few edits that their flows fit."""
-        most = max(LARGEST // self.flow.lattice.size, 1)
-        for start in range(0, block.shape[2], most):
-            yield np.ascontiguousarray(block[..., start : start + most])
+    def edit(self, deformation: NDArray[np.floating]) -> Edit:
+        """The Edit of one deformation (V, 3) mm, scaled by the settings' intensity.
 
-    def edit(self, deformation):
-        """The Edit of one settled deformation (V, 3) mm, scaled by the settings' intensity."""
-        (made,) = self.edits(side_by_side([deformation], self.settings.intensity))
-        return made
+        It is smoothed and tapered, as by `Anatomy.smooth_and_taper`.
+        """
+        (edit,) = self.edits(stack_deformations([deformation], self.settings.intensity))
+        return edit
 
-    def _finished(self, picture, motion, deformation):
-        interior = self._mouth.opens(motion)
-        if interior:
-            picture = self._mouth.draw(picture, motion, deformation)
-        if self.scene.grey:
-            picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        landmarks, _ = motion.moved(self.flow.front.landmarks)
-        return Edit(picture, motion, interior, landmarks)
+    def _edits_of_block(self, deformations: NDArray[np.float32]) -> Iterator[Edit]:
+        """All stages, in their order, for deformations (V, 3, B).
+
+        Flow and light are linear in them, or nearly: they are computed for all at once.
+        """
+        flows = self._flow(deformations)
+        factors = self._relight.factors(flows) if self._relight else None
+        for number, flow in enumerate(flows):
+            motion = self._invert(flow)
+            picture = self._warp(motion)
+            if self._relight and factors is not None:
+                picture = self._relight(picture, motion, factors[number])
+            if self._complete:
+                picture = self._complete(picture, motion)
+            picture, interior = self._fill_mouth(picture, motion)
+            if self.scene.grey:
+                luminance = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+                picture = np.asarray(cv2.cvtColor(luminance, cv2.COLOR_GRAY2RGB), np.uint8)
+            landmarks, _ = motion.positions(self.mesh.landmarks)
+            yield Edit(picture, motion, interior, landmarks)
 
 
-def synthesize(fit, deformation, *, image=None, settings=None, anatomy=None):
+def synthesize(
+    fit: Fit,
+    deformation: NDArray[np.floating],
+    *,
+    image: NDArray[np.uint8] | None = None,
+    settings: Settings | None = None,
+    anatomy: Anatomy | None = None,
+) -> NDArray[np.uint8]:
     """The photograph with a deformation imposed on its face.
 
     Parameters
     ----------
-    fit : affect4d.fitting.Fit
-    deformation : (V, 3) array, mm, in the template's frame; zero returns the photograph
-    image : (H, W, 3) uint8, the photograph; the fit's own when absent
-    settings : affect4d.config.synthesis.Settings, optional
-    anatomy : affect4d.synthesis.Anatomy, optional
-        Of the template whose topology the fit has; menpo3d's when absent.
+    fit : of the face in the photograph
+    deformation : (V, 3), mm, in the template's frame; zero returns the photograph
+    image : (H, W, 3), the photograph; the fit's own if absent
+    settings : the defaults if absent
+    anatomy : of the template whose topology the fit has; menpo3d's if absent
 
     Returns
     -------
-    (H, W, 3) uint8, of the photograph's size; unchanged away from the face
+    (H, W, 3), of the photograph's size; unchanged away from the face
 
     Raises
     ------
@@ -108,13 +143,15 @@ def synthesize(fit, deformation, *, image=None, settings=None, anatomy=None):
     """
     if image is None and fit.image is None:
         raise ValueError("the fit was read from a store: give the photograph as `image`")
-    image = check_image(fit.image if image is None else image)
-    if fit.image is not None and image.shape != fit.image.shape:
-        raise ValueError(f"the fit is of a photograph {fit.image.shape}, the image {image.shape}")
+    photograph = check_image(fit.image if image is None else image)
+    if fit.image is not None and photograph.shape != fit.image.shape:
+        raise ValueError(
+            f"the fit is of a photograph {fit.image.shape}, the image {photograph.shape}"
+        )
     anatomy = anatomy or default_anatomy()
-    settled = anatomy.settle(deformation)
-    window = window_around(fit.landmarks, WINDOW_MARGIN, image.shape)
-    scene = make_scene(fit, window.cut(image), anatomy, window)
-    result = image.copy()
-    window.view(result)[...] = Editor(scene, settings or Settings()).edit(settled).image
+    smooth = anatomy.smooth_and_taper(deformation)
+    window = window_around(fit.landmarks, WINDOW_MARGIN, photograph.shape)
+    scene = make_scene(fit, window.cut(photograph), anatomy, crop=window)
+    result = photograph.copy()
+    window.view(result)[...] = Editor(scene, settings or Settings()).edit(smooth).image
     return result

@@ -6,37 +6,40 @@ they close, the more the share of the aperture counts in place of the millimetre
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
+from affect4d.synthesis.editing.scene import Scene
 from affect4d.template.ibug68 import LOWER_LIDS, UPPER_LIDS
 
-# An eye keeps a line, where the lashes meet, and opens no wider than irises bear being stretched.
+# Bounds of an edit's aperture, in apertures of the photograph: an eye keeps a line, where the
+# lashes meet, and opens no wider than irises can be stretched.
 APERTURE = (0.1, 1.5)
+MIN_APERTURE_PX = 1e-3  # of the photograph's: avoids a division by zero
 
 
-def lid_shifts(scene, deformations):
+def lid_shifts(scene: Scene, deformations: NDArray[np.float32]) -> NDArray[np.float32]:
     """How far each upper lid is to be moved beyond its deformation, within bounds of the aperture.
 
     Parameters
     ----------
-    scene : Scene
-    deformations : (V, 3, B) mm, of B edits side by side
+    scene : of the photograph
+    deformations : (V, 3, B), mm, of B edits
 
     Returns
     -------
-    (2, 2, B) float32, pixels (x, y) of each eye; vertices go along by their weight in
-    `Anatomy.lids`
+    (2, 2, B), pixels (x, y) of each eye; vertices move by their weight in `Anatomy.lids`
     """
     anatomy, shifts = scene.anatomy, []
     lids = (anatomy.landmark_vertices[lid] for lid in (UPPER_LIDS, LOWER_LIDS))
     for upper, lower, weight, normal in zip(*lids, anatomy.lids, anatomy.apertures, strict=True):
         across = (scene.xy[upper] - scene.xy[lower]).mean(0)
-        aperture = max(float(np.linalg.norm(across)), 1e-3)
+        aperture = max(float(np.linalg.norm(across)), MIN_APERTURE_PX)
         up = across / aperture
-        apart = (deformations[upper] - deformations[lower]).mean(0)
-        closing = np.clip(-apart[1] / normal, 0, 1)
-        found = up @ (across[:, None] + scene.motion[:2] @ apart)
-        share = (1 - closing**2) * found / aperture + closing**2 * (1 - closing)
+        opening = (deformations[upper] - deformations[lower]).mean(0)
+        closing = np.clip(-opening[1] / normal, 0, 1)
+        moved = up @ (across[:, None] + scene.motion[:2] @ opening)
+        share = (1 - closing**2) * moved / aperture + closing**2 * (1 - closing)
         wanted = aperture * np.clip(share, *APERTURE)
         gain = float(weight[upper].mean() - weight[lower].mean())
-        shifts.append((wanted - found) / gain * up[:, None])
+        shifts.append((wanted - moved) / gain * up[:, None])
     return np.array(shifts, np.float32)

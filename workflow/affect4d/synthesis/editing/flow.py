@@ -1,158 +1,243 @@
-"""Backward maps of many edits of one photograph, from the photograph's own flow.
+"""First stage: where the photograph's pixels go, for many edits at a time.
 
-Where a pixel of the photograph goes is linear in the deformation and needs no raster of the moved
-face: the raster of the face as it is serves every edit. It is followed on a lattice of every other
-pixel. Beyond what the photograph shows of the face the flow continues harmonically (background,
-hair, neck), for many edits at once, as their unknown pixels are the same; the silhouette takes its
-surroundings along and leaves no ghost.
+That is linear in the deformation and needs no raster of the moved face: the raster of the face as
+photographed serves every edit. Beyond what the photograph shows of the face the flow continues
+harmonically (background, hair, neck), for many edits at once, as their unknown pixels are the same;
+the silhouette takes its surroundings along and leaves no ghost.
 """
 
-import cv2
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.synthesis.editing.eyelids import lid_shifts
-from affect4d.synthesis.editing.harmonic import Extension
-from affect4d.synthesis.editing.inverse_flow import STEP, double, invert, refine
-from affect4d.synthesis.editing.visible_mesh import front_of
+from affect4d.synthesis.editing.harmonic import HarmonicExtension
+from affect4d.synthesis.editing.lattice import STEP, Lattice
+from affect4d.synthesis.editing.scene import Scene
+from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
+from affect4d.template.ibug68 import CHIN
 
-NEGLIGIBLE = 1e-3  # of a lid's motion
-REACH = 0.4  # of the inter-ocular distance: farther from the face nothing moves
+BATCH = 32  # edits per block: enough for the widest vector instructions
+MIN_LID_WEIGHT = 1e-3  # of an upper lid's motion; vertices with less do not go with it
+MIN_AREA_PX = 1e-6  # pixels^2, twice a triangle's: smaller ones hide and show nothing
 
 
-class Flow:
-    """The flow of one Scene's pixels under deformations.
-
-    Parameters
-    ----------
-    scene : Scene
+@dataclass(frozen=True)
+class EditFlow:
+    """One edit's forward flow.
 
     Attributes
     ----------
-    front : Front
-    known : (H, W) bool, pixels that show the face; the flow elsewhere is a continuation
-    far : (H, W) bool, pixels that nothing moves
-    index : (H, W) int32, counts the known pixels row by row; -1 elsewhere
-    corners : (P, 3) int32, into the front's vertices, and weights (P, 3) float32, of known pixels
-    lattice : (h, w) bool, `known` at every other pixel of every other row
-    shown : (H, W) int32, the front's triangle at each pixel, seen as a whole or not; -1 where none
+    mesh : the photograph's VisibleSubmesh
+    change : (U, 3), pixels (x, y, depth), how far its vertices move
+    jaw : (3,), pixels (x, y, depth), how far the jaw moves
+    flow : (h, w, 2), pixels: where each node of the photograph's lattice goes
+    facing : (n,), which of the submesh's hidden triangles face the viewer after the move
+    flipped : share of the visible triangles' area in the photograph that turns away
+    folded : share of the photograph's face over which the flow folds
     """
 
-    def __init__(self, scene):
-        self.scene, self.front = scene, front_of(scene)
-        ids, weights = scene.raster
-        self.known = (ids >= 0) & (scene.visible & ~scene.anatomy.eyes)[ids]
-        position = np.full(len(scene.visible), -1, np.int32)
-        position[self.front.faces] = np.arange(len(self.front.faces), dtype=np.int32)
-        self.corners = self.front.triangles[position[ids[self.known]]]
-        self.weights = np.ascontiguousarray(weights[self.known])
-        self.shown = np.where(ids >= 0, position[ids], np.int32(-1))
-        self.index = np.full(self.known.shape, -1, np.int32)
-        self.index[self.known] = np.arange(len(self.corners))
-        away = cv2.distanceTransform((ids < 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        self.far = away > REACH * scene.inter_ocular
-        self._still = np.argwhere(self.far[::STEP, ::STEP]).astype(np.int32)
-        near = cv2.dilate((~self.far).astype(np.uint8), np.ones((2 * STEP + 1, 2 * STEP + 1)))
-        self._edge = np.argwhere(self.far & (near > 0)).astype(np.int32)
-        self.lattice = np.ascontiguousarray(self.known[::STEP, ::STEP])
-        own = self.index[::STEP, ::STEP][self.lattice]
-        self._places = np.flatnonzero(self.lattice).astype(np.int32)
-        self._corners = np.ascontiguousarray(self.corners[own])
-        self._weights = np.ascontiguousarray(self.weights[own])
-        border = np.ones(self.lattice.shape, dtype=bool)
+    mesh: VisibleSubmesh
+    change: NDArray[np.float32]
+    jaw: NDArray[np.float32]
+    flow: NDArray[np.float32]
+    facing: NDArray[np.bool_]
+    flipped: float
+    folded: float
+
+    def positions(
+        self, vertices: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Positions (n, 2) and depths (n,), pixels, of vertices (n,) of the submesh."""
+        moved: tuple[NDArray[np.float32], NDArray[np.float32]] = _positions(
+            self.mesh.xy, self.mesh.depth, self.change, vertices
+        )
+        return moved
+
+
+@dataclass(frozen=True)
+class BlockFlow:
+    """The forward flows of B edits made together.
+
+    Attributes
+    ----------
+    mesh : the photograph's VisibleSubmesh
+    change : (U, 3, B), pixels (x, y, depth), how far its vertices move
+    jaws : B arrays (3,), pixels, how far the jaw moves
+    flows : (B, h, w, 2), pixels
+    facing : (B, n), as of EditFlow
+    flipped, folded : (B,), as of EditFlow
+    """
+
+    mesh: VisibleSubmesh
+    change: NDArray[np.float32]
+    jaws: Sequence[NDArray[np.float32]]
+    flows: NDArray[np.float32]
+    facing: NDArray[np.bool_]
+    flipped: NDArray[np.float32]
+    folded: NDArray[np.float32]
+
+    def __iter__(self) -> Iterator[EditFlow]:
+        for edit, flow in enumerate(self.flows):
+            yield EditFlow(
+                mesh=self.mesh,
+                change=self.change[..., edit],
+                jaw=self.jaws[edit],
+                flow=flow,
+                facing=self.facing[edit],
+                flipped=float(self.flipped[edit]),
+                folded=float(self.folded[edit]),
+            )
+
+
+def stack_deformations(
+    deformations: Sequence[NDArray[np.floating]], intensity: float = 1.0
+) -> list[NDArray[np.float32]]:
+    """Deformations in blocks (V, 3, B), mm, of edits that are made together.
+
+    Parameters
+    ----------
+    deformations : N arrays (V, 3), mm, smoothed and tapered
+    intensity : scales them
+    """
+    scale = np.float32(intensity)
+    return [
+        scale * np.stack(deformations[start : start + BATCH], axis=2, dtype=np.float32)
+        for start in range(0, len(deformations), BATCH)
+    ]
+
+
+class ForwardFlow:
+    """The stage, for one photograph."""
+
+    def __init__(self, scene: Scene, mesh: VisibleSubmesh, lattice: Lattice) -> None:
+        self._scene, self._mesh, self._lattice = scene, mesh, lattice
+        self._hidden = mesh.triangles[mesh.hidden]
+        border = np.ones(lattice.nodes.shape, dtype=bool)
         border[1:-1, 1:-1] = False
-        self._extension = Extension(self.lattice | self.far[::STEP, ::STEP] | border)
+        fixed = lattice.far[::STEP, ::STEP] | border
+        self._extension = HarmonicExtension(lattice.nodes | fixed)
 
-    def change(self, deformations):
-        """How far the front's vertices move: (U, 3, B) float32, pixels (x, y, depth).
+    def __call__(self, deformations: NDArray[np.float32]) -> BlockFlow:
+        """The flows of B edits by deformations (V, 3, B), mm, smoothed and tapered."""
+        mesh, nodes = self._mesh, self._lattice.nodes
+        change = self._change(deformations)
+        interpolated = self._lattice.interpolate(change[:, :2])
+        flows = self._extension(interpolated.reshape(*nodes.shape, -1))
+        facing = _facing(self._hidden, mesh.xy, change, np.float32(MIN_AREA_PX))
+        # beside the chin, skin moves less than the jaw does
+        chin = deformations[self._scene.anatomy.landmark_vertices[CHIN]]
+        return BlockFlow(
+            mesh=mesh,
+            change=change,
+            jaws=[self._scene.motion @ jaw for jaw in chin.T],
+            flows=unstack(flows),
+            facing=np.ascontiguousarray(facing.T),
+            flipped=_flipped(mesh.visible, mesh.xy, mesh.areas, change),
+            folded=_folded(flows, nodes) / max(np.count_nonzero(nodes), 1),
+        )
 
-        Parameters
-        ----------
-        deformations : (V, 3, B) float32, mm, settled, of B edits side by side
-        """
-        front = self.front
-        change = np.empty((len(front.vertices), 3, deformations.shape[2]), np.float32)
-        motion, lids = np.ascontiguousarray(self.scene.motion), lid_shifts(self.scene, deformations)
-        _project(deformations, front.vertices, motion, front.nearness, front.lids, lids, change)
+    def _change(self, deformations: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How far the submesh's vertices move: (U, 3, B), pixels (x, y, depth)."""
+        mesh, scene = self._mesh, self._scene
+        change = np.empty((len(mesh.vertices), 3, deformations.shape[2]), np.float32)
+        motion, shifts = np.ascontiguousarray(scene.motion), lid_shifts(scene, deformations)
+        _project(deformations, mesh.vertices, motion, mesh.nearness, mesh.lids, shifts, change)
         return change
 
-    def carry(self, change):
-        """`change` (U, k, B) at the known places of the lattice: (h, w, k, B), 0 beyond."""
-        _, count, edits = change.shape
-        carried = np.zeros((self.lattice.size, count, edits), np.float32)
-        _carry(self._places, self._corners, self._weights, change, carried)
-        return carried.reshape(*self.lattice.shape, count, edits)
 
-    def flows(self, change):
-        """Where places of the lattice go.
-
-        Parameters
-        ----------
-        change : (U, 3, B) float32, as `change` returns it
-
-        Returns
-        -------
-        (h, w, 2 B) float32, pixels: x of all edits, then y; `apart` parts them
-        """
-        carried = self.carry(change[:, :2])
-        return self._extension(carried.reshape(*self.lattice.shape, -1))
-
-    def map(self, flow, change):
-        """One edit's backward map.
-
-        Parameters
-        ----------
-        flow : (h, w, 2) float32, one of `apart`
-        change : (U, 3) float32, pixels, of that edit
-
-        Returns
-        -------
-        (H, W, 2) float32, pixels of the photograph
-        """
-        coarse = invert(flow / np.float32(STEP), self._still)
-        source = double(coarse, self._edge, *self.far.shape)
-        refine(coarse, self.far, flow, self.index, self.corners, self.weights, change, source)
-        return source
+@numba.njit(cache=True, fastmath=True)
+def _positions(xy, depth, change, vertices):
+    """Positions (n, 2) and depths (n,) of some vertices after their change."""
+    positions = np.empty((len(vertices), 2), np.float32)
+    depths = np.empty(len(vertices), np.float32)
+    for n in range(len(vertices)):
+        v = vertices[n]
+        positions[n, 0], positions[n, 1] = xy[v, 0] + change[v, 0], xy[v, 1] + change[v, 1]
+        depths[n] = depth[v] + change[v, 2]
+    return positions, depths
 
 
 @numba.njit(cache=True, fastmath=True)
 def _project(deformations, vertices, motion, nearness, lids, shifts, change):
-    """Change in the picture of some vertices, all edits side by side."""
+    """Change in the picture of some vertices in all edits, in place."""
     for n in range(len(vertices)):
-        own, row, near = deformations[vertices[n]], change[n], nearness[n]
+        moved, row, near = deformations[vertices[n]], change[n], nearness[n]
         for k in range(3):
             x, y, z = near * motion[k, 0], near * motion[k, 1], near * motion[k, 2]
             for edit in range(row.shape[1]):
-                row[k, edit] = x * own[0, edit] + y * own[1, edit] + z * own[2, edit]
+                row[k, edit] = x * moved[0, edit] + y * moved[1, edit] + z * moved[2, edit]
         left, right = lids[0, n], lids[1, n]
-        if max(left, right) > NEGLIGIBLE:
+        if max(left, right) > MIN_LID_WEIGHT:
             for k in range(2):
                 for edit in range(row.shape[1]):
                     row[k, edit] += left * shifts[0, k, edit] + right * shifts[1, k, edit]
 
 
-@numba.njit(cache=True, fastmath=True)
-def _carry(places, corners, weights, change, carried):
-    """Mean change of each place's corners."""
-    _, count, edits = change.shape
-    for n in range(len(places)):
-        a, b, c = corners[n, 0], corners[n, 1], corners[n, 2]
-        wa, wb, wc = weights[n, 0], weights[n, 1], weights[n, 2]
-        row = carried[places[n]]
-        for k in range(count):
-            for e in range(edits):
-                row[k, e] = wa * change[a, k, e] + wb * change[b, k, e] + wc * change[c, k, e]
-
-
 @numba.njit(cache=True)
-def apart(flows):
+def unstack(flows):
     """Flows (h, w, 2 B), x of all edits, then y, one edit after the other: (B, h, w, 2)."""
     height, width, channels = flows.shape
     edits = channels // 2
-    apart = np.empty((edits, height, width, 2), np.float32)
+    unstacked = np.empty((edits, height, width, 2), np.float32)
     for j in range(height):
         for e in range(edits):
             for i in range(width):
-                apart[e, j, i, 0] = flows[j, i, e]
-                apart[e, j, i, 1] = flows[j, i, edits + e]
-    return apart
+                unstacked[e, j, i, 0] = flows[j, i, e]
+                unstacked[e, j, i, 1] = flows[j, i, edits + e]
+    return unstacked
+
+
+@numba.njit(cache=True, fastmath=True)
+def _facing(triangles, xy, change, min_area):
+    """(n, B) bool: triangles (n, 3) that face the viewer with at least an area, in each edit."""
+    edits = change.shape[2]
+    facing = np.empty((len(triangles), edits), np.bool_)
+    for n in range(len(triangles)):
+        p, q, r = triangles[n, 0], triangles[n, 1], triangles[n, 2]
+        ux, uy = xy[q, 0] - xy[p, 0], xy[q, 1] - xy[p, 1]
+        vx, vy = xy[r, 0] - xy[p, 0], xy[r, 1] - xy[p, 1]
+        first, second, third = change[p], change[q], change[r]
+        for e in range(edits):
+            ax, ay = ux + second[0, e] - first[0, e], uy + second[1, e] - first[1, e]
+            bx, by = vx + third[0, e] - first[0, e], vy + third[1, e] - first[1, e]
+            facing[n, e] = ay * bx - ax * by > min_area
+    return facing
+
+
+@numba.njit(cache=True, fastmath=True)
+def _flipped(triangles, xy, areas, change):
+    """(B,) share of the area of visible triangles (v, 3) that turns away in each edit."""
+    facing = _facing(triangles, xy, change, np.float32(0))
+    edits = change.shape[2]
+    turned, total = np.zeros(edits, np.float32), np.float32(1e-9)
+    for f in range(len(triangles)):
+        total += areas[f]
+        for e in range(edits):
+            turned[e] += areas[f] * np.float32(not facing[f, e])
+    return turned / total
+
+
+@numba.njit(cache=True, fastmath=True)
+def _folded(flows, known):
+    """(B,) float32: at how many known nodes each of the flows (h, w, 2 B) folds.
+
+    There its Jacobian is not positive.
+    """
+    height, width, channels = flows.shape
+    edits, step = channels // 2, np.float32(STEP)
+    count = np.zeros(edits, np.float32)
+    for j in range(height - 1):
+        for i in range(width - 1):
+            if not (known[j, i] and known[j, i + 1] and known[j + 1, i]):
+                continue
+            here, right, below = flows[j, i], flows[j, i + 1], flows[j + 1, i]
+            for e in range(edits):
+                xx, yx = step + right[e] - here[e], below[e] - here[e]
+                xy = right[edits + e] - here[edits + e]
+                yy = step + below[edits + e] - here[edits + e]
+                count[e] += np.float32(xx * yy - xy * yx <= 0)
+    return count

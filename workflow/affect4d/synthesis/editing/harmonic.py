@@ -9,75 +9,73 @@ Bornemann & Deuflhard, 1996) needs no factor, so that the mask may differ for ev
 import cv2
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
-SWEEPS = 8
-FINEST_SWEEPS = 4  # the coarser grids leave it little to smooth
-COARSEST = 4
-BAND = 8  # pixels of each grid
+ITERATIONS = 8  # of Gauss-Seidel, on each grid
+FINEST_ITERATIONS = 4  # the coarser grids leave it little to smooth
+COARSEST_ITERATIONS = 64  # there they cost next to nothing
+COARSEST = 4  # pixels, the shorter side of the coarsest grid
+BAND = 8  # pixels of each grid around known ones in which it is relaxed
 
 
-def extend(values, known):
+def extend(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Fill unknown pixels harmonically; the image's border is free.
 
     Parameters
     ----------
-    values : (H, W, C) array
-    known : (H, W) bool array
-        Pixels that keep their value.
+    values : (H, W, C)
+    known : (H, W), pixels that keep their value
 
     Returns
     -------
-    (H, W, C) float32; zero everywhere when nothing is known
+    (H, W, C); zero everywhere when nothing is known
     """
-    return Extension(known)(values)
+    return HarmonicExtension(known)(values)
 
 
-class Extension:
-    """The harmonic extension from given pixels, of as many fields as are wanted.
+class HarmonicExtension:
+    """The harmonic extension of any number of fields from known pixels (H, W)."""
 
-    Parameters
-    ----------
-    known : (H, W) bool array
-        Pixels that keep their value.
-    """
-
-    def __init__(self, known):
+    def __init__(self, known: NDArray[np.bool_]) -> None:
         masks = [np.ascontiguousarray(known)]
         while min(masks[-1].shape) > COARSEST and not masks[-1].all():
             masks.append(_coarser(masks[-1]))
         self._levels = [(mask, np.argwhere(_to_relax(mask)).astype(np.int32)) for mask in masks]
 
-    def __call__(self, values):
-        """Fields (H, W, C) with the unknown pixels filled, float32; as for `extend`."""
+    def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Fields (H, W, C) with the unknown pixels filled, as by `extend`."""
         grids = [np.ascontiguousarray(values, dtype=np.float32)]
         for known, _ in self._levels[:-1]:
             grids.append(_coarsen(grids[-1], known))
         known, unknown = self._levels[-1]
-        values = grids.pop()
+        coarsest = grids.pop()
         total = max(int(known.sum()), 1)
-        guess = np.zeros_like(values) + values[known].sum(0) / np.float32(total)
-        _relax(guess, values, known, unknown, 8 * SWEEPS)
-        for level, values in reversed(list(enumerate(grids))):
+        guess: NDArray[np.float32] = np.zeros_like(coarsest) + coarsest[known].sum(0) / np.float32(
+            total
+        )
+        _relax(guess, coarsest, known, unknown, COARSEST_ITERATIONS)
+        for level, grid in reversed(list(enumerate(grids))):
             known, unknown = self._levels[level]
             guess = _refine(guess, *known.shape)
-            _relax(guess, values, known, unknown, SWEEPS if level else FINEST_SWEEPS)
+            iterations = ITERATIONS if level else FINEST_ITERATIONS
+            _relax(guess, grid, known, unknown, iterations)
         return guess
 
 
-def _to_relax(known):
+def _to_relax(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Unknown pixels near known ones; the deeper ones are smooth enough for the coarser grid."""
     if min(known.shape) <= COARSEST:
         return ~known
     depth = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, 3)
-    return ~known & (depth <= BAND)
+    return np.asarray(~known & (depth <= BAND))
 
 
-def _coarser(known):
+def _coarser(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Blocks of 2 x 2 pixels of which one is known."""
     rows, columns = ((size + 1) // 2 for size in known.shape)
     padded = np.zeros((2 * rows, 2 * columns), dtype=bool)
     padded[: known.shape[0], : known.shape[1]] = known
-    return padded.reshape(rows, 2, columns, 2).any((1, 3))
+    return np.asarray(padded.reshape(rows, 2, columns, 2).any((1, 3)))
 
 
 @numba.njit(cache=True)
@@ -122,17 +120,17 @@ def _refine(coarse, height, width):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _relax(guess, values, known, unknown, sweeps):
-    """Gauss-Seidel sweeps over the unknown pixels, in place; known pixels are set first."""
+def _relax(guess, values, known, unknown, iterations):
+    """Gauss-Seidel iterations over the unknown pixels, in place; known pixels are set first."""
     height, width, channels = guess.shape
     for j in range(height):
         for i in range(width):
             if known[j, i]:
                 for k in range(channels):
                     guess[j, i, k] = values[j, i, k]
-    for sweep in range(sweeps):
+    for iteration in range(iterations):
         for step in range(len(unknown)):
-            n = step if sweep % 2 == 0 else len(unknown) - 1 - step
+            n = step if iteration % 2 == 0 else len(unknown) - 1 - step
             j, i = unknown[n, 0], unknown[n, 1]
             up, down = max(j - 1, 0), min(j + 1, height - 1)
             left, right = max(i - 1, 0), min(i + 1, width - 1)

@@ -1,312 +1,57 @@
-"""The inverse of a flow: where each pixel of the new picture comes from.
+"""Second stage: where each pixel of the new picture comes from, and what shows that was hidden.
 
-The map is the flow's inverse: cells of the photograph's lattice are drawn where the flow takes
-them. Where the flow is not linear within one that is a first guess, which Newton's steps on
-s + u(s) = p make exact; where the map bends within one they are made for every pixel, on the flow
-of every pixel.
+The map is the flow's inverse. Hidden triangles are drawn where the move brings them before what
+the map shows.
 """
 
-import numba
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-STEP = 2  # pixels between places of the lattice
-CELL = 2  # places of the lattice that a drawn cell spans
-ROUNDS = 4
-LEAP = 3  # places: steps that lead farther from the guess have left its side of a fold
-STILL = 1 / 64  # places
-LAST = 1 / 8  # pixels or places: after a step so small, the next would be below cv2.remap's 1/32
-FLAT = 1 / 64  # places: a cell whose flow is so close to linear needs no steps
-SHEAR = 1 / 2  # places that a side of such a cell may lean
-OVERLAP = 1 / 8, 1e-3  # places, lest there be cracks: of such cells, and share of a triangle
-BEND = 1 / 4  # places: second difference of a map that bilinear interpolation misses by 1/16 pixel
-SHARP = 1 / 2  # places: beyond it the cells around are in doubt as well
-FLATTEST = 0.05  # of a cell's area, where the flow all but folds: the guess stays
+from affect4d.synthesis.editing.disocclusion import reveal
+from affect4d.synthesis.editing.flow import EditFlow
+from affect4d.synthesis.editing.inverse_kernels import double, invert, refine
+from affect4d.synthesis.editing.lattice import STEP, Lattice
+from affect4d.synthesis.editing.scene import HIDDEN_MM, Scene
 
 
-@numba.njit(cache=True, fastmath=True)
-def invert(lattice, still):
-    """Where places of the lattice come from: (h, w, 2) float32, places, by their flow in places.
+@dataclass(frozen=True)
+class Motion(EditFlow):
+    """One edit's geometry: its forward flow, and the backward map.
 
-    Places `still` (n, 2) are their own source.
+    Attributes
+    ----------
+    source : (H, W, 2), pixels (x, y) of the photograph: where each pixel comes from
+    revealed_faces : (H, W), the submesh's triangle where one shows that the photograph hides
+    revealed : face that the photograph hides, over the photograph's face
     """
-    rows, columns, _ = lattice.shape
-    coarse = np.empty((rows, columns, 2), np.float32)
-    for j in range(rows):
-        for i in range(columns):
-            coarse[j, i, 0], coarse[j, i, 1] = i, j
-    rough = np.zeros((rows, columns), np.bool_)
-    _guess(lattice, coarse, rough)
-    for j in range(rows):
-        for i in range(columns):
-            if rough[j, i]:
-                _settle(lattice, coarse, j, i)
-    for n in range(len(still)):
-        j, i = still[n, 0], still[n, 1]
-        coarse[j, i, 0], coarse[j, i, 1] = i, j
-    return coarse
+
+    source: NDArray[np.float32]
+    revealed_faces: NDArray[np.int32]
+    revealed: float
 
 
-@numba.njit(cache=True, fastmath=True)
-def double(coarse, edge, height, width):
-    """The lattice's map, bilinear, at every pixel; pixels `edge` (n, 2) are their own source."""
-    rows, columns, _ = coarse.shape
-    source = np.empty((height, width, 2), np.float32)
-    row, half = np.empty(2 * columns + 2, np.float32), np.float32(0.5)
-    for j in range(height):
-        r, below = j // 2, min(j // 2 + j % 2, rows - 1)
-        upper, lower, fine = coarse[r].reshape(-1), coarse[below].reshape(-1), source[j].reshape(-1)
-        for n in range(2 * columns):
-            row[n] = upper[n] + lower[n]  # half the lattice's step, twice a row: pixels
-        end = 2 * columns
-        row[end], row[end + 1] = row[end - 2], row[end - 1]
-        for c in range(width // 2):
-            x, y = row[2 * c], row[2 * c + 1]
-            fine[4 * c], fine[4 * c + 1] = x, y
-            fine[4 * c + 2] = half * (x + row[2 * c + 2])
-            fine[4 * c + 3] = half * (y + row[2 * c + 3])
-        if width % 2:
-            source[j, width - 1, 0], source[j, width - 1, 1] = row[end], row[end + 1]
-    if height == 2 * rows:  # beyond the last row and column of the lattice
-        source[height - 1, :, 1] = height - 1
-    if width == 2 * columns:
-        source[:, width - 1, 0] = width - 1
-    for n in range(len(edge)):
-        j, i = edge[n, 0], edge[n, 1]
-        source[j, i, 0], source[j, i, 1] = i, j
-    return source
+class InverseFlow:
+    """The stage, for one photograph."""
 
+    def __init__(self, scene: Scene, lattice: Lattice) -> None:
+        self._lattice = lattice
+        self._margin = np.float32(HIDDEN_MM * scene.scale)
+        far = lattice.far
+        self._fixed = np.argwhere(far[::STEP, ::STEP]).astype(np.int32)
+        near = cv2.dilate((~far).astype(np.uint8), np.ones((2 * STEP + 1, 2 * STEP + 1), np.uint8))
+        self._edge = np.argwhere(far & (near > 0)).astype(np.int32)
 
-@numba.njit(cache=True, fastmath=True)
-def refine(coarse, far, flow, index, corners, weights, change, source):
-    """Make a doubled map exact, in place, where that of the lattice bends within a cell."""
-    rows, columns, _ = coarse.shape
-    height, width = far.shape
-    bent = _bent(coarse)
-    # neighbours and steps ask for the same pixels again
-    asked, fine = np.zeros((height, width), np.bool_), np.empty((height, width, 2), np.float32)
-    for r in range(rows):
-        for c in range(columns):
-            if bent[r, c]:
-                for j in range(STEP * r, min(STEP * r + STEP, height)):
-                    for i in range(STEP * c, min(STEP * c + STEP, width)):
-                        if not far[j, i]:
-                            _settle_pixel(
-                                flow, index, corners, weights, change, asked, fine, source, j, i
-                            )
-
-
-@numba.njit(cache=True, fastmath=True)
-def _bent(coarse):
-    """(h, w) bool: cells of the lattice in which the map differs from its bilinear interpolant."""
-    rows, columns, _ = coarse.shape
-    bends = np.zeros((rows, columns), np.bool_)
-    flat, last = coarse.reshape(rows, 2 * columns), 2 * columns - 2
-    most, bend = np.zeros(2 * columns, np.float32), np.float32(BEND)
-    for j in range(1, rows - 1):
-        above, own, below, count = flat[j - 1], flat[j], flat[j + 1], np.int32(0)
-        for n in range(2, last):
-            twice = own[n] + own[n]
-            most[n] = max(abs(own[n - 2] + own[n + 2] - twice), abs(above[n] + below[n] - twice))
-        for n in range(2, last):  # counted, as a maximum would not be taken by vectors
-            count += np.int32(most[n] > bend)
-        if count == 0:
-            continue
-        for i in range(1, columns - 1):
-            worse = max(most[2 * i], most[2 * i + 1])
-            if worse > bend:
-                reach = 2 if worse > SHARP else 1
-                bends[max(j - reach, 0) : j + reach, max(i - reach, 0) : i + reach] = True
-    return bends
-
-
-@numba.njit(cache=True, fastmath=True)
-def _guess(flow, source, rough):
-    """Where places come from, by cells that move as their corners do; those at rest stay out.
-
-    Cells whose flow is not linear come last; the places that they take along are `rough`.
-    """
-    height, width, _ = flow.shape
-    still = np.float32(STILL)
-    bent, count = np.empty((height * width // CELL, 2), np.int32), 0
-    for j in range(0, height - 1, CELL):
-        below = min(j + CELL, height - 1)
-        for i in range(0, width - 1, CELL):
-            right = min(i + CELL, width - 1)
-            reach = np.float32(0)
-            for y in (j, below):
-                for x in (i, right):
-                    reach = max(reach, abs(flow[y, x, 0]), abs(flow[y, x, 1]))
-            if reach < still:
-                continue
-            if _bends(flow, i, j, right, below) < np.float32(FLAT) and (
-                _place(flow, source, i, j, right, below)
-            ):
-                continue
-            bent[count, 0], bent[count, 1], count = j, i, count + 1
-    for n in range(count):
-        j, i = bent[n, 0], bent[n, 1]
-        right, below = min(i + CELL, width - 1), min(j + CELL, height - 1)
-        _draw(flow, source, rough, i, j, right, j, i, below)
-        _draw(flow, source, rough, right, below, i, below, right, j)
-
-
-@numba.njit(cache=True, fastmath=True)
-def _bends(flow, left, top, right, bottom):
-    """How far the flow is from linear at the middles of a cell and of its sides."""
-    half, most = np.float32(0.5), np.float32(0)
-    column, row = (left + right) // 2, (top + bottom) // 2
-    for k in range(2):
-        a, b = flow[top, left, k], flow[top, right, k]
-        c, d = flow[bottom, left, k], flow[bottom, right, k]
-        middle = flow[row, column, k]
-        most = max(
-            most,
-            abs(middle - half * (b + c)),
-            abs(middle - half * (a + d)),
-            abs(flow[top, column, k] - half * (a + b)),
-            abs(flow[bottom, column, k] - half * (c + d)),
-            abs(flow[row, left, k] - half * (a + c)),
-            abs(flow[row, right, k] - half * (b + d)),
-        )
-    return most
-
-
-@numba.njit(cache=True, fastmath=True)
-def _place(flow, source, left, top, right, bottom):
-    """A cell whose flow is linear, where it lands; False where it leans too much for a box."""
-    height, width, _ = flow.shape
-    px, py = np.float32(left) + flow[top, left, 0], np.float32(top) + flow[top, left, 1]
-    ux, uy = np.float32(right) + flow[top, right, 0] - px, flow[top, right, 1] - flow[top, left, 1]
-    vx = flow[bottom, left, 0] - flow[top, left, 0]
-    vy = np.float32(bottom) + flow[bottom, left, 1] - py
-    area, lean = ux * vy - vx * uy, max(abs(uy), abs(vx))
-    if not (area > np.float32(FLATTEST) and lean < np.float32(SHEAR) and min(ux, vy) > 0):
-        return False
-    zero, reach, inverse = np.float32(0), np.float32(OVERLAP[0]), np.float32(1) / area
-    x0 = max(int(np.ceil(px + min(zero, vx) - reach)), 0)
-    x1 = min(int(np.floor(px + ux + max(zero, vx) + reach)), width - 1)
-    y0 = max(int(np.ceil(py + min(zero, uy) - reach)), 0)
-    y1 = min(int(np.floor(py + vy + max(zero, uy) + reach)), height - 1)
-    across, down = inverse * np.float32(right - left), inverse * np.float32(bottom - top)
-    for y in range(y0, y1 + 1):
-        dy = np.float32(y) - py
-        for x in range(x0, x1 + 1):
-            dx = np.float32(x) - px
-            column = np.float32(left) + across * (dx * vy - vx * dy)
-            row = np.float32(top) + down * (ux * dy - dx * uy)
-            source[y, x, 0] = min(max(column, zero), np.float32(width - 1))
-            source[y, x, 1] = min(max(row, zero), np.float32(height - 1))
-    return True
-
-
-@numba.njit(cache=True, fastmath=True)
-def _draw(flow, source, rough, ax, ay, bx, by, cx, cy):
-    """One triangle of a cell, where it lands."""
-    height, width, _ = flow.shape
-    one, hair = np.float32(1), np.float32(OVERLAP[1])
-    px, py = np.float32(ax) + flow[ay, ax, 0], np.float32(ay) + flow[ay, ax, 1]
-    qx, qy = np.float32(bx) + flow[by, bx, 0], np.float32(by) + flow[by, bx, 1]
-    rx, ry = np.float32(cx) + flow[cy, cx, 0], np.float32(cy) + flow[cy, cx, 1]
-    area = (qx - px) * (ry - py) - (rx - px) * (qy - py)
-    if area <= np.float32(1e-6):  # folded
-        return
-    inverse = one / area
-    across, down = np.float32(bx - ax + cx - ax), np.float32(by - ay + cy - ay)
-    left, right = max(int(np.ceil(min(px, qx, rx))), 0), min(int(max(px, qx, rx)), width - 1)
-    top, bottom = max(int(np.ceil(min(py, qy, ry))), 0), min(int(max(py, qy, ry)), height - 1)
-    for y in range(top, bottom + 1):
-        for x in range(left, right + 1):
-            dx, dy = np.float32(x) - px, np.float32(y) - py
-            b = (dx * (ry - py) - (rx - px) * dy) * inverse
-            c = ((qx - px) * dy - dx * (qy - py)) * inverse
-            if b >= -hair and c >= -hair and b + c <= one + hair:
-                source[y, x, 0] = np.float32(ax) + b * across
-                source[y, x, 1] = np.float32(ay) + c * down
-                rough[y, x] = True
-
-
-@numba.njit(cache=True, fastmath=True, inline="always")
-def _settle(flow, source, j, i):
-    """s + u(s) = p at one place of the lattice."""
-    right, bottom = np.float32(flow.shape[1] - 1.001), np.float32(flow.shape[0] - 1.001)
-    x, y = source[j, i, 0], source[j, i, 1]
-    for _ in range(ROUNDS):
-        x, y = min(max(x, np.float32(0)), right), min(max(y, np.float32(0)), bottom)
-        c, r = int(x), int(y)
-        x, y, still = _newton(
-            flow[r, c], flow[r, c + 1], flow[r + 1, c], flow[r + 1, c + 1], x, y, c, r, j, i
-        )
-        if still:
-            break
-    _keep(source, j, i, x, y, right, bottom, np.float32(LEAP))
-
-
-@numba.njit(cache=True, fastmath=True)
-def _settle_pixel(flow, index, corners, weights, change, asked, fine, source, j, i):
-    """s + u(s) = p at one pixel, on the flow of every pixel: `fine`, where `asked` for."""
-    height, width, _ = source.shape
-    right, bottom = np.float32(width - 1.001), np.float32(height - 1.001)
-    x, y = source[j, i, 0], source[j, i, 1]
-    for _ in range(ROUNDS):
-        x, y = min(max(x, np.float32(0)), right), min(max(y, np.float32(0)), bottom)
-        c, r = int(x), int(y)
-        for row in range(r, r + 2):
-            for column in range(c, c + 2):
-                if not asked[row, column]:
-                    asked[row, column] = True
-                    _fill(flow, index, corners, weights, change, row, column, fine)
-        x, y, still = _newton(
-            fine[r, c], fine[r, c + 1], fine[r + 1, c], fine[r + 1, c + 1], x, y, c, r, j, i
-        )
-        if still:
-            break
-    else:
-        return
-    _keep(source, j, i, x, y, right, bottom, np.float32(LEAP * STEP))
-
-
-@numba.njit(cache=True, fastmath=True, inline="always")
-def _keep(source, j, i, x, y, right, bottom, leap):
-    """What the steps from a guess led to; where the flow breaks off it is no better than that."""
-    if max(abs(x - source[j, i, 0]), abs(y - source[j, i, 1])) <= leap:
-        source[j, i, 0] = min(max(x, np.float32(0)), right)
-        source[j, i, 1] = min(max(y, np.float32(0)), bottom)
-
-
-@numba.njit(cache=True, fastmath=True, inline="always")
-def _newton(one, two, three, four, x, y, c, r, j, i):
-    """A step towards s + u(s) = p in the cell of four flows, and whether it was a small one."""
-    unit = np.float32(1)  # whole numbers would make doubles of these
-    a, b = x - np.float32(c), y - np.float32(r)
-    top, bottom = two[0] - one[0], four[0] - three[0]
-    upper, lower = one[0] + a * top, three[0] + a * bottom
-    yx = lower - upper
-    across = np.float32(i) - x - upper - b * yx
-    xx = unit + top + b * (bottom - top)
-    top, bottom = two[1] - one[1], four[1] - three[1]
-    upper, lower = one[1] + a * top, three[1] + a * bottom
-    down = np.float32(j) - y - upper - b * (lower - upper)
-    xy, yy = top + b * (bottom - top), unit + lower - upper
-    determinant = xx * yy - xy * yx
-    if determinant < np.float32(FLATTEST):
-        return x, y, True
-    inverse, last = unit / determinant, np.float32(LAST)
-    small = abs(across) < last and abs(down) < last
-    return x + inverse * (yy * across - yx * down), y + inverse * (xx * down - xy * across), small
-
-
-@numba.njit(cache=True, fastmath=True)
-def _fill(flow, index, corners, weights, change, row, column, fine):
-    """The flow of one pixel: of the face where it shows it, else between the lattice's places."""
-    n = index[row, column]
-    r, c = row // STEP, column // STEP
-    below, right = min(r + row % STEP, flow.shape[0] - 1), min(c + column % STEP, flow.shape[1] - 1)
-    for k in range(2):
-        if n >= 0 and (row % STEP or column % STEP):
-            total = np.float32(0)
-            for corner in range(3):
-                total += weights[n, corner] * change[corners[n, corner], k]
-        else:
-            total = flow[r, c, k] + flow[r, right, k] + flow[below, c, k] + flow[below, right, k]
-            total *= np.float32(0.25)
-        fine[row, column, k] = total
+    def __call__(self, edit: EditFlow) -> Motion:
+        """The Motion of one edit's forward flow."""
+        lattice, mesh = self._lattice, edit.mesh
+        coarse = invert(edit.flow / np.float32(STEP), self._fixed)
+        source = double(coarse, self._edge, *lattice.far.shape)
+        pixels = lattice.index, lattice.corners, lattice.weights
+        refine(coarse, lattice.far, edit.flow, *pixels, edit.change, source)
+        surface = mesh.triangles, mesh.hidden[edit.facing], mesh.xy, mesh.depth, edit.change
+        faces, count = reveal(*surface, source, edit.flow, lattice.triangle_ids, self._margin)
+        revealed = count / max(len(lattice.corners), 1)
+        return Motion(**vars(edit), source=source, revealed_faces=faces, revealed=revealed)

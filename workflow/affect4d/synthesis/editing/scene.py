@@ -6,12 +6,17 @@ from functools import cached_property
 import cv2
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
-from affect4d.geometry.raster import interpolate, rasterise
+from affect4d.fitting import Fit
+from affect4d.geometry.raster import Raster, interpolate, rasterise
+from affect4d.synthesis.crop import Crop, Window
 from affect4d.template.anatomy import Anatomy
 from affect4d.template.ibug68 import OUTER_EYE_CORNERS
 
 HIDDEN_MM = 2.5  # farther than this behind the nearest surface: hidden
+MIN_INTER_OCULAR_MM = 80.0  # a little below the template's distance of the outer eye corners
+BACKGROUND = np.float32(-1e9)  # pixels, depth where there is no face
 
 
 @dataclass(frozen=True)
@@ -20,88 +25,89 @@ class Scene:
 
     Attributes
     ----------
-    image : (H, W, 3) uint8
-    vertices : (V, 3) float32, mm, the fitted face in the template's frame
-    xy : (V, 2) float32, pixels of the picture, the fit's offset included
-    depth : (V,) float32, pixels, greater is nearer
-    motion : (3, 3) float32, pixels (x, y, depth) a mm of deformation, in the middle of the face
-    nearness : (V,) float32, how much larger than that perspective shows each vertex's
-    zoom : float, pixels of the picture a pixel of the photograph
-    yaw : float, degrees
-    anatomy : Anatomy
+    image : (H, W, 3)
+    vertices : (V, 3), mm, the fitted face in the template's frame
+    xy : (V, 2), pixels of the picture, the fit's offset included
+    depth : (V,), pixels, greater is nearer
+    motion : (3, 3), pixels (x, y, depth) per mm of deformation, in the middle of the face
+    nearness : (V,), how much larger than that perspective shows each vertex's
+    zoom : pixels of the picture per pixel of the photograph
+    yaw : degrees
+    anatomy : of the template
     """
 
-    image: np.ndarray
-    vertices: np.ndarray
-    xy: np.ndarray
-    depth: np.ndarray
-    motion: np.ndarray
-    nearness: np.ndarray
+    image: NDArray[np.uint8]
+    vertices: NDArray[np.float32]
+    xy: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    motion: NDArray[np.float32]
+    nearness: NDArray[np.float32]
     zoom: float
     yaw: float
     anatomy: Anatomy
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """Height and width."""
-        return self.image.shape[:2]
+        height, width = self.image.shape[:2]
+        return height, width
 
     @cached_property
-    def scale(self):
-        """Pixels a mm."""
+    def scale(self) -> float:
+        """Pixels per mm."""
         return float(np.linalg.norm(self.motion[0]))
 
     @cached_property
-    def inter_ocular(self):
+    def inter_ocular(self) -> float:
         """Distance of the outer eye corners in the picture, pixels; at least as if seen frontally.
 
         A turned head shortens the distance, hence the camera's scale as a lower bound.
         """
         left, right = self.xy[self.anatomy.landmark_vertices[OUTER_EYE_CORNERS]]
-        return float(max(np.linalg.norm(left - right), 80.0 * self.scale))
+        return max(float(np.linalg.norm(left - right)), MIN_INTER_OCULAR_MM * self.scale)
 
     @cached_property
-    def drawn(self):
-        """(F,) bool: triangles that take part.
+    def drawn(self) -> NDArray[np.bool_]:
+        """(F,): triangles that take part.
 
         The neck does not: the map's smooth continuation lets it follow the jaw, while a neck that
-        stands still keeps whatever of the chin the fit has missed.
+        does not move keeps whatever of the chin the fit has missed.
         """
         return ~self.anatomy.neck
 
     @cached_property
-    def areas(self):
-        """(F,) float32, pixels^2: twice the triangles' areas in the picture; negative: backs."""
-        return facing(self.xy, self.anatomy.triangles)
+    def areas(self) -> NDArray[np.float32]:
+        """(F,), pixels^2: twice the triangles' areas in the picture; negative: backs."""
+        return np.asarray(facing(self.xy, self.anatomy.triangles))
 
     @cached_property
-    def raster(self):
+    def raster(self) -> Raster:
         """Triangle ids (H, W) and barycentric coordinates (H, W, 3) of the face as it is."""
         keep = self.drawn & (self.areas > 0)
         triangles = self.anatomy.triangles
         return rasterise(self.xy, self.depth, triangles, shape=self.shape, keep=keep)
 
     @cached_property
-    def seen(self):
-        """(V,) bool: vertices that the picture shows (z-buffer of the face as it is)."""
+    def seen(self) -> NDArray[np.bool_]:
+        """(V,): vertices that the picture shows (z-buffer of the face as it is)."""
         height, width = self.shape
         nearest = interpolate(self.depth, self.anatomy.triangles, self.raster)[..., 0]
-        nearest = np.where(self.raster.triangle_id >= 0, nearest, np.float32(-1e9))
+        nearest = np.where(self.raster.triangle_id >= 0, nearest, BACKGROUND)
         farther = cv2.erode(nearest, np.ones((3, 3), np.uint8))
         column = np.clip(np.rint(self.xy[:, 0]), 0, width - 1).astype(int)
         row = np.clip(np.rint(self.xy[:, 1]), 0, height - 1).astype(int)
         x, y = self.xy.T
         inside = (np.abs(x - column) <= 0.5) & (np.abs(y - row) <= 0.5)
-        return inside & (self.depth >= farther[row, column] - HIDDEN_MM * self.scale)
+        return np.asarray(inside & (self.depth >= farther[row, column] - HIDDEN_MM * self.scale))
 
     @cached_property
-    def visible(self):
-        """(F,) bool: triangles whose texture the picture shows."""
+    def visible(self) -> NDArray[np.bool_]:
+        """(F,): triangles whose texture the picture shows."""
         a, b, c = self.anatomy.triangles.T
         return self.drawn & self.seen[a] & self.seen[b] & self.seen[c] & (self.areas > 0)
 
     @cached_property
-    def grey(self):
+    def grey(self) -> bool:
         """Whether the picture has no colour."""
         red, green, blue = cv2.split(self.image)
         return np.array_equal(red, green) and np.array_equal(green, blue)
@@ -117,16 +123,17 @@ def facing(xy, triangles):
     return areas
 
 
-def make_scene(fit, image, anatomy, crop=None):
+def make_scene(
+    fit: Fit, image: NDArray[np.uint8], anatomy: Anatomy, *, crop: Crop | Window | None = None
+) -> Scene:
     """A Scene from a fit.
 
     Parameters
     ----------
-    fit : affect4d.fitting.Fit
-    image : (H, W, 3) uint8; the photograph, or its crop when `crop` is given
-    anatomy : Anatomy
-    crop : affect4d.synthesis.crop.Crop or Window, optional
-        Carries the photograph's pixels to those of `image`.
+    fit : of the face in the photograph
+    image : (H, W, 3), the photograph, or its crop when `crop` is given
+    anatomy : of the template whose topology the fit has
+    crop : carries the photograph's pixels to those of `image`
     """
     camera = fit.camera
     projected = camera.project(fit.vertices)

@@ -9,59 +9,62 @@ from functools import partial
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
+
+from affect4d.synthesis.editing.scene import Scene
 
 # Cosine to the line of sight of the triangles that no expression turns towards the viewer.
-AVERTED = -0.5
+MAX_AVERTED_COSINE = -0.5
 
 
 @dataclass(frozen=True)
-class Front:
+class VisibleSubmesh:
     """A part of a Scene's mesh.
 
     Attributes
     ----------
-    vertices : (U,) int64, of the whole mesh
-    triangles : (T, 3) int32, into `vertices`
-    faces : (T,) int64, of the whole mesh
-    xy, depth : (U, 2) and (U,) float32, pixels
-    nearness : (U,) float32, the Scene's
-    visible : (v, 3) int32, those triangles whose texture the picture shows; eyes excluded
-    areas : (v,) float32, pixels^2, twice theirs in the picture
-    hidden : (h,) int64, triangles that an edit may bring to light
-    mouth_vertices : (n,) int64, into `vertices`, around the mouth
-    mouth : (m, 3) int32, triangles of theirs; mouth_visible : (m,) bool
-    landmarks : (68,) int64, into `vertices`
-    lids : (2, U) float32, how much each vertex goes with each upper lid
+    vertices : (U,), of the complete mesh
+    triangles : (T, 3), into `vertices`
+    faces : (T,), of the complete mesh
+    xy, depth : (U, 2) and (U,), pixels
+    nearness : (U,), the Scene's
+    visible : (v, 3), those triangles whose texture the picture shows; eyes excluded
+    areas : (v,), pixels^2, twice theirs in the picture
+    hidden : (h,), numbers of the triangles that an edit may reveal
+    mouth_vertices : (n,), into `vertices`, around the mouth
+    mouth, mouth_visible : (m, 3), triangles of `mouth_vertices`, and (m,)
+    landmarks : (68,), into `vertices`
+    lids : (2, U), how much each vertex goes with each upper lid
     """
 
-    vertices: np.ndarray
-    triangles: np.ndarray
-    faces: np.ndarray
-    xy: np.ndarray
-    depth: np.ndarray
-    nearness: np.ndarray
-    visible: np.ndarray
-    areas: np.ndarray
-    hidden: np.ndarray
-    mouth_vertices: np.ndarray
-    mouth: np.ndarray
-    mouth_visible: np.ndarray
-    landmarks: np.ndarray
-    lids: np.ndarray
+    vertices: NDArray[np.int64]
+    triangles: NDArray[np.int32]
+    faces: NDArray[np.int64]
+    xy: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    nearness: NDArray[np.float32]
+    visible: NDArray[np.int32]
+    areas: NDArray[np.float32]
+    hidden: NDArray[np.int64]
+    mouth_vertices: NDArray[np.int64]
+    mouth: NDArray[np.int32]
+    mouth_visible: NDArray[np.bool_]
+    landmarks: NDArray[np.int64]
+    lids: NDArray[np.float32]
 
 
-def front_of(scene):
-    """The Front of a Scene."""
+def visible_submesh(scene: Scene) -> VisibleSubmesh:
+    """The VisibleSubmesh of a Scene."""
     anatomy, rows = scene.anatomy, partial(np.take, axis=0)  # several times as fast as brackets
     averted = _averted(scene.vertices, anatomy.triangles, scene.areas, scene.scale)
     faces = np.flatnonzero(scene.drawn & ~averted)
     corners = rows(anatomy.triangles, faces)
-    vertices, position = _counted(len(scene.xy), corners, anatomy.landmark_vertices)
+    vertices, position = _renumber(len(scene.xy), corners, anatomy.landmark_vertices)
     triangles, eyes, mouth = rows(position, corners), anatomy.eyes[faces], anatomy.mouth[faces]
     visible = scene.visible[faces] & ~eyes
     around_mouth = np.compress(mouth, triangles, axis=0)
-    mouth_vertices, of_mouth = _counted(len(vertices), around_mouth)
-    return Front(
+    mouth_vertices, of_mouth = _renumber(len(vertices), around_mouth)
+    return VisibleSubmesh(
         vertices=vertices,
         triangles=triangles,
         faces=faces,
@@ -79,11 +82,13 @@ def front_of(scene):
     )
 
 
-def _counted(count, *indices):
-    """Those of `count` things that some indices name, and the number of each among them."""
+def _renumber(
+    count: int, *indices: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Those of `count` vertices that some indices name, and the number of each among them."""
     needed = np.zeros(count, dtype=bool)
-    for own in indices:
-        needed[own] = True
+    for some in indices:
+        needed[some] = True
     named = np.flatnonzero(needed)
     position = np.empty(count, np.int32)
     position[named] = np.arange(len(named), dtype=np.int32)
@@ -92,7 +97,7 @@ def _counted(count, *indices):
 
 @numba.njit(cache=True)
 def _averted(vertices, triangles, areas, scale):
-    """(F,) bool: triangles whose normal has a cosine of at most AVERTED to the line of sight."""
+    """(F,) bool: triangles that turn away from the viewer by at least MAX_AVERTED_COSINE."""
     averted = np.ones(len(triangles), np.bool_)
     for f in range(len(triangles)):
         a, b, c = vertices[triangles[f, 0]], vertices[triangles[f, 1]], vertices[triangles[f, 2]]
@@ -100,5 +105,5 @@ def _averted(vertices, triangles, areas, scale):
         vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
         x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         area = scale * scale * np.sqrt(x * x + y * y + z * z)
-        averted[f] = area == 0 or areas[f] <= AVERTED * area
+        averted[f] = area == 0 or areas[f] <= MAX_AVERTED_COSINE * area
     return averted

@@ -1,0 +1,132 @@
+"""Surfaces behind the lips: two rows of teeth with their gums, and a tongue, of adult size.
+
+Coordinates are mm about the middle of the closed lips: x to the side, y up, z forward. Tones are
+shares of the light that falls on the lips.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOOTH, GUM, TONGUE, SOCKET, LIP = range(5)  # kinds of surface
+
+ARCH_MM = (27.0, 38.0)  # half width and depth of the upper dental arch
+ARCH_DEGREES = 80.0  # to each side, where the row ends out of sight
+LOWER_ARCH = 0.9  # the lower arch closes inside the upper
+# About the line of the closed lips: below it the upper teeth end, by the mean of women and men of
+# what parted lips show (Vig & Brundo, J. Prosthet. Dent. 1978); crowns of central incisors are 10.5
+# and 9 mm long (Nelson, Wheeler's Dental Anatomy), and the upper overlap the lower by 2 mm.
+UPPER_HEIGHTS_MM = (-2.5, 8.0, 16.0)  # biting edge, neck, top of the gum
+LOWER_HEIGHTS_MM = (-0.3, -9.3, -17.0)  # biting edge, neck, bottom of the gum
+# From the middle outwards (Nelson).
+UPPER_WIDTHS_MM = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.5)
+LOWER_WIDTHS_MM = (5.3, 5.8, 6.8, 7.0, 7.0, 10.5, 10.5)
+# Levels of a row's strip: to 1 from the biting edge to the neck, to 2 from there to the gum's end.
+LEVELS = np.array([0, 0.05, 0.12, 0.3, 0.6, 0.85, 1.0, 1.0, 1.3, 2.0])
+# Where two teeth meet, their corners are rounded off and the gum rises between them. The profile
+# across a tooth is 0 over the middle half of it and rises by the fourth power to 1 at its sides.
+GAP_SLOPE, GAP_POWER = 4, 4
+CORNER_MM, CORNER_LEVEL = 1.1, 0.3  # rounding of the biting edge, and the level where it ends
+SCALLOP_MM, SCALLOP_LEVEL = 1.2, 0.5  # rise of the gum, and the level where it begins
+# Tones, by eye: fall of light into the mouth and along the arch, gaps, bulging crowns, gums.
+LIGHT_DEPTH_MM = 17.0  # light falls by e this far into the mouth
+AMBIENT, FRONTAL = 0.55, 0.45  # light on the arch from everywhere, and from the front
+GAP_DARKENING, CROWN_BULGE, GUM_TONE = 0.45, 0.1, 0.8
+LOWER_LIGHT = 0.8  # of what the upper teeth get
+TONGUE_CENTRE_MM, TONGUE_RADII_MM = (0.0, -5.5, -19.0), (20.0, 13.5, 16.0)
+TONGUE_ROWS, TONGUE_COLUMNS = 13, 33  # vertices of the ellipsoid's quarter
+GROOVE_MM, GROOVE_DARKENING = 2.5, 0.25  # of the tongue's middle line: half width, and how much
+TONGUE_DEPTH = 0.6  # of the teeth's fall of light, as the tongue reaches forward
+TONGUE_AMBIENT, TONGUE_FROM_ABOVE = 0.6, 0.4
+TONGUE_GAIN = 1.3  # it is wet; up to all the light
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Vertices (N, 3) mm, triangles (F, 3), their kinds (F,), the vertices' tones (N,)."""
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    kinds: NDArray[np.uint8]
+    tones: NDArray[np.float64]
+
+
+@lru_cache(maxsize=2)
+def surfaces(columns: int) -> tuple[Surface, Surface]:
+    """What the head carries, and what the jaw does, in so many columns per row of teeth."""
+    upper = _row(columns, UPPER_WIDTHS_MM, UPPER_HEIGHTS_MM)
+    teeth = _row(columns, LOWER_WIDTHS_MM, LOWER_HEIGHTS_MM, arch=LOWER_ARCH)
+    tongue = _tongue()
+    lower = Surface(
+        np.concatenate([teeth.vertices, tongue.vertices]),
+        np.concatenate([teeth.faces, tongue.faces + len(teeth.vertices)]),
+        np.concatenate([teeth.kinds, tongue.kinds]),
+        np.concatenate([LOWER_LIGHT * teeth.tones, tongue.tones]),
+    )
+    return upper, lower
+
+
+def _row(
+    columns: int, widths: tuple[float, ...], heights: tuple[float, ...], *, arch: float = 1.0
+) -> Surface:
+    """One row of teeth with its gum: a strip along the arch from the biting edge to the gum."""
+    half_width, depth = (arch * size for size in ARCH_MM)
+    angle = np.radians(np.linspace(-ARCH_DEGREES, ARCH_DEGREES, columns))
+    x, z = half_width * np.sin(angle), depth * (np.cos(angle) - 1)
+    gap = _gap(x, z, widths)
+    edge, neck, end = heights
+    outward = np.sign(edge - neck)
+    light = np.exp(z / LIGHT_DEPTH_MM) * (AMBIENT + FRONTAL * np.cos(angle))
+    rows, tones = [], []
+    for level in LEVELS:
+        y = edge + level * (neck - edge) if level <= 1 else neck + (level - 1) * (end - neck)
+        corner = -outward * CORNER_MM * gap * np.clip(1 - level / CORNER_LEVEL, 0, 1)
+        rise = np.clip((level - SCALLOP_LEVEL) / (1 - SCALLOP_LEVEL), 0, 1)
+        scallop = outward * SCALLOP_MM * gap * rise
+        rows.append(np.stack([x, y + corner + scallop, z], axis=1))
+        bulge = 1 - CROWN_BULGE + CROWN_BULGE * np.sin(np.pi * min(level, 1.0))
+        crown = (1 - GAP_DARKENING * gap) * bulge
+        tones.append(light * (crown if level <= 1 else GUM_TONE))
+    strip = np.repeat(np.arange(len(LEVELS) - 1), 2 * (columns - 1))
+    kinds = np.where(LEVELS[1:][strip] > 1.0, GUM, TOOTH).astype(np.uint8)
+    faces = _grid_faces(len(LEVELS), columns)
+    return Surface(np.concatenate(rows), faces, kinds, np.concatenate(tones))
+
+
+def _gap(
+    x: NDArray[np.float64], z: NDArray[np.float64], widths: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """(n,) how near places (x, z) on the arch are to where two teeth meet: 0 to 1."""
+    length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))])
+    length = np.abs(length - length[len(length) // 2])
+    bounds = np.concatenate([[0], np.cumsum(widths)])
+    tooth = np.clip(np.searchsorted(bounds, length, side="right") - 1, 0, len(widths) - 1)
+    across = (length - bounds[tooth]) / np.asarray(widths)[tooth]
+    gap: NDArray[np.float64] = np.clip(GAP_SLOPE * np.abs(across - 0.5) - 1, 0, 1) ** GAP_POWER
+    return gap
+
+
+def _tongue() -> Surface:
+    """The upper front of an ellipsoid that lies in the jaw."""
+    around, up = np.meshgrid(
+        np.linspace(0, np.pi, TONGUE_COLUMNS), np.linspace(0, np.pi / 2, TONGUE_ROWS)
+    )
+    unit = np.stack([np.cos(around) * np.cos(up), np.sin(up), np.sin(around) * np.cos(up)], -1)
+    unit = unit.reshape(-1, 3)
+    vertices = unit * TONGUE_RADII_MM + TONGUE_CENTRE_MM
+    groove = 1 - GROOVE_DARKENING * np.exp(-((vertices[:, 0] / GROOVE_MM) ** 2))
+    light = np.exp(TONGUE_DEPTH * vertices[:, 2] / LIGHT_DEPTH_MM)
+    tones = light * (TONGUE_AMBIENT + TONGUE_FROM_ABOVE * unit[:, 1]) * groove
+    faces = _grid_faces(TONGUE_ROWS, TONGUE_COLUMNS)
+    kinds = np.full(len(faces), TONGUE, np.uint8)
+    return Surface(vertices, faces, kinds, np.minimum(TONGUE_GAIN * tones, 1.0))
+
+
+def _grid_faces(rows: int, columns: int) -> NDArray[np.int64]:
+    """Two triangles (F, 3) for each cell of a grid of vertices, in row-major order."""
+    index = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
+    pairs = np.stack([np.stack([a, b, c], -1), np.stack([b, d, c], -1)], axis=2)
+    return pairs.reshape(-1, 3)
