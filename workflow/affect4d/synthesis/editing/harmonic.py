@@ -49,10 +49,8 @@ class HarmonicExtension:
             grids.append(_coarsen(grids[-1], known))
         known, unknown = self._levels[-1]
         coarsest = grids.pop()
-        total = max(int(known.sum()), 1)
-        guess: NDArray[np.float32] = np.zeros_like(coarsest) + coarsest[known].sum(0) / np.float32(
-            total
-        )
+        mean = coarsest[known].sum(0) / np.float32(max(int(known.sum()), 1))
+        guess: NDArray[np.float32] = np.zeros_like(coarsest) + mean
         _relax(guess, coarsest, known, unknown, COARSEST_ITERATIONS)
         for level, grid in reversed(list(enumerate(grids))):
             known, unknown = self._levels[level]

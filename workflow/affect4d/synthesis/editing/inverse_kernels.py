@@ -14,16 +14,12 @@ CELL = 2  # nodes of the lattice that a drawn cell spans
 MAX_NEWTON_STEPS = 4  # a pixel that has not converged by then keeps its guess
 MAX_JUMP = 3  # nodes: steps that lead farther from the guess have left its side of a fold
 MIN_MOVE = 1 / 64  # nodes: cells that move by less are left out
-LAST_STEP = (
-    1 / 8
-)  # pixels or nodes: after a step so small, the next would be below cv2.remap's 1/32
+LAST_STEP = 1 / 8  # pixels or nodes: the step after such a one is below cv2.remap's 1/32
 MAX_NONLINEARITY = 1 / 64  # nodes: a cell whose flow is so close to linear needs no steps
 MAX_SHEAR = 1 / 2  # nodes that a side of such a cell may lean
 CELL_OVERLAP = 1 / 8  # nodes, so that no cracks are left between such cells
 TRIANGLE_OVERLAP = 1e-3  # of a triangle's barycentric coordinates, for the same reason
-MAX_BEND = (
-    1 / 4
-)  # nodes: second difference of a map that bilinear interpolation misses by 1/16 pixel
+MAX_BEND = 1 / 4  # nodes: second difference that bilinear interpolation misses by 1/16 pixel
 SHARP_BEND = 1 / 2  # nodes: beyond it the cells around are refined as well
 MIN_AREA = 1e-6  # nodes^2, twice a triangle's: smaller ones are folded
 EDGE = 1.001  # pixels or nodes before the end: a cell to interpolate in begins at most there
