@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 from pydantic import ValidationError
 from small_results import build_results
+from support.contexts import context
 
 from affect4d import audit, store
 from affect4d.config.dataset import Settings
@@ -37,8 +38,8 @@ def write(root, about=None):
         path.write_text(f"# {path.name}")
     manifests = sorted(root.rglob("*.manifest.json"))
     inputs = [path for path in manifests if path.name != "crate.manifest.json"]
-    provenance = store.Provenance(root, "crate", "crate", inputs, {}, "c0")
-    write_crate(files[0], files[1:], {"seed": 0}, about or Settings(), "9.27.1", provenance)
+    run = context(root, "crate", item="crate", inputs=inputs, settings={"seed": 0}, code="c0")
+    write_crate(run, workflow=files, about=about or Settings(), engine="9.27.1")
 
 
 def load(root):
@@ -236,8 +237,8 @@ def test_what_an_older_configuration_left_is_not_described(results, tmp_path):
     inputs = [manifest]
     source = root.parent / "source"
     store.record(root / "left.manifest.json", [], store.Provenance(root, "old", "old", [], {}, "c"))
-    provenance = store.Provenance(root, "crate", "crate", inputs, {}, "c0")
-    write_crate(source / "Snakefile", [], {}, Settings(), "9", provenance)
+    run = context(root, "crate", inputs=inputs)
+    write_crate(run, workflow=[source / "Snakefile"], about=Settings(), engine="9")
     crate = load(root)
     assert "left.manifest.json" not in crate and "gallery/frames.manifest.json" in crate
 

@@ -7,12 +7,9 @@ from affect4d.pipeline.job import Job
 from affect4d.provenance.crate import write_crate
 
 with Job(snakemake) as job:
-    snakefile, *others = map(Path, job.input.workflow)
     write_crate(
-        snakefile,
-        others,
-        job.settings,
-        job.config("dataset"),
-        version("snakemake"),
-        job.provenance(job.item, job.input.built),
+        job.context("provenance", job.input.built),
+        workflow=[Path(path) for path in job.input.workflow],
+        about=job.config("dataset"),
+        engine=version("snakemake"),
     )

@@ -48,7 +48,7 @@ def audit(
     if not root.is_dir():
         return Verdict(error=f"{root} is no folder; name the results folder of a build")
     try:
-        build = lineage.load(root)
+        build = lineage.load_build(root)
         if not build.manifests and not build.unreadable:
             return Verdict(error=f"{root} holds no manifest; run snakemake first")
         chosen = None if sample is None else _sample(build, sample, seed)
@@ -84,7 +84,7 @@ def _look(build: Build, sample: Sample | None, threads: int) -> Verdict:
         artifacts=len(build.manifests) + len(build.unreadable),
         known={
             **dict.fromkeys(_known(build.root), ""),
-            **{name: build.seal(name) for name in (*build.manifests, *build.unreadable)},
+            **{name: build.manifest_digest(name) for name in (*build.manifests, *build.unreadable)},
         },
         files=len(listed),
         bytes=sum(file.size for file in listed),

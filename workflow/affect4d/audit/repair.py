@@ -27,7 +27,7 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
     list of str
         What was deleted, relative to the results folder; empty where the verdict had no problem.
     """
-    build = lineage.load(results)
+    build = lineage.load_build(results)
     damaged = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.DAMAGED}
     stale = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.STALE}
     uncommitted = {
@@ -54,7 +54,7 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
 
 def _is_as_seen(build: Build, verdict: Verdict, name: str) -> bool:
     """Whether an artifact's manifest is still the one that the audit saw, or as missing."""
-    same = build.seal(name) == verdict.known.get(name, "")
+    same = build.manifest_digest(name) == verdict.known.get(name, "")
     if not same:
         log.warning("%s was built anew since the audit and is kept", name.removesuffix(SUFFIX))
     return same

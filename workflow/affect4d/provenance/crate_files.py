@@ -1,5 +1,6 @@
 """The crate's data entities: the manifests by folder, the published files, the workflow's files."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from affect4d.provenance.lineage import Build
 from affect4d.store import Manifest
 from affect4d.store.manifest import SUFFIX
 
+Entity = dict[str, Any]
+
 # An artifact of up to so many plain files is described file by file; the manifests list the rest.
-_FEW = 16
+_MAX_FILES = 16
 _FORMATS = {
     ".csv": "text/csv",
     ".jpg": "image/jpeg",
@@ -25,9 +28,9 @@ _FORMATS = {
 }
 
 
-def identifier(path: str, folder: bool = False) -> str:
-    """The @id of a file or folder: its path relative to the crate, with URI escapes."""
-    return quote(path, safe="/+") + ("/" if folder else "")
+def identifier(path: str) -> str:
+    """The @id of a file: its path relative to the crate, with URI escapes."""
+    return quote(path, safe="/+")
 
 
 def reference(id_: str) -> dict[str, str]:
@@ -35,7 +38,18 @@ def reference(id_: str) -> dict[str, str]:
     return {"@id": id_}
 
 
-_REALIZES = {"exampleOfWork": reference("#output-dataset")}
+def references(ids: Iterable[str]) -> list[dict[str, str]]:
+    """References to entities."""
+    return [reference(id_) for id_ in ids]
+
+
+def entity(id_: str, kind: str | list[str], **properties: Any) -> Entity:
+    """An entity as RO-Crate writes it: a list of one value as that value, none not at all."""
+    return {"@id": id_, "@type": kind} | {
+        key: value[0] if isinstance(value, list) and len(value) == 1 else value
+        for key, value in properties.items()
+        if value is not None and value != []
+    }
 
 
 class Files:
@@ -44,34 +58,38 @@ class Files:
     Parameters
     ----------
     build : the artifacts
-    own : the folder with the workflow's files
+    workflow : the folder with the workflow's files
     """
 
-    def __init__(self, build: Build, own: str):
-        self.build, self.own = build, own
+    def __init__(self, build: Build, workflow: str) -> None:
+        self.build, self.workflow = build, workflow
 
     @property
-    def top(self) -> list[str]:
-        """The entities at the crate's first level."""
-        return [*self._folders, *self._loose]
+    def top_level(self) -> list[str]:
+        """The entities at the crate's first level: folders, then files."""
+        return [*self._folders, *(id_ for id_ in self.described if "/" not in id_)]
 
-    def entities(self) -> list[dict[str, Any]]:
+    def entities(self) -> list[Entity]:
         """Every folder with its parts, then every file."""
         folders = [
-            {
-                "@id": folder,
-                "@type": "Dataset",
-                "name": folder.rstrip("/"),
-                "description": _about(folder, parts),
-                "hasPart": [reference(part) for part in parts],
-                **(_REALIZES if folder == "dataset/" else {}),
-            }
+            entity(
+                folder,
+                "Dataset",
+                name=folder.rstrip("/"),
+                description="The published dataset."
+                if folder == "dataset/"
+                else f"Artifacts of the build under {folder}: {len(parts)} files are described "
+                "here.",
+                hasPart=references(parts),
+                exampleOfWork=reference("#output-dataset") if folder == "dataset/" else None,
+            )
             for folder, parts in self._folders.items()
         ]
         return [*folders, *self.described.values()]
 
     @cached_property
     def _folders(self) -> dict[str, list[str]]:
+        """The files in each folder at the first level."""
         folders: dict[str, list[str]] = {}
         for id_ in self.described:
             top, inside, _ = id_.partition("/")
@@ -80,63 +98,50 @@ class Files:
         return folders
 
     @cached_property
-    def _loose(self) -> list[str]:
-        return [id_ for id_ in self.described if "/" not in id_]
-
-    @cached_property
-    def described(self) -> dict[str, dict[str, Any]]:
+    def described(self) -> dict[str, Entity]:
         """The entity of every file that has one, by its @id, sorted."""
-        found: dict[str, dict[str, Any]] = {}
+        described: list[Entity] = []
         for name, manifest in self.build.manifests.items():
-            what = f"Manifest of {manifest.artifact}: size and sha256 of {_count(manifest)}."
-            found[identifier(name)] = _file(self.build.root, name, what)
-            for path, size, sha256 in _plain(self.build, manifest):
-                found[identifier(path)] = _entity(
-                    path, size, sha256, f"Part of {manifest.artifact}."
-                )
-        for copy in sorted((self.build.root / self.own).rglob("*")):
+            size = sum(file.size for file in manifest.files)
+            content = f"{len(manifest.files)} files, {size} bytes"
+            about = f"Manifest of {manifest.artifact}: size and sha256 of {content}."
+            described.append(self._on_disk(name, about))
+            described += [
+                _file_entity(*file, f"Part of {manifest.artifact}.")
+                for file in _plain_files(self.build, manifest)
+            ]
+        for copy in (self.build.root / self.workflow).rglob("*"):
             if copy.is_file():
                 name = copy.relative_to(self.build.root).as_posix()
-                found[identifier(name)] = _file(self.build.root, name, "Part of the workflow.")
-        config = identifier(f"{self.own}/config.json")
-        found[config] |= {
+                described.append(self._on_disk(name, "Part of the workflow."))
+        by_id = {file["@id"]: file for file in described}
+        by_id[identifier(f"{self.workflow}/config.json")] |= {
             "description": "The configuration of this build.",
             "exampleOfWork": reference("#input-config"),
         }
-        return dict(sorted(found.items()))
+        return dict(sorted(by_id.items()))
+
+    def _on_disk(self, name: str, about: str) -> Entity:
+        path = self.build.root / name
+        return _file_entity(name, path.stat().st_size, store.digest(path), about)
 
 
-def _about(folder: str, parts: list[str]) -> str:
-    if folder == "dataset/":
-        return "The published dataset."
-    return f"Artifacts of the build under {folder}: {len(parts)} files are described here."
-
-
-def _count(manifest: Manifest) -> str:
-    return f"{len(manifest.files)} files, {sum(file.size for file in manifest.files)} bytes"
-
-
-def _plain(build: Build, manifest: Manifest) -> list[tuple[str, int, str]]:
+def _plain_files(build: Build, manifest: Manifest) -> list[tuple[str, int, str]]:
     """Path, size and sha256 of the files of an artifact that is no store and has few of them."""
     paths = build.listed(manifest.artifact + SUFFIX)
     files = [(p, f.size, f.sha256) for p, f in zip(paths, manifest.files, strict=True)]
     inside = [f for f in files if not f[0].endswith(SUFFIX) and not Path(f[0]).is_absolute()]
-    few = len(inside) <= _FEW or manifest.artifact == "dataset"
+    few = len(inside) <= _MAX_FILES or manifest.artifact == "dataset"
     return inside if few and not any(".zarr/" in path for path, _, _ in inside) else []
 
 
-def _file(root: Path, name: str, what: str) -> dict[str, Any]:
-    path = root / name
-    return _entity(name, path.stat().st_size, store.digest(path), what)
-
-
-def _entity(path: str, size: int, sha256: str, what: str) -> dict[str, Any]:
-    return {
-        "@id": identifier(path),
-        "@type": "File",
-        "name": Path(path).name,
-        "description": what,
-        "encodingFormat": _FORMATS.get(Path(path).suffix, "text/plain"),
-        "contentSize": str(size),
-        "sha256": sha256,
-    }
+def _file_entity(path: str, size: int, sha256: str, about: str) -> Entity:
+    return entity(
+        identifier(path),
+        "File",
+        name=Path(path).name,
+        description=about,
+        encodingFormat=_FORMATS.get(Path(path).suffix, "text/plain"),
+        contentSize=str(size),
+        sha256=sha256,
+    )

@@ -130,7 +130,7 @@ def compare_builds(old: Path, new: Path) -> Difference:
         if not root.is_dir():
             return Difference(error=f"{root} is no folder; name the results folder of a build")
         try:
-            build = lineage.load(root)
+            build = lineage.load_build(root)
         except OSError as error:
             return Difference(error=f"{error.filename}: {error.strerror}")
         if build.unreadable:

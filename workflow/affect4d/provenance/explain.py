@@ -66,7 +66,7 @@ def explain_name(results: Path, name: str) -> Explanation:
     StoreError
         An artifact on the way is damaged or missing.
     """
-    build = lineage.load(results)
+    build = lineage.load_build(results)
     try:
         return Explanation(_record(build, resolve(build, name)))
     except (pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError) as error:

@@ -169,7 +169,7 @@ def _content(build: Build, name: str, manifest: Manifest) -> dict[str, Any]:
 
 def _table(build: Build, name: str) -> dict[str, Any] | None:
     """Rows and columns of a Parquet or CSV file."""
-    path = build.trusted(name) if name.endswith((".parquet", ".csv")) else None
+    path = build.verified_path(name) if name.endswith((".parquet", ".csv")) else None
     if path is None:
         return None
     if path.suffix == ".parquet":

@@ -110,7 +110,7 @@ def quarantined(build: Build, item: str) -> dict[str, Any]:
 
 def _rows(build: Build, table: str, column: str, value: Any) -> list[dict[str, Any]]:
     """The rows of a Parquet table in which `column` is `value`; none where it is not there."""
-    path = build.trusted(table)
+    path = build.verified_path(table)
     if path is None or column not in pq.read_schema(path).names:
         return []
     return pd.read_parquet(path, filters=[(column, "==", value)]).to_dict("records")
@@ -122,7 +122,7 @@ def _quarantine(build: Build, items: set[str]) -> list[dict[str, str]]:
 
 
 def _class_names(build: Build) -> dict[int, str]:
-    path = build.trusted("affectspace/classes.parquet")
+    path = build.verified_path("affectspace/classes.parquet")
     table = pd.DataFrame() if path is None else pd.read_parquet(path)
     if "name" not in table:
         return {}

@@ -110,7 +110,7 @@ def frames_of(build: Build, frame_ids: list[str]) -> list[dict]:
 
 
 def _table(build: Build, name: str) -> Path:
-    path = build.trusted(name)
+    path = build.verified_path(name)
     if path is None:
         raise StoreError(build.root / name, "is missing", "run `affect4d audit`")
     return path

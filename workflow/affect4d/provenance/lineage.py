@@ -49,7 +49,11 @@ class Build:
             for path, file in zip(self.listed(name), manifest.files, strict=True)
         }
 
-    def seal(self, name: str) -> str:
+    def owner(self, path: str) -> str:
+        """The manifest that a path is, or that lists it; "" if none does."""
+        return path if path.endswith(SUFFIX) else self.owners.get(path, ("",))[0]
+
+    def manifest_digest(self, name: str) -> str:
         """The digest of a manifest; of one that is not what was written, that of its bytes."""
         if name in self.manifests:
             return self.manifests[name].digest
@@ -58,8 +62,8 @@ class Build:
         except (StoreError, OSError):
             return ""
 
-    def trusted(self, name: str) -> Path | None:
-        """Where a listed file lies, held against its manifest; None where there is none.
+    def verified_path(self, name: str) -> Path | None:
+        """Where a listed file lies, compared with its manifest; None where there is none.
 
         Raises
         ------
@@ -67,39 +71,38 @@ class Build:
             It is not what was written, or no manifest lists it.
         """
         path = self.root / name
-        if path not in self._held:
+        if path not in self._verified:
             if not path.is_file():
                 return None
             if name not in self.owners:
                 raise StoreError(path, "no manifest lists this file", "run `affect4d audit`")
             if store.digest(path) != self.owners[name][1]:
                 raise StoreError(path, "has other content than was written (sha256)", REBUILD)
-            self._held.add(path)
+            self._verified.add(path)
         return path
 
     @cached_property
-    def _held(self) -> set[Path]:
-        """The files that were held against their manifest already."""
+    def _verified(self) -> set[Path]:
+        """The files that were compared with their manifest already."""
         return set()
 
-    def ancestors(self, name: str) -> list[str]:
-        """The manifests on which `name` rests, itself first, each once."""
-        found, queue = {name: None}, [name]
+    def ancestors(self, *names: str) -> list[str]:
+        """The manifests on which those named rest, themselves first, each once."""
+        known = dict.fromkeys(name for name in names if name in self.manifests)
+        queue = list(known)
         while queue:
             above = [source for current in queue for source in self.sources(current)]
-            queue = [n for n in dict.fromkeys(above) if n in self.manifests and n not in found]
-            found |= dict.fromkeys(queue)
-        return list(found)
+            queue = [n for n in dict.fromkeys(above) if n in self.manifests and n not in known]
+            known |= dict.fromkeys(queue)
+        return list(known)
 
     def dependents(self, names: set[str]) -> set[str]:
         """The manifests built from any of `names`, directly or not, without `names`."""
-        found, queue = set(names), list(names)
+        known, queue = set(names), list(names)
         while queue:
-            queue = [
-                user for name in queue for user in self.users.get(name, ()) if user not in found
-            ]
-            found.update(queue)
-        return found - names
+            queue = [user for n in queue for user in self.users.get(n, ()) if user not in known]
+            known.update(queue)
+        return known - names
 
     @cached_property
     def users(self) -> dict[str, list[str]]:
@@ -110,15 +113,19 @@ class Build:
                 users.setdefault(source, []).append(name)
         return users
 
+    def job(self, name: str) -> str | None:
+        """The manifest of the job that made an artifact as one of several; None if none did."""
+        lister = self.owners.get(name, ("",))[0]
+        same = lister and self.manifests[lister].rule == self.manifests[name].rule
+        return lister if same else None
+
     def sources(self, name: str) -> list[str]:
         """The manifests that `name` was built from or lists, missing ones included."""
-        sources = [path for path in self.listed(name) if path.endswith(SUFFIX)]
-        for path in self.manifests[name].inputs:
-            sources.append(path if path.endswith(SUFFIX) else self.owners.get(path, (path,))[0])
-        return sources
+        parts = [path for path in self.listed(name) if path.endswith(SUFFIX)]
+        return parts + [self.owner(path) or path for path in self.manifests[name].inputs]
 
 
-def load(root: Path) -> Build:
+def load_build(root: Path) -> Build:
     """Read every manifest under `root`."""
     root = Path(root).resolve()
     manifests: dict[str, Manifest] = {}
@@ -134,8 +141,7 @@ def load(root: Path) -> Build:
                 manifests[name] = _read(path, name)
             except StoreError as error:
                 unreadable[name] = error
-    ordered = dict(sorted(manifests.items()))
-    return Build(root, ordered, dict(sorted(unreadable.items())))
+    return Build(root, dict(sorted(manifests.items())), dict(sorted(unreadable.items())))
 
 
 def _read(path: Path, name: str) -> Manifest:

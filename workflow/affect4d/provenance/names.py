@@ -136,7 +136,7 @@ class Names:
     @cached_property
     def classes(self) -> dict[str, int]:
         """Class name -> index."""
-        path = self.build.trusted("affectspace/classes.parquet")
+        path = self.build.verified_path("affectspace/classes.parquet")
         if path is None:
             return {}
         table = pq.read_table(path).to_pandas()
@@ -179,14 +179,14 @@ class Names:
         return text.removeprefix(f"{self.build.root.name}/")
 
     def _in_gallery(self, column: str, text: str) -> bool:
-        path = self.build.trusted("gallery/frames.parquet")
+        path = self.build.verified_path("gallery/frames.parquet")
         if path is None:
             return False
         found = pq.read_table(path, columns=[column], filters=[(column, "==", text)])
         return found.num_rows > 0
 
     def _gallery_ids(self, column: str) -> Iterable[str]:
-        path = self.build.trusted("gallery/frames.parquet")
+        path = self.build.verified_path("gallery/frames.parquet")
         if path is None:
             return []
         return pq.read_table(path, columns=[column])[column].unique().to_pylist()
@@ -202,8 +202,8 @@ class Names:
 
 def neutral_tables(build: Build, database: str) -> list[pd.DataFrame]:
     """The tables of a database's neutral images: all candidates, then those accepted."""
-    candidates = build.trusted(f"neutrals/{database}/candidates.parquet")
-    accepted = build.trusted(f"neutrals/{database}/accepted.csv")
+    candidates = build.verified_path(f"neutrals/{database}/candidates.parquet")
+    accepted = build.verified_path(f"neutrals/{database}/accepted.csv")
     tables = [] if candidates is None else [pd.read_parquet(candidates)]
     return tables if accepted is None else [*tables, pd.read_csv(accepted, dtype=str)]
 
@@ -214,7 +214,7 @@ def quarantine_rows(build: Build) -> list[dict[str, str]]:
     for name in sorted(build.owners):
         path = Path(name)
         quarantine = path.name.endswith("quarantine.csv") or path.parent.name == "quarantine"
-        found = build.trusted(name) if quarantine and path.suffix == ".csv" else None
+        found = build.verified_path(name) if quarantine and path.suffix == ".csv" else None
         if found is not None:
             table = pd.read_csv(found, dtype=str, keep_default_na=False)
             rows += [
