@@ -1,15 +1,15 @@
-"""Fault drills: is anything invalid ever visible, and is every change found?
+"""Injected faults: is anything invalid ever visible, and is every change detected?
 
     python benchmarks/faults.py                    # all but the build, about ten minutes
     python benchmarks/faults.py kills damage --kills 300 --flips 1000
-    python benchmarks/faults.py build               # a whole small build, killed and resumed
+    python benchmarks/faults.py build               # a complete small build, killed and resumed
 
 kills: processes that write a store of 4 frames of 53,215 vertices, a table and a folder die by
-SIGKILL, every other one at a chosen stage of the commit; their stage is what the interpreter's own
-audit events say. disk: writers meet a tmpfs that is full at every page, and one mounted read-only.
-damage: single bits, and files cut, emptied, removed, swapped, taken from another build. writers:
-three at once beside a sweeper. build: all processes of `snakemake` die at random moments, then
-`snakemake --unlock` and `snakemake`. Exit status 1 where a bar is missed.
+SIGKILL, every other one at a chosen stage of the commit, which the interpreter's audit events name.
+disk: writers to a tmpfs that becomes full at every page, and to one mounted read-only. damage:
+single bits, and files cut, emptied, removed, swapped, taken from another build. writers: three at
+the same time, with a garbage collector. build: all processes of `snakemake` die at random moments,
+then `snakemake --unlock` and `snakemake`. Exit status 1 where a threshold is missed.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def kills(folder, options):
     return [
         Bar("kill -9 of a writer", died.total(), options.kills, least=True),
         Bar("of them inside the commit", inside(died), options.kills / 3, least=True),
-        Bar("temporaries and locks left after a sweep", len(left), 0),
+        Bar("temporaries and locks left after garbage collection", len(left), 0),
     ]
 
 
@@ -56,16 +56,16 @@ def disk(folder, options):
 
     from affect4d import store
 
-    said = []
+    messages = []
     with disks.small_disk(folder / "full", 2**22) as mounted:
         print("full disk:", "tmpfs of 4 MB" if mounted else "RLIMIT_FSIZE (no right to mount)")
         if mounted:
-            said += [line for kind in KINDS for line in disks.fill_up(mounted, kind)]
+            messages += [line for kind in KINDS for line in disks.fill_up(mounted, kind)]
         else:
             (folder / "limited").mkdir()
             for kind in KINDS:
                 write_version(folder / "limited", kind, 1)
-            said += disks.write_limited(folder / "limited", 512)
+            messages += disks.write_limited(folder / "limited", 512)
     refused = 0
     (folder / "fixed").mkdir()
     for kind in KINDS:
@@ -77,16 +77,16 @@ def disk(folder, options):
                 write_version(folder / "fixed", kind, 2)
                 refused -= 1
             refused += visible_version(folder / "fixed", kind) == 1
-    clear = sum("; " in line and "\n" not in line for line in said)
+    clear = sum("; " in line and "\n" not in line for line in messages)
     return [
-        Bar("writers that met a full disk", len(said), 10 if mounted else 1, least=True),
-        Bar("of them with other than one line and a remedy", len(said) - clear, 0),
-        Bar("old versions whole on a read-only disk", refused, 2, least=True),
+        Bar("writers that met a full disk", len(messages), 10 if mounted else 1, least=True),
+        Bar("of them with other than one line and a remedy", len(messages) - clear, 0),
+        Bar("old versions intact on a read-only disk", refused, 2, least=True),
     ]
 
 
 def damage(folder, options):
-    """Bits flipped, files spoiled."""
+    """Bits flipped, files damaged."""
     from fault_damage import Drill, two_builds
 
     drill = Drill(*two_builds(folder))
@@ -107,7 +107,7 @@ def damage(folder, options):
 
 
 def writers(folder, options):
-    """Three writers of the same artifacts, and a sweeper."""
+    """Three writers of the same artifacts, and a garbage collector."""
     from support.fault_injection.writers import race
 
     outcome = race(folder, options.rounds)
@@ -121,7 +121,7 @@ def writers(folder, options):
 
 
 def build(folder, options):
-    """A whole small build, killed and resumed, beside an undisturbed one."""
+    """A complete small build, killed and resumed, and an undisturbed one."""
     from killed_builds import build_with_kills, manifests
     from workflow_tree import Tree
 
@@ -131,7 +131,7 @@ def build(folder, options):
     seconds, total = time.monotonic() - start, len(manifests(trees[0]))
     print(f"undisturbed: {total} artifacts in {seconds:.0f} s", flush=True)
     seen = build_with_kills(trees[1], options.build_kills, total, seconds, seed=options.seed)
-    print(f"artifacts at each kill: {seen.artifacts}; jobs at work at {seen.at_work} of them")
+    print(f"artifacts at each kill: {seen.artifacts}; jobs running at {seen.at_work} of them")
     return [
         Bar("kills of the build", len(seen.artifacts), options.build_kills, least=True),
         Bar("artifacts seen invalid after a kill", len(seen.invalid), 0),

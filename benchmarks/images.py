@@ -1,14 +1,14 @@
-"""Size and speed of stored pictures, on those of a build: bytes beside PNG, one picture at random.
+"""Size and speed of stored pictures, on those of a build: bytes beside PNG, one random picture.
 
     python benchmarks/images.py --results results
 
-Takes pictures of every synthesis chunk, evenly spread, writes them anew into a scratch folder with
-the store, and beside it as PNG (zlib's usual effort, and OpenCV's best), as lossless WebP, with
-Zarr's default codec, and as plain differences to the neutral picture modulo 256 (Blosc's zstd, and
-WebP). The neutral pictures themselves are a line of their own: they are shared by all pictures of a
-photograph, of which a build has one a class. Times are CPU milliseconds of all threads, and by the
-clock, which other jobs of the machine slow. A picture at random: from an open store, with opening
-it, and for comparison from Zarr's array of plain pictures. Exit status 1 where a bar is missed.
+Writes pictures of every synthesis chunk, evenly spread, into a scratch folder with the store, and
+beside it as PNG (zlib's default effort, and OpenCV's best), as lossless WebP, with Zarr's default
+codec, and as plain differences to the neutral picture modulo 256 (Blosc's zstd, and WebP). The
+neutral pictures are a separate line: they are shared by all pictures of a photograph, of which a
+build has one per class. Times are CPU milliseconds of all threads, and wall-clock times, which
+include other jobs of the machine. A random picture: from an open store, with opening it, and for
+comparison from Zarr's array of plain pictures. Exit status 1 where a threshold is missed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from affect4d import store
 from affect4d.formats.images import encode_png
 from affect4d.store import images
 
-CHOSEN = 200  # pictures of a chunk that are read at random
+CHOSEN = 200  # pictures per chunk that are read in random order
 READS = {
     "reads": "open store",
     "cold reads": "opening it first",
@@ -36,16 +36,16 @@ READS = {
 }
 
 
-def pictures_of(results, most):
-    """(pictures, neutral, which) of every synthesis chunk, `most` pictures of each, evenly spread.
+def pictures_of(results, max_pictures):
+    """((pictures, neutral, which), count) of every synthesis chunk.
 
-    Then the number of all its pictures.
+    At most `max_pictures`, evenly spread, of the `count` pictures of a chunk.
     """
     for path in sorted(Path(results, "synthesis").glob("*/*.zarr")):
         chunk = store.open(path)
         count = len(chunk["images"])
         if count:
-            rows = np.unique(np.linspace(0, count - 1, most).astype(int))
+            rows = np.unique(np.linspace(0, count - 1, max_pictures).astype(int))
             neutral = chunk["neutral"][...]
             yield (chunk["images"][rows], neutral, chunk["photograph"][rows]), count
 
@@ -109,24 +109,26 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--results", default="results", help="results folder of a build")
-    parser.add_argument("--most", type=int, default=200, help="pictures a chunk (default 200)")
-    given = parser.parse_args()
-    found = []
-    for chunk, count in pictures_of(given.results, given.most):
+    parser.add_argument(
+        "--max-pictures", type=int, default=200, help="pictures per chunk (default 200)"
+    )
+    options = parser.parse_args()
+    chunks = []
+    for chunk, count in pictures_of(options.results, options.max_pictures):
         with tempfile.TemporaryDirectory() as folder:
-            found.append(measure(*chunk, Path(folder)) | {"in all": count})
-        print(f"{found[-1]['pictures']} pictures measured", file=sys.stderr)
-    if not found:
-        sys.exit(f"{given.results}: no synthesized pictures; run snakemake first")
-    count = sum(chunk["pictures"] for chunk in found)
-    total = {key: sum(chunk[key] for chunk in found) for key in found[0] if "reads" not in key}
+            chunks.append(measure(*chunk, Path(folder)) | {"in all": count})
+        print(f"{chunks[-1]['pictures']} pictures measured", file=sys.stderr)
+    if not chunks:
+        sys.exit(f"{options.results}: no synthesized pictures; run snakemake first")
+    count = sum(chunk["pictures"] for chunk in chunks)
+    total = {key: sum(chunk[key] for chunk in chunks) for key in chunks[0] if "reads" not in key}
     # Each neutral picture once, shared by all that the build made of it.
     total["ours, with the neutral"] = total["ours"] + total["neutral"] * count / total["in all"]
     sizes = ["ours", "ours, with the neutral", "PNG", "PNG, best", "WebP", "Zarr default"]
     sizes += ["difference, zstd", "difference, WebP"]
     table = pd.DataFrame(
         {
-            "bytes a picture": [total[name] / count for name in sizes],
+            "bytes per picture": [total[name] / count for name in sizes],
             "of PNG": [total[name] / total["PNG"] for name in sizes],
             "of the best PNG": [total[name] / total["PNG, best"] for name in sizes],
         },
@@ -136,18 +138,18 @@ def main():
     print(table.to_string(float_format="{:.3f}".format), end="\n\n")
     for key in ("encode", "decode", "commit"):
         rate = total["raw"] / 1e3 / total[key]
-        print(f"{key}: {total[key] / count:.2f} ms of CPU a picture, {rate:.0f} MB/s")
-    reads = {key: np.concatenate([chunk[key] for chunk in found]) for key in READS}
+        print(f"{key}: {total[key] / count:.2f} ms of CPU per picture, {rate:.0f} MB/s")
+    reads = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in READS}
     for key, times in reads.items():
         (cpu, clock), (cpu95, clock95) = np.percentile(times, [50, 95], axis=0)
-        print(f"a picture at random, {READS[key]}: ", end="")
-        print(f"median {cpu:.2f} ms of CPU ({clock:.2f} by the clock), ", end="")
+        print(f"a random picture, {READS[key]}: ", end="")
+        print(f"median {cpu:.2f} ms of CPU ({clock:.2f} of wall-clock time), ", end="")
         print(f"95 % within {cpu95:.2f} ({clock95:.2f})")
     worst = total["ours, with the neutral"]
     bars = [
         Bar("bytes, with the neutral, over PNG", worst / total["PNG"], 0.6),
         Bar("bytes, with the neutral, over the best PNG", worst / total["PNG, best"], 0.6),
-        Bar("one picture at random, median ms of CPU", float(np.median(reads["reads"][:, 0])), 5.0),
+        Bar("one random picture, median ms of CPU", float(np.median(reads["reads"][:, 0])), 5.0),
     ]
     sys.exit(judge(bars))
 

@@ -1,6 +1,6 @@
-"""What this machine allows: bytes moved and single-precision operations a second of CPU time.
+"""Limits of this machine: bytes moved and single-precision operations per second of CPU time.
 
-Other jobs on the machine can only slow it: the best of several runs counts.
+Other jobs on the machine can only slow it down: the best of several runs counts.
 """
 
 import time
@@ -12,13 +12,13 @@ _SIDE = 2048
 
 
 def bandwidth():
-    """Bytes read and written a second by a copy of memory."""
+    """Bytes read and written per second by a copy of memory."""
     source, target = np.ones(_COPIED, np.float32), np.empty(_COPIED, np.float32)
     return 2 * source.nbytes / _quickest(lambda: np.copyto(target, source))
 
 
 def arithmetic():
-    """Operations a second of the matrix product in single precision (sgemm)."""
+    """Operations per second of the matrix product in single precision (sgemm)."""
     left = np.ones((_SIDE, _SIDE), np.float32)
     return 2 * _SIDE**3 / _quickest(lambda: left @ left)
 

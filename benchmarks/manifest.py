@@ -1,6 +1,6 @@
-"""How long the workflow takes to see what a table of scans asks for: parsing and job graph.
+"""Time of parsing the workflow and building the job graph for a table of scans.
 
-Every job of a cluster parses the workflow anew, and so does each `snakemake -n`. The files of all
+Every job of a cluster parses the workflow again, and so does each `snakemake -n`. The files of all
 rows are hard links to one, so that a table of 4DFAB's size fits on any disk.
 
 python benchmarks/manifest.py --rows 6000 60000 --frames 200
@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 def write_scans(folder, rows, frames):
-    """Write `scans.csv` and the files that it names; `frames` rows a sequence."""
+    """Write `scans.csv` and the files that it names; `frames` rows per sequence."""
     source = folder / "one.bin"
     source.write_bytes(b"scan")
     with (folder / "scans.csv").open("w") as table:
@@ -89,7 +89,7 @@ def _seconds(workflow, folder, targets):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[2000, 20000])
-    parser.add_argument("--frames", type=int, default=200, help="rows a sequence")
+    parser.add_argument("--frames", type=int, default=200, help="rows per sequence")
     parser.add_argument("--workflow", type=Path, default=ROOT, help="a copy to compare with")
     parser.add_argument("--scratch", type=Path, help="folder in which to write, then removed")
     arguments = parser.parse_args()

@@ -1,15 +1,16 @@
-"""Stored vertex sequences: how small, how near, how fast?
+"""Stored vertex sequences: size, error and speed.
 
     python benchmarks/store.py --frames 128
 
-53,215 vertices of the stored template, in its own order, move by a few millimetres at 60 frames a
-second and carry noise: white, .1 mm a coordinate, or smooth, .05 mm a coordinate, correlated over
-centimetres and tenths of a second. Sizes are those of the files against float32 and against
-`zarr.create_array(data=...)` as it comes. Speeds are MB of float32 a CPU second of all threads, the
-best of several repeats: through the store (Zarr, Blosc, CRC-32C and files included), of the codec
-alone, and of `memcpy` of the same array in the same run. The machine's other jobs slow them all.
+53,215 vertices of the stored template, in its own order, move by a few millimetres at 60 frames
+per second and carry noise: white, .1 mm per coordinate, or smooth, .05 mm per coordinate,
+correlated over centimetres and tenths of a second. Sizes are those of the files against float32 and
+against the defaults of `zarr.create_array(data=...)`. Speeds are MB of float32 per CPU second of
+all threads, the best of several repeats: through the store (Zarr, Blosc, CRC-32C and files
+included), of the codec alone, and of `memcpy` of the same array in the same run. Other jobs of the
+machine slow all of them.
 
-Exit status 1 where a bar is missed.
+Exit status 1 where a threshold is missed.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from affect4d import store
 from affect4d.store import codec, commit, groups, protocol
 from affect4d.template.template import load_template
 
-VERTICES, RATE = 53_215, 60  # frames a second
+VERTICES, RATE = 53_215, 60  # frames per second
 MEMCPY = "memcpy, into memory in use"
 # What `store.write` consists of, in its order.
 STAGES = {
@@ -38,7 +39,7 @@ STAGES = {
 
 
 def motion(rng, neutral, frames, muscles=6):
-    """A neutral face of which regions go to and fro by up to 5 mm, about once a second."""
+    """A neutral face of which regions oscillate by up to 5 mm, about once a second."""
     times, values = np.arange(frames) / RATE, np.repeat(neutral[None], frames, axis=0)
     for _ in range(muscles):
         centre = neutral[rng.integers(len(neutral))]
@@ -60,15 +61,15 @@ def smooth(rng, neutral, frames, scale=0.05, length=15, period=0.1, waves=40):
     times, noise = np.arange(frames) / RATE, np.zeros((frames, *neutral.shape), np.float32)
     for axis in range(3):
         for _ in range(waves):
-            place = neutral @ (rng.normal(size=3) / length) + rng.uniform(0, 2 * np.pi)
+            position = neutral @ (rng.normal(size=3) / length) + rng.uniform(0, 2 * np.pi)
             moment = rng.normal() / period * times
-            noise[..., axis] += np.outer(np.cos(moment), np.cos(place))
-            noise[..., axis] -= np.outer(np.sin(moment), np.sin(place))
+            noise[..., axis] += np.outer(np.cos(moment), np.cos(position))
+            noise[..., axis] -= np.outer(np.sin(moment), np.sin(position))
     return noise * np.float32(scale * np.sqrt(2 / waves))
 
 
 def seconds(run, repeats):
-    """The least CPU seconds, of all threads, that one of several runs took."""
+    """The minimum CPU seconds, of all threads, of several runs."""
     spent = []
     for _ in range(repeats):
         start = time.process_time()
@@ -78,7 +79,7 @@ def seconds(run, repeats):
 
 
 def stages(run, repeats):
-    """The least CPU seconds of each stage of `store.write`, and of the whole."""
+    """The minimum CPU seconds of each stage of `store.write`, and of all together."""
     spent = {}
 
     def timed(name, function):
@@ -94,11 +95,11 @@ def stages(run, repeats):
     for name, place in STAGES.items():
         setattr(*place, timed(name, kept[name]))
     try:
-        whole = seconds(run, repeats)
+        total = seconds(run, repeats)
     finally:
         for name, place in STAGES.items():
             setattr(*place, kept[name])
-    return {**{name: min(each) for name, each in spent.items()}, "the whole commit": whole}
+    return {**{name: min(each) for name, each in spent.items()}, "all stages": total}
 
 
 def size_of(folder):
@@ -117,7 +118,7 @@ def sizes(folder, vertices):
 
 
 def in_random_order(folder, rng, vertices):
-    """The ratio to float32 if neighbours in the array were none on the face."""
+    """The ratio to float32 with vertices in random order."""
     order = rng.permutation(len(vertices.neutral))
     values = np.ascontiguousarray(vertices.values[:, order])
     store.write(folder / "random.zarr", {"x": store.Vertices(values, vertices.neutral[order])})
@@ -125,7 +126,7 @@ def in_random_order(folder, rng, vertices):
 
 
 def speeds(folder, vertices, repeats):
-    """CPU seconds for a name each; the store `x.zarr` is there."""
+    """CPU seconds by name; the store `x.zarr` is there."""
     values, neutral = vertices.values, vertices.neutral
     other, stored = np.empty_like(values), codec.encode(values, neutral, np.uint16)
     codec.is_within_bound(stored, neutral, values)  # compiled before anything is timed
@@ -134,41 +135,41 @@ def speeds(folder, vertices, repeats):
     rows = np.arange(len(values))
     return {
         MEMCPY: seconds(lambda: np.copyto(other, values), repeats),
-        **{f"write: {name}": least for name, least in spent.items()},
-        "read a whole sequence": seconds(lambda: array[...], repeats),
+        **{f"write: {name}": each for name, each in spent.items()},
+        "read a full sequence": seconds(lambda: array[...], repeats),
         "codec alone: encode": seconds(lambda: codec.encode(values, neutral, np.uint16), repeats),
         "codec alone: decode": seconds(
-            lambda: codec.decode(stored, neutral, codec.STEP, codec.FRAMES, rows, other), repeats
+            lambda: codec.decode(stored, neutral, rows=rows, out=other), repeats
         ),
     }
 
 
 def measure(folder, kind, rng, neutral, options):
     """Print the figures of one kind of noise; returns its bars."""
-    noise, least = {"white": (white, 5), "smooth": (smooth, 8)}[kind]
+    noise, min_ratio = {"white": (white, 5), "smooth": (smooth, 8)}[kind]
     values = motion(rng, neutral, options.frames)
     values += noise(rng, neutral, options.frames)
     vertices = store.Vertices(values, neutral)
     smaller, than_default, distance = sizes(folder, vertices)
     shuffled = in_random_order(folder, rng, vertices)
-    found = speeds(folder, vertices, options.repeats)
+    measured = speeds(folder, vertices, options.repeats)
     array = store.open(folder / "x.zarr")["x"]
     array.neutral  # noqa: B018 - read once, and no part of a frame
     frame = seconds(lambda: array[int(rng.integers(len(array)))], 5 * options.repeats)
-    print(f"\n{kind} noise: {12 / smaller:.2f} bytes a vertex, {smaller:.2f} times smaller than")
+    print(f"\n{kind} noise: {12 / smaller:.2f} bytes per vertex, {smaller:.2f} times smaller than")
     print(f"float32 ({shuffled:.2f} if the vertices came in random order); a random frame takes")
-    print(f"{1e3 * frame:.1f} ms of CPU. MB of float32 a CPU second, and the share of memcpy:")
+    print(f"{1e3 * frame:.1f} ms of CPU. MB of float32 per CPU second, and the share of memcpy:")
     megabytes = values.nbytes / 1e6
-    for name, spent in found.items():
-        share = found[MEMCPY] / spent
+    for name, spent in measured.items():
+        share = measured[MEMCPY] / spent
         print(f"  {name:<32} {megabytes / max(spent, 1e-9):>9.0f} {share:>8.1%}")
-    rate = {name: megabytes / max(spent, 1e-9) for name, spent in found.items()}
+    rate = {name: megabytes / max(spent, 1e-9) for name, spent in measured.items()}
     return [
-        Bar(f"{kind}: smaller than float32, times", smaller, least, least=True),
+        Bar(f"{kind}: smaller than float32, times", smaller, min_ratio, least=True),
         Bar(f"{kind}: smaller than Zarr's default, times", than_default, 4, least=True),
         Bar(f"{kind}: largest vertex distance, mm", distance, 0.01),
         Bar(f"{kind}: encode and write, MB/s", rate["write: encode, compress, write"], 300, True),
-        Bar(f"{kind}: read and decode, MB/s", rate["read a whole sequence"], 600, True),
+        Bar(f"{kind}: read and decode, MB/s", rate["read a full sequence"], 600, True),
     ]
 
 

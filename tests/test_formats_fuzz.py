@@ -1,6 +1,6 @@
 """Malformed files of each format: read or refused in one line, within 30 s and 2 GB, never a crash.
 
-Files are spoiled by rules that know their format and by rules that do not, and are read in a
+Files are malformed by rules that know their format and by rules that do not, and are read in a
 process whose memory is limited.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.malformed_files import spoil
+from support.malformed_files import malformed
 from support.mesh_files import (
     PLY_FORMATS,
     bnd_text,
@@ -33,7 +33,7 @@ SECONDS = 30
 
 
 def samples():
-    """{"kind.suffix": bytes} of one whole file of each format."""
+    """{"kind.suffix": bytes} of one valid file of each format."""
     vertices, triangles, uv = grid_mesh()
     face = load_template().landmarks
     contents = {
@@ -57,7 +57,7 @@ SAMPLES = samples()
 
 
 def read_folder(folder):
-    """What `read_under_limits.py` says of a folder's files."""
+    """The report of `read_under_limits.py` on a folder."""
     script = Path(__file__).parent / "support/read_under_limits.py"
     done = subprocess.run(
         [sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=600
@@ -68,7 +68,7 @@ def read_folder(folder):
 
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_malformed_files_are_read_or_refused(tmp_path, kind):
-    files = spoil(SAMPLES[kind], Path(kind).suffix)
+    files = malformed(SAMPLES[kind], Path(kind).suffix)
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     report = read_folder(tmp_path)
@@ -78,7 +78,7 @@ def test_malformed_files_are_read_or_refused(tmp_path, kind):
     assert max(seconds for _, seconds in report["files"].values()) < SECONDS
     assert report["peak_mb"] < 2048
     outcomes = {name: outcome for name, (outcome, _) in report["files"].items()}
-    assert outcomes[f"whole{Path(kind).suffix}"] == "ok"
+    assert outcomes[f"valid{Path(kind).suffix}"] == "ok"
     assert sum(outcome == "bad" for outcome in outcomes.values()) > 30
 
 
@@ -95,7 +95,7 @@ HUGE = {
 END = {"index.wrl": b"] } } ] }", "numbers.ljson": b"[1,2,3]]}}"}
 
 
-def test_great_files_stay_within_the_limits(tmp_path):
+def test_huge_files_stay_within_the_limits(tmp_path):
     for name, (start, part) in HUGE.items():
         size = (16 if name.startswith(("points.pts", "numbers.ljson")) else 200) << 20
         (tmp_path / name).write_bytes(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from registration_scans import deform, scan_of
 from scipy.interpolate import LinearNDInterpolator
-from support.malformed_files import spoil
+from support.malformed_files import malformed
 from support.mesh_files import bnt_bytes, ljson_text, obj_text, ply_bytes, pts_text, wrl_text
 
 from affect4d import store
@@ -54,7 +54,7 @@ def write_sequence(root, whole, suffix):
     column = "landmarks" if suffix in (".pts", ".ljson") else "mesh"
     files = {"mesh": "good.ply", "landmarks": "good.pts"}
     rows = [files | {"frame_id": "neutral", "is_neutral": True}]
-    for name, content in spoil(whole[suffix], suffix).items():
+    for name, content in malformed(whole[suffix], suffix).items():
         (root / name).write_bytes(content)
         rows.append(files | {"frame_id": name, "is_neutral": False, column: name})
     common = dict.fromkeys(SCAN_COLUMNS, "") | {"subject": "s", "session": "1", "sequence": "q"}
@@ -95,7 +95,7 @@ def test_spoiled_files_are_registered_or_in_quarantine(
     registered = sequence.attributes["frame_ids"]
     refused = [row.item for row in quarantined]
     assert sorted([*registered, *refused]) == sorted(row["frame_id"] for row in rows)
-    assert f"whole{suffix}" in registered and len(refused) > 30
+    assert f"valid{suffix}" in registered and len(refused) > 30
     assert all(row.rule and row.remedy for row in quarantined)
     assert all(row.item in row.file for row in quarantined)
     vertices, flags = sequence["vertices"][...], sequence["flags"][...]

@@ -39,8 +39,8 @@ def encode(vertices, dtype=np.uint32):
     return codec.encode(vertices.values, vertices.neutral, dtype)
 
 
-def decode(stored, vertices, *rest):
-    return codec.decode(stored, vertices.neutral, codec.STEP, codec.FRAMES, *rest)
+def decode(stored, vertices, rows=None):
+    return codec.decode(stored, vertices.neutral, rows=rows)
 
 
 def roundtrip(vertices):
@@ -74,21 +74,21 @@ def test_sixteen_bits_hold_the_same_numbers_or_overflow(vertices):
 
 @settings(max_examples=100, deadline=None)
 @given(sequences(), st.data())
-def test_chosen_frames_are_those_of_the_whole(vertices, data):
-    stored, whole = encode(vertices), roundtrip(vertices)
+def test_selected_frames_equal_those_of_the_whole_sequence(vertices, data):
+    stored, sequence = encode(vertices), roundtrip(vertices)
     indices = st.integers(0, len(stored) - 1)
     rows = np.array(data.draw(st.lists(indices, unique=True)), dtype=int)
-    np.testing.assert_array_equal(decode(stored, vertices, rows), whole[rows])
+    np.testing.assert_array_equal(decode(stored, vertices, rows), sequence[rows])
     start = codec.FRAMES * (data.draw(indices) // codec.FRAMES)
-    np.testing.assert_array_equal(decode(stored[start:], vertices), whole[start:])
+    np.testing.assert_array_equal(decode(stored[start:], vertices), sequence[start:])
 
 
 @settings(max_examples=100, deadline=None)
 @given(sequences(), st.data())
-def test_one_number_off_by_two_is_found(vertices, data):
+def test_one_number_off_by_two_is_detected(vertices, data):
     stored = encode(vertices)
-    place = tuple(data.draw(st.integers(0, size - 1)) for size in stored.shape)
-    stored[place] ^= 4
+    index = tuple(data.draw(st.integers(0, size - 1)) for size in stored.shape)
+    stored[index] ^= 4
     assert not codec.is_within_bound(stored, vertices.neutral, vertices.values)
 
 
@@ -161,22 +161,22 @@ def test_wrong_shapes_are_refused(shape, neutral):
 
 @settings(max_examples=12, deadline=None)
 @given(sequences(), st.data())
-def test_frames_read_at_random_equal_slices_of_the_whole(tmp_path_factory, vertices, data):
+def test_selected_frames_equal_slices_of_the_whole_array(tmp_path_factory, vertices, data):
     path = tmp_path_factory.mktemp("store") / "x.zarr"
     times = data.draw(st.integers(1, 4))
     vertices = Vertices(np.tile(vertices.values, (times, 1, 1)), vertices.neutral)
     store.write(path, {"x": vertices})
     array = store.open(path)["x"]
-    whole = array[...]
-    np.testing.assert_array_equal(whole, roundtrip(vertices))
-    frame = st.integers(-len(whole), len(whole) - 1)
+    sequence = array[...]
+    np.testing.assert_array_equal(sequence, roundtrip(vertices))
+    frame = st.integers(-len(sequence), len(sequence) - 1)
     edge = st.none() | frame
     for key in (
         data.draw(frame),
         data.draw(st.lists(frame)),
         slice(data.draw(edge), data.draw(edge), data.draw(st.sampled_from([1, 3, 9, -1, -8]))),
     ):
-        np.testing.assert_array_equal(array[key], whole[key])
+        np.testing.assert_array_equal(array[key], sequence[key])
 
 
 def test_the_command_line_starts_without_the_compiler():

@@ -1,4 +1,4 @@
-"""Fault drills: kills, disks, damage, writers, clocks; larger ones in benchmarks/faults.py."""
+"""Injected faults: kills, disks, damage, writers, clocks; larger runs in benchmarks/faults.py."""
 
 import errno
 import multiprocessing
@@ -47,19 +47,19 @@ def test_nothing_invalid_is_visible_after_a_kill_at_any_stage(tmp_path):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_full_disk_says_so_and_leaves_the_old_version_or_the_new(disk, name):
-    said = disks.fill_up(disk, name)
-    assert said, "the disk never was full"
-    for line in said:
+    messages = disks.fill_up(disk, name)
+    assert messages, "the disk never was full"
+    for line in messages:
         assert "the disk is full; free space there" in line and "\n" not in line
 
 
-def test_files_that_may_not_grow_are_explained_where_nothing_can_be_mounted(tmp_path):
+def test_files_that_may_not_grow_are_explained_where_mounting_is_not_allowed(tmp_path):
     for name in KINDS:
         write_version(tmp_path, name, 1)
     for line in disks.write_limited(tmp_path, 512):
         assert "ulimit -f" in line
     for name in KINDS:
-        disks.assert_left_whole(tmp_path, name, "")
+        disks.assert_left_intact(tmp_path, name, "")
 
 
 @pytest.mark.parametrize(
@@ -72,20 +72,20 @@ def test_files_that_may_not_grow_are_explained_where_nothing_can_be_mounted(tmp_
         if (name, function) not in {("table", "rename"), ("table", "mkdir"), ("folder", "replace")}
     ],
 )
-def test_whichever_call_a_full_disk_refuses_the_commit_is_whole_or_undone(
+def test_whichever_call_a_full_disk_refuses_the_commit_is_complete_or_undone(
     tmp_path, monkeypatch, name, function
 ):
-    said = disks.fail_each(monkeypatch, tmp_path, name, function, errno.ENOSPC)
-    assert said and all("the disk is full" in line for line in said)
+    messages = disks.fail_each(monkeypatch, tmp_path, name, function, errno.ENOSPC)
+    assert messages and all("the disk is full" in line for line in messages)
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_disk_that_flushes_nothing_any_more_keeps_the_old_version(tmp_path, monkeypatch, name):
-    said = disks.fail_each(monkeypatch, tmp_path, name, "fsync", errno.EIO, lasting=True)
-    assert said and all("check the disk" in line for line in said)
+def test_a_disk_that_cannot_flush_any_more_keeps_the_old_version(tmp_path, monkeypatch, name):
+    messages = disks.fail_each(monkeypatch, tmp_path, name, "fsync", errno.EIO, lasting=True)
+    assert messages and all("check the disk" in line for line in messages)
 
 
-def test_a_read_only_folder_is_explained_and_what_lies_there_stays_readable(tmp_path):
+def test_a_read_only_folder_is_explained_and_its_artifacts_stay_readable(tmp_path):
     results = tmp_path / "results"
     results.mkdir()
     for name in KINDS:
@@ -111,53 +111,53 @@ def test_a_file_system_without_locks_is_explained(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_writers_and_a_sweeper_leave_one_whole_version(tmp_path):
+def test_two_writers_and_a_garbage_collector_leave_one_complete_version(tmp_path):
     outcome = race(tmp_path, rounds=8)
     assert outcome.broken == []
     assert outcome.refused and all("is being written by process" in s for s in outcome.refused)
     assert outcome.committed
 
 
-def test_a_look_at_the_locks_does_not_stop_a_writer(tmp_path):
+def test_a_search_for_stale_temporaries_does_not_stop_a_writer(tmp_path):
     (tmp_path / ".store.zarr.tmp-elsewhere-1-0").mkdir()
     (tmp_path / ".store.zarr.lock").touch()
     context = multiprocessing.get_context("forkserver")
-    looks = context.Process(target=_look_for, args=(tmp_path, 1.5))
-    looks.start()
+    search = context.Process(target=_search, args=(tmp_path, 1.5))
+    search.start()
     deadline = time.monotonic() + 1.5
     while time.monotonic() < deadline:
         write_version(tmp_path, "store", 1)
-    looks.join()
+    search.join()
 
 
-def _look_for(folder, seconds):
+def _search(folder, seconds):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         store.stale_temporaries(folder)
         (folder / ".store.zarr.tmp-elsewhere-1-0").mkdir(exist_ok=True)
 
 
-def test_every_flipped_bit_is_found(builds):
-    found = Drill(*builds).flip(random.Random(0), 60)
-    assert found.escaped == []
-    assert {k for _, k in found.tried} >= {
+def test_every_flipped_bit_is_detected(builds):
+    report = Drill(*builds).flip(random.Random(0), 60)
+    assert report.escaped == []
+    assert {k for _, k in report.tried} >= {
         "chunk", "zarr.json", "parquet", "csv", "json", "png", "manifest", "verdict"
     }  # fmt: skip
 
 
-def test_files_cut_emptied_removed_swapped_and_of_another_build_are_found(builds):
+def test_files_cut_emptied_removed_swapped_and_of_another_build_are_detected(builds):
     drill = Drill(*builds)
     one_of_a_kind = {kind(name): name for name in drill.files}
-    found = drill.damage([*one_of_a_kind.values(), "neutrals/photos/accepted.csv"])
-    assert found.escaped == []
-    assert {damage for damage, _ in found.tried} == {
+    report = drill.damage([*one_of_a_kind.values(), "neutrals/photos/accepted.csv"])
+    assert report.escaped == []
+    assert {damage for damage, _ in report.tried} == {
         "truncated", "emptied", "removed", "swapped", "of another build"
     }  # fmt: skip
 
 
-def test_artifacts_that_take_each_others_place_are_found(builds):
-    found = Drill(*builds).swap_artifacts()
-    assert found.escaped == [] and found.tried["swapped whole", "store"] >= 2
+def test_swapped_artifacts_are_detected(builds):
+    report = Drill(*builds).swap_artifacts()
+    assert report.escaped == [] and report.tried["swapped whole", "store"] >= 2
 
 
 def test_labels_of_one_size_that_are_swapped_are_not_read(tmp_path):
@@ -173,7 +173,7 @@ def test_labels_of_one_size_that_are_swapped_are_not_read(tmp_path):
         store.open(tmp_path / "a.zarr")["valence"][...]
 
 
-def test_arrays_that_the_manifest_does_not_list_are_not_there(tmp_path):
+def test_arrays_that_the_manifest_does_not_list_are_not_read(tmp_path):
     for name in ("a", "b"):
         store.write(tmp_path / f"{name}.zarr", {name: np.arange(3)})
     (tmp_path / "b.zarr/b").rename(tmp_path / "a.zarr/b")
@@ -183,9 +183,9 @@ def test_arrays_that_the_manifest_does_not_list_are_not_there(tmp_path):
 
 
 def test_the_manifest_and_data_of_another_artifact_are_refused(tmp_path):
-    for room in ("fits", "synthesis"):
-        provenance = store.Provenance(tmp_path, room, "0", [])
-        store.write(tmp_path / room / "0.zarr", {room: np.arange(3)}, {}, provenance)
+    for stage in ("fits", "synthesis"):
+        provenance = store.Provenance(tmp_path, stage, "0", [])
+        store.write(tmp_path / stage / "0.zarr", {stage: np.arange(3)}, {}, provenance)
     for name in ("0.zarr", "0.manifest.json"):
         (tmp_path / "fits" / name).rename(tmp_path / "synthesis" / f"new{name}")
     for name in ("0.zarr", "0.manifest.json"):
@@ -194,7 +194,7 @@ def test_the_manifest_and_data_of_another_artifact_are_refused(tmp_path):
         store.open(tmp_path / "fits/0.zarr")
 
 
-def test_a_folder_in_the_place_of_a_file_is_damage_not_a_crash(builds):
+def test_a_folder_in_place_of_a_file_is_damage_not_a_crash(builds):
     results = builds[0]
     for name in ("affectspace/classes.parquet", "registered/s1.manifest.json"):
         path = results / name

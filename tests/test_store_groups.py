@@ -54,31 +54,31 @@ def test_vertices_are_indexed_like_an_array(path, key):
 
 
 class OnDisk:
-    """Sliced like an array; says what was the most that was asked for at once."""
+    """Sliced like an array; notes the largest number of rows read at once."""
 
     def __init__(self, values):
-        self._values, self.shape, self.dtype, self.most = values, values.shape, values.dtype, 0
+        self._values, self.shape, self.dtype, self.max_rows = values, values.shape, values.dtype, 0
 
     def __getitem__(self, key):
         rows = self._values[key]
-        self.most = max(self.most, len(rows))
+        self.max_rows = max(self.max_rows, len(rows))
         return rows
 
 
-def test_a_long_sequence_is_written_a_shard_at_a_time(tmp_path):
+def test_a_long_sequence_is_written_one_shard_at_a_time(tmp_path):
     values = (NEUTRAL + RNG.normal(0, 1, (150, 40, 3))).astype(np.float32)
     lazy, seen = OnDisk(values), OnDisk(RNG.random((150, 40)) < 0.5)
     store.write(tmp_path / "lazy.zarr", {"x": store.Vertices(lazy, NEUTRAL), "seen": seen})
-    assert lazy.most == 64
+    assert lazy.max_rows == 64
     opened = store.open(tmp_path / "lazy.zarr")
     np.testing.assert_allclose(opened["x"][...], values, atol=0.00502)
     np.testing.assert_array_equal(opened["x"][[149, 3, 64]], opened["x"][...][[149, 3, 64]])
     np.testing.assert_array_equal(opened["seen"][...], seen[:])
-    whole = {"x": store.Vertices(values, NEUTRAL), "seen": seen[:]}
-    store.write(tmp_path / "whole.zarr", whole)
-    for file in sorted((tmp_path / "whole.zarr").rglob("*")):
+    direct = {"x": store.Vertices(values, NEUTRAL), "seen": seen[:]}
+    store.write(tmp_path / "direct.zarr", direct)
+    for file in sorted((tmp_path / "direct.zarr").rglob("*")):
         if file.is_file():
-            other = tmp_path / "lazy.zarr" / file.relative_to(tmp_path / "whole.zarr")
+            other = tmp_path / "lazy.zarr" / file.relative_to(tmp_path / "direct.zarr")
             assert file.read_bytes() == other.read_bytes()
 
 
@@ -180,7 +180,7 @@ def test_strings_nan_attributes_and_reserved_names_are_refused(tmp_path):
         store.write(tmp_path / "a.zarr", {"names": np.array(["x"])})
     with pytest.raises(ValueError, match="JSON"):
         store.write(tmp_path / "a.zarr", {}, {"valence": float("nan")})
-    with pytest.raises(ValueError, match="kept for"):
+    with pytest.raises(ValueError, match="reserved for"):
         vertices = {"v": ARRAYS["vertices"], "v_neutral": np.zeros(3)}
         store.write(tmp_path / "a.zarr", vertices)
     with pytest.raises(ValueError, match=r"ends in \.zarr"):

@@ -58,19 +58,19 @@ def test_what_was_not_changed_costs_nothing():
 def test_a_store_gives_back_any_of_its_pictures(tmp_path, count):
     values, bases, which = edited(count, (16, 20))
     opened = write(tmp_path / "a.zarr", values, bases, which)
-    found = opened["images"]
-    assert found.shape == values.shape and len(found) == count and found.dtype == np.uint8
-    np.testing.assert_array_equal(found[...], values)
-    np.testing.assert_array_equal(found[1:3], values[1:3])
+    pictures = opened["images"]
+    assert pictures.shape == values.shape and len(pictures) == count and pictures.dtype == np.uint8
+    np.testing.assert_array_equal(pictures[...], values)
+    np.testing.assert_array_equal(pictures[1:3], values[1:3])
     chosen = [count - 1, 0, count - 1][: 3 if count else 0]
-    np.testing.assert_array_equal(found[chosen], values[chosen])
+    np.testing.assert_array_equal(pictures[chosen], values[chosen])
     for index in range(count):
-        np.testing.assert_array_equal(found[index], values[index])
+        np.testing.assert_array_equal(pictures[index], values[index])
     if count:
-        np.testing.assert_array_equal(found[-1, :4, 2], values[-1, :4, 2])
-        np.testing.assert_array_equal(found[..., 1], values[..., 1])
+        np.testing.assert_array_equal(pictures[-1, :4, 2], values[-1, :4, 2])
+        np.testing.assert_array_equal(pictures[..., 1], values[..., 1])
         with pytest.raises(IndexError):
-            found[count]
+            pictures[count]
     np.testing.assert_array_equal(opened["neutral"][...], bases)
 
 
@@ -78,19 +78,19 @@ class Sliced:
     """Pictures that are never all in memory: only some rows at a time can be had."""
 
     def __init__(self, values):
-        self.values, self.shape, self.dtype, self.most = values, values.shape, values.dtype, 0
+        self.values, self.shape, self.dtype, self.max_rows = values, values.shape, values.dtype, 0
 
     def __getitem__(self, rows):
-        found = self.values[rows]
-        self.most = max(self.most, len(found) if isinstance(rows, slice) else 1)
-        return found
+        pictures = self.values[rows]
+        self.max_rows = max(self.max_rows, len(pictures) if isinstance(rows, slice) else 1)
+        return pictures
 
 
 def test_pictures_are_taken_a_shard_at_a_time(tmp_path):
     values, bases, which = edited(2 * images.CHUNKS + 3, (8, 9))
     lazy = Sliced(values)
     opened = write(tmp_path / "a.zarr", lazy, bases, which)
-    assert lazy.most == images.CHUNKS
+    assert lazy.max_rows == images.CHUNKS
     np.testing.assert_array_equal(opened["images"][...], values)
 
 
@@ -98,11 +98,11 @@ def test_many_bases_are_told_apart(tmp_path):
     count = 40  # more than a reader keeps
     bases = np.random.default_rng(0).integers(0, 256, (count, 5, 6, 3), np.uint8)
     which = np.arange(count)
-    found = write(tmp_path / "a.zarr", bases[::-1].copy(), bases, which)["images"]
+    pictures = write(tmp_path / "a.zarr", bases[::-1].copy(), bases, which)["images"]
     for index in [*which, *which[::-1]]:
-        np.testing.assert_array_equal(found[int(index)], bases[count - 1 - index])
+        np.testing.assert_array_equal(pictures[int(index)], bases[count - 1 - index])
     chosen = np.random.default_rng(1).permutation(np.repeat(which, 2))
-    np.testing.assert_array_equal(found[chosen], bases[count - 1 - chosen])
+    np.testing.assert_array_equal(pictures[chosen], bases[count - 1 - chosen])
 
 
 def test_grey_pictures_leave_two_planes_empty():
@@ -143,7 +143,7 @@ def test_the_same_pictures_give_the_same_bytes(tmp_path):
     assert len(digests) == 1
 
 
-def test_a_changed_base_is_found_before_a_wrong_picture_is_shown(tmp_path):
+def test_a_changed_base_is_detected_before_a_wrong_picture_is_read(tmp_path):
     write(tmp_path / "a.zarr", *edited(4, (16, 16)))
     shard = next(
         p for p in (tmp_path / "a.zarr/neutral").rglob("*") if p.is_file() and "c" in p.parts

@@ -14,40 +14,40 @@ from affect4d import store
 def build(tmp_path):
     """A root with an outside file and a table built from it; returns a maker of provenances."""
     root = tmp_path / "results"
-    (root / "room").mkdir(parents=True)
+    (root / "stage").mkdir(parents=True)
     (tmp_path / "scan.obj").write_text("v 0 0 0")
-    (root / "room/table.csv").write_text("a,b\n1,2\n")
+    (root / "stage/table.csv").write_text("a,b\n1,2\n")
 
     def provenance(**changes):
         built = {
-            "root": root, "rule": "room", "item": "x", "inputs": [tmp_path / "scan.obj"],
+            "root": root, "rule": "stage", "item": "x", "inputs": [tmp_path / "scan.obj"],
             "settings": {"size": 3}, "code": "c0",
         }  # fmt: skip
         return store.Provenance(**{**built, **changes})
 
-    store.record(root / "room/table.manifest.json", [root / "room/table.csv"], provenance())
+    store.record(root / "stage/table.manifest.json", [root / "stage/table.csv"], provenance())
     return root, provenance
 
 
-def test_a_manifest_says_what_it_covers_and_what_it_came_from(build):
+def test_a_manifest_lists_files_and_provenance(build):
     root, _ = build
-    manifest = store.read_manifest(root / "room/table.manifest.json")
-    assert manifest.artifact == "room/table"
-    assert (manifest.rule, manifest.item, manifest.code) == ("room", "x", "c0")
+    manifest = store.read_manifest(root / "stage/table.manifest.json")
+    assert manifest.artifact == "stage/table"
+    assert (manifest.rule, manifest.item, manifest.code) == ("stage", "x", "c0")
     assert manifest.settings == {"size": 3}
     assert list(manifest.inputs) == [str(root.parent / "scan.obj")]
     assert {"python", "numpy", "zarr", "affect4d"} <= set(manifest.versions)
     file = manifest.files[0]
     assert (file.path, file.size) == ("table.csv", 8)
-    assert file.sha256 == store.digest(root / "room/table.csv")
-    assert manifest.locate(file) == root / "room/table.csv"
+    assert file.sha256 == store.digest(root / "stage/table.csv")
+    assert manifest.locate(file) == root / "stage/table.csv"
 
 
-def test_the_bytes_are_canonical_and_tell_no_time_or_place(build):
+def test_the_bytes_are_canonical_and_hold_no_time_or_path(build):
     root, provenance = build
-    path = root / "room/table.manifest.json"
+    path = root / "stage/table.manifest.json"
     first = path.read_bytes()
-    store.record(path, [root / "room/table.csv"], provenance())
+    store.record(path, [root / "stage/table.csv"], provenance())
     assert path.read_bytes() == first and first.endswith(b"}\n")
     assert str(root).encode() not in first.replace(str(root.parent / "scan.obj").encode(), b"")
     assert list(json.loads(first)) == sorted(json.loads(first))
@@ -55,7 +55,7 @@ def test_the_bytes_are_canonical_and_tell_no_time_or_place(build):
 
 def test_current_means_same_inputs_settings_code_and_files(build, monkeypatch):
     root, provenance = build
-    path = root / "room/table.manifest.json"
+    path = root / "stage/table.manifest.json"
     assert store.is_current(path, provenance())
     for change in ({"settings": {"size": 4}}, {"code": "c1"}, {"item": "y"}, {"inputs": []}):
         assert not store.is_current(path, provenance(**change))
@@ -64,19 +64,19 @@ def test_current_means_same_inputs_settings_code_and_files(build, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name, content", [("scan.obj", "v 1 0 0"), ("results/room/table.csv", "a")]
+    "name, content", [("scan.obj", "v 1 0 0"), ("results/stage/table.csv", "a")]
 )
 def test_changed_inputs_and_truncated_files_are_not_current(build, name, content):
     root, provenance = build
     (root.parent / name).write_text(content)
-    assert not store.is_current(root / "room/table.manifest.json", provenance())
+    assert not store.is_current(root / "stage/table.manifest.json", provenance())
 
 
 def test_missing_files_inputs_and_manifests_are_not_current(build):
     root, provenance = build
-    path = root / "room/table.manifest.json"
-    assert not store.is_current(root / "room/other.manifest.json", provenance())
-    (root / "room/table.csv").unlink()
+    path = root / "stage/table.manifest.json"
+    assert not store.is_current(root / "stage/other.manifest.json", provenance())
+    (root / "stage/table.csv").unlink()
     assert not store.is_current(path, provenance())
     (root.parent / "scan.obj").unlink()
     assert not store.is_current(path, provenance())
@@ -104,7 +104,7 @@ def test_a_missing_file_or_input_cannot_be_recorded(build):
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_any_flipped_bit_of_a_manifest_is_found(tmp_path_factory, data):
+def test_any_flipped_bit_of_a_manifest_is_detected(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp() / "flip"
     path = folder / "a.manifest.json"
     if not path.exists():
@@ -112,10 +112,10 @@ def test_any_flipped_bit_of_a_manifest_is_found(tmp_path_factory, data):
         (folder / "a.txt").write_text("é")
         provenance = store.Provenance(folder, "rule", "é", [], {"a": [1.5, None, True]}, "c")
         store.record(path, [folder / "a.txt"], provenance)
-        (folder / "whole").write_bytes(path.read_bytes())
-    whole = (folder / "whole").read_bytes()
-    bit = data.draw(st.integers(0, 8 * len(whole) - 1))
-    flipped = bytearray(whole)
+        (folder / "original").write_bytes(path.read_bytes())
+    original = (folder / "original").read_bytes()
+    bit = data.draw(st.integers(0, 8 * len(original) - 1))
+    flipped = bytearray(original)
     flipped[bit // 8] ^= 1 << bit % 8
     path.write_bytes(flipped)
     with pytest.raises(store.StoreError):
@@ -143,8 +143,8 @@ def test_any_flipped_bit_of_a_manifest_is_found(tmp_path_factory, data):
         {"versions": {"numpy": 2}},
     ],
 )
-def test_a_sealed_manifest_of_wrong_types_is_refused(build, change):
-    path = build[0] / "room/table.manifest.json"
+def test_a_manifest_of_wrong_types_with_a_valid_digest_is_refused(build, change):
+    path = build[0] / "stage/table.manifest.json"
     content = json.loads(path.read_bytes()) | change
     del content["digest"]
     content["digest"] = hashlib.sha256(store.canonical(content)).hexdigest()
@@ -153,7 +153,7 @@ def test_a_sealed_manifest_of_wrong_types_is_refused(build, change):
         store.read_manifest(path)
 
 
-def test_a_file_more_in_an_artifacts_own_folder_is_found(tmp_path):
+def test_an_extra_file_in_the_folder_of_an_artifact_is_detected(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "a.txt").write_text("a")

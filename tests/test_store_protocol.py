@@ -1,4 +1,4 @@
-"""The commit: kills at random moments, two writers, exceptions, sweeping."""
+"""The commit: kills at random moments, two writers, exceptions, garbage collection."""
 
 import multiprocessing
 import os
@@ -41,14 +41,14 @@ def test_whatever_moment_a_writer_is_killed_nothing_invalid_is_visible(tmp_path)
         time.sleep(moments.uniform(0, 0.1))
         os.kill(writer.pid, signal.SIGKILL)
         writer.join()
-        assert_whole_or_absent(path)
+        assert_complete_or_absent(path)
         assert len(set((tmp_path / "plain.txt").read_text().split())) == 1
     store.write(path, {"a": np.zeros(3)})
     store.garbage_collect(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.manifest.json", "a.zarr", "plain.txt"]
 
 
-def assert_whole_or_absent(path):
+def assert_complete_or_absent(path):
     if not path.with_suffix(".manifest.json").exists():
         with pytest.raises(store.StoreError, match="never committed"):
             store.open(path)
@@ -107,7 +107,7 @@ def test_an_exception_leaves_the_old_file_and_no_temporary(tmp_path):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_the_manifest_comes_after_the_data_and_the_old_one_goes_before_them(tmp_path, monkeypatch):
+def test_the_manifest_is_renamed_last_and_the_old_one_first(tmp_path, monkeypatch):
     path, manifest, seen = tmp_path / "a.zarr", tmp_path / "a.manifest.json", []
     store.write(path, {"a": np.ones(2)})
     rename = os.rename
@@ -123,7 +123,7 @@ def test_the_manifest_comes_after_the_data_and_the_old_one_goes_before_them(tmp_
 
 
 @pytest.mark.parametrize("failing", range(4))
-def test_a_commit_that_fails_half_way_puts_the_old_artifact_back(tmp_path, monkeypatch, failing):
+def test_a_failed_commit_restores_the_old_artifact(tmp_path, monkeypatch, failing):
     path = tmp_path / "a.zarr"
     store.write(path, {"a": np.ones(2)})
     before = sorted(tmp_path.rglob("*"))

@@ -7,9 +7,11 @@ import numpy as np
 
 
 def cut(content):
-    """Ends at many places, holes and repetitions."""
-    places = np.linspace(0, len(content) - 1, 14).astype(int)
-    yield from ((f"cut_{place}", content[:place]) for place in (*places, len(content) - 2))
+    """Ends at many positions, holes and repetitions."""
+    positions = np.linspace(0, len(content) - 1, 14).astype(int)
+    yield from (
+        (f"cut_{position}", content[:position]) for position in (*positions, len(content) - 2)
+    )
     third = len(content) // 3
     yield "hole", content[:third] + content[third + 57 :]
     yield "twice", content + content
@@ -22,16 +24,19 @@ def flip(content):
     rng = np.random.default_rng(len(content))
     for count in (1, 1, 1, 1, 2, 8, 40, 200):
         flipped = np.frombuffer(content, np.uint8).copy()
-        places = rng.integers(0, len(flipped), count)
-        flipped[places] = rng.integers(0, 256, count)
-        yield f"flip_{count}_{places[0]}", flipped.tobytes()
-    for place in (0, len(content) // 2, len(content) - 1):
-        yield f"bit_{place}", content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :]
+        positions = rng.integers(0, len(flipped), count)
+        flipped[positions] = rng.integers(0, 256, count)
+        yield f"flip_{count}_{positions[0]}", flipped.tobytes()
+    for position in (0, len(content) // 2, len(content) - 1):
+        yield (
+            f"bit_{position}",
+            content[:position] + bytes([content[position] ^ 64]) + content[position + 1 :],
+        )
 
 
-def spoil_numbers(content):
-    """Numbers that are none, that no file can mean, and of which there are far too many."""
-    found = list(re.finditer(rb"(?<=[\s\[,])-?\d+(?:\.\d+)?(?:e-?\d+)?(?=[\s/,\]])", content))
+def malform_numbers(content):
+    """Numbers that cannot be parsed, that are out of range, and far too many numbers."""
+    numbers = list(re.finditer(rb"(?<=[\s\[,])-?\d+(?:\.\d+)?(?:e-?\d+)?(?=[\s/,\]])", content))
     words = (
         b"abc",
         b"nan",
@@ -43,22 +48,22 @@ def spoil_numbers(content):
         b"1.2.3",
         b"99999999999999999999",
     )
-    for word in words if found else ():
+    for word in words if numbers else ():
         for part in (0.02, 0.3, 0.97):
-            number = found[int(part * len(found))]
+            number = numbers[int(part * len(numbers))]
             yield (
                 f"number_{part}_{words.index(word)}",
                 content[: number.start()] + word + content[number.end() :],
             )
-    if found:
-        at = found[len(found) // 2].start()
+    if numbers:
+        at = numbers[len(numbers) // 2].start()
         yield "long_line", content[:at] + b"1 " * 1_000_000 + content[at:]
         yield "long_number", content[:at] + b"1" * 1_000_000 + content[at:]
         yield "nul", content[:at] + b"\0" * 10_000 + content[at:]
 
 
 def strange(content):
-    """What is no such file at all."""
+    """Content of no format at all."""
     yield "empty", b""
     yield "blank", b"\n" * 5000
     yield "zeros", bytes(5000)
@@ -68,8 +73,8 @@ def strange(content):
     yield "braces", content[:40] + b"{ [ " * 50_000
 
 
-def spoil_ply(content):
-    """Headers that lie."""
+def malform_ply(content):
+    """Headers that contradict the content."""
     for element in (b"vertex", b"face"):
         told = re.search(rb"element %s (\d+)" % element, content)
         true = int(told[1])
@@ -88,7 +93,7 @@ def spoil_ply(content):
     yield "body_of_zeros", content[:end] + b"\0" * 100_000
 
 
-def spoil_obj(content):
+def malform_obj(content):
     """Indices and statements out of order."""
     corner = re.search(rb"(?m)^f \S+", content)[0]
     for index in (b"0", b"-1", b"-64", b"64", b"1000000000", b"-9" * 20, b"1/2/3/4", b"1//", b"/"):
@@ -106,7 +111,7 @@ def spoil_obj(content):
     yield "statements", content + b"v\nvt\nf\n" * 1000
 
 
-def spoil_wrl(content):
+def malform_wrl(content):
     """Syntax and scenes that no scan has."""
     group = b"DEF g0 Group { }\n" + b"".join(
         b"DEF g%d Group { children [ USE g%d USE g%d ] }\n" % (i, i - 1, i - 1)
@@ -128,8 +133,8 @@ def spoil_wrl(content):
         yield f"empty_{field.decode()}", content.replace(field + b" ", field + b" [] color ", 1)
 
 
-def spoil_bnt(content):
-    """Headers that lie and values that are none."""
+def malform_bnt(content):
+    """Headers that contradict the content and values that are not finite."""
     height, width = struct.unpack("<HH", content[:4])
     pixels = height * width
     for rows, columns in (
@@ -155,12 +160,12 @@ def spoil_bnt(content):
             "few": slice(2 * pixels // 3, pixels),
             "uv": slice(4 * pixels, 4 * pixels + 5),
         }.items():
-            spoiled = values.copy()
-            spoiled[where] = value
-            yield f"{name}_{part}", content[: -8 * 5 * pixels] + spoiled.tobytes()
+            changed = values.copy()
+            changed[where] = value
+            yield f"{name}_{part}", content[: -8 * 5 * pixels] + changed.tobytes()
 
 
-def spoil_json(content):
+def malform_json(content):
     """JSON that is something else than landmarks."""
     for text in ("null", "3", "[[]]", '{"groups": null}', '{"groups": {"a": null}}', '"points"'):
         yield f"json_{len(text)}_{text.strip('{[')[:3].encode().hex()}", text.encode()
@@ -172,28 +177,28 @@ def spoil_json(content):
     yield "greater", content.replace(b"[[", b"[[1" + b"0" * 10_000 + b", 1, 1], [", 1)
 
 
-OWN = {
-    ".ply": spoil_ply,
-    ".obj": spoil_obj,
-    ".wrl": spoil_wrl,
-    ".bnt": spoil_bnt,
-    ".ljson": spoil_json,
+RULES = {
+    ".ply": malform_ply,
+    ".obj": malform_obj,
+    ".wrl": malform_wrl,
+    ".bnt": malform_bnt,
+    ".ljson": malform_json,
 }
 
 
-def spoil(content, suffix):
-    """{file name: bytes}: a whole file's malformed variants, and the whole one itself.
+def malformed(content, suffix):
+    """{file name: bytes}: malformed variants of a valid file, and the valid file itself.
 
     Parameters
     ----------
-    content : bytes of the whole file
+    content : bytes of the valid file
     suffix : of its format, with the dot
     """
-    spoilers = [cut, flip, strange, *([OWN[suffix]] if suffix in OWN else [])]
+    rules = [cut, flip, strange, *([RULES[suffix]] if suffix in RULES else [])]
     if b"\0" not in content:
-        spoilers.append(spoil_numbers)
-    found = {f"whole{suffix}": content}
-    for spoiler in spoilers:
-        for name, spoiled in spoiler(content):
-            found[f"{spoiler.__name__}_{name}{suffix}"] = spoiled
-    return found
+        rules.append(malform_numbers)
+    files = {f"valid{suffix}": content}
+    for rule in rules:
+        for name, changed in rule(content):
+            files[f"{rule.__name__}_{name}{suffix}"] = changed
+    return files

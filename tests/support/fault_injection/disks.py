@@ -54,23 +54,23 @@ def _mount(*arguments):
 
 
 def fill_up(disk, kind, step=PAGE):
-    """Write version 2 over version 1 with ever more room left, until it fits.
+    """Write version 2 over version 1 with more and more free space, until it fits.
 
     Returns
     -------
-    list of what the refused writers said, one a try; an AssertionError at anything not whole
+    list of the errors of the refused writers, one per try; AssertionError at anything incomplete
     """
     write_version(disk, kind, 1)
-    filler, said = disk / "filler", []
-    for room in itertools.count(0, step):
-        _fill(disk, filler, room)
+    filler, errors = disk / "filler", []
+    for free in itertools.count(0, step):
+        _fill(disk, filler, free)
         try:
             write_version(disk, kind, 2)
         except store.StoreError as error:
-            said.append(str(error))
+            errors.append(str(error))
         filler.unlink()
-        if assert_left_whole(disk, kind, said) == 2:
-            return said
+        if assert_left_intact(disk, kind, errors) == 2:
+            return errors
 
 
 def fail_each(monkeypatch, disk, kind, function, code, lasting=False):
@@ -83,10 +83,10 @@ def fail_each(monkeypatch, disk, kind, function, code, lasting=False):
 
     Returns
     -------
-    list of what the refused writers said
+    list of the errors of the refused writers
     """
     write_version(disk, kind, 1)
-    whole, said = getattr(os, function), []
+    original, errors = getattr(os, function), []
     for which in itertools.count():
         calls = itertools.count()
 
@@ -94,56 +94,56 @@ def fail_each(monkeypatch, disk, kind, function, code, lasting=False):
             call = next(calls)
             if call == which or (lasting and call > which):
                 raise OSError(code, os.strerror(code), *map(str, arguments[:1]))
-            return whole(*arguments, **options)
+            return original(*arguments, **options)
 
         with monkeypatch.context() as patch:
             patch.setattr(os, function, fail)
             try:
                 write_version(disk, kind, 2)
             except store.StoreError as error:
-                said.append(str(error))
+                errors.append(str(error))
         if next(calls) <= which:
-            return said
-        assert_left_whole(disk, kind, said)
+            return errors
+        assert_left_intact(disk, kind, errors)
         write_version(disk, kind, 1)
 
 
-def assert_left_whole(disk, kind, said):
-    """Nothing unfinished is left, and the old version or the new one is whole; returns which."""
+def assert_left_intact(disk, kind, errors):
+    """Nothing unfinished is left, and the old version or the new one is intact; returns which."""
     left = [path for path in disk.rglob("*") if protocol.is_temporary(path)]
-    assert not left, (left, said)
+    assert not left, (left, errors)
     version = visible_version(disk, kind)
     # a table loses its manifest before the job, as snakemake does it; a store never
-    assert version in ((0, 1, 2) if kind == "table" else (1, 2)), said
+    assert version in ((0, 1, 2) if kind == "table" else (1, 2)), errors
     return version
 
 
-def _fill(disk, filler, room):
-    """Fill a disk but for `room` bytes."""
+def _fill(disk, filler, free):
+    """Fill a disk except `free` bytes."""
     state = os.statvfs(disk)
     with filler.open("wb") as file:
-        file.write(b"\0" * max(state.f_bavail * state.f_frsize - room, 0))
+        file.write(b"\0" * max(state.f_bavail * state.f_frsize - free, 0))
 
 
 def write_limited(folder, size):
     """Version 2 of each kind by a process whose files may not exceed `size` bytes.
 
-    The fallback for a full disk where nothing may be mounted. Returns what the writers said.
+    The fallback for a full disk where nothing may be mounted. Returns the errors of the writers.
     """
     context = multiprocessing.get_context("spawn")
-    said = context.SimpleQueue()
-    writer = context.Process(target=_write_limited, args=(folder, size, said))
+    queue = context.SimpleQueue()
+    writer = context.Process(target=_write_limited, args=(folder, size, queue))
     writer.start()
-    answers = [said.get() for _ in KINDS]
+    answers = [queue.get() for _ in KINDS]
     writer.join()
     return answers
 
 
-def _write_limited(folder, size, said):
+def _write_limited(folder, size, answers):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     for kind in KINDS:
         try:
             write_version(folder, kind, 2)
-            said.put("")
+            answers.put("")
         except store.StoreError as error:
-            said.put(str(error))
+            answers.put(str(error))

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from affect4d import store
 from affect4d.store.manifest import SUFFIX
 
-# What the next step of the writer is. From "flush" on it is inside the commit.
-STAGES = ("fill", "flush", "manifest aside", "data in", "manifest in", "sweep")
+# The next step of the writer; from "flush" on it is inside the commit.
+STAGES = ("fill", "flush", "old manifest renamed", "data renamed", "manifest renamed", "clean up")
 KINDS = ("store", "table", "folder")
 
 
@@ -58,7 +58,7 @@ def kill_writers(folder, kills, seed=0, faces=None):
 
 def inside(died):
     """How many of the kills fell inside a commit."""
-    return sum(count for stage, count in died.items() if stage not in ("fill", "sweep"))
+    return sum(count for stage, count in died.items() if stage not in ("fill", "clean up"))
 
 
 def write_version(folder, kind, version, faces=None):
@@ -83,12 +83,12 @@ def write_version(folder, kind, version, faces=None):
 
 
 def _write_on(folder, version, stage, faces):
-    """Write ever new versions, saying before each step what it is, until killed."""
+    """Write ever new versions, noting each step before it is taken, until killed."""
 
     def watch(event, arguments):
-        said = _stage(event, arguments)
-        if said is not None:
-            stage.value = max(stage.value, STAGES.index(said))
+        named = _stage(event, arguments)
+        if named is not None:
+            stage.value = max(stage.value, STAGES.index(named))
 
     sys.addaudithook(watch)
     while True:
@@ -105,17 +105,17 @@ def _stage(event, arguments):
         flush = mode is None and not flags & os.O_ACCMODE and ".tmp-" in str(path)
         return "flush" if flush else None
     if event == "shutil.rmtree":
-        return "sweep"
+        return "clean up"
     if event != "os.rename":
         return None
     source, target = map(str, arguments[:2])
     if ".tmp-" in target:
-        return "manifest aside" if source.endswith(SUFFIX) else None
-    return "manifest in" if target.endswith(SUFFIX) else "data in"
+        return "old manifest renamed" if source.endswith(SUFFIX) else None
+    return "manifest renamed" if target.endswith(SUFFIX) else "data renamed"
 
 
 def visible_version(folder, kind):
-    """The version that a reader sees, 0 where there is none; an AssertionError where it is bad."""
+    """The version that a reader sees, 0 where there is none; AssertionError where it is invalid."""
     path = folder / f"{kind}{SUFFIX}"
     if not path.exists():
         problems = store.verify(path)
@@ -142,7 +142,7 @@ def _read(folder, kind):
     return {int(line) for text in texts for line in text.split()}
 
 
-def _wait(reached, patience=30.0):
-    deadline = time.monotonic() + patience
+def _wait(reached, timeout=30.0):
+    deadline = time.monotonic() + timeout
     while not reached():
-        assert time.monotonic() < deadline, "the writer does not get there"
+        assert time.monotonic() < deadline, "the writer did not reach the stage"

@@ -1,4 +1,4 @@
-"""Writers of the same artifacts, a slow one among them, and a sweeper, all at once."""
+"""Writers of the same artifacts, one of them slow, and a garbage collector, at the same time."""
 
 import multiprocessing
 import time
@@ -10,7 +10,7 @@ from support.fault_injection.kills import KINDS, visible_version, write_version
 
 @dataclass
 class Outcome:
-    """What two writers did: versions committed, refusals, and anything that was not whole."""
+    """What two writers did: versions committed, refusals, and anything incomplete."""
 
     committed: list = field(default_factory=list)
     refused: list = field(default_factory=list)
@@ -18,28 +18,28 @@ class Outcome:
 
 
 def race(folder, rounds, writers=2):
-    """Let processes write a store and a folder, one the folder slowly, while another sweeps."""
+    """Processes write a store and a folder, one of them slowly, while another collects garbage."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["zarr", "affect4d.store", "support.fault_injection.writers"])
-    done, said = context.Event(), context.Queue()
-    sweeper = context.Process(target=_sweep, args=(folder, done))
-    sweeper.start()
+    done, outcomes = context.Event(), context.Queue()
+    collector = context.Process(target=_collect, args=(folder, done))
+    collector.start()
     slow = context.Process(target=_write_slowly, args=(folder, 1, done))
     slow.start()
-    people = [
-        context.Process(target=_write, args=(folder, 1000 * (number + 1), rounds, said))
+    processes = [
+        context.Process(target=_write, args=(folder, 1000 * (number + 1), rounds, outcomes))
         for number in range(writers)
     ]
-    for process in people:
+    for process in processes:
         process.start()
     outcome = Outcome()
     for _ in range(writers * rounds * (len(KINDS) - 1)):
-        what, value = said.get(timeout=120)  # a writer that died says nothing
+        what, value = outcomes.get(timeout=120)  # a writer that died reports nothing
         getattr(outcome, what).append(value)
-    for process in people:
+    for process in processes:
         process.join()
     done.set()
-    for process, what in ((sweeper, "sweeper"), (slow, "slow writer")):
+    for process, what in ((collector, "collector"), (slow, "slow writer")):
         process.join()
         if process.exitcode:
             outcome.broken.append(f"the {what} failed")
@@ -49,16 +49,16 @@ def race(folder, rounds, writers=2):
     return outcome
 
 
-def _write(folder, first, rounds, said):
+def _write(folder, first, rounds, outcomes):
     for version in range(first, first + rounds):
         for kind in ("store", "folder"):
             try:
                 write_version(folder, kind, version)
-                said.put(("committed", version))
+                outcomes.put(("committed", version))
             except store.StoreError as error:
-                said.put(("refused", str(error)))
+                outcomes.put(("refused", str(error)))
             except Exception as error:
-                said.put(("broken", f"{type(error).__name__}: {error}"))
+                outcomes.put(("broken", f"{type(error).__name__}: {error}"))
 
 
 def _write_slowly(folder, version, done):
@@ -72,6 +72,6 @@ def _write_slowly(folder, version, done):
             continue
 
 
-def _sweep(folder, done):
+def _collect(folder, done):
     while not done.wait(0.01):
         store.garbage_collect(folder)

@@ -1,13 +1,15 @@
 """The arrays of an open store: what an index asks for, read and decoded.
 
-Every read first holds the array's files against the manifest (`Store.check`).
+Every read first compares the array's files with the manifest (`Store.check`).
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.store import codec, images
 from affect4d.store.manifest import REBUILD
@@ -16,24 +18,24 @@ from affect4d.store.protocol import StoreError
 if TYPE_CHECKING:
     import zarr
 
-_BASES = 16  # pictures kept by a reader: 3 MB at 256 x 256
+_MAX_BASES = 16  # neutral pictures cached by a reader: 3 MB at 256 x 256
 
 
 class Opened(Protocol):
-    """The store in which an array lies."""
+    """The store that holds an array."""
 
     path: Path
 
     def __getitem__(self, name: str) -> "Array": ...
 
     def check(self, name: str) -> None:
-        """Hold the files of an array against the manifest; StoreError where they differ."""
+        """Compare the files of an array with the manifest; StoreError where they differ."""
 
 
 class Array:
     """An array of a store; indexing it with NumPy's basic indices, or a list of rows, reads."""
 
-    def __init__(self, store: Opened, name: str, array: "zarr.Array"):
+    def __init__(self, store: Opened, name: str, array: "zarr.Array[Any]"):
         self._store, self._name, self._zarr = store, name, array
         self.shape: tuple[int, ...] = array.shape
         self.dtype = np.dtype(array.dtype)
@@ -42,14 +44,14 @@ class Array:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: Any) -> NDArray[Any]:
         if isinstance(key, (list, np.ndarray)):
             rows = np.arange(len(self))[key]
-            rest = (slice(None),) * (len(self.shape) - 1)
-            return self._read(lambda: self._zarr.oindex[(rows, *rest)])
+            others = (slice(None),) * (len(self.shape) - 1)
+            return self._read(lambda: np.asarray(self._zarr.oindex[(rows, *others)]))
         return self._read(lambda: np.asarray(self._zarr[key]))
 
-    def _read(self, read: Any) -> np.ndarray:
+    def _read(self, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         self._store.check(self._name)
         try:
             return read()
@@ -62,9 +64,9 @@ class Array:
 
 
 class VertexArray(Array):
-    """A quantised vertex sequence (T, V, 3); reads give float32 mm and touch only chunks needed."""
+    """A quantised vertex sequence (T, V, 3); reads give float32 mm and decode few chunks."""
 
-    def __init__(self, store: Opened, name: str, array: "zarr.Array"):
+    def __init__(self, store: Opened, name: str, array: "zarr.Array[Any]"):
         super().__init__(store, name, array)
         self.dtype = np.dtype(np.float32)
         if self.attributes["encoding_version"] != codec.VERSION:
@@ -73,93 +75,99 @@ class VertexArray(Array):
         self._step: float = self.attributes["step"]
 
     @cached_property
-    def neutral(self) -> np.ndarray:
-        """The neutral face (V, 3) float32 mm."""
+    def neutral(self) -> NDArray[np.float32]:
+        """The neutral face (V, 3) mm."""
         return self._store[self.attributes["neutral"]][...]
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: Any) -> NDArray[Any]:
         key = key if isinstance(key, tuple) else (key,)
         if not key or key[0] is Ellipsis:
-            return self._decode(np.arange(len(self)))[key]
+            sequence: NDArray[np.float32] = self._decode(np.arange(len(self)))[key]
+            return sequence
         frames = np.arange(len(self))[key[0]]
         if frames.ndim > 1:
-            raise IndexError("frames are chosen by one index, a slice, or a flat list")
-        rows, places = np.unique(frames, return_inverse=True)
+            raise IndexError("frames are selected by one index, a slice, or a flat list")
+        rows, inverse = np.unique(frames, return_inverse=True)
         values = self._decode(rows)
-        if not np.array_equal(places.ravel(), np.arange(frames.size)):
-            values = values[places.ravel()]
-        return values.reshape(*frames.shape, *self.shape[1:])[
-            (slice(None),) * frames.ndim + key[1:]
-        ]
+        if not np.array_equal(inverse.ravel(), np.arange(frames.size)):
+            values = values[inverse.ravel()]
+        return _select(values.reshape(*frames.shape, *self.shape[1:]), frames.ndim, key)
 
-    def _decode(self, rows: np.ndarray) -> np.ndarray:
-        """The frames `rows`, each named once and in order."""
-        values: np.ndarray = np.empty((len(rows), *self.shape[1:]), np.float32)
+    def _decode(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The frames `rows`, unique and ascending."""
+        values = np.empty((len(rows), *self.shape[1:]), np.float32)
         for start, stop in self._runs(rows):
             first, last = np.searchsorted(rows, (start, stop))
             codec.decode(
                 self._stored(start, stop),
                 self.neutral,
-                self._step,
-                self._frames,
-                rows[first:last] - start,
-                values[first:last],
+                step=self._step,
+                frames=self._frames,
+                rows=rows[first:last] - start,
+                out=values[first:last],
             )
         return values
 
-    def _stored(self, start: int, stop: int) -> np.ndarray:
+    def _stored(self, start: int, stop: int) -> NDArray[Any]:
         return self._read(lambda: np.asarray(self._zarr[start:stop]))
 
-    def _runs(self, rows: np.ndarray) -> list[tuple[int, int]]:
-        """The ranges of whole chunks in which `rows` lie; neighbours in one shard are joined."""
+    def _runs(self, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """The ranges of whole chunks that hold `rows`; adjacent chunks of one shard are joined."""
         size, shard = self._frames, (self._zarr.shards or self._zarr.chunks)[0]
         chunks = np.unique(rows // size) * size
-        apart = (np.diff(chunks) > size) | (np.diff(chunks // shard) > 0)
-        runs = np.split(chunks, np.flatnonzero(apart) + 1) if len(chunks) else []
+        is_gap = (np.diff(chunks) > size) | (np.diff(chunks // shard) > 0)
+        runs = np.split(chunks, np.flatnonzero(is_gap) + 1) if len(chunks) else []
         return [(int(run[0]), min(int(run[-1]) + size, len(self))) for run in runs]
 
 
 class ImageArray(Array):
-    """Pictures (N, H, W, 3) uint8; reads touch only those asked for, and their bases."""
+    """Pictures (N, H, W, 3) uint8; reads decode only those selected."""
 
-    def __init__(self, store: Opened, name: str, array: "zarr.Array"):
+    def __init__(self, store: Opened, name: str, array: "zarr.Array[Any]"):
         super().__init__(store, name, array)
         if self.attributes["encoding_version"] != images.VERSION:
             raise StoreError(store.path, f"array {name} has a newer encoding", "update affect4d")
         count, planes, height, width = array.shape
         self.shape = (count, height, width, planes)
-        self._bases: dict[int, np.ndarray] = {}
+        self._bases: dict[int, NDArray[np.uint8]] = {}
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    def __getitem__(self, key: Any) -> NDArray[Any]:
         key = key if isinstance(key, tuple) else (key,)
         if not key or key[0] is Ellipsis:
-            return self[:][key]
+            pictures: NDArray[np.uint8] = self[:][key]
+            return pictures
         rows = np.arange(len(self))[key[0]]
         if rows.ndim > 1:
-            raise IndexError("pictures are chosen by one index, a slice, or a flat list")
-        values: np.ndarray = np.empty((rows.size, *self.shape[1:]), np.uint8)
+            raise IndexError("pictures are selected by one index, a slice, or a flat list")
+        values = np.empty((rows.size, *self.shape[1:]), np.uint8)
         for start in range(0, rows.size, images.CHUNKS):
-            part = rows.ravel()[start : start + images.CHUNKS]
-            bases = np.stack([self._base(number) for number in self._which[part].tolist()])
-            values[start : start + len(part)] = images.decode(self._stored(part), bases)
-        return values.reshape(*rows.shape, *self.shape[1:])[(slice(None),) * rows.ndim + key[1:]]
+            block = rows.ravel()[start : start + images.CHUNKS]
+            bases = np.stack([self._base(number) for number in self._which[block].tolist()])
+            values[start : start + len(block)] = images.decode(self._stored(block), bases)
+        return _select(values.reshape(*rows.shape, *self.shape[1:]), rows.ndim, key)
 
-    def _stored(self, rows: np.ndarray) -> np.ndarray:
+    def _stored(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         first, last = int(rows[0]), int(rows[-1])
         if np.array_equal(rows, np.arange(first, last + 1)):
             return self._read(lambda: np.asarray(self._zarr[first : last + 1]))
         return super().__getitem__(rows)
 
     @cached_property
-    def _which(self) -> np.ndarray:
+    def _which(self) -> NDArray[np.integer]:
         return self._store[self.attributes["which"]][...]
 
-    def _base(self, number: int) -> np.ndarray:
-        """The base (H, W, 3) of that number; the last few read are kept."""
+    def _base(self, number: int) -> NDArray[np.uint8]:
+        """The base (H, W, 3) of that number; the last `_MAX_BASES` read are cached."""
         base = self._bases.get(number)
         if base is None:
             base = self._store[self.attributes["base"]][number]
-            for old in list(self._bases)[: 1 - _BASES]:
+            for old in list(self._bases)[: 1 - _MAX_BASES]:
                 self._bases.pop(old, None)
             self._bases[number] = base
         return base
+
+
+def _select(values: NDArray[Any], dimensions: int, key: tuple[Any, ...]) -> NDArray[Any]:
+    """Apply what `key` says of the axes after the first, of which `dimensions` are left."""
+    selected: NDArray[Any] = values[(slice(None),) * dimensions + key[1:]]
+    return selected

@@ -1,4 +1,4 @@
-"""What is wrong with an artifact: files missing, cut short, changed, or listed by nobody."""
+"""Problems of an artifact: files missing, truncated, changed, or not listed in its manifest."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from affect4d.store.protocol import StoreError
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with one file of one artifact, and what to do about it."""
+    """One problem of one file of one artifact, and its remedy."""
 
     artifact: str
     file: str
@@ -68,7 +68,7 @@ def unlisted(folder: Path, manifest: Manifest) -> list[Path]:
 
 
 def verify(path: Path) -> list[str]:
-    """Every problem of the artifact `path` (a store, or a manifest); empty where it is whole."""
+    """Every problem of the artifact `path` (a store, or a manifest); empty where it is intact."""
     try:
         manifest = read_manifest(manifest_of(path))
     except StoreError as error:
@@ -76,17 +76,17 @@ def verify(path: Path) -> list[str]:
     problems = [problem for file in manifest.files if (problem := check_digest(manifest, file))]
     problems += [
         Problem(manifest.artifact, str(extra), "is not listed in the manifest")
-        for folder in _own_folders(manifest, Path(path))
+        for folder in _folders_of(manifest, Path(path))
         for extra in unlisted(folder, manifest)
     ]
     return [str(problem) for problem in problems]
 
 
-def _own_folders(manifest: Manifest, path: Path) -> list[Path]:
-    """The folders that belong to an artifact alone: a store, or one that bears its name."""
+def _folders_of(manifest: Manifest, path: Path) -> list[Path]:
+    """The folders that hold nothing but one artifact: a store, or a folder of the same name."""
     if path.is_dir():
         return [path]
     name = manifest.path.name.removesuffix(SUFFIX)
     store, folder = (manifest.path.with_name(f"{name}{end}") for end in (".zarr", ""))
     listed = any(file.path.startswith(f"{name}/") for file in manifest.files)
-    return [own for own, owned in ((store, True), (folder, listed)) if owned and own.is_dir()]
+    return [path for path, has in ((store, True), (folder, listed)) if has and path.is_dir()]

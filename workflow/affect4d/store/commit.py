@@ -1,4 +1,4 @@
-"""Commit: artifacts and what they were built from, sealed by a manifest that is written last."""
+"""Committing artifacts: a manifest with digests and the provenance is written last."""
 
 import hashlib
 import os
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from affect4d.store import protocol
 from affect4d.store.checks import check_size
@@ -50,10 +51,10 @@ class Provenance:
     rule: str
     item: str
     inputs: list[Path] = field(default_factory=list)
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     code: str = ""
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """The provenance as JSON values, with the digest of each input and the packages' versions.
 
         Raises
@@ -86,19 +87,19 @@ class Provenance:
 @cache
 def versions() -> dict[str, str]:
     """The installed versions of Python and of `PACKAGES`; absent ones are left out."""
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    installed = {"python": ".".join(map(str, sys.version_info[:3]))}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def record(manifest_path: Path, files: list[Path], provenance: Provenance | None) -> None:
     """Write the manifest of plain files, each digested and flushed.
 
-    A folder stands for all files below it, but the manifest itself.
+    A folder means all files below it except the manifest itself.
 
     Raises
     ------
@@ -107,25 +108,25 @@ def record(manifest_path: Path, files: list[Path], provenance: Provenance | None
     """
     manifest_path = Path(manifest_path)
     with protocol.translate_errors(manifest_path):
-        every = sorted(
+        listed = sorted(
             {file for path in files for file in files_below(Path(path))} - {manifest_path}
         )
-        for path in [*every, *_folders(every, files)]:
+        for path in [*listed, *_folders(listed, files)]:
             protocol.fsync(path)
         write_manifest(
-            manifest_path, [_describe(path, manifest_path.parent) for path in every], provenance
+            manifest_path, [_describe(path, manifest_path.parent) for path in listed], provenance
         )
 
 
 @contextmanager
 def atomic_replace(folder: Path, provenance: Provenance | None) -> Iterator[Path]:
-    """Yield a temporary folder to fill; it replaces `folder`, with its manifest, if all goes well.
+    """Yield a temporary folder to fill; it replaces `folder`, with its manifest, on success.
 
-    All that needs space is flushed before the old manifest gives way, then the old data; the new
-    data get their name, then the new manifest. At no moment does a manifest stand beside data that
-    are not its own. An exception brings the old ones back; who is killed between these renames, or
-    meets a disk that takes none back, leaves no manifest, and the next run builds the artifact
-    anew.
+    All that needs space is flushed first. Then the old manifest is renamed away, then the old data;
+    the new data get their name, then the new manifest. At no moment is a manifest beside data that
+    it does not describe. An exception restores the old ones; a process killed between these
+    renames, or a disk that refuses to restore, leaves no manifest, and the next run rebuilds the
+    artifact.
     """
     folder = Path(folder)
     path = manifest_of(folder)
@@ -133,20 +134,20 @@ def atomic_replace(folder: Path, provenance: Provenance | None) -> Iterator[Path
         yield unfinished
         protocol.fsync_tree(unfinished)
         files = _describe_folder(unfinished, folder.name)
-        with protocol.temporary(path) as sealed:
-            sealed.write_bytes(_sealed(path, files, provenance))
-            protocol.fsync(sealed)
-            protocol.replace_all([(unfinished, folder), (sealed, path)])
+        with protocol.temporary(path) as manifest:
+            manifest.write_bytes(_serialise(path, files, provenance))
+            protocol.fsync(manifest)
+            protocol.replace_all([(unfinished, folder), (manifest, path)])
 
 
 def write_manifest(path: Path, files: list[File], provenance: Provenance | None) -> None:
-    """Write a manifest durably; `record`'s last act."""
+    """Write a manifest durably."""
     with protocol.atomic(path) as unfinished:
-        unfinished.write_bytes(_sealed(path, files, provenance))
+        unfinished.write_bytes(_serialise(path, files, provenance))
 
 
-def _sealed(path: Path, files: list[File], provenance: Provenance | None) -> bytes:
-    """The bytes of the manifest `path`, its own digest among them."""
+def _serialise(path: Path, files: list[File], provenance: Provenance | None) -> bytes:
+    """The bytes of the manifest `path`, with its digest."""
     root = provenance.root if provenance else path.parent
     content = {
         "format": FORMAT,
@@ -159,7 +160,7 @@ def _sealed(path: Path, files: list[File], provenance: Provenance | None) -> byt
 
 
 def is_current(manifest_path: Path, provenance: Provenance) -> bool:
-    """Whether the artifact is there, at the recorded sizes, and a rebuild would give the very same.
+    """Whether the artifact exists with the recorded sizes and provenance.
 
     True only if inputs, settings, code and versions are those it was built from.
     """
@@ -174,13 +175,13 @@ def is_current(manifest_path: Path, provenance: Provenance) -> bool:
     return same and not any(check_size(manifest, file) for file in manifest.files)
 
 
-def _folders(every: list[Path], files: list[Path]) -> list[Path]:
-    """The folders of the files `every`, up to those that hold the listed `files` themselves."""
+def _folders(listed: list[Path], files: list[Path]) -> list[Path]:
+    """The folders of the files `listed`, up to the parents of `files`."""
     tops = {Path(path).parent for path in files}
     return sorted(
         {
             folder
-            for path in every
+            for path in listed
             for folder in path.parents
             if any(folder.is_relative_to(top) for top in tops)
         }
@@ -192,7 +193,7 @@ def _describe(path: Path, folder: Path) -> File:
 
 
 def _describe_folder(folder: Path, name: str) -> list[File]:
-    """The files below `folder` as listed once it is called `name` beside its manifest."""
+    """The files below `folder` as they are listed when it is renamed to `name`."""
     return [
         File(f"{name}/{path.relative_to(folder).as_posix()}", path.stat().st_size, digest(path))
         for path in files_below(folder)

@@ -1,23 +1,24 @@
-"""Stores: one Zarr v3 group an artifact, whole shards, committed whole, read by its manifest.
+"""Stores: one Zarr v3 group per artifact, committed at once, read by its manifest.
 
-Zarr returns fill values for a shard that is missing or empty, so every read first holds the files
-against the manifest; each chunk also carries a CRC-32C, without which Blosc decodes most flipped
-bits into other numbers without a word.
+Zarr returns fill values for a shard that is missing or empty, so every read first compares the
+files with the manifest; each chunk also carries a CRC-32C, without which Blosc silently decodes
+most flipped bits into other numbers.
 """
 
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.store import codec, images
 from affect4d.store.arrays import Array, ImageArray, VertexArray
 from affect4d.store.checks import Problem, check_digest, check_size
-from affect4d.store.codec import Vertices
+from affect4d.store.codec import Sliceable, Vertices
 from affect4d.store.commit import Provenance, atomic_replace
 from affect4d.store.images import Images
 from affect4d.store.manifest import manifest_of, read_manifest
@@ -25,49 +26,51 @@ from affect4d.store.protocol import StoreError
 
 if TYPE_CHECKING:
     import zarr
+    from zarr.codecs import BloscCodec
 
-_CHUNK_BYTES = 16 * 2**20
-# A shard is written whole, and is what a writer holds in memory: chunks of one array.
+_CHUNK_BYTES = 16 * 2**20  # few files, and little memory per reader
+# A shard is written at once, and is what a writer holds in memory: chunks of one array.
 _SHARD_CHUNKS, _SHARD_FRAMES = 4, 64
-# Up to here two files may well be of one size, as two columns of labels are: readers digest them,
-# and larger ones where two of a store are of one size.
+# Up to here two files often have the same size, as two columns of labels do: readers digest them,
+# and larger ones where two of a store have the same size.
 _SMALL_BYTES = 2**20
+
+_Bases: TypeAlias = Callable[[int, int], NDArray[np.uint8]]  # of the pictures start to stop
 
 
 def write(
     path: Path,
-    arrays: Mapping[str, np.ndarray | Vertices | Images],
-    attributes: dict | None = None,
+    arrays: Mapping[str, NDArray[Any] | Sliceable | Vertices | Images],
+    attributes: Mapping[str, Any] | None = None,
     provenance: Provenance | None = None,
 ) -> None:
-    """Write a store and commit it: either all of it is there afterwards or nothing.
+    """Write a store and commit it: afterwards it is complete, or absent.
 
     The data are read back and compared before they get their name; the manifest is written last.
 
     Parameters
     ----------
-    path : ends in `.zarr`; the manifest becomes `X.manifest.json` beside it
-    arrays : dict of arrays, Vertices and Images
-        Booleans, integers and floats, kept exactly, as are `Images`; `Vertices`, kept within .005
-        mm a coordinate.
-        The neutral face of `Vertices` called `name` is kept as `name_neutral`. What has `shape`,
-        `dtype` and slices like an array is read a shard at a time.
+    path : ends in `.zarr`; the manifest of `X.zarr` is `X.manifest.json` beside it
+    arrays : arrays by name
+        Booleans, integers and floats, stored exactly, as are `Images`; `Vertices`, stored within
+        .005 mm per coordinate. The neutral face of `Vertices` called `name` is stored as
+        `name_neutral`. What is not in memory is read one shard at a time.
     attributes : JSON values, such as names and lists of strings
     provenance : what it was built from, for the manifest
 
     Raises
     ------
     StoreError
-        Another writer is at it, or what was read back is not what was written.
+        Another process writes the store, or what was read back differs from what was written.
     ValueError, TypeError
         Something in `arrays` or `attributes` cannot be stored.
     """
     path = Path(path)
     if path.suffix != ".zarr":
         raise ValueError(f"{path}: the name of a store ends in .zarr")
-    attributes = _json_values(attributes or {})
+    values = _json_values(attributes or {})
     with atomic_replace(path, provenance) as unfinished:
-        _write_group(unfinished, arrays, attributes)
+        _write_group(unfinished, arrays, values)
         _read_back(unfinished, path, arrays)
 
 
@@ -119,32 +122,32 @@ class Store:
         return list(self._arrays)
 
     def check(self, name: str) -> None:
-        """Hold the files of an array against the manifest: sizes, and sha256 once where it may lie.
+        """Compare the files of an array with the manifest.
 
-        That is in small files, and in those that share their size with another of the store.
+        Sizes each time; once the sha256 of files that another one may have replaced: small ones,
+        and those of the same size as another of the store.
 
         Raises
         ------
         StoreError
-            One is missing or not what was written.
+            A file is missing or differs from what was written.
         """
         for file in self.manifest.files:
             if not file.path.startswith(f"{self.path.name}/{name}/"):
                 continue
-            alike = file.size <= _SMALL_BYTES or self._sizes[file.size] > 1
-            check = alike and file.path not in self._digested
-            _raise(
-                self.path,
-                (check_digest if check else check_size)(self.manifest, file),
-            )
+            replaceable = file.size <= _SMALL_BYTES or self._sizes[file.size] > 1
+            check = check_size
+            if replaceable and file.path not in self._digested:
+                check = check_digest
+            _raise(self.path, check(self.manifest, file))
             self._digested.add(file.path)
 
-    def _array(self, name: str, array: "zarr.Array") -> "Array":
-        kinds = {codec.ENCODING: VertexArray, images.ENCODING: ImageArray}
+    def _array(self, name: str, array: "zarr.Array[Any]") -> "Array":
+        readers = {codec.ENCODING: VertexArray, images.ENCODING: ImageArray}
         encoding = array.attrs.get("encoding")
-        if encoding is not None and encoding not in kinds:
+        if encoding is not None and encoding not in readers:
             raise StoreError(self.path, f"array {name} has a newer encoding", "update affect4d")
-        return kinds.get(str(encoding), Array)(self, name, array)
+        return readers.get(str(encoding), Array)(self, name, array)
 
 
 def _write_group(folder: Path, arrays: Mapping[str, Any], attributes: dict[str, Any]) -> None:
@@ -155,28 +158,36 @@ def _write_group(folder: Path, arrays: Mapping[str, Any], attributes: dict[str, 
         if isinstance(array, Vertices):
             neutral = f"{name}_neutral"
             if neutral in arrays:
-                raise ValueError(f"the name {neutral} is kept for the neutral face of {name}")
-            _write_vertices(group, name, array, codec.describe(neutral))
-            _write_array(group, neutral, np.asarray(array.neutral, np.float32), {"unit": "mm"})
+                raise ValueError(f"the name {neutral} is reserved for the neutral face of {name}")
+            _write_vertices(group, name, array)
+            _write_array(group, neutral, np.asarray(array.neutral, np.float32), unit="mm")
         elif isinstance(array, Images):
             _write_images(group, name, array, _bases(arrays, name) if array.base else None)
         else:
-            _write_array(group, name, _sliceable(array), {})
+            _write_array(group, name, _sliceable(array))
 
 
 def _sliceable(array: Any) -> Any:
-    """`array` as it stands where it is read by slices, else as a NumPy array."""
+    """`array` unchanged where it is read by slices, else as a NumPy array."""
     return array if hasattr(array, "shape") and hasattr(array, "dtype") else np.asarray(array)
 
 
-def _write_vertices(group: "zarr.Group", name: str, array: Vertices, attributes: dict) -> None:
+def _write_vertices(group: "zarr.Group", name: str, array: Vertices) -> None:
     """Add a quantised sequence, in 16 bits or, where two frames are too far apart for it, in 32."""
     shape, frames = tuple(array.values.shape), codec.FRAMES
     chunks = min(math.ceil(shape[0] / frames), _SHARD_FRAMES // frames)
     for dtype in (np.uint16, np.uint32):
-        # Shuffled by vertex, not by number: the bytes of each coordinate come to lie together.
-        compressor = _zstd(3 * np.dtype(dtype).itemsize, level=2)
-        target = _create(group, name, shape, dtype, frames, chunks, attributes, compressor)
+        # Shuffled by vertex, not by number, so that the bytes of each coordinate are adjacent.
+        target = _create(
+            group,
+            name,
+            shape,
+            dtype=dtype,
+            rows=frames,
+            chunks=chunks,
+            attributes=codec.describe(f"{name}_neutral"),
+            compressor=_zstd(3 * np.dtype(dtype).itemsize, level=2),
+        )
         try:
             for start, stop in _blocks(shape[0], frames * chunks):
                 values = np.asarray(array.values[start:stop])
@@ -187,62 +198,69 @@ def _write_vertices(group: "zarr.Group", name: str, array: Vertices, attributes:
             return
 
 
-def _bases(arrays: Mapping[str, Any], name: str) -> Any:
-    """(start, stop) -> the base of each picture of `name`."""
-    found = arrays[name]
-    base, which = arrays.get(found.base), np.asarray(arrays.get(found.which))
+def _bases(arrays: Mapping[str, Any], name: str) -> _Bases:
+    """The base of each picture of `name`, from start to stop: (stop - start, H, W, 3)."""
+    pictures: Images = arrays[name]
+    base, which = arrays.get(pictures.base), np.asarray(arrays.get(pictures.which))
     if not isinstance(base, Images) or base.base:
         raise ValueError(
-            f"{found.base} is not the base of {name}: Images that have none themselves"
+            f"{pictures.base} is not the base of {name}: expected Images without a base"
         )
-    same = base.values.shape[1:] == found.values.shape[1:]
-    if not same or which.shape != found.values.shape[:1] or which.dtype.kind not in "iu":
+    same = base.values.shape[1:] == pictures.values.shape[1:]
+    if not same or which.shape != pictures.values.shape[:1] or which.dtype.kind not in "iu":
         raise ValueError(
-            f"{found.base} and {found.which} do not fit {name}: pictures of one size, and an "
-            "integer a picture"
+            f"{pictures.base} and {pictures.which} do not fit {name}: expected pictures of the "
+            "same size, and one integer per picture"
         )
-    if len(which) and not 0 <= which.min() <= which.max() < len(base.values):
-        raise ValueError(f"{found.which} points outside {found.base}")
+    if len(which) and not 0 <= which.min() <= which.max() < base.values.shape[0]:
+        raise ValueError(f"{pictures.which} has an index outside {pictures.base}")
     values = base.values
     return lambda start, stop: np.stack([values[i] for i in which[start:stop]])
 
 
-def _write_images(group: "zarr.Group", name: str, array: Images, bases: Any) -> None:
-    """Add pictures, each a chunk, so that one is read by itself; those without a base plainly."""
+def _write_images(group: "zarr.Group", name: str, array: Images, bases: _Bases | None) -> None:
+    """Add pictures, each a chunk, so that one can be read alone; those without a base plainly."""
     from zarr.codecs import BloscCodec
 
-    count, height, width, _ = array.values.shape
-    chunks = min(max(count, 1), images.CHUNKS)
-    if bases is None:
-        target = _create(group, name, (count, height, width, 3), np.uint8, 1, chunks, {})
-    else:
-        shape, attributes = (count, 3, height, width), images.describe(array)
-        # Most of what is left is noise: its upper bits are few, its lower ones not worth a search.
-        # Beyond level 5 a picture takes 5 to 50 ms more, for 1 to 5 % of its bytes.
+    count, height, width, planes = array.values.shape
+    chunks, compressor = min(max(count, 1), images.CHUNKS), None
+    shape, attributes = (count, height, width, planes), dict[str, Any]()
+    if bases is not None:
+        shape, attributes = (count, planes, height, width), images.describe(array)
+        # Residuals are mostly noise in their lower bits and zero in their upper ones. Beyond level
+        # 5 a picture takes 5 to 50 ms more, for 1 to 5 % of its bytes.
         compressor = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle", typesize=1)
-        target = _create(group, name, shape, np.uint8, 1, chunks, attributes, compressor)
+    target = _create(
+        group,
+        name,
+        shape,
+        dtype=np.uint8,
+        rows=1,
+        chunks=chunks,
+        attributes=attributes,
+        compressor=compressor,
+    )
     for start, stop in _blocks(count, chunks):
         values = np.asarray(array.values[start:stop])
-        target[start:stop] = (
-            images.encode(values, bases(start, stop)) if bases is not None else values
-        )
+        target[start:stop] = images.encode(values, bases(start, stop)) if bases else values
 
 
-def _write_array(group: "zarr.Group", name: str, array: Any, attributes: dict) -> None:
+def _write_array(group: "zarr.Group", name: str, array: Any, **attributes: str) -> None:
     """Add one array: chunks of whole rows, about 16 MB."""
-    if array.dtype.kind not in "biuf":
-        raise TypeError(
-            f"array {name} is of type {array.dtype}; strings and objects are attributes"
-        )
-    shape = tuple(array.shape)
+    dtype, shape = array.dtype, tuple(array.shape)
+    if dtype.kind not in "biuf":
+        raise TypeError(f"array {name} is of type {dtype}; strings and objects are attributes")
+    row_bytes = max(dtype.itemsize * math.prod(shape[1:]), 1)
+    length = shape[0] if shape else 1
+    rows = max(1, min(length, _CHUNK_BYTES // row_bytes))
+    chunks = min(max(math.ceil(length / rows), 1), _SHARD_CHUNKS)
+    target = _create(
+        group, name, shape, dtype=dtype, rows=rows, chunks=chunks, attributes=attributes
+    )
     if not shape:
-        _create(group, name, shape, array.dtype, 0, 0, attributes)[...] = array
+        target[...] = array
         return
-    row_bytes = max(array.dtype.itemsize * math.prod(shape[1:]), 1)
-    rows = max(1, min(shape[0], _CHUNK_BYTES // row_bytes))
-    chunks = min(max(math.ceil(shape[0] / rows), 1), _SHARD_CHUNKS)
-    target = _create(group, name, shape, array.dtype, rows, chunks, attributes)
-    for start, stop in _blocks(shape[0], rows * chunks):
+    for start, stop in _blocks(length, rows * chunks):
         target[start:stop] = array[start:stop]
 
 
@@ -255,30 +273,31 @@ def _create(
     group: "zarr.Group",
     name: str,
     shape: tuple[int, ...],
+    *,
     dtype: Any,
     rows: int,
     chunks: int,
-    attributes: dict,
-    compressor: Any = None,
-) -> "zarr.Array":
-    """An empty array: chunks of `rows` whole rows, `chunks` of them a shard."""
+    attributes: Mapping[str, Any],
+    compressor: "BloscCodec | None" = None,
+) -> "zarr.Array[Any]":
+    """An empty array: chunks of `rows` whole rows, `chunks` of them per shard."""
     from zarr.codecs import Crc32cCodec
 
-    rest = tuple(max(size, 1) for size in shape[1:])
+    others = tuple(max(size, 1) for size in shape[1:])
     return group.create_array(
         name,
         shape=shape,
         dtype=dtype,
-        chunks=(rows, *rest) if shape else (),
-        shards=(rows * chunks, *rest) if shape else None,
+        chunks=(rows, *others) if shape else (),
+        shards=(rows * chunks, *others) if shape else None,
         compressors=[compressor or _zstd(np.dtype(dtype).itemsize), Crc32cCodec()],
         attributes=_json_values(attributes),
-        # An array of zeros gets its shard too: a missing file must always mean lost data.
+        # An array of zeros has its shard too: a missing file always means lost data.
         config={"write_empty_chunks": True},
     )
 
 
-def _zstd(item_bytes: int, level: int = 3) -> Any:
+def _zstd(item_bytes: int, level: int = 3) -> "BloscCodec":
     """Blosc's zstd, the bytes of an item shuffled where it has several."""
     from zarr.codecs import BloscCodec
 
@@ -287,7 +306,7 @@ def _zstd(item_bytes: int, level: int = 3) -> Any:
 
 
 def _read_back(folder: Path, path: Path, arrays: Mapping[str, Any]) -> None:
-    """Raise a StoreError unless what lies in `folder` decodes to `arrays`."""
+    """Raise a StoreError unless the group in `folder` decodes to `arrays`."""
     import zarr
 
     group = zarr.open_group(folder, mode="r", zarr_format=3)
@@ -318,7 +337,7 @@ def _same_vertices(group: "zarr.Group", name: str, array: Vertices) -> bool:
     return True
 
 
-def _same_images(stored: Any, array: Images, bases: Any) -> bool:
+def _same_images(stored: Any, array: Images, bases: _Bases) -> bool:
     return all(
         np.array_equal(
             images.decode(np.asarray(stored[start:stop]), bases(start, stop)),
@@ -337,14 +356,15 @@ def _same(stored: Any, array: Any) -> bool:
     )
 
 
-def _bytes(rows: Any) -> np.ndarray:
+def _bytes(rows: Any) -> NDArray[np.uint8]:
     """The bytes of some rows: NaN equals itself, and 0 is not -0."""
     return np.ascontiguousarray(rows).reshape(-1).view(np.uint8)
 
 
-def _json_values(attributes: dict) -> dict[str, Any]:
+def _json_values(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes with their keys sorted, so that the same content gives the same bytes."""
-    return json.loads(json.dumps(attributes, sort_keys=True, allow_nan=False))
+    text = json.dumps(dict(attributes), sort_keys=True, allow_nan=False)
+    return cast(dict[str, Any], json.loads(text))
 
 
 def _raise(path: Path, problem: Problem | None) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of one neutral face, without loss: what they share with it costs next to nothing.
+"""Lossless coding of pictures of one neutral face: pixels equal to it take almost no space.
 
 Green, red minus green and blue minus green are predicted one after the other, each pixel from its
 neighbours above and to the left, either by themselves or as differences to the neutral picture,
@@ -10,26 +10,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from affect4d.store.codec import Sliceable
 
 ENCODING = "median-residual-to-base"
 VERSION = 1
-CHUNKS = 64  # pictures a shard; each is a chunk by itself
+CHUNKS = 64  # pictures per shard; each is a chunk by itself
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Pictures to be stored: `values` (N, H, W, 3) uint8, an array or what is sliced like one.
+    """Pictures to be stored: `values` (N, H, W, 3) uint8.
 
     `base` names the array of neutral pictures (P, H, W, 3) in the same store, themselves `Images`
-    without a base, which are kept as they are, and `which` the array (N,) of integers that says
-    which of them each belongs to.
+    without a base, which are stored plainly, and `which` the array (N,) of integers with the
+    neutral picture of each.
     """
 
-    values: Any
+    values: Sliceable
     base: str = ""
     which: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shape, dtype = tuple(self.values.shape), np.dtype(self.values.dtype)
         if len(shape) != 4 or shape[3] != 3 or 0 in shape[1:] or dtype != np.uint8:
             raise ValueError(f"pictures {shape} {dtype}: expected (N, H, W, 3) uint8")
@@ -37,7 +40,7 @@ class Images:
             raise ValueError("base and which go together")
 
 
-def describe(images: Images) -> dict:
+def describe(images: Images) -> dict[str, Any]:
     """The attributes from which any reader can decode."""
     return {
         "encoding": ENCODING,
@@ -49,8 +52,8 @@ def describe(images: Images) -> dict:
     }
 
 
-def encode(values: np.ndarray, bases: np.ndarray) -> np.ndarray:
-    """Residuals (N, 3, H, W) uint8 of pictures (N, H, W, 3) to their `bases`, of the same shape."""
+def encode(values: NDArray[np.uint8], bases: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Residuals (N, 3, H, W) of pictures (N, H, W, 3) to their `bases`, of the same shape."""
     from affect4d.store import image_kernels
 
     count, height, width, _ = values.shape
@@ -61,7 +64,7 @@ def encode(values: np.ndarray, bases: np.ndarray) -> np.ndarray:
     return stored
 
 
-def decode(stored: np.ndarray, bases: np.ndarray) -> np.ndarray:
+def decode(stored: NDArray[np.uint8], bases: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The inverse of `encode`."""
     from affect4d.store import image_kernels
 

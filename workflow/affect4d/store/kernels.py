@@ -1,16 +1,26 @@
 """The loops of the vertex codec, one pass over the data each; import it only where they run.
 
-Frames are flat, (T, N) with N = 3 V. Every `frames` frames the running sum starts anew.
+Frames are flat, (T, N) with N = 3 V. The running sum restarts every `frames` frames.
 """
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
+
+from affect4d.store.codec import Floats, Unsigned
 
 _loop = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_loop
-def fold(values, neutral, steps_per_mm, limit, frames, folded):
+def fold(
+    values: Floats,
+    neutral: NDArray[np.float32],
+    steps_per_mm: float,
+    limit: float,
+    frames: int,
+    folded: Unsigned,
+) -> tuple[np.uint32, bool]:
     """Fill `folded` (T, N) from `values` (T, N) and `neutral` (N,) mm.
 
     Returns the bits set in any folded number, and whether a displacement is not finite or above
@@ -36,7 +46,14 @@ def fold(values, neutral, steps_per_mm, limit, frames, folded):
 
 
 @_loop
-def unfold(folded, neutral, step, frames, target, values):
+def unfold(
+    folded: Unsigned,
+    neutral: NDArray[np.float32],
+    step: float,
+    frames: int,
+    target: NDArray[np.int64],
+    values: NDArray[np.float32],
+) -> None:
     """Fill row `target[t]` of `values` (R, N) mm from frame t; none where `target[t]` is -1."""
     now = np.zeros(len(neutral), np.int32)
     for t in range(len(folded)):
@@ -53,7 +70,14 @@ def unfold(folded, neutral, step, frames, target, values):
 
 
 @_loop
-def deviates(folded, neutral, step, frames, values, bound):
+def deviates(
+    folded: Unsigned,
+    neutral: NDArray[np.float32],
+    step: float,
+    frames: int,
+    values: Floats,
+    bound: float,
+) -> bool:
     """Whether a coordinate decoded from `folded` is not within `bound` mm of its `values`."""
     now = np.zeros(len(neutral), np.int32)
     outside = False
@@ -68,12 +92,12 @@ def deviates(folded, neutral, step, frames, values, bound):
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _difference(number):
+def _difference(number: np.integer) -> np.int32:
     """0, 1, 2, 3, 4 ... -> 0, -1, 1, -2, 2 ..."""
     number = np.uint32(number)
     return np.int32(number >> np.uint32(1)) ^ -np.int32(number & np.uint32(1))
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _coordinate(steps, step, neutral):
+def _coordinate(steps: np.int32, step: float, neutral: np.float32) -> np.float32:
     return np.float32(np.float64(steps) * step + np.float64(neutral))

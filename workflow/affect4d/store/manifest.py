@@ -1,9 +1,8 @@
-"""Manifests: what an artifact consists of, byte for byte, and what it was built from.
+"""Manifests: the files of an artifact with their sha256, and what the artifact was built from.
 
-`X.manifest.json` lies beside the artifact `X` and is written last, so an artifact without one does
-not exist for any reader. Its bytes are the canonical JSON of its content and it carries its own
-digest, so that a single changed bit in it is found as well. It holds no time, host or temporary
-path.
+`X.manifest.json` lies beside the artifact `X` and is written last: readers ignore an artifact
+without one. It is canonical JSON and holds its own digest, so that a single changed bit in it is
+detected as well. It holds no time, host or temporary path.
 """
 
 import errno
@@ -20,9 +19,9 @@ from affect4d.store.protocol import StoreError
 SUFFIX = ".manifest.json"
 FORMAT = "affect4d-manifest-1"
 REBUILD = "run `affect4d audit --invalidate`, then snakemake"
-# A bad sector, a folder in a file's place, a name that leads nowhere: damage, not a lack of rights.
+# A bad sector, a folder in place of a file, a broken link: damage, not missing permissions.
 UNREADABLE = (errno.EIO, errno.EISDIR, errno.ELOOP)
-_NAME_BYTES, _PATH_BYTES = 255, 4000
+_MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4000  # Linux: NAME_MAX, and PATH_MAX (4096) less a root
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class File:
 class Manifest:
     """A manifest read from `path`; without a provenance, `rule` to `versions` are empty.
 
-    `digest` is its own, which covers all the rest.
+    `digest` is its own, which covers all other fields.
     """
 
     path: Path
@@ -49,7 +48,7 @@ class Manifest:
     item: str = ""
     fingerprint: str = ""
     inputs: dict[str, str] = field(default_factory=dict)
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     code: str = ""
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -59,7 +58,7 @@ class Manifest:
 
 
 def canonical(content: object) -> bytes:
-    """The one serialisation of JSON values that manifests use: sorted keys, one newline at the end.
+    """The serialisation of JSON values that manifests use: sorted keys, one newline at the end.
 
     Raises
     ------
@@ -94,7 +93,7 @@ def manifest_of(path: Path) -> Path:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest, trusting nothing in it that its own digest does not cover.
+    """Read a manifest and check it against its own digest.
 
     Raises
     ------
@@ -117,26 +116,26 @@ def read_manifest(path: Path) -> Manifest:
         recorded = content["digest"]
         _check_types(content)
         del content["digest"]
-        whole = content.pop("format") == FORMAT
-        sealed = canonical({"format": FORMAT, **content})
-        whole &= hashlib.sha256(sealed).hexdigest() == recorded
-        whole &= canonical({"format": FORMAT, "digest": recorded, **content}) == raw
-        if whole:
+        valid = content.pop("format") == FORMAT
+        digested = canonical({"format": FORMAT, **content})
+        valid &= hashlib.sha256(digested).hexdigest() == recorded
+        valid &= canonical({"format": FORMAT, "digest": recorded, **content}) == raw
+        if valid:
             files = tuple(File(**entry) for entry in content.pop("files"))
             manifest = Manifest(path=path, files=files, digest=recorded, **content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(path, "the manifest cannot be read", REBUILD) from error
-    if not whole:
+    if not valid:
         raise StoreError(path, "the manifest is not what was written", REBUILD)
-    if not _is_at_home(manifest):
+    if not _is_beside_artifact(manifest):
         raise StoreError(path, f"is the manifest of {manifest.artifact}", REBUILD)
     return manifest
 
 
-def _check_types(content: dict) -> None:
-    """Raise TypeError where a value is not of its type, ValueError for a name no file can have.
+def _check_types(content: dict[str, Any]) -> None:
+    """Raise TypeError where a value is not of its type, ValueError for an impossible file name.
 
-    A digest says that a manifest is what somebody wrote, not that it was this package.
+    A valid digest does not prove that this package wrote the manifest.
     """
     for name in ("artifact", "digest", "rule", "item", "fingerprint", "code"):
         _check_type(content.get(name, ""), str)
@@ -151,27 +150,27 @@ def _check_types(content: dict) -> None:
         _check_name(_check_type(file["path"], str))
         _check_type(file["sha256"], str)
         if isinstance(file["size"], bool) or _check_type(file["size"], int) < 0:
-            raise ValueError("no size")
+            raise ValueError("a size is negative or not an integer")
 
 
 def _check_type(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise TypeError(f"{value!r} is no {kind.__name__}")
+        raise TypeError(f"{value!r} is not of type {kind.__name__}")
     return value
 
 
 def _check_name(name: str) -> None:
     parts = [len(part.encode()) for part in name.split("/")]
-    if not name or "\0" in name or max(parts) > _NAME_BYTES or sum(parts) > _PATH_BYTES:
-        raise ValueError(f"{name!r} is no file's name")
+    if not name or "\0" in name or max(parts) > _MAX_NAME_BYTES or sum(parts) > _MAX_PATH_BYTES:
+        raise ValueError(f"{name!r} is not a file name")
 
 
-def _is_at_home(manifest: Manifest) -> bool:
-    """Whether a manifest lies where its artifact does, below whatever root."""
+def _is_beside_artifact(manifest: Manifest) -> bool:
+    """Whether a manifest lies beside the artifact that it names, below any root."""
     artifact = [part for part in Path(manifest.artifact + SUFFIX).parts if part != os.pardir]
     path = manifest.path.absolute()
-    places = (path, path.parent.resolve() / path.name)
-    return any(list(place.parts[-len(artifact) :]) == artifact for place in places)
+    spellings = (path, path.parent.resolve() / path.name)  # a folder may be a link
+    return any(list(spelling.parts[-len(artifact) :]) == artifact for spelling in spellings)
 
 
 def files_below(path: Path) -> list[Path]:

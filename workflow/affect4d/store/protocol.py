@@ -1,8 +1,8 @@
-"""How a file or folder under `results/` comes into being whole or not at all.
+"""How a file or folder under `results/` is written completely or not at all.
 
 A writer holds the artifact's lock, fills a temporary name in the same folder, flushes it, and
 renames it over the final name. `flock` is released by the kernel when a job is killed, on whatever
-node, so a temporary whose lock can be taken has no live writer and may be swept.
+node, so a temporary whose lock can be taken has no live writer and may be removed.
 """
 
 import errno
@@ -21,14 +21,16 @@ _TEMPORARY = re.compile(r"^\.(?P<name>.+)\.tmp-[^/]+-\d+-\d+(\.[^.]+)?$")
 _LOCK = re.compile(r"^\.(?P<name>.+)\.lock$")
 _serial = itertools.count()
 
-# Who looks for stale temporaries holds a lock for an instant: no reason for a writer to give up.
-_PATIENCE_S, _PAUSE_S = 0.25, 0.01
+# A search for stale temporaries holds a lock for an instant: a writer waits that long for it.
+_LOCK_TIMEOUT_S, _RETRY_INTERVAL_S = 0.25, 0.01
 
-_FREE = "free space there, then run snakemake again"
-_LOCKS = "mount it with locks (NFS 4; Lustre with -o flock), or set `results` to another folder"
-_TROUBLES = {
-    errno.ENOSPC: ("the disk is full", _FREE),
-    errno.EDQUOT: ("the quota of disk space is used up", _FREE),
+_FREE_SPACE = "free space there, then run snakemake again"
+_MOUNT_WITH_LOCKS = (
+    "mount it with locks (NFS 4; Lustre with -o flock), or set `results` to another folder"
+)
+_CAUSES = {
+    errno.ENOSPC: ("the disk is full", _FREE_SPACE),
+    errno.EDQUOT: ("the quota of disk space is used up", _FREE_SPACE),
     errno.EFBIG: ("the file is larger than this user's files may be", "raise `ulimit -f`"),
     errno.EROFS: (
         "the disk is mounted read-only",
@@ -37,9 +39,9 @@ _TROUBLES = {
     errno.EACCES: ("access is denied", "let the user of this job read and write there"),
     errno.EPERM: ("access is denied", "let the user of this job read and write there"),
     errno.EIO: ("the disk cannot be read or written", "check the disk, then run snakemake again"),
-    errno.ENOLCK: ("the file system has no locks", _LOCKS),
-    errno.ENOSYS: ("the file system has no locks", _LOCKS),
-    errno.EOPNOTSUPP: ("the file system has no locks", _LOCKS),
+    errno.ENOLCK: ("the file system has no locks", _MOUNT_WITH_LOCKS),
+    errno.ENOSYS: ("the file system has no locks", _MOUNT_WITH_LOCKS),
+    errno.EOPNOTSUPP: ("the file system has no locks", _MOUNT_WITH_LOCKS),
 }
 
 
@@ -50,15 +52,15 @@ class StoreError(Exception):
         super().__init__(f"{path}: {what}; {remedy}")
         self.path, self.what, self.remedy = Path(path), what, remedy
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type["StoreError"], tuple[Path, str, str]]:
         return StoreError, (self.path, self.what, self.remedy)
 
 
 def translate_os_error(error: OSError, path: Path | str) -> StoreError | None:
-    """What the system's refusal means for `path`, with a remedy; None if it is not the disk's."""
-    if error.errno not in _TROUBLES:
+    """A StoreError with a remedy for an error of the disk at `path`; None for any other error."""
+    if error.errno not in _CAUSES:
         return None
-    return StoreError(path, *_TROUBLES[error.errno])
+    return StoreError(path, *_CAUSES[error.errno])
 
 
 def fsync(path: Path) -> None:
@@ -79,13 +81,13 @@ def fsync_tree(folder: Path) -> None:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether the name is one that a writer gives to something unfinished, or to its lock."""
+    """Whether the name is that of a writer's temporary file or folder, or of a lock."""
     return bool(_TEMPORARY.match(path.name) or _LOCK.match(path.name))
 
 
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold the right to write the artifact `path`.
+    """Hold the exclusive lock for writing the artifact `path`.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def lock(path: Path) -> Iterator[None]:
         Another writer holds it, in this process or any other.
     """
     name = path.with_name(f".{path.name}.lock")
-    descriptor = _acquire(name, _PATIENCE_S)
+    descriptor = _acquire(name, _LOCK_TIMEOUT_S)
     if descriptor is None:
         raise StoreError(
             path,
@@ -108,14 +110,14 @@ def lock(path: Path) -> Iterator[None]:
 
 @contextmanager
 def temporary(path: Path) -> Iterator[Path]:
-    """A name beside `path` to fill, under the lock of `path`; whatever is left of it is removed.
+    """Yield a temporary path beside `path`, under the lock of `path`, and remove it afterwards.
 
-    What killed writers of the same artifact left behind is removed first.
+    Temporaries that killed writers of the same artifact left are removed first.
 
     Raises
     ------
     StoreError
-        Another writer holds the lock, or the disk refuses: it is full, read-only, broken.
+        Another writer holds the lock, or the disk is full, read-only or broken.
     """
     with translate_errors(path):
         _make_folder(path.parent)
@@ -126,11 +128,11 @@ def temporary(path: Path) -> Iterator[Path]:
             try:
                 yield unfinished
             finally:
-                _clear(unfinished)
+                _remove_if_possible(unfinished)
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder with all above it, each flushed into the one that holds it."""
+    """Make a folder and its missing parents, and flush each into its own parent."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
@@ -138,7 +140,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """A fresh name in the folder of `path` that says who writes there; it keeps a file's suffix."""
+    """An unused name in the folder of `path`, of host, process and serial number; suffixes stay."""
     host = re.sub(r"[^\w.]", "_", socket.gethostname())
     suffix = "" if path.suffix == ".zarr" else path.suffix
     return path.with_name(f".{path.name}.tmp-{host}-{os.getpid()}-{next(_serial)}{suffix}")
@@ -160,20 +162,20 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def replace_all(pairs: list[tuple[Path, Path]]) -> None:
-    """Give temporaries of one folder their names durably, in order; all of them or none.
+    """Rename temporaries of one folder to their final names durably, in order; all of them or none.
 
     Parameters
     ----------
-    pairs : (temporary, name), the one that vouches for the others last
+    pairs : (temporary, final name); the manifest, which describes the others, last
 
-    What bore the names gives way in the opposite order, so that the last name never stands beside
-    what is not its own, and comes back if anything fails. Who is killed in between leaves the last
-    name missing.
+    The previous files are renamed away in reverse order, so that a manifest is never beside data
+    that it does not describe, and are renamed back if anything fails. A process that is killed in
+    between leaves no manifest.
     """
     folder = pairs[-1][1].parent
-    aside = {name: temporary_name(name) for _, name in reversed(pairs) if name.exists()}
+    previous = {name: temporary_name(name) for _, name in reversed(pairs) if name.exists()}
     try:
-        for name, old in aside.items():
+        for name, old in previous.items():
             name.rename(old)
             fsync(folder)
         for unfinished, name in pairs:
@@ -181,24 +183,24 @@ def replace_all(pairs: list[tuple[Path, Path]]) -> None:
             if name != pairs[-1][1]:
                 fsync(folder)
     except BaseException:
-        _put_back([name for _, name in pairs], aside)
+        _restore([name for _, name in pairs], previous)
         raise
     try:
         fsync(folder)
     finally:
-        for old in aside.values():
-            _clear(old)
+        for old in previous.values():
+            _remove_if_possible(old)
 
 
-def _put_back(names: list[Path], aside: dict[Path, Path]) -> None:
-    """Undo a half-done `replace_all`: whatever bore the names before bears them again."""
+def _restore(names: list[Path], previous: dict[Path, Path]) -> None:
+    """Undo a partial `replace_all`: the previous files get their names back."""
     for name in reversed(names):
-        if name not in aside or aside[name].exists():
+        if name not in previous or previous[name].exists():
             remove(name)
     for name in names:
-        if name in aside and aside[name].exists():
-            aside[name].rename(name)
-            # A disk that flushes nothing any more must not keep the others from coming back.
+        if name in previous and previous[name].exists():
+            previous[name].rename(name)
+            # Where the disk can no longer flush, the other files are still restored.
             with suppress(OSError):
                 fsync(name.parent)
 
@@ -211,65 +213,65 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _clear(path: Path) -> None:
-    """Remove what no reader sees; what resists is left to the next writer, or to `sweep`.
+def _remove_if_possible(path: Path) -> None:
+    """Remove a temporary; on failure it is left to the next writer or to `garbage_collect`.
 
     After a failed write, Zarr's other threads may still be adding files.
     """
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _LOCK_TIMEOUT_S
     while True:
         try:
             return remove(path)
         except OSError:
             if time.monotonic() >= deadline:
                 return
-            time.sleep(_PAUSE_S)
+            time.sleep(_RETRY_INTERVAL_S)
 
 
 def stale_temporaries(root: Path) -> list[Path]:
     """The temporaries under `root`, at any depth, that no live writer holds; sorted."""
-    found = []
+    stale = []
     for parent, folders, files in os.walk(root):
         for name in folders + files:
             match = _TEMPORARY.match(name)
             if match and not _is_locked(Path(parent, match["name"])):
-                found.append(Path(parent, name))
+                stale.append(Path(parent, name))
         folders[:] = [name for name in folders if not _TEMPORARY.match(name)]
-    return sorted(found)
+    return sorted(stale)
 
 
 def garbage_collect(root: Path) -> list[Path]:
     """Remove the temporaries and locks under `root` that killed writers left; return the former."""
-    swept = []
+    removed = []
     for path in stale_temporaries(root):
         artifact = path.with_name(_TEMPORARY.match(path.name)["name"])  # type: ignore[index]
-        # Its writer may have begun again since the look.
+        # Another writer of the artifact may have started since.
         with suppress(StoreError), lock(artifact):
             remove(path)
-            swept.append(path)
+            removed.append(path)
     for parent, _, names in os.walk(root):
         for path in (Path(parent, name) for name in names if _LOCK.match(name)):
-            descriptor = _acquire(path, patience=0)
+            descriptor = _acquire(path, timeout=0)
             if descriptor is not None:
                 _release(path, descriptor)
-    return swept
+    return removed
 
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a StoreError about `path`."""
+    """Raise a StoreError about `path` for an operating system error of the disk."""
     try:
         yield
     except OSError as error:
-        known = translate_os_error(error, path)
-        if known is None:
+        translated = translate_os_error(error, path)
+        if translated is None:
             raise
-        raise known from error
+        raise translated from error
 
 
-def _acquire(name: Path, patience: float) -> int | None:
-    """A descriptor that holds the lock file `name`; None if another keeps it for `patience` s."""
-    deadline = time.monotonic() + patience
+def _acquire(name: Path, timeout: float) -> int | None:
+    """A descriptor that holds the lock file `name`; None if another does for `timeout` s."""
+    deadline = time.monotonic() + timeout
     while True:
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -284,7 +286,7 @@ def _acquire(name: Path, patience: float) -> int | None:
             os.close(descriptor)
             if time.monotonic() >= deadline:
                 return None
-            time.sleep(_PAUSE_S)
+            time.sleep(_RETRY_INTERVAL_S)
         except OSError:
             _release(name, descriptor)
             raise

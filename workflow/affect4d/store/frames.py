@@ -1,20 +1,21 @@
 """Frames scattered over many stored sequences, as one array: `gather`, and `scratch` to hold it.
 
-Each sequence is opened once, for all frames that are asked of it, and only the chunks in which they
-lie are decoded. Dask's threads share the sequences; each thread holds a few chunks at a time and
-writes its own rows of the result, which therefore has the same bytes for any number of threads.
+Each sequence is opened once, for all frames selected from it, and only the chunks that hold them
+are decoded. Each thread holds a few chunks at a time and writes its own rows of the result, which
+therefore has the same bytes for any number of threads.
 """
 
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.store import codec, groups, protocol
 from affect4d.store.arrays import Array
@@ -23,45 +24,43 @@ from affect4d.store.protocol import StoreError
 _NAME = "vertices"
 # Decoded at once by a thread: 41 MB at 53,215 vertices.
 _PIECE_FRAMES = 8 * codec.FRAMES
-# About 150 ms at 53,215 vertices; Dask spends half a millisecond on a task.
-_BATCH_CHUNKS = 32
+
+Frames: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What is asked of one sequence; its rows of the result start at `first`."""
+    """Frames selected from one sequence; their rows of the result start at `first`."""
 
     path: Path
-    frames: np.ndarray
-    origin: np.ndarray | None
+    frames: Frames
+    origin: Frames | None
     first: int
 
 
 def gather(
-    selection: Mapping[Path, Any],
-    out: np.ndarray | None = None,
+    selection: Mapping[Path, Sequence[int] | NDArray[np.integer]],
+    out: NDArray[np.float32] | None = None,
     *,
-    origins: Mapping[Path, Any] | None = None,
+    origins: Mapping[Path, Sequence[int] | NDArray[np.integer]] | None = None,
     vertices: Any = slice(None),
     workers: int = 1,
-) -> np.ndarray:
+) -> NDArray[np.float32]:
     """Read frames of many sequences; beside the result, memory grows with `workers` only.
 
     Parameters
     ----------
-    selection : dict of path to ints
-        For each store the frames of its array `vertices`, in any order and as often as wanted. The
-        rows of the result are in this order, one store after the other.
-    out : (N, W, 3) float32, optional
+    selection : for each store the frames of its array `vertices`, in any order, repeated or not
+        The rows of the result are in this order, one store after the other.
+    out : (N, W, 3) mm
         Receives the frames, in memory or mapped from a file.
-    origins : dict of path to ints, optional
-        For each store the frames whose mean is subtracted from those selected.
+    origins : for each store the frames whose mean is subtracted from those selected
     vertices : index of the W vertices kept
     workers : threads
 
     Returns
     -------
-    (N, W, 3) float32, mm; `out` where it is given
+    (N, W, 3) mm; `out` where it is given
 
     Raises
     ------
@@ -79,26 +78,36 @@ def gather(
         out = np.empty(shape, np.float32)
     elif out.shape != shape or out.dtype != np.float32:
         raise ValueError(f"out is {out.shape} {out.dtype}, expected {shape} float32")
-    _run(_batches(part for part in parts if len(part.frames)), out, count, vertices, workers)
+    result = out
+
+    def fill(part: _Part) -> None:
+        if len(part.frames):
+            _fill(part, result, count=count, vertices=vertices)
+
+    # When one fails, the running ones end before the caller gets the exception, and `out` back.
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(fill, parts):
+            pass
     return out
 
 
-def scratch(shape: tuple[int, ...]) -> np.ndarray:
-    """A float32 array in an unnamed file under $TMPDIR; the file goes with the array.
+def scratch(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """An array in an unnamed file under $TMPDIR; the file is removed with the array.
 
     Raises
     ------
     StoreError
-        The disk has no room for it.
+        The disk has not enough free space.
     """
     with protocol.translate_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
-        # Where space is lacking, filling the mapping would kill the process without a word.
+        # Without free space, writing to the mapping would kill the process by SIGBUS.
         os.posix_fallocate(file.fileno(), 0, np.dtype(np.float32).itemsize * math.prod(shape))
         return np.asarray(np.memmap(file, np.float32, "r+", shape=shape))
 
 
 def _parts(selection: Mapping[Path, Any], origins: Mapping[Path, Any] | None) -> list[_Part]:
-    parts, first = [], 0
+    parts: list[_Part] = []
+    first = 0
     for path, frames in selection.items():
         indices = _indices(path, frames)
         origin = None if origins is None else _indices(path, origins[path])
@@ -109,43 +118,14 @@ def _parts(selection: Mapping[Path, Any], origins: Mapping[Path, Any] | None) ->
     return parts
 
 
-def _indices(path: Path, frames: Any) -> np.ndarray:
+def _indices(path: Path, frames: Any) -> Frames:
     indices = np.asarray(frames)
     if indices.ndim != 1 or (len(indices) and indices.dtype.kind not in "iu"):
         raise ValueError(f"{path}: frames are a flat list of integers, not {indices.dtype}")
     return indices.astype(np.int64)
 
 
-def _batches(parts: Iterable[_Part]) -> list[list[_Part]]:
-    """The parts in order, so many together as make a task worth its cost."""
-    batches: list[list[_Part]] = []
-    room = 0
-    for part in parts:
-        if room <= 0:
-            batches.append([])
-            room = _BATCH_CHUNKS
-        batches[-1].append(part)
-        # Opening a sequence takes about as long as a chunk.
-        room -= 1 + len(np.unique(part.frames // codec.FRAMES))
-    return batches
-
-
-def _run(
-    batches: list[list[_Part]], out: np.ndarray, count: int, vertices: Any, workers: int
-) -> None:
-    import dask
-
-    def read(batch: list[_Part]) -> None:
-        for part in batch:
-            _fill(part, out, count, vertices)
-
-    # Its own pool: when a task fails, those still running end before the caller has `out` back.
-    with ThreadPoolExecutor(workers) as pool:
-        tasks = [dask.delayed(read, traverse=False)(batch) for batch in batches]
-        dask.compute(*tasks, traverse=False, scheduler="threads", pool=pool)
-
-
-def _fill(part: _Part, out: np.ndarray, count: int, vertices: Any) -> None:
+def _fill(part: _Part, out: NDArray[np.float32], *, count: int, vertices: Any) -> None:
     """Read one sequence into its rows of `out`."""
     array = _open(part.path)
     if array.shape[1] != count:
@@ -156,12 +136,12 @@ def _fill(part: _Part, out: np.ndarray, count: int, vertices: Any) -> None:
         )
     _check(part, array)
     origin = None if part.origin is None else _mean(array, part.origin, vertices)
-    rows, places = np.unique(part.frames, return_inverse=True)
+    rows, inverse = np.unique(part.frames, return_inverse=True)
     for start, values in _pieces(array, rows, vertices):
         if origin is not None:
             values -= origin
-        for place in np.flatnonzero((places >= start) & (places < start + len(values))):
-            out[part.first + place] = values[places[place] - start]
+        for index in np.flatnonzero((inverse >= start) & (inverse < start + len(values))):
+            out[part.first + index] = values[inverse[index] - start]
         del values  # before the next piece is decoded
 
 
@@ -173,8 +153,8 @@ def _open(path: Path) -> Array:
 
 
 def _check(part: _Part, array: Array) -> None:
-    asked = part.frames if part.origin is None else np.concatenate([part.frames, part.origin])
-    outside = asked[(asked < 0) | (asked >= len(array))]
+    frames = part.frames if part.origin is None else np.concatenate([part.frames, part.origin])
+    outside = frames[(frames < 0) | (frames >= len(array))]
     if len(outside):
         raise StoreError(
             part.path,
@@ -183,19 +163,19 @@ def _check(part: _Part, array: Array) -> None:
         )
 
 
-def _mean(array: Array, frames: np.ndarray, vertices: Any) -> np.ndarray:
-    """The mean (W, 3) float32 of some frames."""
+def _mean(array: Array, frames: Frames, vertices: Any) -> NDArray[np.float32]:
+    """The mean (W, 3) of some frames, mm."""
     rows, times = np.unique(frames, return_counts=True)
-    total: Any = 0.0
+    total: NDArray[np.float64] | float = 0.0
     for start, values in _pieces(array, rows, vertices):
         weights = times[start : start + len(values)].astype(np.float64)
         total = total + np.einsum("t,tvc->vc", weights, values)
         del values
-    return (total / len(frames)).astype(np.float32)
+    return np.asarray(total / len(frames), np.float32)
 
 
-def _pieces(array: Array, rows: np.ndarray, vertices: Any) -> Iterator[tuple[int, np.ndarray]]:
-    """The frames `rows` (ascending) in pieces of whole chunks: place of the first, values."""
+def _pieces(array: Array, rows: Frames, vertices: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The frames `rows` (ascending) in pieces of whole chunks: index of the first, values."""
     ends = np.flatnonzero(np.diff(rows // _PIECE_FRAMES)) + 1
     start = 0
     for piece in np.split(rows, ends):

@@ -1,4 +1,4 @@
-"""`store.gather`: any selection is what single reads give, on any number of threads, in bounds."""
+"""`store.gather` equals single reads, on any number of threads, in bounded memory."""
 
 import tracemalloc
 
@@ -29,13 +29,13 @@ def paths(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def read(paths):
-    """The sequences as they are read whole."""
+    """All frames of each sequence."""
     return {path: store.open(path)["vertices"][...] for path in paths}
 
 
 @pytest.fixture
 def broken(tmp_path):
-    """Sequences of which a test spoils the second."""
+    """Sequences of which a test damages the second."""
     return [write(tmp_path / f"{name}.zarr", 20) for name in "abc"]
 
 
@@ -70,7 +70,7 @@ def test_any_selection_is_what_single_reads_give(paths, read, frames, order, wor
 @settings(max_examples=25, deadline=None)
 @given(some_frames, st.data())
 def test_the_mean_of_other_frames_is_subtracted(paths, read, frames, data):
-    selection = {paths[number]: own for number, own in frames.items()}
+    selection = {paths[number]: chosen for number, chosen in frames.items()}
     origins = {
         path: data.draw(st.lists(st.integers(0, length - 1), min_size=1, max_size=100))
         for path, length in zip(paths, LENGTHS, strict=True)
@@ -128,9 +128,9 @@ def test_what_names_no_frames_is_refused(paths):
 
 def test_each_sequence_is_opened_once_and_only_the_chunks_needed_are_read(paths, monkeypatch):
     opened, decoded = [], []
-    whole = store.Store.__init__
+    original = store.Store.__init__
     monkeypatch.setattr(
-        store.Store, "__init__", lambda self, path: opened.append(path) or whole(self, path)
+        store.Store, "__init__", lambda self, path: opened.append(path) or original(self, path)
     )
     array = type(store.open(paths[3])["vertices"])
     stored = array._stored
@@ -217,7 +217,7 @@ def test_scratch_is_unnamed_and_goes_with_the_array(tmp_path, monkeypatch):
     assert array.sum() == 210 and not list(tmp_path.iterdir())
 
 
-def test_scratch_without_room_is_one_line_not_a_crash(tmp_path, monkeypatch):
+def test_scratch_without_space_is_one_line_not_a_crash(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(store.StoreError, match=r"disk is full|larger than"):
         store.scratch((2**50,))
