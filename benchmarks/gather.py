@@ -6,8 +6,8 @@
 A few sequences of 53,215 vertices that move and carry .1 mm of white noise are written; more are
 made as hard links, which are separate stores to a reader. From each, frames are gathered as for a
 class, minus the mean of the sequence's neutral frames. Every row of the table is a separate
-process: CPU seconds of all its threads, the minimum of several runs after one that compiles, and the
-kernel's figure of its largest resident memory less the result, libraries included.
+process: CPU seconds of all its threads, the minimum of several runs after one that compiles, and
+the kernel's figure of its largest resident memory less the result, libraries included.
 
 The rows differ in sequences, in frames, and in the chunks these lie in, so that a cost of each can
 be told apart: non-negative least squares of relative errors. The law gives the cost of 6,000 frames
