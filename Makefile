@@ -39,6 +39,7 @@ readers: $(READERS)/readers.done
 generated: .venv/pipeline.done
 	$(BIN)/python -m affect4d.config.project > workflow/schemas/config.schema.json
 	$(BIN)/python -m affect4d.config.document > docs/config.md
+	$(BIN)/python -m affect4d.artifacts.document > docs/artifacts.md
 
 docs: generated .venv/docs.done
 	$(BIN)/mkdocs build --strict --quiet --site-dir build/site

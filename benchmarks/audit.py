@@ -144,7 +144,7 @@ def child(*arguments):
 
 def build(root, chunks, samples):
     """A build of so many chunks of 20 photographs, each with that many images in two classes."""
-    from small_results import build_results
+    from support.small_results import build_results
 
     root = Path(root)
     (root.parent / "photo.jpg").write_bytes(b"jpeg")

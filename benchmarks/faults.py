@@ -87,7 +87,7 @@ def disk(folder, options):
 
 def damage(folder, options):
     """Bits flipped, files damaged."""
-    from fault_damage import Drill, two_builds
+    from support.fault_injection.damage import Drill, two_builds
 
     drill = Drill(*two_builds(folder))
     found = drill.flip(random.Random(options.seed), options.flips)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_results import build_results
+from support.small_results import build_results
 
 from affect4d import audit, store
 from affect4d.store import protocol

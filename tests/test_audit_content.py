@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from small_results import build_results, model
+from support.small_results import build_results, model
 
 from affect4d import audit, store
 from affect4d.artifacts import validation

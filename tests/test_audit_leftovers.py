@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_results import build_results, model
+from support.small_results import build_results, model
 
 from affect4d import audit, store
 

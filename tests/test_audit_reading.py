@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from small_results import build_results
+from support.small_results import build_results
 from typer.testing import CliRunner
 
 from affect4d import audit, store

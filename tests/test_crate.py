@@ -8,8 +8,8 @@ from urllib.parse import unquote
 
 import pytest
 from pydantic import ValidationError
-from small_results import build_results
 from support.contexts import context
+from support.small_results import build_results
 
 from affect4d import audit, store
 from affect4d.config.dataset import Settings

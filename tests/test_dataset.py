@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
-from small_results import KINDS, write_chunk
+from support.small_results import KINDS, write_chunk
 
 from affect4d import store
 from affect4d.config.dataset import Settings

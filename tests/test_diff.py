@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from small_chain import CHAIN, ITEMS, SETTINGS, build
-from small_results import build_results
+from support.small_results import build_results
 from typer.testing import CliRunner
 
 from affect4d import provenance, store

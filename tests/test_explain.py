@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from small_results import CLASSES, build_results
+from support.small_results import CLASSES, build_results
 from typer.testing import CliRunner
 
 from affect4d import provenance, store
@@ -79,8 +79,10 @@ def test_an_image_leads_to_scans_photograph_settings_and_versions(results):
         "camera": {"scale": 1.0, "yaw": 1.0},
         "quality": {"residual": 0.5},
     }
-    rooms = {"synthesis", "fits", "neutrals", "blendshapes", "affectspace", "registered", "gallery"}
-    assert set(found["steps"]) == rooms
+    assert set(found["steps"]) == {
+        "synthesis", "fitting", "neutrals", "atlas", "blendshapes", "affectspace", "registration",
+        "gallery_frames", "gallery_scans",
+    }  # fmt: skip
     assert found["steps"]["blendshapes"]["artifact"] == f"blendshapes/{name}"
     assert found["versions"]["numpy"] == np.__version__
     text = provenance.explain_name(results, IMAGE).text()
@@ -136,7 +138,7 @@ def test_a_frame_has_its_annotation_files_class_and_registration(results):
     assert found["class"]["models"] == [f"blendshapes/{CLASSES[7][0]}"]
     assert found["registration"]["artifact"] == "registered/s1.zarr"
     assert found["registration"]["row"] == 0
-    assert {"gallery", "registered", "affectspace", "blendshapes"} <= set(found["steps"])
+    assert {"gallery_frames", "registration", "affectspace", "blendshapes"} <= set(found["steps"])
 
 
 def test_flags_and_quality_of_a_frame_have_names(results, tmp_path):
@@ -197,16 +199,17 @@ def test_what_is_in_quarantine_says_file_rule_and_remedy(results, name):
 def test_an_artifact_has_sources_users_files_and_arrays(results, name):
     found = record(results, name)
     assert found["kind"] == "artifact" and found["id"] == "registered/s1"
-    assert found["rule"] == "registered" and found["job"] == "registered/chunks/c0"
-    assert found["built_from"]["rules"] == {"gallery": 1}
-    assert found["built_from"]["artifacts"] == [{"artifact": "gallery/scans/c0", "rule": "gallery"}]
+    assert found["rule"] == "registration" and found["job"] == "registered/chunks/c0"
+    assert found["built_from"]["rules"] == {"gallery_scans": 1}
+    scans = {"artifact": "gallery/scans/c0", "rule": "gallery_scans"}
+    assert found["built_from"]["artifacts"] == [scans]
     assert "blendshapes/v-0.9_a+0.5" in found["used_by"]["artifacts"]
     assert found["used_by"]["in_all"]["dataset"] == 1
     arrays = {array["name"]: array for array in found["arrays"]}
     assert arrays["vertices"]["shape"] == [4, 4, 3] and arrays["vertices"]["unit"] == "mm"
     assert arrays["vertices"]["dtype"] == "float32"
     assert found["files"]["count"] == len(found["files"]["each"])
-    assert found["settings"]["registered"] == {"size": 3} and found["code"] == "c0"
+    assert found["settings"]["registration"] == {"size": 3} and found["code"] == "c0"
 
 
 def test_every_artifact_of_the_build_can_be_explained(results):

@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from fault_damage import Drill, kind, two_builds
 from support.fault_injection import disks
+from support.fault_injection.damage import Drill, kind, two_builds
 from support.fault_injection.kills import (
     KINDS,
     inside,

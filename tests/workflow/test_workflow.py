@@ -10,6 +10,7 @@ import subprocess
 import numpy as np
 import pandas as pd
 from PIL import Image
+from support.declared import missing, undeclared
 
 from affect4d.audit import audit
 from affect4d.formats.images import read_image
@@ -40,6 +41,11 @@ def test_every_artifact_of_the_design_is_there(built):
         ro-crate-metadata.json audit.json report.html"""
     missing = [name for name in expected.split() if not (built.results / name).exists()]
     assert not missing
+
+
+def test_every_file_array_and_column_is_declared_and_every_declared_one_is_there(built):
+    assert undeclared(built.results) == []
+    assert missing(built.results) == []
 
 
 def test_the_dataset_has_labelled_images_of_real_photographs_and_their_checksums(built):

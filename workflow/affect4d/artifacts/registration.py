@@ -1,6 +1,15 @@
 """Registration: every scan in the template's topology."""
 
-from affect4d.artifacts.declaration import Array, Artifact, Attribute, Store, quantised
+from affect4d.artifacts.declaration import (
+    Array,
+    Artifact,
+    Attribute,
+    Column,
+    File,
+    Store,
+    Table,
+    quantised,
+)
 from affect4d.artifacts.quarantine import quarantine_table
 
 ORDER = 2
@@ -49,7 +58,53 @@ REGISTERED = Store(
     ),
 )  # fmt: skip
 QUARANTINE = quarantine_table("registered/quarantine/{chunk}.csv", "frames and sequences")
+FLAG_TABLE = Table(
+    "registration/pictures/flags.csv",
+    "every flag, and how many frames have it",
+    (
+        Column("flag", "string", "Name of the flag; any: at least one of them."),
+        Column("raised by", "string", "What raises it.", null=True),
+        Column("frames", "int64", "Frames that have it.", minimum=0),
+        Column("share", "float64", "Their share of all frames.", minimum=0, maximum=1),
+        Column("sequences", "int64", "Sequences with such a frame.", minimum=0),
+        Column("what to do", "string", "Remedy.", null=True),
+    ),
+    key="flag",
+)
+SEQUENCE_TABLE = Table(
+    "registration/pictures/sequences.csv",
+    "the sequences that registered worst",
+    (
+        Column("subject", "string", "Person."),
+        Column("sequence", "string", "Sequence of scans."),
+        Column("frames", "int64", "Registered frames.", minimum=0),
+        Column("in quarantine", "int64", "Frames that were left out.", minimum=0),
+        Column("share flagged", "float64", "Share of frames with a flag.", minimum=0, maximum=1),
+        Column("flags (frames)", "string", "Flags, and frames that have them.", null=True),
+        Column("landmark residual, mm", "float64", "Mean residual of the landmarks.", unit="mm",
+               null=True, minimum=0),
+        Column("similarity residual, mm", "float64", "Mean residual after the similarity.",
+               unit="mm", null=True, minimum=0),
+        Column("share seen", "float64", "Share of the inner face that scans show.", null=True,
+               minimum=0, maximum=1),
+        Column("jitter, mm", "float64", "Distance from the mean of the neighbouring frames.",
+               unit="mm", null=True, minimum=0),
+    ),
+    key="sequence",
+)  # fmt: skip
+OVERVIEW = File("registration/pictures/overview.png", "picture: residuals and coverage")
+PEOPLE = File("registration/pictures/people.jpg", "picture: scans and registered faces")
+STRIP = File("registration/pictures/strip.jpg", "picture: one sequence")
+REAL = File("registration/pictures/real.jpg", "picture: a real scan")
+WORST = File("registration/pictures/worst_{number}.jpg", "picture: one of the worst frames")
+CAPTIONS = File("registration/pictures/pictures.json", "texts of the captions")
 
+PICTURES = Artifact(
+    "registration/pictures",
+    "pictures and tables of the registration: overview, worst frames, people",
+    rules=("registration_pictures",),
+    files=(FLAG_TABLE, SEQUENCE_TABLE, OVERVIEW, PEOPLE, STRIP, REAL, WORST, CAPTIONS),
+)
 CHUNK = Artifact(
     "registered/chunks/{chunk}",
     "one registration job: the sequences that it registered",
@@ -72,4 +127,5 @@ ARTIFACTS = (
         files=(REGISTERED,),
     ),
     CHUNK,
+    PICTURES,
 )

@@ -46,6 +46,14 @@ def batches(path: Path, names: list[str] | None = None) -> Iterator[pa.RecordBat
         yield from file.iter_batches(_BATCH_ROWS, columns=names)
 
 
+def table_names(path: Path) -> list[str]:
+    """The columns of a Parquet or CSV file."""
+    if path.suffix == ".parquet":
+        return pq.read_schema(path).names
+    with pa.csv.open_csv(path) as reader:
+        return reader.schema.names
+
+
 def hashes(values: pa.Array | list | np.ndarray) -> np.ndarray:
     """Eight bytes that stand for each value (n,) uint64: equal where the values are."""
     if isinstance(values, pa.Array):
@@ -95,7 +103,7 @@ class _Checked:
 
     def look(self) -> Iterator[str]:
         """Everything that is wrong with the table, in words."""
-        found = self._names()
+        found = table_names(self._file)
         wrong = list(self._check_names(found))
         yield from wrong
         if wrong:
@@ -120,12 +128,6 @@ class _Checked:
     def _file(self) -> Path:
         return self.whole.root / self.path
 
-    def _names(self) -> list[str]:
-        if self.path.endswith(".parquet"):
-            return pq.read_schema(self._file).names
-        with pa.csv.open_csv(self._file, convert_options=pa.csv.ConvertOptions()) as reader:
-            return reader.schema.names
-
     def _check_names(self, found: list[str]) -> Iterator[str]:
         for name, count in Counter(found).items():
             if count > 1:
@@ -147,7 +149,7 @@ class _Checked:
             return
         types = {
             name: pa.type_for_alias(_CSV_TYPES.get(column.type, column.type))
-            for name in self._names()
+            for name in table_names(self._file)
             if (column := self.schema.column(name))
         }
         options = pa.csv.ConvertOptions(

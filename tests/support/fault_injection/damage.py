@@ -11,12 +11,12 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-import small_results
 from tqdm import tqdm
 
 from affect4d import store
 from affect4d.audit import audit
 from affect4d.store.manifest import SUFFIX
+from support import small_results
 
 VERDICT = "audit.json"
 

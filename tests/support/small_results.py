@@ -11,6 +11,7 @@ from affect4d.affectspace.grid import Grid
 from affect4d.artifacts.dataset import MEAN
 from affect4d.artifacts.gallery import FRAME_COLUMNS, SCAN_COLUMNS
 from affect4d.artifacts.neutrals import ACCEPTED
+from affect4d.artifacts.registry import find_artifact
 from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes.model import DISTRIBUTION, model_arrays
 from affect4d.config.dataset import Settings
@@ -177,7 +178,7 @@ class _Builder:
         return store.Provenance(self.root, rule, "item", [*manifests, *outside], settings, "c0")
 
     def files(self, name, files, inputs, outside=()):
-        provenance = self.provenance(name.split("/")[0], inputs, outside)
+        provenance = self.provenance(find_artifact(name).rules[0], inputs, outside)
         store.record(self.root / f"{name}.manifest.json", files, provenance)
 
     def table(self, name, table, inputs):
@@ -187,7 +188,7 @@ class _Builder:
         self.files(name, [path], inputs)
 
     def store(self, name, arrays, attributes, inputs):
-        provenance = self.provenance(name.split("/")[0], inputs)
+        provenance = self.provenance(find_artifact(name).rules[0], inputs)
         store.write(self.root / f"{name}.zarr", arrays, attributes, provenance)
 
     def scans(self, frames):
