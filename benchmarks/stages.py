@@ -9,12 +9,12 @@ from affect4d.blendshapes import StoredFrames, compression, sparse_pca
 FIT = [
     (StoredFrames, "__getitem__", "read"),
     (sparse_pca.SparseLocalizedPCA, "_read", "compress"),
-    (sparse_pca.SparseLocalizedPCA, "_start", "start"),
+    (sparse_pca.SparseLocalizedPCA, "_initialise", "start"),
     (sparse_pca.SparseLocalizedPCA, "_recentre", "centres"),
     (sparse_pca, "update_components", "components_step"),
     (sparse_pca, "update_weights", "weights_step"),
-    (compression.Frames, "project", "products"),
-    (compression.Frames, "match", "products"),
+    (compression.TrainingFrames, "project", "products"),
+    (compression.TrainingFrames, "match", "products"),
 ]
 
 

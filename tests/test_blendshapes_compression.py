@@ -90,7 +90,7 @@ def test_no_more_is_lost_than_was_allowed(frames, vertices, tolerance, falling, 
     read = [D[i : i + block] for i in range(0, frames, block)]
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        patch.setattr(compression, "blocks", lambda D: read)
+        patch.setattr(compression, "read_blocks", lambda D: read)
         found = compression.compress(da.from_array(D), tolerance)
     energy = (D**2).sum()
     lost = ((D - found.left @ found.rows) ** 2).sum()

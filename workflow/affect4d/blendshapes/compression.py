@@ -1,52 +1,71 @@
-"""Difference vectors as the estimator reads them: whole, or compressed block after block.
+"""Difference vectors as the estimator reads them: in memory, or compressed block after block.
 
 What does not fit into memory is read once, by blocks of rows, and kept as D = L A + E, where L
 (m, r) has orthonormal columns and A = L'D. With each block the rows of A and those of the block are
 rotated onto their joint principal axes (sequential Karhunen-Loeve, Levy & Lindenbaum 2000), and the
-weakest go, as long as all that was ever left out stays within a given share of the energy so far.
+weakest are left out, as long as all that was ever left out stays within a given share of the energy
+so far.
 What is lost adds up exactly, |D|^2 = |A|^2 + |E|^2, so that this share bounds it from the outset:
 |E|^2 <= tolerance |D|^2. Beyond it go only axes that rounding hides beside the strongest, each of
 at most 10 eps of its energy (1e-6 in float32); what is lost counts them too.
 """
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import eigh
 from sklearn.utils.validation import check_array
 
-BLOCK_BYTES = 1 << 29
+Floats = NDArray[np.floating]  # float32 or float64
+
+BLOCK_BYTES = 1 << 29  # read at a time
+MIN_BLOCK_FRAMES = 16  # read at a time, however large a frame is
 TILE = 3072  # coordinates of neighbouring vertices, in which few components move
+ROUNDING = 10  # eps of the largest energy: what is below it is rounding error
+
+
+class LazyArray(Protocol):
+    """An array that is read by blocks of rows (Zarr, Dask and their like)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def dtype(self) -> Any: ...  # noqa: D102
+    def __getitem__(self, rows: slice, /) -> Any: ...
 
 
 @dataclass
-class Frames:
+class TrainingFrames:
     """Difference vectors D = `left` @ `rows` + E.
 
     Attributes
     ----------
-    rows : (r, 3V) float32 or float64, mm
-    left : (m, r) float64 with orthonormal columns, or None where `rows` are the frames themselves
-    energy : float, |D|^2, mm^2
-    lost : float, |E|^2, mm^2
+    rows : (r, 3V), mm
+    left : (m, r) with orthonormal columns, or None where `rows` are the frames themselves
+    energy : |D|^2, mm^2
+    lost : |E|^2, mm^2
     """
 
-    rows: np.ndarray
-    left: np.ndarray | None
+    rows: Floats
+    left: NDArray[np.float64] | None
     energy: float
     lost: float = 0.0
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows if self.left is None else self.left)
 
-    def project(self, weights):
+    def project(self, weights: NDArray[np.float64]) -> Floats:
         """D'W / m (3V, K) in D's precision, of weights (m, K)."""
         inner = weights if self.left is None else self.left.T @ weights
-        return self.rows.T @ (inner / len(self)).astype(self.rows.dtype)
+        projected: Floats = self.rows.T @ (inner / len(self)).astype(self.rows.dtype)
+        return projected
 
-    def match(self, components):
-        """DC' (m, K) float64, of components as columns (3V, K), at rest on most of the mesh."""
+    def match(self, components: Floats) -> NDArray[np.float64]:
+        """DC' (m, K), of components as columns (3V, K), at rest on most of the mesh."""
         inner = np.zeros((len(self.rows), components.shape[1]))
         for start in range(0, len(components), TILE):
             tile = components[start : start + TILE]
@@ -54,25 +73,25 @@ class Frames:
             inner[:, moving] += self.rows[:, start : start + TILE] @ tile[:, moving]
         return inner if self.left is None else self.left @ inner
 
-    def course(self, vertex):
-        """How one vertex moves: (m, 3) float64, mm."""
-        own = self.rows[:, 3 * vertex : 3 * vertex + 3].astype(np.float64)
-        return own if self.left is None else self.left @ own
+    def vertex_trajectory(self, vertex: int) -> NDArray[np.float64]:
+        """How one vertex moves from frame to frame: (m, 3), mm."""
+        rows = self.rows[:, 3 * vertex : 3 * vertex + 3].astype(np.float64)
+        return rows if self.left is None else self.left @ rows
 
 
-def is_lazy(D):
-    """Whether D is an array read by blocks (Zarr, Dask and their like), not one in memory."""
+def is_lazy(D: object) -> TypeGuard[LazyArray]:
+    """Whether D is an array read by blocks, not one in memory."""
     in_memory = isinstance(D, np.ndarray | np.generic) or hasattr(D, "iloc") or hasattr(D, "tocsr")
     return not in_memory and hasattr(D, "shape") and hasattr(D, "dtype")
 
 
-def whole(D):
-    """Frames of an array in memory; see `check_finite` for what is refused."""
+def frames_in_memory(D: Floats) -> TrainingFrames:
+    """Frames (m, 3V) of an array in memory; see `check_finite` for what is refused."""
     check_finite(D, 0)
-    return Frames(D, None, _energy(D))
+    return TrainingFrames(D, None, _energy(D))
 
 
-def blocks(D):
+def read_blocks(D: LazyArray) -> Iterator[Floats]:
     """The rows of a lazy array, checked, (b, 3V) in float32 or float64, block after block.
 
     Parameters
@@ -80,7 +99,7 @@ def blocks(D):
     D : (m, 3V) or (m, V, 3), sliced by rows
     """
     width, dtype = _width(D), _precision(D)
-    count = max(BLOCK_BYTES // (width * dtype.itemsize), 16)
+    count = max(BLOCK_BYTES // (width * dtype.itemsize), MIN_BLOCK_FRAMES)
     for start in range(0, D.shape[0], count):
         block = np.asarray(D[start : start + count]).reshape(-1, width)
         block = check_array(block, dtype=dtype, order="C", ensure_all_finite=False)
@@ -88,20 +107,20 @@ def blocks(D):
         yield block
 
 
-def compress(D, tolerance):
+def compress(D: LazyArray, tolerance: float) -> TrainingFrames:
     """Frames of a lazy array.
 
     Parameters
     ----------
     D : (m, 3V) or (m, V, 3), sliced by rows
-    tolerance : float in [0, 1)
-        Share of the energy that may be lost, in all.
+    tolerance : share of the energy, in [0, 1), that may be lost in all
     """
-    rows, left = np.empty((0, _width(D)), _precision(D)), np.empty((0, 0))
+    rows: Floats = np.empty((0, _width(D)), _precision(D))
+    left = np.empty((0, 0))
     energy = lost = 0.0
-    read = 0
-    for block in blocks(D):
-        read += 1
+    blocks = 0
+    for block in read_blocks(D):
+        blocks += 1
         energy += _energy(block)
         stack = np.concatenate([rows, block]) if len(rows) else block
         del block
@@ -111,16 +130,16 @@ def compress(D, tolerance):
         kept = left.shape[1]
         left = np.concatenate([left @ axes[:kept], axes[kept:]])
         lost += dropped
-    if read > 1 and len(rows) > len(left) / 2:
+    if blocks > 1 and len(rows) > len(left) / 2:
         warnings.warn(
             f"{len(rows)} of {len(left)} dimensions are kept: an energy_tolerance of {tolerance:g} "
             "compresses these frames little",
             stacklevel=3,
         )
-    return Frames(rows, left, energy, lost)
+    return TrainingFrames(rows, left, energy, lost)
 
 
-def check_finite(rows, first):
+def check_finite(rows: Floats, first: int) -> None:
     """Refuse rows of which a value is not finite; `first` is the number of the first one.
 
     Raises
@@ -137,7 +156,7 @@ def check_finite(rows, first):
     raise ValueError(f"D is {what} in frame {first + frame}, column {column}")
 
 
-def _principal_axes(stack, allowed):
+def _principal_axes(stack: Floats, allowed: float) -> tuple[NDArray[np.float64], float]:
     """Axes (n, r) of the rows of `stack` (n, 3V), and the energy of those left out.
 
     As many of the weakest are left out as carry no more than `allowed` together, and what is
@@ -145,18 +164,18 @@ def _principal_axes(stack, allowed):
     """
     values, axes = eigh((stack @ stack.T).astype(np.float64))
     values = np.maximum(values, 0)
-    rounding = 10 * np.finfo(stack.dtype).eps * values.max(initial=0.0)
-    out = (np.cumsum(values) <= allowed) | (values <= rounding)
-    return np.ascontiguousarray(axes[:, ~out][:, ::-1]), float(values[out].sum())
+    rounding = ROUNDING * np.finfo(stack.dtype).eps * values.max(initial=0.0)
+    left_out = (np.cumsum(values) <= allowed) | (values <= rounding)
+    return np.ascontiguousarray(axes[:, ~left_out][:, ::-1]), float(values[left_out].sum())
 
 
-def _width(D):
+def _width(D: LazyArray) -> int:
     return int(np.prod(D.shape[1:]))
 
 
-def _precision(D):
-    return np.dtype(np.float32 if D.dtype == np.float32 else np.float64)
+def _precision(D: LazyArray) -> np.dtype[np.float32] | np.dtype[np.float64]:
+    return np.dtype(np.float32) if D.dtype == np.float32 else np.dtype(np.float64)
 
 
-def _energy(rows):
+def _energy(rows: Floats) -> float:
     return sum(float(np.vdot(row, row)) for row in (row.astype(np.float64) for row in rows))

@@ -12,8 +12,11 @@ from collections import OrderedDict
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
-CACHED_SOURCES = 512
+CACHED_SOURCES = (
+    512  # vertices of which distances are remembered: centres of a few hundred components
+)
 
 
 class Geodesics:
@@ -21,9 +24,9 @@ class Geodesics:
 
     Parameters
     ----------
-    vertices : (V, 3) array
-    triangles : (F, 3) int array
-    limit : float
+    vertices : (V, 3)
+    triangles : (F, 3)
+    limit
         Radius at which a front stops, in the vertices' unit.
 
     Raises
@@ -33,7 +36,9 @@ class Geodesics:
         refers to a vertex that does not exist.
     """
 
-    def __init__(self, vertices, triangles, limit):
+    def __init__(
+        self, vertices: NDArray[np.floating], triangles: NDArray[np.integer], limit: float
+    ) -> None:
         self.vertices = np.ascontiguousarray(vertices, dtype=np.float64)
         if self.vertices.ndim != 2 or self.vertices.shape[1] != 3:
             raise ValueError(f"vertices are (V, 3), not {self.vertices.shape}")
@@ -52,15 +57,17 @@ class Geodesics:
         self._triangles_of = np.argsort(corners, kind="stable") // 3
         counts = np.bincount(corners, minlength=len(self.vertices))
         self._start = np.concatenate([[0], np.cumsum(counts)])
-        self._cache: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._cache: OrderedDict[int, tuple[NDArray[np.int32], NDArray[np.float64]]] = OrderedDict()
 
-    def reach(self, vertices, triangles, radius):
+    def cover(
+        self, vertices: NDArray[np.floating], triangles: NDArray[np.integer], radius: float
+    ) -> bool:
         """Whether these are the distances on this mesh, at least up to a radius."""
         same = np.array_equal(self.vertices, vertices) and np.array_equal(self.triangles, triangles)
         return same and self.limit >= radius
 
-    def from_vertex(self, source):
-        """Distances (V,) float64 from vertex `source`; infinite beyond the limit.
+    def from_vertex(self, source: int) -> NDArray[np.float64]:
+        """Distances (V,) from vertex `source`; infinite beyond the limit.
 
         Raises
         ------
@@ -86,7 +93,14 @@ class Geodesics:
 
 
 @numba.njit(cache=True)
-def _march(vertices, triangles, start, triangles_of, source, limit):
+def _march(
+    vertices: NDArray[np.float64],
+    triangles: NDArray[np.int64],
+    start: NDArray[np.int64],
+    triangles_of: NDArray[np.int64],
+    source: int,
+    limit: float,
+) -> NDArray[np.float64]:
     distance = np.full(len(vertices), np.inf)
     accepted = np.zeros(len(vertices), dtype=np.bool_)
     distance[source] = 0.0
@@ -107,25 +121,27 @@ def _march(vertices, triangles, start, triangles_of, source, limit):
                 other = triangle[(corner + 1) % 3]
                 if other == here:
                     other = triangle[(corner + 2) % 3]
-                found = reached + _length(vertices, here, ahead)
+                candidate = reached + _length(vertices, here, ahead)
                 if accepted[other]:
-                    found = min(found, _unfold(vertices, distance, here, other, ahead))
-                if found < distance[ahead]:
-                    distance[ahead] = found
-                    heapq.heappush(heap, (found, ahead))
+                    candidate = min(candidate, _unfold(vertices, distance, here, other, ahead))
+                if candidate < distance[ahead]:
+                    distance[ahead] = candidate
+                    heapq.heappush(heap, (candidate, ahead))
     return distance
 
 
 @numba.njit(cache=True)
-def _length(vertices, a, b):
+def _length(vertices: NDArray[np.float64], a: int, b: int) -> float:
     x = vertices[a, 0] - vertices[b, 0]
     y = vertices[a, 1] - vertices[b, 1]
     z = vertices[a, 2] - vertices[b, 2]
-    return np.sqrt(x * x + y * y + z * z)
+    return float(np.sqrt(x * x + y * y + z * z))
 
 
 @numba.njit(cache=True)
-def _unfold(vertices, distance, a, b, ahead):
+def _unfold(
+    vertices: NDArray[np.float64], distance: NDArray[np.float64], a: int, b: int, ahead: int
+) -> float:
     """Distance at `ahead` of the point source that the distances at a and b place in the plane."""
     base = _length(vertices, a, b)
     if base == 0.0:
@@ -142,4 +158,4 @@ def _unfold(vertices, distance, a, b, ahead):
     crossing = source_x + (x - source_x) * source_y / height
     if crossing < 0.0 or crossing > base:
         return np.inf
-    return np.sqrt((x - source_x) ** 2 + height * height)
+    return float(np.sqrt((x - source_x) ** 2 + height * height))

@@ -87,7 +87,7 @@ def _weights_at(
     offset = sites - point
     distance = np.linalg.norm(offset, axis=1)
     if distance.min() <= SAME_SITE:
-        return (distance == distance.min()).astype(np.float64)
+        return np.where(distance == distance.min(), 1.0, 0.0)
     # Corners from the middle between point and site: small parts keep their digits.
     start = cells - ((point + sites) / 2)[:, None]
     height = np.einsum("cmk,ck->cm", start, offset / distance[:, None])  # negative near the point
@@ -100,5 +100,5 @@ def _weights_at(
     b = np.where((end_height <= 0)[..., None], end, crossing)
     cross = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
     doubled_area = np.where((height <= 0) | (end_height <= 0), cross, 0).sum(1)
-    weights: NDArray[np.float64] = np.maximum(doubled_area, 0)
-    return weights / weights.sum()
+    weights = np.maximum(doubled_area, 0)
+    return np.asarray(weights / weights.sum())

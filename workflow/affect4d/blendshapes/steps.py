@@ -4,20 +4,23 @@ The weights' descent is helped by Newton's steps among the weights off the bound
 on inner products of the components or of the weights only; no residual is formed.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-decorators
 import numba
 import numpy as np
 
-COMPONENT_SWEEPS = 10
-COMPONENT_TOLERANCE = 1e-4
-WEIGHT_ROUNDS = 100
-WEIGHT_SWEEPS = 8
-WEIGHT_TOLERANCE = 1e-10
-WEIGHT_RIDGE = 1e-12
+# Of a vertex's components: an iteration need not solve exactly what the next one goes on from.
+COMPONENT_CYCLES = 10  # of coordinate descent per iteration at most; separate components take 2
+COMPONENT_TOLERANCE = 1e-4  # largest step at which they stop, of the longest component
+# Of a frame's weights, solved to rounding error, for the objective is stated for the best ones.
+WEIGHT_CYCLES = 8  # of coordinate descent before a Newton step: they find which bounds are met
+WEIGHT_ROUNDS = 100  # of cycles and a Newton step at most; twelve components amid noise take 2
+WEIGHT_TOLERANCE = 1e-10  # largest change of a weight in a cycle at which they stop
+WEIGHT_RIDGE = 1e-12  # of a component's energy, so that the system of equal ones can be solved
 
 
 @numba.njit(cache=True)
 def update_components(components, gram, correlation, penalty):
-    """Group lasso a vertex: minimise over C_v the fit plus sum_k penalty_vk |C_vk|, in place.
+    """Group lasso per vertex: minimise over C_v the fit plus sum_k penalty_vk |C_vk|, in place.
 
     Parameters
     ----------
@@ -35,28 +38,30 @@ def update_components(components, gram, correlation, penalty):
         component, gradient = components[v], correlation[v]
         for k in range(count):
             if component[0, k] != 0 or component[1, k] != 0 or component[2, k] != 0:
-                _move(gradient, gram, k, component[0, k], component[1, k], component[2, k])
-        for _ in range(COMPONENT_SWEEPS):
-            found = _screen(component, gradient, penalty[v], active)
-            if not _sweep(component, gram, gradient, penalty[v], active[:found]):
+                _subtract_motion(
+                    gradient, gram, k, component[0, k], component[1, k], component[2, k]
+                )
+        for _ in range(COMPONENT_CYCLES):
+            count_active = _write_active(component, gradient, penalty[v], active)
+            if not _cycle_components(component, gram, gradient, penalty[v], active[:count_active]):
                 break
 
 
 @numba.njit(cache=True)
-def _screen(component, gradient, penalty, active):
+def _write_active(component, gradient, penalty, active):
     """Write the components that move, or should, to `active`; returns how many they are."""
-    found = 0
+    count_active = 0
     for k in range(len(penalty)):
         x, y, z = gradient[0, k], gradient[1, k], gradient[2, k]
         pulled = x * x + y * y + z * z > penalty[k] * penalty[k]
         if pulled or component[0, k] != 0 or component[1, k] != 0 or component[2, k] != 0:
-            active[found] = k
-            found += 1
-    return found
+            active[count_active] = k
+            count_active += 1
+    return count_active
 
 
 @numba.njit(cache=True)
-def _sweep(component, gram, gradient, penalty, active):
+def _cycle_components(component, gram, gradient, penalty, active):
     """One pass over the components at a vertex; whether anything moved noticeably."""
     largest, moved = 0.0, 0.0
     for k in active:
@@ -79,12 +84,12 @@ def _sweep(component, gram, gradient, penalty, active):
         step = np.sqrt(x * x + y * y + z * z)
         if step > 0:
             moved = max(moved, step)
-            _move(gradient, gram, k, x, y, z)
+            _subtract_motion(gradient, gram, k, x, y, z)
     return moved > COMPONENT_TOLERANCE * largest
 
 
 @numba.njit(cache=True)
-def _move(gradient, gram, k, x, y, z):
+def _subtract_motion(gradient, gram, k, x, y, z):
     for j in range(len(gram)):
         gradient[0, j] -= gram[k, j] * x
         gradient[1, j] -= gram[k, j] * y
@@ -93,7 +98,7 @@ def _move(gradient, gram, k, x, y, z):
 
 @numba.njit(cache=True)
 def update_weights(weights, gram, correlation, lower):
-    """Least squares in a box, a frame at a time: lower <= w <= 1, in place.
+    """Least squares in a box, frame by frame: lower <= w <= 1, in place.
 
     Parameters
     ----------
@@ -110,10 +115,10 @@ def update_weights(weights, gram, correlation, lower):
         weight = weights[f]
         gradient = correlation[f].copy()
         for k in range(len(weight)):
-            _shift(gradient, gram, k, weight[k])
+            _subtract_weight(gradient, gram, k, weight[k])
         for _ in range(WEIGHT_ROUNDS):
-            for _ in range(WEIGHT_SWEEPS):
-                moved = _sweep_weights(weight, gradient, gram, lower)
+            for _ in range(WEIGHT_CYCLES):
+                moved = _cycle_weights(weight, gradient, gram, lower)
                 if moved <= WEIGHT_TOLERANCE:
                     break
             if moved <= WEIGHT_TOLERANCE:
@@ -122,7 +127,7 @@ def update_weights(weights, gram, correlation, lower):
 
 
 @numba.njit(cache=True)
-def _sweep_weights(weight, gradient, gram, lower):
+def _cycle_weights(weight, gradient, gram, lower):
     """One pass over a frame's weights; the largest change."""
     moved = 0.0
     for k in range(len(weight)):
@@ -133,13 +138,13 @@ def _sweep_weights(weight, gradient, gram, lower):
         if step != 0:
             weight[k] = new
             moved = max(moved, abs(step))
-            _shift(gradient, gram, k, step)
+            _subtract_weight(gradient, gram, k, step)
     return moved
 
 
 @numba.njit(cache=True)
 def _step_inside(weight, gradient, gram, lower):
-    """Newton's step on the weights strictly inside the box, as far as the box reaches."""
+    """Newton's step on the weights strictly inside the box, as far as the box allows."""
     free = np.flatnonzero((weight > lower) & (weight < 1.0))
     system = np.empty((len(free), len(free)))
     for i in range(len(free)):
@@ -147,18 +152,18 @@ def _step_inside(weight, gradient, gram, lower):
             system[i, j] = gram[free[i], free[j]]
         system[i, i] = system[i, i] * (1 + WEIGHT_RIDGE) + np.finfo(np.float64).tiny
     step = np.linalg.solve(system, gradient[free])
-    reach = 1.0
+    fraction = 1.0
     for i in range(len(free)):
-        room = (1.0 if step[i] > 0 else lower) - weight[free[i]]
-        if abs(step[i]) > abs(room):
-            reach = min(reach, room / step[i])
+        slack = (1.0 if step[i] > 0 else lower) - weight[free[i]]
+        if abs(step[i]) > abs(slack):
+            fraction = min(fraction, slack / step[i])
     for i in range(len(free)):
-        new = min(max(weight[free[i]] + reach * step[i], lower), 1.0)
-        _shift(gradient, gram, free[i], new - weight[free[i]])
+        new = min(max(weight[free[i]] + fraction * step[i], lower), 1.0)
+        _subtract_weight(gradient, gram, free[i], new - weight[free[i]])
         weight[free[i]] = new
 
 
 @numba.njit(cache=True)
-def _shift(gradient, gram, k, step):
+def _subtract_weight(gradient, gram, k, step):
     for j in range(len(gradient)):
         gradient[j] -= gram[k, j] * step
