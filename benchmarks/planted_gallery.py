@@ -2,7 +2,7 @@
 
 Each frame of a person s holds a true affect t = m_s + d (means of people and deviations, normal),
 and is annotated as y = t + e. The shape is that of FIELDS fields on a small patch: the first
-AFFECT of them with weights w = M't + b_s + u (what all people do, a person's own style, chance),
+AFFECT of them with weights w = M't + b_s + u (what all people do, a person's style, chance),
 the others with weights of a person's own z_s + v, which say who it is and nothing else. All is
 jointly normal, so that the mean of y given the weights of an unseen person's frame is linear in
 them: p = S_tw S_ww^-1 w, with S_tw = S_t M and S_ww = M' S_t M + (var b + var u) 1. Its covariance
@@ -10,17 +10,22 @@ with y is its own variance, so that its CCC is 2 var p / (var p + var y). That i
 derived from the parameters alone; `oracle` is the same predictor on the very frames of a test.
 """
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from affect4d import store
-from affect4d.template.template import Template
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+from support import small_gallery
 
 AFFECT, FIELDS = 6, 18
 SIDE, STEP_MM = 19, 6.0
-REST = 0.5  # weights of a face at rest in its own style: they stay positive
+REST = 0.5  # weights of a face at rest in a person's style: they stay positive
 SCALE = 0.1  # of the weights' normal part
 MEANS_SD, DEVIATIONS_SD, LABEL_SD = 0.2, 0.3, 0.1
 STYLE_SD, CHANCE_SD, SIGNATURE_SD, FLICKER_SD = 0.3, 0.3, 1.0, 0.2
@@ -29,28 +34,9 @@ SHAPE_NOISE_MM = 0.02
 AXES = "valence", "arousal"
 
 
-def patch():
-    """A gently curved square (P, 3), mm, and its triangles."""
-    axis = (np.arange(SIDE) - (SIDE - 1) / 2) * STEP_MM
-    x, y = np.meshgrid(axis, axis)
-    vertices = np.stack([x, y, -0.002 * (x**2 + y**2)], axis=-1).reshape(-1, 3)
-    corner = (np.arange(SIDE - 1)[:, None] * SIDE + np.arange(SIDE - 1)).ravel()
-    lower = np.stack([corner, corner + 1, corner + SIDE], axis=1)
-    upper = np.stack([corner + 1, corner + SIDE + 1, corner + SIDE], axis=1)
-    return vertices, np.concatenate([lower, upper])
-
-
 def template():
     """The patch as a Template, all of it inner face."""
-    vertices, triangles = patch()
-    return Template(
-        vertices.astype(np.float32),
-        triangles.astype(np.int32),
-        np.zeros((68, 3)),
-        np.zeros(68, dtype=np.int64),
-        np.ones(len(vertices), dtype=bool),
-        np.empty(0, dtype=np.int64),
-    )
+    return small_gallery.template(SIDE, STEP_MM)
 
 
 @dataclass
@@ -114,7 +100,7 @@ def plant(root, people, length, seed):
 
 def _fields(rng):
     """Fields (FIELDS, 3P), mm, that vanish away from their centres."""
-    vertices, _ = patch()
+    vertices, _ = small_gallery.patch(SIDE, STEP_MM)
     centres = vertices[rng.permutation(len(vertices))[:FIELDS]]
     distance = np.linalg.norm(vertices - centres[:, None], axis=2)
     profile = np.maximum(1 - (distance / 40) ** 2, 0) ** 2
@@ -137,20 +123,16 @@ def _performance(mixing, length, rng):
 def _write(root, subject, task, motion, labels):
     """Write a sequence, its first frame the neutral face; returns the rows of the others."""
     sequence, count = f"{subject}_{task}", len(motion) + 1
-    neutral = patch()[0]
+    neutral, _ = small_gallery.patch(SIDE, STEP_MM)
     vertices = np.concatenate([neutral[None], neutral + motion.reshape(len(motion), -1, 3)])
     ids = [f"{sequence}_{frame:05d}" for frame in range(count)]
-    store.write(
-        root / "registered" / f"{sequence}.zarr",
-        {"vertices": store.Vertices(vertices, neutral), "flags": np.zeros(count, np.uint8)},
-        {
-            "frame_ids": ids,
-            "is_neutral": [frame == 0 for frame in range(count)],
-            "is_apex": [frame > 0 and task == "posed" for frame in range(count)],
-            "task": task,
-        },
-        store.Provenance(root, "registration", sequence),
-    )
+    attributes = {
+        "frame_ids": ids,
+        "is_neutral": [frame == 0 for frame in range(count)],
+        "is_apex": [frame > 0 and task == "posed" for frame in range(count)],
+        "task": task,
+    }
+    small_gallery.write_sequence(root, sequence, vertices, attributes=attributes)
     return pd.DataFrame(
         {
             "frame_id": ids[1:],

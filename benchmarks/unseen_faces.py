@@ -63,11 +63,11 @@ from affect4d.affectspace import Grid
 from affect4d.blendshapes import (
     ClassModel,
     Geodesics,
-    SparseLocalizedPCA,
     WeightDistribution,
     sample,
 )
-from affect4d.blendshapes.differences import spread
+from affect4d.blendshapes.classes import build_estimator
+from affect4d.blendshapes.differences import subsample_by_subject
 from affect4d.random_streams import named_rng
 
 SEED = 2
@@ -154,14 +154,14 @@ def reconstruction(classes, patch, geodesics):
 def chosen(faces, rows):
     """At most FIT_FRAMES of some rows, taken in turn from each person."""
     frames = pd.DataFrame({"frame_id": rows, "subject": faces.subject[rows]})
-    return spread(frames, FIT_FRAMES)["frame_id"].to_numpy()
+    return subsample_by_subject(frames, FIT_FRAMES)["frame_id"].to_numpy()
 
 
 def descriptions(known, unknown, patch, geodesics):
     """((method, K), `unknown` as described by what was fitted on `known`), one after another."""
     yield ("mean only", 0), np.broadcast_to(known.mean(0), unknown.shape)
     for size in SIZES:
-        sparse = components(size).fit(
+        sparse = build_estimator(SHIPPED, size).fit(
             known, vertices=patch.vertices, triangles=patch.triangles, geodesics=geodesics
         )
         for method, model in (
@@ -173,19 +173,6 @@ def descriptions(known, unknown, patch, geodesics):
             ),
         ):
             yield (method, size), model.inverse_transform(model.transform(unknown))
-
-
-def components(size):
-    """The estimator as a build sets it."""
-    return SparseLocalizedPCA(
-        size,
-        SHIPPED.constraint,
-        SHIPPED.sparsity,
-        SHIPPED.inner_radius,
-        SHIPPED.outer_radius,
-        max_iter=SHIPPED.max_iterations,
-        tol=SHIPPED.tolerance,
-    )
 
 
 def leakage(classes, patch, geodesics, splits):
@@ -282,8 +269,8 @@ class Attacker:
 def class_model(faces, patch, geodesics):
     """The class model that a build would make of these frames."""
     frames = pd.DataFrame({"frame_id": np.arange(len(faces.seen)), "subject": faces.subject})
-    fitted = spread(frames, SHIPPED.max_frames)["frame_id"].to_numpy()
-    model = components(min(SHIPPED.components, len(fitted) - 1))
+    fitted = subsample_by_subject(frames, SHIPPED.max_frames)["frame_id"].to_numpy()
+    model = build_estimator(SHIPPED, min(SHIPPED.components, len(fitted) - 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # few frames carry few components
         model.fit(

@@ -150,7 +150,7 @@ def write_expressions(path):
 def write_components(path):
     """A class's model of two components, at the corners of the mouth."""
     components = np.stack([bump(place, 15, [0, 3, 0]) for place in (48, 54)])
-    arrays = model_arrays(components.mean(0), components, np.eye(2), np.arange(2))
+    arrays = model_arrays(components.mean(0), components, np.eye(2), subjects=np.arange(2))
     store.write(path, arrays, {"constraint": "nonnegative"}, None)
     return components.astype(np.float32)
 

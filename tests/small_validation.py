@@ -1,7 +1,8 @@
 """The rooms' jobs from annotated, registered sequences to Table 1, on a small gallery."""
 
 import pandas as pd
-import small_gallery
+from support import small_gallery
+from support.contexts import context
 
 from affect4d import store
 from affect4d.affectspace.build import build_affectspace
@@ -22,19 +23,7 @@ def annotate(root):
     made = [store.manifest_of(path) for path in sorted((root / "registered").glob("*.zarr"))]
     manifest = root / f"registered/chunks/{CHUNK}.manifest.json"
     store.record(manifest, made, store.Provenance(root, "registration", CHUNK))
-    build_affectspace(
-        root / "gallery/frames.parquet",
-        root / "registered",
-        root / "affectspace",
-        PlaneSettings(),
-        Quarantine("affectspace"),
-    )
-    files = sorted((root / "affectspace").iterdir())
-    store.record(
-        root / "affectspace/affectspace.manifest.json",
-        [path for path in files if path.is_file() and "manifest" not in path.name],
-        store.Provenance(root, "affectspace", "affectspace"),
-    )
+    build_affectspace(context(root, "affectspace"), PlaneSettings())
 
 
 def settings(**changes):

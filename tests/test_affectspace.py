@@ -1,15 +1,17 @@
 """The grid of classes, the frames' status, and the job."""
 
 import re
+import shutil
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
-import small_gallery
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support import small_gallery
+from support.contexts import context
 
 from affect4d import store
 from affect4d.affectspace import Grid
@@ -98,10 +100,15 @@ def frames_table():
     )
 
 
+def classified(flags, strict=False):
+    quarantine = Quarantine("affectspace", strict)
+    return classify(frames_table(), flags, GRID, quarantine=quarantine, source="frames")
+
+
 def test_every_frame_gets_one_status_and_bad_annotations_a_row():
     quarantine = Quarantine("affectspace")
     flags = dict.fromkeys("abcde", 0) | {"f": 2}
-    table = classify(frames_table(), flags, GRID, quarantine, "frames.parquet")
+    table = classify(frames_table(), flags, GRID, quarantine=quarantine, source="frames.parquet")
     assert table["status"].tolist() == [
         "used", "used", "quarantined", "unannotated", "quarantined", "flagged", "unregistered",
     ]  # fmt: skip
@@ -112,17 +119,17 @@ def test_every_frame_gets_one_status_and_bad_annotations_a_row():
 
 def test_a_spontaneous_frame_without_annotation_is_quarantined():
     quarantine = Quarantine("affectspace")
-    frames = frames_table().assign(task="spontaneous")
-    table = classify(frames, dict.fromkeys("abcdefg", 0), GRID, quarantine, "frames.parquet")
+    frames, flags = frames_table().assign(task="spontaneous"), dict.fromkeys("abcdefg", 0)
+    table = classify(frames, flags, GRID, quarantine=quarantine, source="frames.parquet")
     assert table["status"][3] == "quarantined"
     assert "d" in [row.item for row in quarantine.rows]
 
 
 def test_a_class_without_a_model_has_a_row_and_is_no_bad_input():
     flags = dict.fromkeys("abcdefg", 0)
-    frames = classify(frames_table(), flags, GRID, Quarantine("affectspace"), "frames")
-    classes = summarise(frames, GRID, 2, 2)
+    frames = classified(flags)
     quarantine, settings = Quarantine("affectspace"), Settings(min_frames=2, min_subjects=2)
+    classes = summarise(frames, GRID, min_frames=2, min_subjects=2)
     report_classes(classes, settings, quarantine)
     assert len(quarantine.rows) == 99
     assert {row.item for row in quarantine.rows} == {GRID.name(i) for i in range(100) if i != 55}
@@ -134,20 +141,21 @@ def test_a_class_without_a_model_has_a_row_and_is_no_bad_input():
 
 def test_strict_stops_at_the_first_bad_annotation():
     with pytest.raises(BadInput, match=r"1\.4"):
-        classify(frames_table(), {}, GRID, Quarantine("affectspace", strict=True), "frames")
+        classified({}, strict=True)
 
 
 def test_classes_state_counts_medians_and_whether_they_suffice():
     flags = dict.fromkeys("abcdefg", 0)
-    frames = classify(frames_table(), flags, GRID, Quarantine("affectspace"), "frames")
+    frames = classified(flags)
     classes = summarise(frames, GRID, min_frames=4, min_subjects=2)
     assert classes["status"].value_counts().to_dict() == {"empty": 99, "ok": 1}
     row = classes.iloc[55]
     assert (row["count"], row["subjects"]) == (4, 2)
     assert row["median_valence"] == pytest.approx(0.1)
     assert np.isnan(classes.iloc[0]["median_valence"])
-    for limits in ((5, 2), (4, 3)):
-        assert summarise(frames, GRID, *limits).iloc[55]["status"] == "insufficient"
+    for min_frames, min_subjects in ((5, 2), (4, 3)):
+        limits = {"min_frames": min_frames, "min_subjects": min_subjects}
+        assert summarise(frames, GRID, **limits).iloc[55]["status"] == "insufficient"
 
 
 def test_classes_of_the_journal_version_are_one_setting(tmp_path):
@@ -176,18 +184,12 @@ def test_classes_of_the_journal_version_are_one_setting(tmp_path):
         {"frame_ids": table["frame_id"].tolist()},
         None,
     )
-    quarantine = Quarantine("affectspace")
-    build_affectspace(
-        tmp_path / "gallery/frames.parquet",
-        tmp_path / "registered",
-        tmp_path / "affectspace",
-        Settings(bins=40),
-        quarantine,
-    )
+    run = context(tmp_path, "affectspace")
+    build_affectspace(run, Settings(bins=40))
     classes = pd.read_parquet(tmp_path / "affectspace/classes.parquet")
     assert classes["status"].value_counts().to_dict() == {"empty": 1050, "ok": 550}
     assert set(classes.loc[classes["status"] == "ok", "class"]) == set(filled)
-    assert classes["name"].is_unique and len(quarantine.rows) == 1050
+    assert classes["name"].is_unique and len(run.quarantine.rows) == 1050
     for row in classes.itertuples():
         valence, arousal = re.fullmatch(r"v([+-]\d\.\d+)_a([+-]\d\.\d+)", row.name).groups()
         assert grid.assign(float(valence), float(arousal)) == row.Index
@@ -216,17 +218,13 @@ def test_the_job_reads_flags_and_gives_the_same_bytes_twice(tmp_path):
     )
     store.manifest_of(tmp_path / "registered/s001_1_spontaneous.zarr").unlink()
     contents = []
-    for out in (tmp_path / "a", tmp_path / "b"):
-        files = build_affectspace(
-            tmp_path / "gallery/frames.parquet",
-            tmp_path / "registered",
-            out,
-            Settings(min_frames=2, min_subjects=1),
-            Quarantine("affectspace"),
-        )
+    for _ in range(2):
+        shutil.rmtree(tmp_path / "affectspace", ignore_errors=True)
+        settings = Settings(min_frames=2, min_subjects=1)
+        files = build_affectspace(context(tmp_path, "affectspace"), settings)
         contents.append([path.read_bytes() for path in files])
     assert contents[0] == contents[1]
-    status = pd.read_parquet(tmp_path / "a/frames.parquet")["status"].value_counts()
+    status = pd.read_parquet(tmp_path / "affectspace/frames.parquet")["status"].value_counts()
     assert status.to_dict() == {"unannotated": 45, "used": 35, "unregistered": 20, "flagged": 5}
-    rows = pd.read_csv(tmp_path / "a/quarantine.csv")
+    rows = pd.read_csv(tmp_path / "affectspace/quarantine.csv")
     assert rows["rule"].str.startswith("the class holds").all()

@@ -274,7 +274,7 @@ def with_expression(results):
     folder = results / "blendshapes"
     store.write(folder / f"{name}.zarr", arrays, attributes | {"expression": name}, made)
     row = {"name": "happiness", "status": "ok", "median_valence": None, "median_arousal": None}
-    write_expressions(folder / "expressions.zarr", folder, pd.DataFrame([row]), 4, made)
+    write_expressions(results, pd.DataFrame([row]), vertex_count=4, provenance=made)
     return results
 
 

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import small_gallery
+from support import small_gallery
+from support.contexts import context
 
 from affect4d import store
 from affect4d.affectspace.build import build_affectspace
 from affect4d.blendshapes import classes, compression, read_class, sample
-from affect4d.blendshapes.atlas import remove_former, write_atlas
+from affect4d.blendshapes.atlas import build_atlas
 from affect4d.blendshapes.classes import fit_group, record_models
-from affect4d.blendshapes.differences import spread
+from affect4d.blendshapes.differences import subsample_by_subject
 from affect4d.config.affectspace import Settings as PlaneSettings
 from affect4d.config.blendshapes import Settings
 from affect4d.quarantine import BadInput, Quarantine
@@ -42,34 +43,23 @@ PLANE = PlaneSettings(bins=4, min_frames=3, min_subjects=2)
 
 
 def plane(root, **settings):
-    settings = PLANE.model_copy(update=settings)
-    files = build_affectspace(
-        root / "gallery/frames.parquet",
-        root / "registered",
-        root / "affectspace",
-        settings,
-        Quarantine("affectspace"),
-    )
-    store.record(root / "affectspace/affectspace.manifest.json", files, None)
+    build_affectspace(context(root, "affectspace"), PLANE.model_copy(update=settings))
 
 
 def run(root, quarantine=None, workers=1, plane=PLANE, **settings):
     """Fit all classes; return when each class's manifest was written."""
     fit_group(
-        0,
-        root,
-        small_gallery.template(),
-        Settings(**{"outer_radius": 45.0, "components": 3, **settings}),
-        plane,
-        quarantine or Quarantine("blendshapes"),
-        lambda item, inputs, extra: store.Provenance(
+        context(
             root,
             "blendshapes",
-            item,
-            inputs,
-            {"affectspace": plane.model_dump()} | settings | extra,
+            quarantine=quarantine or Quarantine("blendshapes"),
+            settings={"affectspace": plane.model_dump()} | settings,
+            workers=workers,
         ),
-        workers,
+        0,
+        small_gallery.template(),
+        settings=Settings(**{"outer_radius": 45.0, "components": 3, **settings}),
+        plane=plane,
     )
     manifests = (root / "blendshapes").glob("v*.manifest.json")
     return {path.name: path.stat().st_mtime_ns for path in manifests}
@@ -157,7 +147,7 @@ def test_the_atlas_holds_every_class(built):
     root = built
     classes = pd.read_parquet(root / "affectspace/classes.parquet")
     path = root / "blendshapes/atlas.zarr"
-    write_atlas(path, root / "blendshapes", classes, len(VERTICES), None)
+    build_atlas(context(root, "atlas"), vertex_count=len(VERTICES), groups=1)
     atlas = store.open(path)
     assert atlas["mean"].shape == (16, len(VERTICES), 3)
     ok = classes["status"].to_numpy() == "ok"
@@ -221,13 +211,13 @@ def test_the_plane_decides_whether_there_is_a_model_not_what_is_in_it(copied):
 
 def test_a_coarser_plane_leaves_nothing_of_the_finer_one(copied):
     folder = copied / "blendshapes"
-    record_models(copied, "7", [], Quarantine("blendshapes"), None)
-    record_models(copied, "expressions", [], Quarantine("blendshapes"), None)
+    for job in ("7", "expressions"):
+        record_models(context(copied, "blendshapes"), job, [], item=job)
     plane(copied, bins=2)
     run(copied)
     table = pd.read_parquet(copied / "affectspace/classes.parquet")
     assert len({path.name for path in folder.glob("v*.zarr")} - set(table["name"] + ".zarr")) > 3
-    remove_former(folder, set(table["name"]), groups=1)
+    build_atlas(context(copied, "atlas"), vertex_count=len(VERTICES), groups=1)
     kept = sorted(path.name for path in folder.glob("v*"))
     wanted = table[table["status"] == "ok"]["name"]
     assert kept == sorted([*(wanted + ".zarr"), *(wanted + ".manifest.json")])
@@ -269,8 +259,8 @@ def test_frames_are_spread_over_the_subjects_whatever_their_order():
     frames = pd.DataFrame(
         {"frame_id": [f"f{i}" for i in range(50)], "subject": ["a"] * 45 + ["b"] * 5}
     )
-    taken = spread(frames, 10)
+    taken = subsample_by_subject(frames, 10)
     assert taken["subject"].value_counts().to_dict() == {"a": 5, "b": 5}
-    again = spread(frames.sample(frac=1, random_state=0), 10)
+    again = subsample_by_subject(frames.sample(frac=1, random_state=0), 10)
     assert set(again["frame_id"]) == set(taken["frame_id"])
-    assert spread(frames, 50) is frames
+    assert subsample_by_subject(frames, 50) is frames

@@ -9,7 +9,7 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_components import CONSTRAINTS, TRIANGLES, VERTICES, fit, matched, planted
+from support.small_components import CONSTRAINTS, TRIANGLES, VERTICES, fit, matched, planted
 
 from affect4d import store
 from affect4d.blendshapes import Geodesics, StoredFrames, compression

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear, minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from small_components import CONSTRAINTS, TRIANGLES, VERTICES, fit, matched, planted
+from support.small_components import CONSTRAINTS, TRIANGLES, VERTICES, fit, matched, planted
 
 from affect4d.blendshapes import Geodesics, SparseLocalizedPCA
 from affect4d.blendshapes.steps import update_components, update_weights

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-import small_gallery
+from support import small_gallery
+from support.contexts import context
 
 from affect4d import store
 from affect4d.affectspace.build import build_affectspace
@@ -29,14 +30,7 @@ def gallery(tmp_path_factory):
     flagged("s001_1_fear", [4], root)
     table.to_parquet(root / "gallery/frames.parquet", index=False)
     store.record(root / "gallery/frames.manifest.json", [root / "gallery/frames.parquet"], None)
-    files = build_affectspace(
-        root / "gallery/frames.parquet",
-        root / "registered",
-        root / "affectspace",
-        PLANE,
-        Quarantine("affectspace"),
-    )
-    store.record(root / "affectspace/affectspace.manifest.json", files, None)
+    build_affectspace(context(root, "affectspace"), PLANE)
     run(root)
     return root
 
@@ -51,14 +45,15 @@ def flagged(sequence, frames, root):
 
 def run(root, plane=PLANE, quarantine=None, **settings):
     fit_expressions(
-        root,
-        small_gallery.template(),
-        Settings(**{"outer_radius": 45.0, "components": 3, **settings}),
-        plane,
-        quarantine or Quarantine("blendshapes"),
-        lambda item, inputs, extra: store.Provenance(
-            root, "expressions", item, inputs, settings | extra
+        context(
+            root,
+            "expressions",
+            quarantine=quarantine or Quarantine("blendshapes"),
+            settings=settings,
         ),
+        small_gallery.template(),
+        settings=Settings(**{"outer_radius": 45.0, "components": 3, **settings}),
+        plane=plane,
     )
 
 

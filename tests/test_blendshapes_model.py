@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import small_gallery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest, norm, spearmanr
 from sklearn.covariance import ledoit_wolf
+from support import small_gallery
 
 from affect4d import store
 from affect4d.blendshapes import ClassModel, WeightDistribution, read_class, sample
@@ -191,7 +191,7 @@ def test_intensity_scales_the_motion_of_every_vertex():
 def test_what_is_stored_is_what_is_drawn_from(tmp_path):
     weights = weights_of(30).astype(np.float32)
     model = model_of(weights)
-    arrays = model_arrays(model.mean, model.components, weights, np.arange(len(weights)))
+    arrays = model_arrays(model.mean, model.components, weights, subjects=np.arange(len(weights)))
     store.write(tmp_path / "a.zarr", arrays, {"constraint": "nonnegative"}, None)
     assert np.array_equal(sample(read_class(tmp_path / "a.zarr"), 8), sample(model, 8))
 

@@ -1,20 +1,22 @@
 """Natural neighbours, paths through the plane, and classes interpolated and labelled as such."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-import small_gallery
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
+from support import small_gallery
+from support.contexts import context
 
 from affect4d import store
 from affect4d.affectspace import Grid
 from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes import Interpolant, trace
-from affect4d.blendshapes.atlas import write_atlas
+from affect4d.blendshapes.atlas import build_atlas
 from affect4d.blendshapes.model import model_arrays
 from affect4d.blendshapes.natural_neighbour import FRAME, in_hull, natural_neighbour_weights
 from affect4d.blendshapes.path import resample, support_status
@@ -156,7 +158,7 @@ def folder(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("blendshapes"), np.random.default_rng(0)
     for index in around():
         mean = rng.normal(size=VERTICES.shape).astype(np.float32)
-        arrays = model_arrays(mean, mean[None], np.array([[0.4], [1.0]]), [0, 1])
+        arrays = model_arrays(mean, mean[None], np.array([[0.4], [1.0]]), subjects=[0, 1])
         attributes = {"frame_ids": ["a", "b"], "constraint": "nonnegative"}
         label = dict(zip(("median_valence", "median_arousal"), median_of(index), strict=True))
         store.write(folder / f"{GRID.name(index)}.zarr", arrays, attributes | label, None)
@@ -187,14 +189,20 @@ def classes_table():
     return table
 
 
-def atlas_of(folder, path, interpolate):
-    write_atlas(path, folder, classes_table(), len(VERTICES), None, interpolate)
-    return store.open(path)
+def atlas_of(folder, root, interpolate):
+    """The atlas of the models in `folder`, copied to the results folder `root`."""
+    shutil.copytree(folder, root / "blendshapes")
+    (root / "affectspace").mkdir()
+    classes_table().to_parquet(root / "affectspace/classes.parquet", index=False)
+    build_atlas(
+        context(root, "atlas"), vertex_count=len(VERTICES), groups=0, interpolate=interpolate
+    )
+    return root / "blendshapes/atlas.zarr"
 
 
 def test_only_classes_among_others_are_interpolated_and_only_when_asked(folder, tmp_path):
-    without = atlas_of(folder, tmp_path / "without.zarr", False)
-    stored = atlas_of(folder, tmp_path / "with.zarr", True)
+    without = store.open(atlas_of(folder, tmp_path / "without", False))
+    stored = store.open(atlas_of(folder, tmp_path / "with", True))
     status = [np.array(STATUSES)[atlas["status"][...]] for atlas in (without, stored)]
     assert status[0][HOLE] == "insufficient" and not without["mean"][HOLE].any()
     assert status[1][HOLE] == "interpolated" and status[1][CORNER] == "insufficient"
@@ -205,7 +213,7 @@ def test_only_classes_among_others_are_interpolated_and_only_when_asked(folder, 
 
 
 def test_an_interpolated_mean_is_the_mixture_that_the_atlas_states(folder, tmp_path):
-    stored = atlas_of(folder, tmp_path / "atlas.zarr", True)
+    stored = store.open(atlas_of(folder, tmp_path, True))
     shares = stored["shares"][...]
     assert np.array_equal(shares[around()], np.eye(len(GRID))[around()])
     assert shares[HOLE].sum() == pytest.approx(1) and set(np.flatnonzero(shares[HOLE])) <= set(
@@ -220,8 +228,7 @@ def test_an_interpolated_mean_is_the_mixture_that_the_atlas_states(folder, tmp_p
 
 
 def test_what_is_interpolated_says_so_to_synthesis(folder, tmp_path):
-    atlas_of(folder, tmp_path / "atlas.zarr", True)
-    atlas = Atlas(tmp_path / "atlas.zarr")
+    atlas = Atlas(atlas_of(folder, tmp_path, True))
     assert HOLE in atlas.usable and HOLE not in atlas.own
     target = atlas.target(*GRID.centres[HOLE])
     assert target.interpolated and [target.valence, target.arousal] == GRID.centres[HOLE].tolist()
@@ -236,12 +243,11 @@ def test_what_is_interpolated_says_so_to_synthesis(folder, tmp_path):
 
 
 def test_a_path_over_a_hole_is_labelled(folder, tmp_path):
-    atlas_of(folder, tmp_path / "atlas.zarr", False)
-    atlas = Atlas(tmp_path / "atlas.zarr")
+    atlas = Atlas(atlas_of(folder, tmp_path, False))
     over, beside = atlas.between(*GRID.centres[HOLE]), atlas.between(*median_of(around()[0]))
     assert over.interpolated and not beside.interpolated
     assert np.array_equal(beside.deformation, atlas.mean(around()[0]))
-    interpolant = Interpolant.read(tmp_path / "atlas.zarr")
+    interpolant = Interpolant.read(atlas.path)
     own = interpolant.deformations(interpolant.weights(GRID.centres[HOLE]))[0]
     np.testing.assert_allclose(over.deformation, own, atol=1e-5)
 
@@ -261,8 +267,7 @@ def test_a_path_states_what_is_behind_each_frame():
 
 
 def test_a_place_in_a_class_with_data_is_its_own_however_far_its_median(folder, tmp_path):
-    atlas_of(folder, tmp_path / "atlas.zarr", False)
-    atlas = Atlas(tmp_path / "atlas.zarr")
+    atlas = Atlas(atlas_of(folder, tmp_path, False))
     far = GRID.centres[CORNER] * -1
     with pytest.raises(BadInput, match=r"is empty|is insufficient"):
         atlas.between(*far)

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from support.contexts import context
 
 from affect4d import store
 from affect4d.affectspace import Grid
@@ -15,7 +16,13 @@ from affect4d.blendshapes import ClassModel, Interpolant, WeightDistribution, tr
 from affect4d.blendshapes.animation import FRAME_MS, RADIUS, animate, circle
 from affect4d.blendshapes.illustrate import PATH_FRAMES, write_pictures
 from affect4d.blendshapes.model import model_arrays
-from affect4d.blendshapes.pictures import component_maps, convergence, mean_faces, support
+from affect4d.blendshapes.pictures import (
+    Support,
+    draw_components,
+    draw_convergence,
+    draw_mean_faces,
+    draw_support,
+)
 from affect4d.gallery.synthetic.action_units import NAMES, action_fields
 from affect4d.plotting.faces import FACE_FRAME, MOTION, PORTRAIT, face_picture, motion_colours
 from affect4d.report.page import render
@@ -111,7 +118,7 @@ def test_each_component_has_its_place_in_the_sheet(template, cheek):
     weights = np.linspace(0, 1, 4)[:, None] * [[1.0, 1.0]]
     first, second = bump(template, cheek, 6, (0, 0, 5)), bump(template, other, 6, (0, 0, 5))
     sheets = [
-        component_maps(template, {"c": model_of(template, np.stack(pair), weights)})
+        draw_components(template, {"c": model_of(template, np.stack(pair), weights)})
         for pair in ((first, second), (first, first), (first, second))
     ]
     assert sheets[0] == sheets[2]
@@ -123,7 +130,7 @@ def test_each_component_has_its_place_in_the_sheet(template, cheek):
 
 def test_a_class_without_components_shows_its_mean(template):
     none = model_of(template, np.zeros((0, *template.vertices.shape)), np.zeros((3, 0)))
-    assert decoded(component_maps(template, {"c": none})).min() < 60
+    assert decoded(draw_components(template, {"c": none})).min() < 60
 
 
 def test_mean_faces_stand_at_their_classes(template):
@@ -132,7 +139,7 @@ def test_mean_faces_stand_at_their_classes(template):
     for name in ("empty", "ok", "interpolated"):
         status = np.array([0, STATUSES.index(name), 0, 0])
         atlas = Atlas(mean=mean, status=status)
-        pictures[name] = decoded(mean_faces(template, atlas, np.array([5, 5, 5, 5])))
+        pictures[name] = decoded(draw_mean_faces(template, atlas, np.array([5, 5, 5, 5])))
     height, width = pictures["ok"].shape[:2]
     drawn = np.abs(pictures["ok"] - pictures["empty"]).sum(2) > 0
     rows, columns = np.nonzero(drawn)
@@ -148,8 +155,8 @@ def test_mean_faces_stand_at_their_classes(template):
 
 def test_the_objective_falls_in_its_picture():
     objective = {"a": np.geomspace(400, 100, 12), "b": np.full(12, 7.0)}
-    content = convergence(objective, ["a"])
-    assert content == convergence(objective, ["a"])
+    content = draw_convergence(objective, ["a"])
+    assert content == draw_convergence(objective, ["a"])
     picture = decoded(content)
     blue = np.abs(picture - [31, 119, 180]).sum(2) < 30
     blue[:, int(0.6 * picture.shape[1]) :] = False  # the legend
@@ -160,9 +167,11 @@ def test_the_objective_falls_in_its_picture():
 def test_dots_lie_where_components_move(template, cheek):
     """Two pictures that differ in one centre differ at its two places only."""
     nose = int(template.landmark_vertices[30])
-    arguments = (template, np.array([0.1, 0.2]))
-    one = decoded(support(*arguments, np.array([nose, nose]), np.array([1.0, 2.0])))
-    two = decoded(support(*arguments, np.array([nose, cheek]), np.array([1.0, 2.0])))
+    shares, lengths = np.array([0.1, 0.2]), np.array([1.0, 2.0])
+    one, two = (
+        decoded(draw_support(template, Support(shares, np.array([nose, other]), lengths)))
+        for other in (nose, cheek)
+    )
     rows, columns = np.nonzero((one != two).any(2))
     assert len(rows)
     # a portrait's scale and shift are found from the pair itself
@@ -239,7 +248,9 @@ def results(tmp_path_factory, template, cheek):
     for index in (1, 2, 3):
         means[index] = component * index
         weights = np.linspace(0, 1, 5)[:, None]
-        arrays = model_arrays(means[index], component[None], weights, np.arange(len(weights)))
+        arrays = model_arrays(
+            means[index], component[None], weights, subjects=np.arange(len(weights))
+        )
         arrays["objective"] = np.array([4.0, 2.0, 1.0])
         store.write(
             root / f"blendshapes/{names[index]}.zarr", arrays, {"constraint": "nonnegative"}, None
@@ -261,14 +272,14 @@ def write_atlas(root, names, means, status):
 
 
 def test_a_builds_pictures_and_what_is_stated_of_them(results, template, cheek):
-    write_pictures(results, template, np.array([0, 3, 3, 3]), None)
+    write_pictures(context(results, "pictures"), template, np.array([0, 3, 3, 3]))
     assert store.verify(results / "blendshapes/pictures") == []
     stated = json.loads((results / "blendshapes/pictures/pictures.json").read_text())
     assert stated["classes"] == [GRID.name(3), GRID.name(1), GRID.name(2)]
     assert (stated["models"], stated["components"]) == (3, 3)
     moved = (bump(template, cheek, 6, (0, 0, 4)) != 0).any(1).mean()
     assert stated["support"] == {"median": pytest.approx(moved), "most": pytest.approx(moved)}
-    # only the cheek moves: the step is that of the shares, times its motion
+    # only the cheek moves: the step is that of the weights, times its motion
     interpolant = Interpolant.read(results / "blendshapes/atlas.zarr")
     track = trace(interpolant, circle(), PATH_FRAMES).deformations[:, cheek, 2]
     assert stated["path"]["frames"] == PATH_FRAMES
@@ -302,11 +313,11 @@ def test_without_components_the_other_pictures_stay(results, template, tmp_path)
     means = np.ones((4, *template.vertices.shape), np.float32)
     for index in (1, 2, 3):
         empty = np.empty((0, *template.vertices.shape), np.float32)
-        arrays = model_arrays(means[index], empty, np.empty((5, 0)), np.arange(5))
+        arrays = model_arrays(means[index], empty, np.empty((5, 0)), subjects=np.arange(5))
         arrays["objective"] = np.array([4.0])
         path = tmp_path / f"blendshapes/{names[index]}.zarr"
         store.write(path, arrays, {"constraint": "nonnegative"}, None)
-    write_pictures(tmp_path, template, np.array([0, 3, 3, 3]), None)
+    write_pictures(context(tmp_path, "pictures"), template, np.array([0, 3, 3, 3]))
     shown = read_blendshapes(tmp_path)
     assert set(shown["pictures"]) == {"mean_faces", "convergence", "path"}
     section = render("blendshapes", blendshapes=shown)
@@ -316,7 +327,7 @@ def test_without_components_the_other_pictures_stay(results, template, tmp_path)
 def test_without_a_model_the_old_pictures_go(results, template):
     names = [GRID.name(index) for index in range(4)]
     write_atlas(results, names, np.zeros((4, *template.vertices.shape), np.float32), [0, 0, 1, 1])
-    write_pictures(results, template, np.array([0, 0, 1, 1]), None)
+    write_pictures(context(results, "pictures"), template, np.array([0, 0, 1, 1]))
     shown = read_blendshapes(results)
     assert list(shown["pictures"]) == ["mean_faces"]
     assert "No class has a model." in render("blendshapes", blendshapes=shown)

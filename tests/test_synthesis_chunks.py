@@ -190,7 +190,7 @@ def test_chunk_lists_refused_pictures(tmp_path, atlas_path):
 def test_samples_are_unseen_faces_and_reproducible(atlas_path, tmp_path):
     components = np.stack([bump(place, 15, [0, 3, 0]) for place in (48, 54)])
     weights = np.array([[0.2, 0.8], [0.9, 0.1], [0.5, 0.7]])
-    arrays = model_arrays(components.mean(0), components, weights, np.arange(len(weights)))
+    arrays = model_arrays(components.mean(0), components, weights, subjects=np.arange(len(weights)))
     atlas = Atlas(atlas_path)
     for index in atlas.usable:
         path = tmp_path / f"{atlas.names[index]}.zarr"

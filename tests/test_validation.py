@@ -6,8 +6,8 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
-import small_gallery
 from small_validation import CHUNK, SMALL, annotate, settings, table, validate
+from support import small_gallery
 
 from affect4d import store
 from affect4d.config.validation import Settings

@@ -223,7 +223,7 @@ class _Builder:
         folder = self.root / "affectspace"
         folder.mkdir()
         columns = ["frame_id", "sequence", "frame", "subject", "valence", "arousal", "class"]
-        classes = summarise(frames, GRID, 1, 1)
+        classes = summarise(frames, GRID, min_frames=1, min_subjects=1)
         frames[[*columns, "status"]].to_parquet(folder / "frames.parquet", index=False)
         classes.to_parquet(folder / "classes.parquet", index=False)
         self.files("affectspace/affectspace", [folder], ["gallery/frames", "registered/chunks/c0"])

@@ -9,8 +9,7 @@ from affect4d.template.template import load_template
 with Job(snakemake) as job:
     template = job.config("template")
     write_pictures(
-        job.root,
+        job.context("blendshapes", job.input),
         load_template(template.mesh, template.landmarks),
         pd.read_parquet(job.root / "affectspace/classes.parquet")["count"].to_numpy(),
-        job.provenance(job.item, job.input),
     )

@@ -1,5 +1,6 @@
 """The affectspace job: from the gallery's table and the registered sequences to classes."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -8,65 +9,62 @@ from affect4d import store
 from affect4d.affectspace.classes import classify, report_classes, summarise
 from affect4d.affectspace.grid import Grid
 from affect4d.affectspace.histogram import draw_histogram
+from affect4d.config.affectspace import Settings as AffectSpaceSettings
+from affect4d.pipeline.context import RunContext
+
+GALLERY = "gallery/frames.parquet"
 
 
-def registration_flags(registered, sequences):
-    """Flags of every registered frame.
+def registration_flags(registered: Path, sequences: Iterable[str]) -> dict[str, int]:
+    """Flags of every registered frame, by its frame_id.
 
     Parameters
     ----------
-    registered : path
-        Folder with the registered sequences.
-    sequences : iterable of str
-        Those without a store are passed over: their frames are not registered.
-
-    Returns
-    -------
-    dict of frame_id to int
+    registered : folder with the registered sequences
+    sequences
+        Those without a store are skipped: their frames are not registered.
     """
     flags: dict[str, int] = {}
     for name in sorted(sequences):
-        path = Path(registered) / f"{name}.zarr"
+        path = registered / f"{name}.zarr"
         if store.manifest_of(path).exists():
             stored = store.open(path)
             flags |= zip(stored.attributes["frame_ids"], stored["flags"][...].tolist(), strict=True)
     return flags
 
 
-def build_affectspace(gallery, registered, out, settings, quarantine):
-    """Write frames.parquet, classes.parquet, histogram.png and quarantine.csv.
+def build_affectspace(context: RunContext, settings: AffectSpaceSettings) -> list[Path]:
+    """Write frames.parquet, classes.parquet, histogram.png, quarantine.csv and their manifest.
 
     Parameters
     ----------
-    gallery : path of the gallery's frames.parquet
-    registered : path
-        Folder with the registered sequences.
-    out : path
-        Folder of the artifacts.
-    settings : config.affectspace.Settings
-    quarantine : Quarantine
+    context
+        Receives, in quarantine, annotations that are missing or outside the plane, and classes
+        that get no model.
+    settings : of the plane
 
     Returns
     -------
-    list of Path
-        The files written.
+    The files written, in `affectspace` of the results folder.
     """
     grid = Grid(settings.bins)
-    gallery = Path(gallery)
-    table = pd.read_parquet(gallery)
-    flags = registration_flags(registered, table["sequence"].unique())
-    frames = classify(table, flags, grid, quarantine, f"gallery/{gallery.name}")
-    classes = summarise(frames, grid, settings.min_frames, settings.min_subjects)
-    report_classes(classes, settings, quarantine)
-    writers = {
+    table = pd.read_parquet(context.root / GALLERY)
+    flags = registration_flags(context.root / "registered", table["sequence"].unique())
+    frames = classify(table, flags, grid, quarantine=context.quarantine, source=GALLERY)
+    classes = summarise(
+        frames, grid, min_frames=settings.min_frames, min_subjects=settings.min_subjects
+    )
+    report_classes(classes, settings, context.quarantine)
+    writers: dict[str, Callable[[Path], None]] = {
         "frames.parquet": lambda path: frames.to_parquet(path, index=False),
         "classes.parquet": lambda path: classes.to_parquet(path, index=False),
         "histogram.png": lambda path: draw_histogram(path, classes, grid),
-        "quarantine.csv": quarantine.write,
+        "quarantine.csv": context.quarantine.write,
     }
-    files = []
+    folder = context.root / "affectspace"
     for name, write in writers.items():
-        with store.atomic(Path(out) / name) as path:
+        with store.atomic(folder / name) as path:
             write(path)
-        files.append(Path(out) / name)
+    files = [folder / name for name in writers]
+    store.record(folder / "affectspace.manifest.json", files, context.provenance())
     return files

@@ -1,13 +1,16 @@
 """Which class each frame belongs to, and what each class holds.
 
 Rules 1 and 5 of the method: an annotation outside the plane is quarantined and never clipped; a
-class below the least number of frames or subjects is marked insufficient.
+class below the minimum number of frames or subjects is marked insufficient.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from affect4d.affectspace.grid import INVALID
+from affect4d.affectspace.grid import INVALID, Grid
 from affect4d.artifacts.statuses import (
     EMPTY,
     FLAGGED,
@@ -18,28 +21,34 @@ from affect4d.artifacts.statuses import (
     UNREGISTERED,
     USED,
 )
-from affect4d.quarantine import BadInput
+from affect4d.config.affectspace import Settings as AffectSpaceSettings
+from affect4d.quarantine import BadInput, Quarantine
 
 
-def classify(frames, flags, grid, quarantine, source):
+def classify(
+    frames: pd.DataFrame,
+    flags: Mapping[str, int],
+    grid: Grid,
+    *,
+    quarantine: Quarantine,
+    source: str,
+) -> pd.DataFrame:
     """Give every frame its class and status.
 
     Parameters
     ----------
-    frames : DataFrame
+    frames
         The gallery's table: frame_id, sequence, frame, subject, task, valence, arousal (and more).
-    flags : mapping of frame_id to int
-        The registration flags of every registered frame; 0 is clean.
-    grid : Grid
-    quarantine : Quarantine
-        Receives each annotation that is missing, outside the plane or only half there.
-    source : path
-        Named as the file in the quarantine's rows.
+    flags
+        The registration flags of every registered frame by its frame_id; 0 is clean.
+    grid : of the classes
+    quarantine
+        Receives each annotation that is missing, incomplete or outside the plane.
+    source : named as the file in the quarantine's rows
 
     Returns
     -------
-    DataFrame
-        frame_id, sequence, frame, subject, valence, arousal, class (-1 unless used), status.
+    frame_id, sequence, frame, subject, valence, arousal, class (-1 unless used), status.
     """
     table = frames[["frame_id", "sequence", "frame", "subject", "valence", "arousal"]].copy()
     assigned = grid.assign(table["valence"].to_numpy(), table["arousal"].to_numpy())
@@ -61,7 +70,7 @@ def classify(frames, flags, grid, quarantine, source):
     return table
 
 
-def _bad_annotation(row, grid, source):
+def _bad_annotation(row: Any, grid: Grid, source: str) -> BadInput:
     return BadInput(
         source,
         f"annotation of {row.frame_id} (valence {row.valence:g}, arousal {row.arousal:g}) "
@@ -70,14 +79,16 @@ def _bad_annotation(row, grid, source):
     )
 
 
-def report_classes(classes, settings, quarantine):
+def report_classes(
+    classes: pd.DataFrame, settings: AffectSpaceSettings, quarantine: Quarantine
+) -> None:
     """Give every class that gets no model a row in quarantine: no image will show it (rule 5).
 
     Parameters
     ----------
-    classes : DataFrame, as `summarise` returns it
-    settings : config.affectspace.Settings
-    quarantine : Quarantine
+    classes : as `summarise` returns it
+    settings : how many frames and subjects suffice
+    quarantine : receives the rows
     """
     for row in classes[classes["status"] != OK].itertuples():
         rule = (
@@ -88,14 +99,15 @@ def report_classes(classes, settings, quarantine):
         quarantine.leave_out(row.name, BadInput("affectspace/classes.parquet", rule, remedy))
 
 
-def summarise(frames, grid, min_frames, min_subjects):
+def summarise(
+    frames: pd.DataFrame, grid: Grid, *, min_frames: int, min_subjects: int
+) -> pd.DataFrame:
     """Count the used frames of every class and state whether they suffice.
 
     Returns
     -------
-    DataFrame
-        One row a class: class, name, centre_valence, centre_arousal, count, subjects,
-        median_valence, median_arousal (NaN where empty), status.
+    One row per class: class, name, centre_valence, centre_arousal, count, subjects,
+    median_valence, median_arousal (NaN where empty), status.
     """
     used = frames[frames["status"] == USED].groupby("class")
     table = pd.DataFrame({"class": np.arange(len(grid))})

@@ -1,9 +1,11 @@
 """The grid of classes over the valence-arousal plane (paper, section 3.3)."""
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-INVALID = -1
-EDGE_DECIMALS = 12
+INVALID = -1  # class of what is in none
+EDGE_DECIMALS = 12  # far finer than a class, far coarser than rounding error
+MAX_NAME_DECIMALS = 6  # of the centres in names
 
 
 class Grid:
@@ -14,15 +16,15 @@ class Grid:
 
     Parameters
     ----------
-    n : int
+    n
         Bins along each axis.
-    low, high : float
+    low, high
         Bounds of both axes.
 
     Attributes
     ----------
-    edges : (n + 1,) float64
-    centres : (n * n, 2) float64
+    edges : (n + 1,)
+    centres : (n * n, 2)
         Valence and arousal at each class's centre.
 
     Raises
@@ -31,7 +33,7 @@ class Grid:
         `n` is below 1 or `low` not below `high`.
     """
 
-    def __init__(self, n=10, low=-1.0, high=1.0):
+    def __init__(self, n: int = 10, low: float = -1.0, high: float = 1.0) -> None:
         if n < 1 or not low < high:
             raise ValueError(f"a grid needs n >= 1 and low < high, not {n}, {low}, {high}")
         self.n, self.low, self.high = int(n), float(low), float(high)
@@ -40,26 +42,25 @@ class Grid:
         middle = np.round((self.edges[:-1] + self.edges[1:]) / 2, EDGE_DECIMALS) + 0.0
         self.centres = np.stack(np.meshgrid(middle, middle, indexing="ij"), axis=-1).reshape(-1, 2)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.n * self.n
 
-    def assign(self, valence, arousal):
+    def assign(self, valence: ArrayLike, arousal: ArrayLike) -> NDArray[np.int64]:
         """Class of each annotation.
 
         Parameters
         ----------
-        valence, arousal : array-like of one shape
+        valence, arousal : of one shape
 
         Returns
         -------
-        int64 array of that shape
-            -1 where either value is NaN or outside the bounds; nothing is clipped.
+        Of that shape; -1 where either value is NaN or outside the bounds; nothing is clipped.
         """
         column, row = self._bin(valence), self._bin(arousal)
         valid = (column != INVALID) & (row != INVALID)
         return np.where(valid, column * self.n + row, INVALID)
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         """Name of a class by its centre, such as "v+0.7_a-0.3".
 
         Raises
@@ -70,12 +71,17 @@ class Grid:
         if not 0 <= index < len(self):
             raise IndexError(f"class {index} of a grid with {len(self)} classes")
         decimals = next(
-            (d for d in range(1, 6) if np.allclose(np.round(self.centres, d), self.centres)), 6
+            (
+                d
+                for d in range(1, MAX_NAME_DECIMALS)
+                if np.allclose(np.round(self.centres, d), self.centres)
+            ),
+            MAX_NAME_DECIMALS,
         )
         valence, arousal = self.centres[index]
         return f"v{valence:+.{decimals}f}_a{arousal:+.{decimals}f}"
 
-    def _bin(self, values):
+    def _bin(self, values: ArrayLike) -> NDArray[np.int64]:
         values = np.asarray(values)
         if not np.issubdtype(values.dtype, np.floating):
             values = values.astype(np.float64)

@@ -1,35 +1,65 @@
-"""The atlas: mean deformation and label of every class in one store, for synthesis to look up.
+"""The atlas: mean deformation and label of every class in one store, which synthesis reads.
 
 The basic expressions have an atlas of their own, of the same arrays.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.artifacts.statuses import INSUFFICIENT, INTERPOLATED, OK, STATUSES
 from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbour_weights
+from affect4d.pipeline.context import RunContext
 from affect4d.store.protocol import remove
 
 CLASS_NAMES = "v[-+]*_a[-+]*"
 AXES = ("valence", "arousal")
 
 
-def remove_former(folder, names, groups):
-    """Remove what a former grid, or dealing into jobs, left behind.
+def build_atlas(
+    context: RunContext, *, vertex_count: int, groups: int, interpolate: bool = False
+) -> None:
+    """Collect the classes' models in `blendshapes/atlas.zarr`; remove those of a former grid.
+
+    The atlas holds, for C classes: mean (C, V, 3) float32 mm (zero where a class has no
+    deformation); median (C, 2) float64 valence and arousal, its label (the centre of a class that
+    is interpolated, NaN where one is empty); count (C,) frames behind the mean; status (C,) uint8
+    into the attribute `statuses`; shares (C, C) float64, the weight of each class with a model in
+    each mean.
 
     Parameters
     ----------
-    folder : path
-        Where the classes' models lie, with `chunks` and `quarantine` of their jobs.
-    names : collection of str
-        The classes that there are.
-    groups : int
-        Jobs that fit them, named by their numbers.
+    context : of the run
+    vertex_count : of the template
+    groups : jobs that fit the classes, named by their numbers
+    interpolate
+        Give a class without a model, whose centre lies among the medians of those that have one,
+        the natural neighbours' mean there.
     """
-    folder = Path(folder)
+    folder = context.root / "blendshapes"
+    classes = pd.read_parquet(context.root / "affectspace/classes.parquet")
+    remove_former(folder, set(classes["name"]), groups=groups)
+    atlas = _collect(folder, classes)
+    if interpolate:
+        atlas.interpolate(classes[[f"centre_{axis}" for axis in AXES]].to_numpy(np.float64))
+    atlas.write(folder / "atlas.zarr", vertex_count, context.provenance())
+
+
+def remove_former(folder: Path, names: Collection[str], *, groups: int) -> None:
+    """Remove what another grid, or another number of jobs, left in the folder.
+
+    Parameters
+    ----------
+    folder : of the classes' models, with `chunks` and `quarantine` of their jobs
+    names : of the classes that there are
+    groups : jobs that fit them, named by their numbers
+    """
     for manifest in sorted(folder.glob(f"{CLASS_NAMES}.manifest.json")):
         name = manifest.name.removesuffix(".manifest.json")
         if name not in names:
@@ -41,47 +71,27 @@ def remove_former(folder, names, groups):
             remove(path)
 
 
-def write_atlas(path, folder, classes, vertex_count, provenance, interpolate=False):
-    """Collect the classes' models.
-
-    The atlas holds, for C classes: mean (C, V, 3) float32 mm (zero where a class has no
-    deformation); median (C, 2) float64 valence and arousal, its label (the centre of a class that
-    is interpolated, NaN where one is empty); count (C,) frames behind the mean; status (C,) uint8
-    into the attribute `statuses`; shares (C, C) float64, of the classes with a model in each mean.
-
-    Parameters
-    ----------
-    path : path of `atlas.zarr`
-    folder : path
-        Where the classes' models lie.
-    classes : DataFrame
-        `affectspace/classes.parquet`.
-    vertex_count : int
-    provenance : Provenance
-    interpolate : bool
-        Give a class without a model, whose centre lies among the medians of those that have one,
-        the natural neighbours' mean there.
-    """
-    atlas = _collect(folder, classes)
-    if interpolate:
-        centres = classes[[f"centre_{axis}" for axis in AXES]].to_numpy(np.float64)
-        atlas.interpolate(centres)
-    atlas.write(path, vertex_count, provenance)
-
-
-def write_expressions(path, folder, expressions, vertex_count, provenance):
-    """Collect the basic expressions' models, as `write_atlas` does the classes'.
+def write_expressions(
+    root: Path,
+    expressions: pd.DataFrame,
+    *,
+    vertex_count: int,
+    provenance: store.Provenance | None,
+) -> None:
+    """Collect the basic expressions' models in `blendshapes/expressions.zarr`, as the classes'.
 
     Parameters
     ----------
-    path : path of `expressions.zarr`
-    expressions : DataFrame of name, status, median_valence, median_arousal
-    folder, vertex_count, provenance : as for `write_atlas`
+    root : the results folder
+    expressions : name, status, median_valence, median_arousal
+    vertex_count : of the template
+    provenance : of the store
     """
-    _collect(folder, expressions).write(path, vertex_count, provenance)
+    folder = root / "blendshapes"
+    _collect(folder, expressions).write(folder / "expressions.zarr", vertex_count, provenance)
 
 
-def _collect(folder, items):
+def _collect(folder: Path, items: pd.DataFrame) -> "_Atlas":
     """What is known of items before their means are read."""
     names, status = items["name"].tolist(), items["status"].tolist()
     median = items[[f"median_{axis}" for axis in AXES]].to_numpy(np.float64, copy=True)
@@ -89,7 +99,7 @@ def _collect(folder, items):
     for index, name in enumerate(names):
         if status[index] != OK:
             continue
-        model = Path(folder) / f"{name}.zarr"
+        model = folder / f"{name}.zarr"
         if not store.manifest_of(model).exists():
             status[index] = INSUFFICIENT
             continue
@@ -97,57 +107,60 @@ def _collect(folder, items):
         count[index] = len(attributes["frame_ids"])
         label = [attributes[f"median_{axis}"] for axis in AXES]
         median[index] = np.array(label, np.float64)
-    shares = np.diag((np.array(status) == OK).astype(np.float64))
-    return _Atlas(Path(folder), names, status, median, count, shares)
+    weights = np.diag((np.array(status) == OK).astype(np.float64))
+    return _Atlas(folder, names, status, median, count, weights)
 
 
 @dataclass
 class _Atlas:
+    """Names, statuses, labels (C, 2) and counts (C,) of classes; weights (C, C) in their means."""
+
     folder: Path
     names: list[str]
     status: list[str]
-    median: np.ndarray
-    count: np.ndarray
-    shares: np.ndarray
+    median: NDArray[np.float64]
+    count: NDArray[np.int64]
+    weights: NDArray[np.float64]
 
-    def interpolate(self, centres):
-        """Give classes without a model shares of those around their centres (C, 2)."""
-        own = np.flatnonzero(self.shares.any(1))
-        inside = in_hull(centres, self.median[own])
-        for index in np.flatnonzero(inside & ~self.shares.any(1)):
+    def interpolate(self, centres: NDArray[np.float64]) -> None:
+        """Give classes without a model a mixture of those around their centres (C, 2)."""
+        has_model = self.weights.any(1)
+        medians = self.median[has_model]
+        for index in np.flatnonzero(in_hull(centres, medians) & ~has_model):
             self.status[index] = INTERPOLATED
             self.median[index] = centres[index]
-            self.shares[index, own] = natural_neighbour_weights(centres[index], self.median[own])[0]
+            self.weights[index, has_model] = natural_neighbour_weights(centres[index], medians)[0]
 
-    def write(self, path, vertex_count, provenance):
-        means = _Means(self.folder, self.names, self.shares, vertex_count)
-        arrays: dict[str, np.ndarray | store.Vertices] = {
+    def write(self, path: Path, vertex_count: int, provenance: store.Provenance | None) -> None:
+        means = _Means(self.folder, self.names, self.weights, vertex_count=vertex_count)
+        arrays: dict[str, NDArray[Any] | store.Vertices] = {
             "mean": store.Vertices(means, np.zeros((vertex_count, 3), np.float32)),
             "median": self.median,
             "count": self.count,
             "status": np.array([STATUSES.index(name) for name in self.status], np.uint8),
-            "shares": self.shares,
+            "shares": self.weights,
         }
-        attributes = {"names": self.names, "statuses": STATUSES}
-        store.write(path, arrays, attributes, provenance)
+        store.write(path, arrays, {"names": self.names, "statuses": STATUSES}, provenance)
 
 
 class _Means:
     """The means (C, V, 3) of an atlas, mixed from the models' as they are sliced."""
 
-    def __init__(self, folder, names, shares, vertex_count):
-        self.folder, self.names, self.shares = folder, names, shares
+    def __init__(
+        self, folder: Path, names: list[str], weights: NDArray[np.float64], *, vertex_count: int
+    ) -> None:
+        self.folder, self.names, self.weights = folder, names, weights
         self.shape, self.dtype = (len(names), vertex_count, 3), np.dtype(np.float32)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, rows):
-        return np.stack([self._mix(shares) for shares in self.shares[rows]])
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        return np.stack([self._mix(weights) for weights in self.weights[rows]])
 
-    def _mix(self, shares):
+    def _mix(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
         mixed = np.zeros(self.shape[1:])
-        for index in np.flatnonzero(shares):
+        for index in np.flatnonzero(weights):
             model = store.open(self.folder / f"{self.names[index]}.zarr")
-            mixed += shares[index] * model["mean"][...]
+            mixed += weights[index] * model["mean"][...]
         return mixed.astype(np.float32)

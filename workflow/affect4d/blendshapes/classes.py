@@ -1,171 +1,212 @@
 """One class after another: mean deformation, sparse localized components, their weights.
 
-A class whose frames, sequences, settings and code are what they were is kept as it stands.
+A class whose frames, sequences, settings and code have not changed keeps its model.
 """
 
 import hashlib
 import json
 import logging
 import warnings
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.artifacts.statuses import OK, USED
 from affect4d.blendshapes.compression import BLOCK_BYTES
-from affect4d.blendshapes.differences import spread
+from affect4d.blendshapes.differences import (
+    SequenceWithNeutral,
+    StoredFrames,
+    open_sequences,
+    select_rows,
+    subsample_by_subject,
+)
 from affect4d.blendshapes.geodesics import Geodesics
 from affect4d.blendshapes.model import DISTRIBUTION, model_arrays
 from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
-from affect4d.blendshapes.stored import StoredFrames
+from affect4d.config.affectspace import Settings as AffectSpaceSettings
+from affect4d.config.blendshapes import Settings as BlendshapesSettings
+from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
-from affect4d.registration.registered_sequence import Sequence
 from affect4d.store.protocol import remove
 from affect4d.template.ibug68 import NOSE_TIP
+from affect4d.template.template import Template
 
 log = logging.getLogger(__name__)
 GALLERY = "gallery/frames.parquet"  # where frames are marked neutral
-FADE_MM = 25.0  # width of the rim over which the face ends
+FADE_MM = 25.0  # width of the rim over which components fade out beyond the face's radius
 BLOCK_FRAMES = 256  # in memory at a time where only the mean needs them
+COORDINATE_BYTES = 4  # of float32
 
 
-def fit_group(group, root, template, settings, plane, quarantine, provenance, workers=1):
-    """Fit the classes of one group and record its manifest under `root`/blendshapes.
+def fit_group(
+    context: RunContext,
+    group: int,
+    template: Template,
+    *,
+    settings: BlendshapesSettings,
+    plane: AffectSpaceSettings,
+) -> None:
+    """Fit the classes of one group and record its manifest under `blendshapes`.
 
     Parameters
     ----------
-    group : int
+    context
+        Receives, in quarantine, sequences without a neutral mesh.
+    group
         Counts groups of `settings.classes_per_job` rows of the table of classes.
-    root : path
-        The results folder.
-    template : Template
-    settings : config.blendshapes.Settings
-    plane : config.affectspace.Settings
-        Frames and subjects that suffice for a model (rule 5).
-    quarantine : Quarantine
-    provenance : callable (item, inputs, extra_settings) -> Provenance
-    workers : int
-        Threads that read sequences.
+    template : the common mesh
+    settings : of the models
+    plane : how many frames and subjects suffice for a model (rule 5)
     """
-    root = Path(root)
     size = settings.classes_per_job
-    classes = pd.read_parquet(root / "affectspace/classes.parquet")
-    frames = pd.read_parquet(root / "affectspace/frames.parquet")
+    classes = pd.read_parquet(context.root / "affectspace/classes.parquet")
+    frames = pd.read_parquet(context.root / "affectspace/frames.parquet")
     used = frames[frames["status"] == USED]
-    fitter = ClassFitter(root, template, settings, plane, provenance, quarantine, workers)
+    fitter = ClassFitter(context, template, settings=settings, plane=plane)
     manifests = fitter.fit(classes.iloc[group * size : (group + 1) * size], used, used)
-    made_from = provenance(f"group {group}", [root / "affectspace/affectspace.manifest.json"], {})
-    record_models(root, str(group), manifests, quarantine, made_from)
+    inputs = [context.root / "affectspace/affectspace.manifest.json"]
+    record_models(context, str(group), manifests, item=f"group {group}", inputs=inputs)
 
 
-def record_models(root, job, manifests, quarantine, provenance):
+def record_models(
+    context: RunContext,
+    job: str,
+    manifests: list[Path],
+    *,
+    item: str,
+    inputs: Sequence[Path] = (),
+) -> None:
     """Write one job's quarantine and the manifest that lists its models.
 
     Parameters
     ----------
-    root : path
-        The results folder.
-    job : str
-        Names both files.
-    manifests : list of Path, of the job's models
-    quarantine : Quarantine
-    provenance : Provenance of the job
+    context : of the run
+    job : names both files
+    manifests : of the job's models
+    item : names the job in its provenance
+    inputs : of the job, beside the context's
     """
-    out = Path(root) / "blendshapes"
-    rejected = out / "quarantine" / f"{job}.csv"
-    with store.atomic(rejected) as path:
-        quarantine.write(path)
-    store.record(out / "chunks" / f"{job}.manifest.json", [*manifests, rejected], provenance)
+    folder = context.root / "blendshapes"
+    quarantined = folder / "quarantine" / f"{job}.csv"
+    with store.atomic(quarantined) as path:
+        context.quarantine.write(path)
+    provenance = context.provenance(inputs, item=item)
+    store.record(folder / "chunks" / f"{job}.manifest.json", [*manifests, quarantined], provenance)
+
+
+def build_estimator(settings: BlendshapesSettings, n_components: int) -> SparseLocalizedPCA:
+    """The estimator of a class's components."""
+    return SparseLocalizedPCA(
+        n_components,
+        settings.constraint,
+        settings.sparsity,
+        inner_radius=settings.inner_radius,
+        outer_radius=settings.outer_radius,
+        max_iter=settings.max_iterations,
+        tol=settings.tolerance,
+        energy_tolerance=settings.energy_tolerance,
+    )
+
+
+@dataclass(frozen=True)
+class _ClassFrames:
+    """A row of the table of classes, its frames, and where its model is written."""
+
+    row: dict[str, Any]
+    frames: pd.DataFrame
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.row["name"])
+
+    @property
+    def manifest(self) -> Path:
+        return store.manifest_of(self.path)
+
+    @property
+    def sequences(self) -> list[str]:
+        return sorted(self.frames["sequence"].unique())
 
 
 class ClassFitter:
-    """Fits classes, or basic expressions, on one mesh.
+    """Fits classes, or basic expressions, on one mesh; writes `blendshapes/{class}.zarr`.
 
     Parameters
     ----------
-    root : path
-        The results folder, with the registered sequences; `blendshapes/{class}.zarr` are written.
-    template : Template
+    context
+        Its results folder holds the registered sequences. Its quarantine receives sequences
+        without a neutral mesh, and classes that these leave with too few frames.
+    template
         Distances are measured along its surface.
-    settings : config.blendshapes.Settings
-    plane : config.affectspace.Settings
-        Frames and subjects that suffice for a model.
-    provenance : callable (item, inputs, extra_settings) -> Provenance
-    quarantine : Quarantine
-        Receives sequences without a neutral mesh, and classes these leave with too few frames.
-    workers : int
-        Threads that read sequences.
+    settings : of the models
+    plane : how many frames and subjects suffice for a model
     """
 
-    def __init__(self, root, template, settings, plane, provenance, quarantine, workers):
-        self.registered, self.out = Path(root) / "registered", Path(root) / "blendshapes"
-        self.settings, self.plane = settings, plane
-        self.provenance, self.quarantine, self.workers = provenance, quarantine, workers
+    def __init__(
+        self,
+        context: RunContext,
+        template: Template,
+        *,
+        settings: BlendshapesSettings,
+        plane: AffectSpaceSettings,
+    ) -> None:
+        self.context, self.settings, self.plane = context, settings, plane
         self.vertices, self.triangles = template.vertices, template.triangles
         self.geodesics = Geodesics(self.vertices, self.triangles, settings.outer_radius)
-        far = np.linalg.norm(self.vertices - template.landmarks[NOSE_TIP], axis=1)
-        face = np.clip(1 + (settings.face_radius - far) / FADE_MM, 0, 1)
+        from_nose = np.linalg.norm(self.vertices - template.landmarks[NOSE_TIP], axis=1)
+        face = np.clip(1 + (settings.face_radius - from_nose) / FADE_MM, 0, 1)
         self.face = face.astype(np.float32)[:, None]
 
-    def fit(self, classes, frames, annotations):
+    def fit(
+        self, classes: pd.DataFrame, frames: pd.DataFrame, annotations: pd.DataFrame
+    ) -> list[Path]:
         """Fit classes, keeping those that are current.
 
         Parameters
         ----------
-        classes : DataFrame
+        classes
             class, name, status, count, as in `affectspace/classes.parquet`; one that is not ok
             loses the model it may have.
-        frames : DataFrame
+        frames
             frame_id, sequence, subject, valence, arousal, class of the frames they are made of.
-        annotations : DataFrame
+        annotations
             sequence, frame_id, valence, arousal of all used frames, for the neutral meshes.
 
         Returns
         -------
-        list of Path
-            The manifests of the classes that have a model, in the table's order.
+        The manifests of the classes that have a model, in the table's order.
         """
         wanted = frames[frames["class"].isin(classes.loc[classes["status"] == OK, "class"])]
-        sequences = self._open(wanted["sequence"].unique(), annotations)
+        sequences = open_sequences(
+            self.context, wanted["sequence"].unique(), annotations, settings=self.settings
+        )
         wanted = wanted[wanted["sequence"].isin(list(sequences))]
         manifests, pending = [], []
         for row in classes.to_dict("records"):
-            item = _Item(row, wanted[wanted["class"] == row["class"]], self.out)
+            path = self.context.root / "blendshapes" / f"{row['name']}.zarr"
+            item = _ClassFrames(row, wanted[wanted["class"] == row["class"]], path)
             if not self._suffices(item):
                 remove(item.manifest)
                 remove(item.path)
                 continue
             manifests.append(item.manifest)
-            item.provenance = self._provenance(item, sequences)
-            if store.is_current(item.manifest, item.provenance):
-                log.info("%s is current", row["name"])
+            provenance = self._provenance(item, sequences)
+            if store.is_current(item.manifest, provenance):
+                log.info("%s is current", item.name)
             else:
-                pending.append(item)
-        for item in pending:
-            self._gather(item, sequences)
-            self._write(item, sequences)
+                pending.append((item, provenance))
+        for item, provenance in pending:
+            self._write(item, provenance, sequences)
         return manifests
 
-    def _open(self, names, annotations):
-        """The sequences with a neutral mesh, each with the rows of it."""
-        sequences = {}
-        for name in sorted(names):
-            sequence = Sequence(self.registered / f"{name}.zarr")
-            own = annotations[annotations["sequence"] == name]
-            try:
-                rows = sequence.neutral_rows(
-                    self.settings.neutral, self.settings.neutral_frames, own
-                )
-            except BadInput as problem:
-                self.quarantine.add(name, problem)
-                continue
-            sequences[name] = sequence, rows
-        return sequences
-
-    def _suffices(self, item):
+    def _suffices(self, item: _ClassFrames) -> bool:
         if item.row["status"] != OK:
             return False
         frames, subjects = len(item.frames), item.frames["subject"].nunique()
@@ -178,136 +219,118 @@ class ClassFitter:
         remedy = (
             "mark neutral frames in its sequences, or lower affectspace.min_frames or min_subjects"
         )
-        self.quarantine.leave_out(item.row["name"], BadInput(GALLERY, rule, remedy))
+        self.context.quarantine.leave_out(item.name, BadInput(GALLERY, rule, remedy))
         return False
 
-    def _provenance(self, item, sequences):
+    def _provenance(
+        self, item: _ClassFrames, sequences: Mapping[str, SequenceWithNeutral]
+    ) -> store.Provenance:
         # Inputs are the sequences themselves: a class outlives changes to other classes' frames.
-        names = sorted(item.frames["sequence"].unique())
-        neutral = {name: sequences[name][1].tolist() for name in names}
+        neutral = {name: sequences[name].neutral_rows.tolist() for name in item.sequences}
         members = item.frames[["frame_id", "subject", "valence", "arousal"]].to_numpy().tolist()
         content = json.dumps([sorted(members), neutral]).encode()
-        inputs = [store.manifest_of(sequences[name][0].path) for name in names]
-        extra = {"frames": hashlib.sha256(content).hexdigest()}
-        made_from = self.provenance(item.row["name"], inputs, extra)
-        # The plane decides whether there is a model; what is in it, its frames say.
-        settings = {name: own for name, own in made_from.settings.items() if name != "affectspace"}
-        return replace(made_from, settings=settings)
-
-    def _gather(self, item, sequences):
-        """Read the frames of one class: those to be fitted into scratch, all into the total.
-
-        Where they do not fit into memory, the fit reads them by itself, block after block.
-        """
-        fitted = spread(item.frames, self.settings.max_frames)
-        rest = item.frames.drop(fitted.index).sort_values("sequence", kind="stable")
-        fitted = fitted.sort_values("sequence", kind="stable")
-        item.fitted = fitted["frame_id"].to_numpy()
-        item.subjects = fitted["subject"].to_numpy()
-        item.total = np.zeros(self.vertices.shape)
-        selection, neutral = self._selection(fitted, sequences)
-        if 4 * len(fitted) * self.vertices.size <= BLOCK_BYTES:
-            item.D = store.scratch((len(fitted), len(self.vertices), 3))
-            store.gather(selection, item.D, origins=neutral, workers=self.workers)
-            item.total += item.D.sum(0, dtype=np.float64)
-            item.D *= self.face
-            item.D = item.D.reshape(len(fitted), -1)
-        else:
-            item.D = StoredFrames(selection, neutral, self.face, self.workers)
-            rest = item.frames.sort_values("sequence", kind="stable")
-        for start in range(0, len(rest), BLOCK_FRAMES):
-            selection, neutral = self._selection(rest.iloc[start : start + BLOCK_FRAMES], sequences)
-            block = store.gather(selection, origins=neutral, workers=self.workers)
-            item.total += block.sum(0, dtype=np.float64)
-
-    def _selection(self, frames, sequences):
-        """Rows of frames, and of their sequences' neutral meshes, by path in the names' order."""
-        selection, neutral = {}, {}
-        for name, own in frames.groupby("sequence", sort=True):
-            sequence, rows = sequences[name]
-            selection[sequence.path] = sequence.rows(own["frame_id"])
-            neutral[sequence.path] = rows
-        return selection, neutral
-
-    def _write(self, item, sequences):
-        settings = self.settings
-        model = SparseLocalizedPCA(
-            min(settings.components, len(item.D) - 1),
-            settings.constraint,
-            settings.sparsity,
-            settings.inner_radius,
-            settings.outer_radius,
-            max_iter=settings.max_iterations,
-            tol=settings.tolerance,
-            energy_tolerance=settings.energy_tolerance,
+        provenance = self.context.provenance(
+            [store.manifest_of(sequences[name].sequence.path) for name in item.sequences],
+            item=item.name,
+            settings={"frames": hashlib.sha256(content).hexdigest()},
         )
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            model.fit(
-                item.D,
-                vertices=self.vertices,
-                triangles=self.triangles,
-                geodesics=self.geodesics,
-            )
-        for warning in caught:
-            log.warning("%s: %s", item.row["name"], warning.message)
-        del item.D
-        mean = (item.total / len(item.frames)).astype(np.float32)
-        arrays = model_arrays(mean, model.components_, model.weights_, item.subjects)
+        # The plane decides whether there is a model; its content depends on its frames alone.
+        settings = {k: value for k, value in provenance.settings.items() if k != "affectspace"}
+        return replace(provenance, settings=settings)
+
+    def _write(
+        self,
+        item: _ClassFrames,
+        provenance: store.Provenance,
+        sequences: Mapping[str, SequenceWithNeutral],
+    ) -> None:
+        fitted = subsample_by_subject(item.frames, self.settings.max_frames)
+        fitted = fitted.sort_values("sequence", kind="stable")
+        D, mean = self._read(item, fitted, sequences)
+        model = self._fit_components(item.name, D)
+        del D
+        arrays = model_arrays(
+            mean, model.components_, model.weights_, subjects=fitted["subject"].to_numpy()
+        )
         arrays["objective"] = np.array(model.objective_)
-        attributes = item.attributes(settings, sequences) | {"lost_energy_mm2": model.lost_energy_}
-        store.write(item.path, arrays, attributes, item.provenance)
+        attributes = self._attributes(item, fitted, sequences)
+        attributes["lost_energy_mm2"] = model.lost_energy_
+        store.write(item.path, arrays, attributes, provenance)
         log.info(
             "%s: %d frames, %d components, %d iterations",
-            item.row["name"],
+            item.name,
             len(item.frames),
             model.n_components_,
             len(model.objective_),
         )
 
+    def _read(
+        self,
+        item: _ClassFrames,
+        fitted: pd.DataFrame,
+        sequences: Mapping[str, SequenceWithNeutral],
+    ) -> tuple[NDArray[np.float32] | StoredFrames, NDArray[np.float32]]:
+        """Difference vectors to be fitted, mm, of the face only, and the mean (V, 3) of all.
 
-@dataclass
-class _Item:
-    """A class on its way: its row of the table and its frames, then what is gathered of them."""
+        Where they do not fit into memory, the fit reads them itself, block after block.
+        """
+        workers = self.context.workers
+        D: NDArray[np.float32] | StoredFrames
+        total = np.zeros(self.vertices.shape)
+        selection, neutral = select_rows(fitted, sequences)
+        if COORDINATE_BYTES * len(fitted) * self.vertices.size <= BLOCK_BYTES:
+            D = store.scratch((len(fitted), len(self.vertices), 3))
+            store.gather(selection, D, origins=neutral, workers=workers)
+            total += D.sum(0, dtype=np.float64)
+            D *= self.face
+            D = D.reshape(len(fitted), -1)
+            unread = item.frames.drop(fitted.index)
+        else:
+            D = StoredFrames(selection, neutral, self.face, workers=workers)
+            unread = item.frames
+        unread = unread.sort_values("sequence", kind="stable")
+        for start in range(0, len(unread), BLOCK_FRAMES):
+            block = unread.iloc[start : start + BLOCK_FRAMES]
+            selection, neutral = select_rows(block, sequences)
+            differences = store.gather(selection, origins=neutral, workers=workers)
+            total += differences.sum(0, dtype=np.float64)
+        return D, (total / len(item.frames)).astype(np.float32)
 
-    row: dict
-    frames: pd.DataFrame
-    out: Path
-    provenance: store.Provenance | None = None
-    fitted: np.ndarray = field(init=False)
-    subjects: np.ndarray = field(init=False)
-    total: np.ndarray = field(init=False)
-    D: np.ndarray | StoredFrames = field(init=False)
+    def _fit_components(
+        self, name: str, D: NDArray[np.float32] | StoredFrames
+    ) -> SparseLocalizedPCA:
+        model = build_estimator(self.settings, min(self.settings.components, len(D) - 1))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(D, vertices=self.vertices, triangles=self.triangles, geodesics=self.geodesics)
+        for warning in caught:
+            log.warning("%s: %s", name, warning.message)
+        return model
 
-    @property
-    def path(self):
-        return self.out / f"{self.row['name']}.zarr"
-
-    @property
-    def manifest(self):
-        return store.manifest_of(self.path)
-
-    def attributes(self, settings, sequences):
-        names = sorted(self.frames["sequence"].unique())
-        what = "expression" if "expression" in self.row else "class"
+    def _attributes(
+        self,
+        item: _ClassFrames,
+        fitted: pd.DataFrame,
+        sequences: Mapping[str, SequenceWithNeutral],
+    ) -> dict[str, Any]:
+        kind = "expression" if "expression" in item.row else "class"
         return {
-            what: self.row[what],
-            "name": self.row["name"],
-            "median_valence": _median(self.frames["valence"]),
-            "median_arousal": _median(self.frames["arousal"]),
-            "constraint": settings.constraint,
+            kind: item.row[kind],
+            "name": item.name,
+            "median_valence": _median(item.frames["valence"]),
+            "median_arousal": _median(item.frames["arousal"]),
+            "constraint": self.settings.constraint,
             "distribution": DISTRIBUTION,
             "unit": "mm",
-            "frame_ids": self.frames["frame_id"].tolist(),
-            "sequences": self.frames["sequence"].tolist(),
-            "fitted_frame_ids": self.fitted.tolist(),
+            "frame_ids": item.frames["frame_id"].tolist(),
+            "sequences": item.frames["sequence"].tolist(),
+            "fitted_frame_ids": fitted["frame_id"].tolist(),
             "neutral_frame_ids": {
-                name: [sequences[name][0].frame_ids[row] for row in sequences[name][1]]
-                for name in names
+                name: sequences[name].neutral_frame_ids for name in item.sequences
             },
         }
 
 
-def _median(values):
+def _median(values: "pd.Series[float]") -> float | None:
     """The median of annotations; None where there are none."""
     return float(values.median()) if values.notna().any() else None

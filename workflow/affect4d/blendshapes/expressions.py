@@ -14,66 +14,64 @@ from affect4d.affectspace.build import registration_flags
 from affect4d.artifacts.statuses import EMPTY, INSUFFICIENT, OK, USED
 from affect4d.blendshapes.atlas import write_expressions
 from affect4d.blendshapes.classes import ClassFitter, record_models
+from affect4d.config.affectspace import Settings as AffectSpaceSettings
+from affect4d.config.blendshapes import Settings as BlendshapesSettings
 from affect4d.config.gallery import EXPRESSIONS
-from affect4d.quarantine import BadInput
+from affect4d.pipeline.context import RunContext
+from affect4d.quarantine import BadInput, Quarantine
+from affect4d.template.template import Template
 
 log = logging.getLogger(__name__)
+JOB = "expressions"
 POSED = "posed"
 
 
-def fit_expressions(root, template, settings, plane, quarantine, provenance, workers=1):
+def fit_expressions(
+    context: RunContext,
+    template: Template,
+    *,
+    settings: BlendshapesSettings,
+    plane: AffectSpaceSettings,
+) -> None:
     """Fit the basic expressions; write their models, `expressions.zarr` and the job's manifest.
 
     Parameters
     ----------
-    root : path
-        The results folder.
-    template : Template
-    settings : config.blendshapes.Settings
-    plane : config.affectspace.Settings
-        Frames and subjects that suffice for a model, as for a class.
-    quarantine : Quarantine
-        Receives expressions with too few frames, and sequences without a neutral mesh.
-    provenance : callable (item, inputs, extra_settings) -> Provenance
-    workers : int
-        Threads that read sequences.
+    context
+        Receives, in quarantine, expressions with too few frames, and sequences without a neutral
+        mesh.
+    template : the common mesh
+    settings : of the models
+    plane : how many frames and subjects suffice for a model, as for a class
     """
-    root = Path(root)
+    root = context.root
     gallery = pd.read_parquet(root / "gallery/frames.parquet")
     frames = apex_frames(gallery, root / "registered")
-    table = summarise_expressions(frames, plane, quarantine)
+    table = summarise_expressions(frames, plane, context.quarantine)
     annotated = pd.read_parquet(root / "affectspace/frames.parquet")
-    fitter = ClassFitter(root, template, settings, plane, provenance, quarantine, workers)
+    fitter = ClassFitter(context, template, settings=settings, plane=plane)
     manifests = fitter.fit(table, frames, annotated[annotated["status"] == USED])
     inputs = [
         root / "gallery/frames.manifest.json",
         root / "affectspace/affectspace.manifest.json",
     ]
-    record_models(root, "expressions", manifests, quarantine, provenance("expressions", inputs, {}))
-    write_expressions(
-        root / "blendshapes/expressions.zarr",
-        root / "blendshapes",
-        table,
-        len(template.vertices),
-        provenance("expressions", manifests, {}),
-    )
+    record_models(context, JOB, manifests, item=JOB, inputs=inputs)
+    provenance = context.provenance(manifests, item=JOB)
+    write_expressions(root, table, vertex_count=len(template.vertices), provenance=provenance)
 
 
-def apex_frames(gallery, registered):
+def apex_frames(gallery: pd.DataFrame, registered: Path) -> pd.DataFrame:
     """The cleanly registered apex frames of posed sequences of the basic expressions.
 
     Parameters
     ----------
-    gallery : DataFrame
-        `gallery/frames.parquet`.
-    registered : path
-        Folder with the registered sequences.
+    gallery : `gallery/frames.parquet`
+    registered : folder with the registered sequences
 
     Returns
     -------
-    DataFrame
-        frame_id, sequence, subject, valence, arousal, class (the expression's place in
-        EXPRESSIONS), expression.
+    frame_id, sequence, subject, valence, arousal, class (the expression's index in EXPRESSIONS),
+    expression
     """
     posed = gallery[(gallery["task"] == POSED) & gallery["is_apex"]]
     others = sorted(set(posed["expression"].dropna()) - set(EXPRESSIONS))
@@ -86,30 +84,31 @@ def apex_frames(gallery, registered):
     return clean.assign(**{"class": clean["expression"].map(EXPRESSIONS.index).astype(np.int64)})
 
 
-def summarise_expressions(frames, plane, quarantine):
+def summarise_expressions(
+    frames: pd.DataFrame, plane: AffectSpaceSettings, quarantine: Quarantine
+) -> pd.DataFrame:
     """Count each expression's frames and state whether they suffice, as for a class.
 
     Returns
     -------
-    DataFrame
-        One row an expression: class, name, expression, count, status, median_valence,
-        median_arousal (NaN where not annotated).
+    One row per expression: class, name, expression, count, status, median_valence,
+    median_arousal (NaN where not annotated)
     """
     rows = []
     for index, name in enumerate(EXPRESSIONS):
-        own = frames[frames["expression"] == name]
-        subjects = own["subject"].nunique()
-        enough = len(own) >= plane.min_frames and subjects >= plane.min_subjects
-        status = OK if enough else INSUFFICIENT if len(own) else EMPTY
+        apexes = frames[frames["expression"] == name]
+        subjects = apexes["subject"].nunique()
+        enough = len(apexes) >= plane.min_frames and subjects >= plane.min_subjects
+        status = OK if enough else INSUFFICIENT if len(apexes) else EMPTY
         if status == INSUFFICIENT:
-            quarantine.leave_out(name, _too_few(len(own), subjects, plane))
-        medians = {f"median_{axis}": own[axis].median() for axis in ("valence", "arousal")}
-        row = {"class": index, "name": name, "expression": name, "count": len(own)}
+            quarantine.leave_out(name, _too_few(len(apexes), subjects, plane))
+        medians = {f"median_{axis}": apexes[axis].median() for axis in ("valence", "arousal")}
+        row = {"class": index, "name": name, "expression": name, "count": len(apexes)}
         rows.append(row | {"status": status} | medians)
     return pd.DataFrame(rows)
 
 
-def _too_few(count, subjects, plane):
+def _too_few(count: int, subjects: int, plane: AffectSpaceSettings) -> BadInput:
     return BadInput(
         "gallery/frames.parquet",
         f"the expression has {count} clean apex frames of {subjects} people, fewer than "

@@ -1,14 +1,18 @@
 """A class's blendshape model as stored, and unseen faces drawn from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from affect4d import store
 from affect4d.blendshapes.weights import KIND, WeightDistribution
 
-SEEN = 1e-6  # weights no farther apart than this, each, are a frame's own
-NUDGE = 0.05  # of a weight's range, by which one is moved at most that would be
+EQUAL_WEIGHTS = 1e-6  # largest difference of each weight up to which a draw equals a frame's
+NUDGE = 0.05  # of a weight's range: how far a draw that equals a frame's weights is moved at most
 
 
 @dataclass(frozen=True)
@@ -17,39 +21,47 @@ class ClassModel:
 
     Attributes
     ----------
-    mean : (V, 3) float32, mm
+    mean : (V, 3), mm
         Mean deformation of the class's frames from their own neutral meshes.
-    components : (K, V, 3) float32, mm
-    weights : (m, K) float32, of the frames that the components were fitted on
-    distribution : WeightDistribution of the weights
+    components : (K, V, 3), mm
+    weights : (m, K), of the frames that the components were fitted on
+    distribution : of the weights
     constraint : {"nonnegative", "signed"}
     """
 
-    mean: np.ndarray
-    components: np.ndarray
-    weights: np.ndarray
+    mean: NDArray[np.float32]
+    components: NDArray[np.float32]
+    weights: NDArray[np.float32]
     distribution: WeightDistribution
     constraint: str
 
-    def deformation(self, weights, intensity=1.0):
+    def deformation(
+        self, weights: NDArray[np.floating], intensity: float = 1.0
+    ) -> NDArray[np.float32]:
         """The deformation with given weights: the class's mean at the distribution's mean.
 
         Parameters
         ----------
         weights : (K,)
-        intensity : float
+        intensity
             Scales every vertex's motion in mm, linearly: 0 is the neutral face, 1 what the class
             shows.
 
         Returns
         -------
-        (V, 3) float32, mm
+        (V, 3), mm
         """
         offset = np.tensordot(weights - self.distribution.mean, self.components, 1)
-        return (intensity * (self.mean + offset)).astype(np.float32)
+        return np.asarray(intensity * (self.mean + offset), np.float32)
 
 
-def model_arrays(mean, components, weights, subjects):
+def model_arrays(
+    mean: NDArray[np.floating],
+    components: NDArray[np.floating],
+    weights: NDArray[np.floating],
+    *,
+    subjects: ArrayLike,
+) -> dict[str, NDArray[Any]]:
     """The arrays of `blendshapes/{class}.zarr`, the weights' distribution fitted, by name."""
     distribution = WeightDistribution.fit(weights, subjects)
     return {
@@ -69,7 +81,7 @@ DISTRIBUTION = {
 }
 
 
-def read_class(path):
+def read_class(path: Path) -> ClassModel:
     """Read `blendshapes/{class}.zarr` as a ClassModel."""
     stored = store.open(path)
     return ClassModel(
@@ -81,36 +93,42 @@ def read_class(path):
     )
 
 
-def sample(model, seed, intensity=1.0):
+def sample(
+    model: ClassModel,
+    seed: int | Sequence[int] | np.random.Generator,
+    intensity: float = 1.0,
+) -> NDArray[np.float32]:
     """An unseen deformation of the class (paper, section 3.3: "an unseen 3D face with affect").
 
     Weights are drawn from the model's distribution, so that each stays in the constraint's box and
     they vary together as in the class. Draws that have all the weights of a frame, which can happen
     where those are repeated ones such as 0, are moved by up to NUDGE of each weight's range; all
-    zeros, a face at rest, are nobody's own and stay. The mean of many samples is the class's mean,
+    zeros, a face at rest, identify nobody and stay. The mean of many samples is the class's mean,
     to within half of NUDGE of each component for the share of draws that were moved. Weights that
-    are the same in all frames have nowhere to go: the only face is the mean.
+    are the same in all frames cannot vary: the only face is the mean.
 
     Parameters
     ----------
-    model : ClassModel
-    seed : int, sequence of int or numpy.random.Generator
-    intensity : float, as for `ClassModel.deformation`
+    model : of the class
+    seed : of numpy's default generator, or a generator
+    intensity : as for `ClassModel.deformation`
 
     Returns
     -------
-    (V, 3) float32, mm
+    (V, 3), mm
     """
     rng = np.random.default_rng(seed)
     weights = model.distribution.draw(rng, 1)[0]
-    seen = np.abs(model.weights - weights).max(1, initial=0).min() <= SEEN
-    if seen and weights.any():
-        weights = _moved(weights, model.distribution, rng)
+    equals_a_frame = np.abs(model.weights - weights).max(1, initial=0).min() <= EQUAL_WEIGHTS
+    if equals_a_frame and weights.any():
+        weights = _nudge(weights, model.distribution, rng)
     return model.deformation(weights, intensity)
 
 
-def _moved(weights, distribution, rng):
-    """Weights moved by up to NUDGE of their range, turned back at its ends."""
+def _nudge(
+    weights: NDArray[np.float64], distribution: WeightDistribution, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Weights (K,) moved by up to NUDGE of their range, reflected at its ends."""
     low, high = distribution.quantiles[[0, -1]]
     moved = weights + NUDGE * (high - low) * rng.uniform(-1, 1, len(weights))
-    return high - np.abs(high - low - np.abs(moved - low))
+    return np.asarray(high - np.abs(high - low - np.abs(moved - low)))

@@ -4,14 +4,20 @@ components as colours on the face, convergence, support.
 Shapes are shown on the template, to which the paper imposes them too.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from affect4d.artifacts.statuses import INTERPOLATED, OK
+from affect4d import store
+from affect4d.artifacts.statuses import INTERPOLATED, OK, decode_statuses
+from affect4d.blendshapes.model import ClassModel
 from affect4d.plotting.faces import (
     FACE,
     FACE_FRAME,
@@ -21,22 +27,43 @@ from affect4d.plotting.faces import (
     motion_colours,
     png,
 )
+from affect4d.template.template import Template
 
-COMPONENTS_SHOWN = 5
-GREY = "0.75"
-STRONG = 0.99  # share of the moved vertices whose motion the colours tell apart
+COMPONENTS_SHOWN = 5  # per class, those of most energy
+GREY = "0.75"  # of what is not named
+COLOUR_RANGE = 0.99  # share of the moved vertices whose motion the colours distinguish
+PALE = 110  # opacity of an interpolated face, of 255
+WHITE = 250  # grey level from which a pixel of a face's picture is background
+COUNT_SHADE = 1.6  # darkest count's place on the scale of blues: faces stay visible on it
+CLASS_MARGIN = 0.04  # around a face, of its class's width
 
 
-def mean_faces(template, atlas, counts):
-    """The mean face of every class over the plane, on a ground that shows the class's count.
+@dataclass(frozen=True)
+class Support:
+    """Where N components move the face.
+
+    Attributes
+    ----------
+    shares : (N,), of the vertices that each component moves
+    vertices : (N,), vertex that it moves most
+    lengths : (N,), motion of that vertex at full weight, mm
+    """
+
+    shares: NDArray[np.float64]
+    vertices: NDArray[np.int64]
+    lengths: NDArray[np.floating]
+
+
+def draw_mean_faces(template: Template, atlas: store.Store, counts: NDArray[np.int64]) -> bytes:
+    """The mean face of every class over the plane, on a background that shows the class's count.
 
     An interpolated face is pale.
 
     Parameters
     ----------
-    template : Template
-    atlas : store.Store of `blendshapes/atlas.zarr`, of n * n classes
-    counts : (n * n,) int, frames a class
+    template : on which the means are shown
+    atlas : `blendshapes/atlas.zarr`, of n * n classes
+    counts : (n * n,), frames per class
 
     Returns
     -------
@@ -45,18 +72,19 @@ def mean_faces(template, atlas, counts):
     n = int(len(counts) ** 0.5)
     figure = Figure(figsize=(1.1 * n, 1.07 * n), dpi=120, layout="constrained")
     axes = FigureCanvasAgg(figure).figure.subplots()
-    ground = np.log1p(np.reshape(counts, (n, n)).T)
-    most = max(ground.max(), 1) * 1.6
-    axes.imshow(ground, origin="lower", extent=(-1, 1, -1, 1), cmap="Blues", vmin=0, vmax=most)
+    background = np.log1p(np.reshape(counts, (n, n)).T)
+    darkest = max(background.max(), 1) * COUNT_SHADE
+    extent = (-1, 1, -1, 1)
+    axes.imshow(background, origin="lower", extent=extent, cmap="Blues", vmin=0, vmax=darkest)
     width = 2.0 / n
-    pad = width * 0.04
-    for index, code in enumerate(atlas["status"][...]):
-        status = atlas.attributes["statuses"][code]
+    pad = width * CLASS_MARGIN
+    statuses = decode_statuses(atlas["status"][...], atlas.attributes["statuses"])
+    for index, status in enumerate(statuses):
         if status not in (OK, INTERPOLATED):
             continue
         face = face_picture(template, atlas["mean"][index], pixels=FACE)
-        opaque = np.uint8(255 if status == OK else 110)
-        alpha = (face.min(axis=2, keepdims=True) < 250) * opaque
+        opacity = np.uint8(255 if status == OK else PALE)
+        alpha = (face.min(axis=2, keepdims=True) < WHITE) * opacity
         left, bottom = -1 + width * (index // n), -1 + width * (index % n)
         axes.imshow(
             np.concatenate([face, alpha], axis=2),
@@ -71,23 +99,25 @@ def mean_faces(template, atlas, counts):
     return png(figure)
 
 
-def component_maps(template, models):
+def draw_components(template: Template, models: Mapping[str, ClassModel]) -> bytes:
     """Each class's mean face, then its strongest components at full weight.
 
     Colour is the length of a component at each vertex; the face shows the mean and the component.
 
     Parameters
     ----------
-    template : Template
-    models : dict of name to ClassModel
+    template : on which they are shown
+    models : by name
 
     Returns
     -------
     PNG bytes
     """
     shown = {name: model.components[:COMPONENTS_SHOWN] for name, model in models.items()}
-    lengths = {name: np.linalg.norm(own, axis=2) for name, own in shown.items()}
-    most = max((_strong(length) for own in lengths.values() for length in own), default=1.0)
+    lengths = {name: np.linalg.norm(fields, axis=2) for name, fields in shown.items()}
+    longest = max(
+        (_colour_end(field) for fields in lengths.values() for field in fields), default=1.0
+    )
     rows, columns = len(models), COMPONENTS_SHOWN + 1
     figure = Figure(figsize=(1.62 * columns + 0.8, 2.25 * rows), dpi=120, layout="constrained")
     grid = FigureCanvasAgg(figure).figure.subplots(rows, columns, squeeze=False)
@@ -97,28 +127,28 @@ def component_maps(template, models):
         line[0].imshow(face_picture(template, model.mean))
         line[0].set_title(name, fontsize=9)
         for number, length in enumerate(lengths[name]):
-            colours = motion_colours(length, most)
+            colours = motion_colours(length, longest)
             moved = model.mean + shown[name][number]
             line[number + 1].imshow(face_picture(template, moved, colours=colours))
             share = np.count_nonzero(length) / len(length)
             line[number + 1].set_title(f"{length.max():.1f} mm, {share:.1%}", fontsize=8)
-    bar = ScalarMappable(Normalize(0, most), MOTION)
+    bar = ScalarMappable(Normalize(0, longest), MOTION)
     figure.colorbar(bar, ax=grid, label="motion at full weight, mm", shrink=0.8, extend="max")
     return png(figure)
 
 
-def _strong(length):
-    """Motion, mm, that few of the vertices exceed which a component moves."""
-    return np.quantile(length[length > 0], STRONG)
+def _colour_end(length: NDArray[np.floating]) -> float:
+    """Motion, mm, that few of the vertices exceed which a component moves by lengths (V,)."""
+    return float(np.quantile(length[length > 0], COLOUR_RANGE))
 
 
-def convergence(objectives, shown):
+def draw_convergence(objectives: Mapping[str, NDArray[np.float64]], shown: list[str]) -> bytes:
     """The objective by iteration, over its last value: all classes in grey, some by name.
 
     Parameters
     ----------
-    objectives : dict of name to (iterations,) mm^2
-    shown : list of names drawn in colour
+    objectives : by name, (iterations,), mm^2
+    shown : names drawn in colour
 
     Returns
     -------
@@ -144,15 +174,13 @@ def convergence(objectives, shown):
     return png(figure)
 
 
-def support(template, shares, centres, lengths):
+def draw_support(template: Template, support: Support) -> bytes:
     """How many vertices components move, and where on the face they move most.
 
     Parameters
     ----------
-    template : Template
-    shares : (N,) share of the vertices that each of N components moves
-    centres : (N,) int, vertex that it moves most
-    lengths : (N,) mm, by how much at full weight
+    template : on which they are shown
+    support : of the components
 
     Returns
     -------
@@ -160,7 +188,7 @@ def support(template, shares, centres, lengths):
     """
     figure = Figure(figsize=(9, 4.4), dpi=110, layout="constrained")
     left, right = FigureCanvasAgg(figure).figure.subplots(1, 2, width_ratios=[1.25, 1])
-    left.hist(100 * np.asarray(shares), bins=30, color="#4878a8")
+    left.hist(100 * support.shares, bins=30, color="#4878a8")
     left.set(xlabel="vertices that a component moves, %", ylabel="components")
     left.spines[["top", "right"]].set_visible(False)
     height, width = PORTRAIT
@@ -170,10 +198,9 @@ def support(template, shares, centres, lengths):
         face_picture(template, 0, pixels=(2 * height, 2 * width)),
         extent=(x - side, x + side, y - half, y + half),
     )
-    place = template.vertices[centres]
-    dots = right.scatter(
-        place[:, 0], place[:, 1], s=9, c=lengths, cmap="viridis", linewidths=0, alpha=0.85, vmin=0
-    )
+    x_mm, y_mm, _ = template.vertices[support.vertices].T
+    style = {"cmap": "viridis", "linewidths": 0, "alpha": 0.85, "vmin": 0}
+    dots = right.scatter(x_mm, y_mm, s=9, c=support.lengths, **style)
     right.set(xlim=(x - side, x + side), ylim=(y - half, y + half))
     right.set_axis_off()
     figure.colorbar(dots, ax=right, label="largest motion at full weight, mm", shrink=0.8)

@@ -1,21 +1,22 @@
-"""How a class's weights are distributed: a Gaussian copula over their own margins.
+"""How a class's weights are distributed: a Gaussian copula over their margins.
 
 Each component's weights keep their empirical quantile function, linear between the order
 statistics, so that draws stay in the constraint's box without being clipped, with its zeros as
 frequent as among the frames. What ties the components together is the correlation of the normal
 scores, shrunk as by Ledoit and Wolf (Journal of Multivariate Analysis 88, 2004), but with people in
-the place of observations, since a person's frames are alike: a class of a few people does not take
-their coincidences for law.
+the place of observations, since a person's frames are alike: coincidences among few people are not
+taken for correlations.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
 KIND = "gaussian copula"
-LEVELS = 101
+LEVELS = 101  # of the stored quantile functions: percentiles
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,17 @@ class WeightDistribution:
 
     Attributes
     ----------
-    quantiles : (Q, K) float64
+    quantiles : (Q, K)
         Quantile function of each weight at Q equally spaced levels from 0 to 1, linear in between.
-    correlation : (K, K) float64
+    correlation : (K, K)
         Of the normal scores; unit diagonal.
     """
 
-    quantiles: np.ndarray
-    correlation: np.ndarray
+    quantiles: NDArray[np.float64]
+    correlation: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, weights, subjects):
+    def fit(cls, weights: ArrayLike, subjects: ArrayLike) -> "WeightDistribution":
         """The distribution of weights.
 
         Parameters
@@ -51,19 +52,20 @@ class WeightDistribution:
             return cls(quantiles, np.eye(components))
         scores = ndtri((rankdata(weights, axis=0) - 0.5) / count)
         scores -= scores.mean(0)  # ties shift it
-        spread = scores.std(0)
-        correlation = shrunk_covariance(scores / np.where(spread > 0, spread, 1), subjects)
-        # A weight that is the same in all frames varies with nothing, whatever is left of it here.
+        deviation = scores.std(0)
+        correlation = shrunk_covariance(scores / np.where(deviation > 0, deviation, 1), subjects)
+        # A weight that is the same in all frames is correlated with none: rounding error goes.
         np.fill_diagonal(correlation, 1)
         return cls(quantiles, correlation)
 
     @property
-    def mean(self):
+    def mean(self) -> NDArray[np.float64]:
         """Expected weights (K,): the integrals of the quantile functions."""
-        return np.trapezoid(self.quantiles, dx=1 / (len(self.quantiles) - 1), axis=0)
+        step = 1 / (len(self.quantiles) - 1)
+        return np.asarray(np.trapezoid(self.quantiles, dx=step, axis=0))
 
-    def draw(self, rng, count):
-        """Draw weights (count, K) with a numpy.random.Generator."""
+    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        """Draw weights (count, K)."""
         if not len(self.correlation):
             return np.empty((count, 0))
         values, vectors = np.linalg.eigh(self.correlation)
@@ -73,14 +75,16 @@ class WeightDistribution:
         grid = np.linspace(0, 1, len(self.quantiles))
         columns = zip(levels.T, self.quantiles.T, strict=True)
         drawn = np.stack([np.interp(level, grid, column) for level, column in columns], axis=1)
-        return np.clip(drawn, self.quantiles[0], self.quantiles[-1])  # one rounding error beyond
+        # the interpolation may be a rounding error beyond
+        clipped: NDArray[np.float64] = np.clip(drawn, self.quantiles[0], self.quantiles[-1])
+        return clipped
 
 
-def shrunk_covariance(scores, subjects):
+def shrunk_covariance(scores: NDArray[np.float64], subjects: ArrayLike) -> NDArray[np.float64]:
     """Covariance of centred scores, shrunk towards the identity by what people differ in it.
 
     Ledoit and Wolf's estimate of the error, the scatter of each observation's outer product about
-    the mean one, is taken over the sums of each person's. With one frame a person it is theirs.
+    the mean one, is taken over the sums of each person's. With one frame per person it is theirs.
 
     Parameters
     ----------
@@ -96,9 +100,10 @@ def shrunk_covariance(scores, subjects):
     covariance = scores.T @ scores / count
     target = np.trace(covariance) / components * np.eye(components)
     error = 0.0
-    for number, own in enumerate(frames):
-        mine = scores[person == number]
-        error += ((mine.T @ mine - own * covariance) ** 2).sum()
+    for number, person_frames in enumerate(frames):
+        person_scores = scores[person == number]
+        outer = person_scores.T @ person_scores
+        error += ((outer - person_frames * covariance) ** 2).sum()
     distance = ((covariance - target) ** 2).sum()
     share = min(error / (count**2 * distance), 1) if distance > 0 else 0
-    return (1 - share) * covariance + share * target
+    return np.asarray((1 - share) * covariance + share * target)

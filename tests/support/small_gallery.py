@@ -29,9 +29,9 @@ def bumps(vertices, centres, radius, rng):
     return 5 * profile[..., None] * directions / np.linalg.norm(directions, axis=-1, keepdims=True)
 
 
-def template():
-    """The patch as a Template whose landmarks stand for nothing."""
-    vertices, triangles = patch()
+def template(side=SIDE, step=STEP_MM):
+    """The patch as a Template, all of it inner face, whose landmarks have no meaning."""
+    vertices, triangles = patch(side, step)
     return Template(
         vertices.astype(np.float32),
         triangles.astype(np.int32),
@@ -58,13 +58,12 @@ def build(root, subjects=6, length=60, seed=0):
         affect[:2] = 0
         weights = np.maximum(affect @ mixing + rng.normal(scale=0.1, size=(length, 5)), 0)
         weights[:2] = 0
-        tables.append(_write(root, subject, "spontaneous", weights @ _flat(fields), affect, []))
+        tables.append(_write(root, subject, "spontaneous", weights @ _flat(fields), affect))
         for expression in ("anger", "fear", "happiness"):
-            course = np.array([0, 0, 0.5, 1, 1])[:, None] * rng.uniform(0, 1, size=(1, 5))
+            trajectory = np.array([0, 0, 0.5, 1, 1])[:, None] * rng.uniform(0, 1, size=(1, 5))
             missing = np.full((5, 2), np.nan)
-            tables.append(
-                _write(root, subject, expression, course @ _flat(fields), missing, [3, 4])
-            )
+            motion = trajectory @ _flat(fields)
+            tables.append(_write(root, subject, expression, motion, missing, apexes=[3, 4]))
     table = pd.concat(tables, ignore_index=True)
     (root / "gallery").mkdir(parents=True, exist_ok=True)
     table.to_parquet(root / "gallery/frames.parquet", index=False)
@@ -75,24 +74,32 @@ def _flat(fields):
     return fields.reshape(len(fields), -1)
 
 
-def _write(root, subject, kind, motion, affect, apexes):
+def write_sequence(root, sequence, vertices, *, attributes):
+    """Write vertices (T, V, 3) as `registered/{sequence}.zarr`, without flags."""
+    arrays = {
+        "vertices": store.Vertices(vertices, vertices[0]),
+        "flags": np.zeros(len(vertices), np.uint8),
+    }
+    provenance = store.Provenance(root, "registration", sequence)
+    store.write(root / f"registered/{sequence}.zarr", arrays, attributes, provenance)
+
+
+def _write(root, subject, kind, motion, affect, *, apexes=()):
     sequence, count = f"{subject}_1_{kind}", len(motion)
     task = "spontaneous" if kind == "spontaneous" else "posed"
-    vertices = patch()[0] + motion.reshape(count, -1, 3)
     columns = {
         "frame_id": [f"{sequence}_{frame:04d}" for frame in range(count)],
         "is_neutral": [frame < 2 for frame in range(count)],
         "is_apex": [frame in apexes for frame in range(count)],
     }
-    store.write(
-        root / "registered" / f"{sequence}.zarr",
-        {
-            "vertices": store.Vertices(vertices, vertices[0]),
-            "flags": np.zeros(count, np.uint8),
-        },
-        {**{name + "s" * (name == "frame_id"): v for name, v in columns.items()}, "task": task},
-        store.Provenance(root, "registration", sequence),
-    )
+    attributes = {
+        "frame_ids": columns["frame_id"],
+        "is_neutral": columns["is_neutral"],
+        "is_apex": columns["is_apex"],
+        "task": task,
+    }
+    vertices = patch()[0] + motion.reshape(count, -1, 3)
+    write_sequence(root, sequence, vertices, attributes=attributes)
     return pd.DataFrame(columns).assign(
         subject=subject,
         sequence=sequence,

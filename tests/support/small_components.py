@@ -1,9 +1,9 @@
 """Frames of five planted bumps on a small patch, and the estimator on them."""
 
 import numpy as np
-import small_gallery
 
 from affect4d.blendshapes import SparseLocalizedPCA
+from support import small_gallery
 
 VERTICES, TRIANGLES = small_gallery.patch()
 CENTRES = np.array([66, 80, 220, 346, 374])
