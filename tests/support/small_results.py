@@ -81,7 +81,7 @@ def model(frame_ids, sequences, name, *, label, mean):
         mean.astype(np.float32),
         components.astype(np.float32),
         weights.astype(np.float32),
-        frame_ids,
+        subjects=frame_ids,
     )
     attributes = {
         "name": name,
