@@ -22,7 +22,6 @@ from scipy import sparse
 from scipy.spatial.transform import Rotation
 
 from affect4d.gallery.synthetic.noise import smooth_noise
-from affect4d.gallery.synthetic.scans import landmarks_on
 from affect4d.gallery.synthetic.texture import paint, texture_uv
 from affect4d.gallery.synthetic.topology import scan_topology
 from affect4d.geometry.similarity import fit_similarity
@@ -170,7 +169,9 @@ def load(folder=None, scan_vertices=SCAN_VERTICES, topologies=2):
             continue
         expression.setdefault(name, []).append(carry(_positions(path)))
     finer, split = _subdivide(template)
-    made = [scan_topology(finer, scan_vertices, f"ict{k}", 0) for k in range(topologies)]
+    made = [
+        scan_topology(finer, f"ict{k}", vertices=scan_vertices, seed=0) for k in range(topologies)
+    ]
     return Truth(template, np.array(identity), expression, finer, split, made)
 
 
@@ -264,7 +265,7 @@ def scan(truth, face, rng, pose=None, topology=0, noise=NOISE_MM, landmark_noise
     triangles = mesh.triangles[keep[mesh.triangles].all(1)]
     points = points + noise * rng.normal(size=points.shape)
     points, uv, triangles = _add_fragments(points, uv, triangles, rng)
-    marks = landmarks_on(truth.template, face)
+    marks = truth.template.landmarks_on(face)
     marks = marks + landmark_noise * rng.normal(size=marks.shape)
     return Scan(
         (points @ rotation.T + shift).astype(np.float32),
@@ -316,9 +317,9 @@ def sequence(truth, number, frames=20, seed=0, **options):
     time = np.arange(frames) / (frames - 1)
     first = np.clip(np.minimum(time / 0.3, (0.75 - time) / 0.25), 0, 1)
     second = 0.5 * np.clip(np.minimum((time - 0.45) / 0.3, (1.1 - time) / 0.25), 0, 1)
-    twitch = 0.05 * np.abs(smooth_noise(rng, frames, 3.0, len(truth.expression)))
+    twitch = 0.05 * np.abs(smooth_noise(rng, frames, 3.0, channels=len(truth.expression)))
     twitch[0] = 0.0
-    moves = 0.8 * rng.normal(size=6) + 0.4 * smooth_noise(rng, frames, 8.0, 6)
+    moves = 0.8 * rng.normal(size=6) + 0.4 * smooth_noise(rng, frames, 8.0, channels=6)
     made = []
     for t in range(frames):
         face = person + first[t] * truth.move(BLENDS[blends[0]], skew)

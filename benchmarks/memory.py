@@ -37,7 +37,6 @@ def write(root, frames):
     import ict_truth
     import numpy as np
 
-    from affect4d.gallery.synthetic.scans import landmarks_on
     from affect4d.random_streams import named_rng
     from affect4d.registration.sequences import write_template
 
@@ -46,7 +45,7 @@ def write(root, frames):
     there = list(range(SCANS))
     shown = [(there + there[-2:0:-1])[t % (2 * SCANS - 2)] for t in range(frames)]
     rng = named_rng(0, "memory", "landmarks")
-    marks = [landmarks_on(truth.template, scan.truth) for scan in scans]
+    marks = [truth.template.landmarks_on(scan.truth) for scan in scans]
     noise = ict_truth.LANDMARK_NOISE_MM * rng.normal(size=(frames, 68, 3))
     landmarks = np.array([marks[index] for index in shown]) + noise
     rows = ict_sequences.write_sequence(root, NAME, scans, texture, shown, landmarks)

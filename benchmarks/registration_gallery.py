@@ -30,6 +30,7 @@ from affect4d.formats.meshes import read_mesh
 from affect4d.gallery.synthetic.model import write_model
 from affect4d.gallery.synthetic.scans import scan_chunk
 from affect4d.geometry.similarity import fit_similarity
+from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import Quarantine
 from affect4d.registration.quality import FLAGS
 from affect4d.registration.sequences import load_registrar, register_chunk, write_template
@@ -51,13 +52,14 @@ def every(items, total, what):
 
 
 def build(results, subjects):
-    """A small gallery, registered: the two room functions without Snakemake."""
+    """A small gallery, registered: the two stages without Snakemake."""
     gallery = results / "gallery"
     settings = Synthetic(spontaneous=1)
     template = load_template()
-    write_model(gallery / "model.zarr", template, settings.scan_vertices, 0, None)
+    context = RunContext(results, "gallery", Quarantine("gallery"))
+    write_model(template, settings.scan_vertices, context)
     names = [f"s{number:03d}" for number in range(1, subjects + 1)]
-    scan_chunk(gallery, "c0000", names, gallery / "model.zarr", settings, 0, lambda *_: None, every)
+    scan_chunk("c0000", names, settings, model=gallery / "model.zarr", context=context)
     write_template(results / "registration/template.zarr", template, None)
     profile = cProfile.Profile()
     registrar = load_registrar(results / "registration/template.zarr", Settings())

@@ -1,4 +1,6 @@
-"""The embedded gallery: people, affect, scans, and the truth that is kept apart."""
+"""The embedded gallery: people, affect, scans and their truth."""
+
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -6,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
+from support.contexts import context
 
 from affect4d import store
 from affect4d.affectspace import Grid
@@ -14,13 +17,13 @@ from affect4d.config.gallery import EXPRESSIONS, Settings, Synthetic, subjects
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
+from affect4d.gallery.jobs import chunks
 from affect4d.gallery.synthetic import action_units as actions
 from affect4d.gallery.synthetic import portraits, scans
-from affect4d.gallery.synthetic.affect import PLACES, annotate, ceiling, intensities, prototype
+from affect4d.gallery.synthetic.affect import AFFECT, annotate, ceiling, intensities, prototype
 from affect4d.gallery.synthetic.model import read_model, write_model
-from affect4d.gallery.synthetic.people import person
-from affect4d.gallery.synthetic.sequences import annotations, takes
-from affect4d.gallery.table import chunks
+from affect4d.gallery.synthetic.people import make_person
+from affect4d.gallery.synthetic.sequences import annotate_takes, takes
 from affect4d.random_streams import named_rng
 from affect4d.template.template import load_template
 
@@ -29,10 +32,9 @@ SMALL = Synthetic(subjects=2, spontaneous=1, spontaneous_frames=8, posed_frames=
 
 @pytest.fixture(scope="module")
 def model_path(tmp_path_factory):
-    path = tmp_path_factory.mktemp("gallery") / "gallery" / "model.zarr"
-    path.parent.mkdir()
-    write_model(path, load_template(), 6000, 0, None)
-    return path
+    root = tmp_path_factory.mktemp("gallery")
+    write_model(load_template(), 6000, context(root, "gallery"))
+    return root / "gallery/model.zarr"
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +42,15 @@ def model(model_path):
     return read_model(model_path)
 
 
-def scan(model_path, people, name="c0000"):
-    folder = model_path.parent
-    scans.scan_chunk(
-        folder, name, people, model_path, SMALL, 0, lambda i, x: None, lambda i, n, what: i
-    )
-    return folder
+def scan(root, model_path, people, name="c0000", settings=SMALL):
+    """Scan people into the gallery under `root`; gives the gallery's folder."""
+    scans.scan_chunk(name, people, settings, model=model_path, context=context(root, "gallery"))
+    return root / "gallery"
 
 
 @pytest.fixture(scope="module")
 def scanned(model_path):
-    return scan(model_path, ["s001"])
+    return scan(model_path.parents[1], model_path, ["s001"])
 
 
 def test_at_least_thirty_identity_modes_that_no_few_others_span(model):
@@ -63,7 +63,8 @@ def test_at_least_thirty_identity_modes_that_no_few_others_span(model):
 def test_identity_is_mostly_symmetric(model):
     mirror = cKDTree(model.template.vertices).query(model.template.vertices * [-1, 1, 1])[1]
     faces = [
-        model.neutral(person(f"x{k}", len(model.identity), 0).identity) - model.template.vertices
+        model.neutral(make_person(f"x{k}", len(model.identity), 0).identity)
+        - model.template.vertices
         for k in range(5)
     ]
     for face in faces:
@@ -103,7 +104,7 @@ def test_units_answer_to_affect_smoothly_and_never_negatively(valence, arousal):
 def test_rest_at_the_origin_and_the_prototype_at_its_place():
     assert np.abs(intensities(np.zeros(2))).max() == 0
     for emotion in ("happiness", "sadness", "surprise"):
-        shown = intensities(np.array(PLACES[emotion]))[0]
+        shown = intensities(np.array(AFFECT[emotion]))[0]
         wanted = prototype(emotion)
         assert shown @ wanted / np.linalg.norm(shown) / np.linalg.norm(wanted) > 0.8
 
@@ -122,7 +123,7 @@ def test_every_spontaneous_sequence_visits_all_four_quadrants_and_starts_neutral
 
 
 def test_the_default_gallery_fills_the_plane():
-    table = annotations(Synthetic(), subjects(Settings()), 0).dropna()
+    table = annotate_takes(Synthetic(), subjects(Settings()), 0).dropna()
     classes = Grid().assign(table["valence"].to_numpy(), table["arousal"].to_numpy())
     people = table["frame_id"].str.split("_").str[0]
     held = pd.DataFrame({"class": classes, "subject": people.to_numpy()}).groupby("class")
@@ -150,7 +151,9 @@ def test_the_ceiling_is_known_and_below_one():
 
 def test_annotators_are_late():
     steps = np.repeat([[0.0, 0.0], [0.8, 0.8]], 40, axis=0)
-    said = np.mean([annotate(steps, 10.0, 0.1, named_rng(0, k)) for k in range(200)], axis=0)
+    said = np.mean(
+        [annotate(steps, named_rng(0, k), frame_rate=10.0, noise=0.1) for k in range(200)], axis=0
+    )
     half = np.argmax(said[:, 0] > 0.4) - 40
     assert 1.5 <= half <= 5  # .2 to .5 s at 10 Hz, to the next frame
 
@@ -175,10 +178,7 @@ def test_a_scan_is_the_true_face_in_another_topology_pose_and_noise(scanned):
 
 def test_landmarks_are_near_the_truth_except_where_they_are_grossly_wrong(model_path, tmp_path):
     often = SMALL.model_copy(update={"gross_share": 0.3})
-    folder = tmp_path / "gallery"
-    scans.scan_chunk(
-        folder, "c", ["s001"], model_path, often, 0, lambda i, x: None, lambda i, n, what: i
-    )
+    folder = scan(tmp_path, model_path, ["s001"], "c", often)
     truth, template = store.open(folder / "truth" / "c.zarr"), load_template()
     table, gross = pd.read_csv(folder / "scans" / "c.csv"), truth["gross"][...]
     faces = np.concatenate(
@@ -188,7 +188,7 @@ def test_landmarks_are_near_the_truth_except_where_they_are_grossly_wrong(model_
     for index, kind in enumerate(gross):
         marks = read_landmarks(tmp_path / table["landmarks"][index], 3)
         back = (marks - truth["translation"][index]) @ truth["rotation"][index]
-        error = np.linalg.norm(back - scans.landmarks_on(template, faces[index]), axis=1)
+        error = np.linalg.norm(back - template.landmarks_on(faces[index]), axis=1)
         # 68 norms of three Gaussian coordinates stay below 6 standard deviations
         assert np.median(error) < 2.5 * SMALL.landmark_noise
         assert (error > 20).sum() >= 5 if kind else error.max() < 6 * SMALL.landmark_noise
@@ -196,7 +196,7 @@ def test_landmarks_are_near_the_truth_except_where_they_are_grossly_wrong(model_
 
 def test_spoiled_landmarks_are_gross():
     marks = load_template().landmarks
-    for kind in (1, 2):
+    for kind in scans.GROSS_KINDS[1:]:
         wrong = scans._spoil(marks, kind, np.random.default_rng(0))
         moved = np.linalg.norm(wrong - marks, axis=1)
         assert (moved > 20).sum() >= 5
@@ -204,7 +204,7 @@ def test_spoiled_landmarks_are_gross():
 
 def test_scans_do_not_depend_on_who_is_scanned_with_whom(model_path, scanned, tmp_path):
     first = {p.name: p.read_bytes() for p in scanned.glob("scans/c0000/s001_1_fear/*")}
-    scan(model_path, ["s002", "s001"], "other")
+    scan(model_path.parents[1], model_path, ["s002", "s001"], "other")
     second = {p.name: p.read_bytes() for p in scanned.glob("scans/other/s001_1_fear/*")}
     assert first and first == second
 
@@ -213,14 +213,14 @@ def test_nothing_of_an_earlier_build_stays(model_path, tmp_path):
     folder = tmp_path / "gallery"
     for length in (10, 8):
         fewer = SMALL.model_copy(update={"spontaneous_frames": length})
-        scans.scan_chunk(
-            folder, "c", ["s001"], model_path, fewer, 0, lambda i, x: None, lambda i, n, what: i
-        )
+        scan(tmp_path, model_path, ["s001"], "c", fewer)
     named = set(pd.read_csv(folder / "scans" / "c.csv")["mesh"])
     found = {p.relative_to(tmp_path).as_posix() for p in folder.glob("scans/c/*/*.ply")}
     assert found == named
+    shutil.copytree(model_path, folder / "model.zarr")
+    shutil.copy(model_path.with_name("model.manifest.json"), folder)
     for people in (2, 1):
-        portraits.write_portraits(folder / "portraits", model_path, people, 0, None)
+        portraits.write_portraits(people, context(tmp_path, "gallery"))
     assert [p.name for p in (folder / "portraits").iterdir()] == ["001"]
 
 
@@ -232,7 +232,7 @@ def test_chunks_keep_their_people_when_more_come():
 
 def test_portraits_have_landmarks_on_the_face_and_one_neutral_frame(model_path):
     folder = model_path.parent / "portraits"
-    portraits.write_portraits(folder, model_path, 1, 0, None)
+    portraits.write_portraits(1, context(model_path.parents[1], "gallery"))
     content = pd.read_json(folder / "001" / "001.json")["frames"]
     places = [(f["valence"], f["arousal"]) for f in content]
     assert places.count((0, 0)) == 1 and len(places) == 3

@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 
 from affect4d.cli import app
 from affect4d.config.gallery import Manifest, Settings
+from affect4d.gallery.checks import find_problems
 from affect4d.gallery.draft import draft_table, write_draft
-from affect4d.gallery.manifest import find_problems
-from affect4d.gallery.table import TABLE_COLUMNS, look_at_files, read_table
+from affect4d.gallery.jobs import file_states
+from affect4d.gallery.user_table import TABLE_COLUMNS, read_table
 from affect4d.quarantine import BadInput
 
 
@@ -29,7 +30,7 @@ def drafted(root, pattern=None):
     manifest = Manifest(root=str(root), table=str(table))
     read = read_table(Settings(source="manifest", manifest=manifest))
     rows = read.to_pandas()
-    return rows, find_problems(rows, manifest, look_at_files(read, root))
+    return rows, find_problems(rows, manifest, file_states(read, str(root)))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support.contexts import context
 
 from affect4d import store
 from affect4d.artifacts.gallery import SCAN_COLUMNS
@@ -23,11 +24,11 @@ from affect4d.formats.facekit import (
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
+from affect4d.gallery.jobs import chunks
 from affect4d.gallery.synthetic import action_units as actions
 from affect4d.gallery.synthetic import facekit, scans
 from affect4d.gallery.synthetic.model import read_model
-from affect4d.gallery.synthetic.sequences import annotations
-from affect4d.gallery.table import chunks
+from affect4d.gallery.synthetic.sequences import annotate_takes
 from affect4d.quarantine import BadInput
 
 SHORT = {"spontaneous": 1, "spontaneous_frames": 8, "posed_frames": 6, "subdivisions": 1}
@@ -40,10 +41,9 @@ def settings(clone):
 
 @pytest.fixture(scope="module")
 def model_path(clone, tmp_path_factory):
-    path = tmp_path_factory.mktemp("facekit") / "gallery" / "facekit.zarr"
-    path.parent.mkdir()
-    facekit.write_facekit(path, clone, SHORT["subdivisions"], None)
-    return path
+    root = tmp_path_factory.mktemp("facekit")
+    facekit.write_facekit(str(clone), SHORT["subdivisions"], context(root, "gallery"))
+    return root / "gallery/facekit.zarr"
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +57,9 @@ def scanned(model_path, settings):
 
 
 def scan(model_path, settings, people, name="c0000"):
-    folder = model_path.parent
-    scans.scan_chunk(
-        folder, name, people, model_path, settings, 0, lambda i, x: None, lambda i, n, what: i
-    )
-    return folder
+    here = context(model_path.parents[1], "gallery")
+    scans.scan_chunk(name, people, settings, model=model_path, context=here)
+    return model_path.parent
 
 
 def pretend(root, expressions=("jawOpen",)):
@@ -249,7 +247,7 @@ def test_a_persons_first_frame_is_neutral_and_apexes_differ(scanned):
 
 
 def test_annotations_are_those_of_the_same_affect_model(settings):
-    table = annotations(settings, ["i001"], 0)
+    table = annotate_takes(settings, ["i001"], 0)
     assert len(table) == 8 + 6 * 6
     annotated = table.dropna()
     assert len(annotated) == 8 and annotated["frame_id"].str.startswith("i001_1_spont").all()

@@ -1,4 +1,4 @@
-"""A user's table of scans: what is wrong with it is said, and the rest goes on."""
+"""A user's table of scans: what is wrong with it is reported, and the other scans are built."""
 
 import csv
 from pathlib import Path
@@ -8,23 +8,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.contexts import context
 
 from affect4d import store
 from affect4d.artifacts.gallery import FRAME_COLUMNS, SCAN_COLUMNS
 from affect4d.config.gallery import Manifest, Settings, files_root
 from affect4d.formats import markup
-from affect4d.gallery import table as gallery_table
+from affect4d.gallery.frames import write_annotations, write_frames
+from affect4d.gallery.jobs import FileState, chunk_state, chunks, file_states, scans_digest
 from affect4d.gallery.manifest import read_annotations, write_scans, write_table
-from affect4d.gallery.table import (
-    TABLE_COLUMNS,
-    chunk_state,
-    chunks,
-    look_at_files,
-    scan_rows,
-    scans_digest,
-)
-from affect4d.gallery.tables import write_annotations, write_frames
-from affect4d.quarantine import BadInput, Quarantine
+from affect4d.gallery.user_table import TABLE_COLUMNS, scan_rows
+from affect4d.quarantine import BadInput
 
 MARKUPS = Path(markup.__file__).parent / "markups"
 DESIGN = (
@@ -78,25 +72,20 @@ class Source:
             writer.writeheader()
             writer.writerows(self.rows)
 
-    def provenance(self, item, inputs, extra=None):
-        return store.Provenance(self.results, "rule", item, list(inputs), dict(extra or {}), "c")
+    def context(self, inputs=(), strict=False):
+        return context(self.results, "gallery", strict=strict, inputs=tuple(inputs))
 
     def build(self, strict=False):
         """Run the four rules; the frames and the quarantine."""
-        gallery = self.results / "gallery"
-        table = Path(self.settings.manifest.table)
-        write_table(gallery, self.settings, strict, self.provenance("table", [table]))
-        for chunk in chunks(self.settings):
-            write_scans(
-                gallery, chunk, self.settings, Quarantine("gallery", strict), self.provenance
-            )
-        quarantine = Quarantine("gallery", strict)
-        annotations = read_annotations(gallery, table, quarantine)
-        made_from = self.provenance("annotations", [gallery / "table.manifest.json"])
-        write_annotations(gallery, annotations, quarantine, made_from)
-        manifests = [gallery / f"scans/{chunk}.manifest.json" for chunk in chunks(self.settings)]
-        made_from = [*manifests, gallery / "annotations.manifest.json"]
-        write_frames(gallery, list(chunks(self.settings)), self.provenance("frames", made_from))
+        gallery, settings = self.results / "gallery", self.settings
+        write_table(settings, self.context([Path(settings.manifest.table)], strict))
+        for chunk in chunks(settings):
+            write_scans(chunk, settings, self.context([], strict))
+        here = self.context([gallery / "table.manifest.json"], strict)
+        write_annotations(read_annotations(settings, here), here)
+        manifests = [gallery / f"scans/{chunk}.manifest.json" for chunk in chunks(settings)]
+        here = self.context([*manifests, gallery / "annotations.manifest.json"])
+        write_frames(list(chunks(settings)), files_root(settings, self.results), here)
         rejected = pd.read_csv(gallery / "quarantine.csv", dtype=str, keep_default_na=False)
         return pd.read_parquet(gallery / "frames.parquet"), rejected
 
@@ -108,7 +97,7 @@ class Source:
     def digests(self):
         """What the scans of each chunk depend on."""
         return {
-            chunk: scans_digest(rows, look_at_files(rows, self.folder))
+            chunk: scans_digest(rows, file_states(rows, str(self.folder)))
             for chunk, rows in scan_rows(self.settings).items()
         }
 
@@ -118,7 +107,7 @@ def source(tmp_path):
     return Source(tmp_path)
 
 
-def test_a_sound_table_becomes_the_frames_of_the_design(source):
+def test_a_valid_table_becomes_the_frames_of_the_design(source):
     frames, rejected = source.build()
     assert rejected.empty and list(rejected) == ["stage", "item", "file", "rule", "remedy"]
     assert list(frames) == list(FRAME_COLUMNS)
@@ -236,7 +225,7 @@ def test_a_missing_column_stops_before_any_work(source, column):
         chunks(source.settings)
 
 
-def test_a_table_that_cannot_be_used_as_a_whole_stops_before_any_work(source):
+def test_an_unusable_table_stops_before_any_work(source):
     table = Path(source.settings.manifest.table)
     table.write_text(",".join(TABLE_COLUMNS) + "\n")
     with pytest.raises(BadInput, match="the table has no row"):
@@ -260,7 +249,7 @@ def test_a_bad_annotation_costs_the_annotation_not_the_scan(source):
     assert rejected["item"].tolist() == ["p1_1_talk/00001"]
     assert rejected["rule"].tolist() == ["valence 'abc' is not a number"]
     assert frames.loc[1, ["valence", "arousal"]].isna().all()
-    assert frames.loc[2, "valence"] == 1.4, "the affect space judges the range"
+    assert frames.loc[2, "valence"] == 1.4, "the affect space checks the range"
     with pytest.raises(BadInput, match="not a number"):
         source.build(strict=True)
 
@@ -354,7 +343,7 @@ def test_a_job_keeps_its_members_while_others_are_appended(source):
     assert {name: source.digests()[name] for name in few} == digests
 
 
-def test_rows_of_a_sequence_need_not_stand_together(source):
+def test_rows_of_a_sequence_need_not_be_adjacent(source):
     frames, _ = source.build()
     source.rows = source.rows[::2] + source.rows[1::2]
     source.write()
@@ -367,18 +356,17 @@ def test_rows_of_a_sequence_need_not_stand_together(source):
 def test_a_strict_build_stops_before_the_first_chunk(source):
     source.rows[-1]["mesh"] = "no.obj"
     source.write()
-    gallery = source.results / "gallery"
     with pytest.raises(BadInput, match="the mesh does not exist"):
-        write_table(gallery, source.settings, True, source.provenance("table", []))
+        write_table(source.settings, source.context(strict=True))
     assert not list(source.results.rglob("*.parquet"))
 
 
-def test_the_whole_table_is_checked_at_once_and_the_first_mistake_named(source, caplog):
+def test_the_complete_table_is_checked_at_once_and_the_first_mistake_named(source, caplog):
     source.rows[7]["mesh"], source.rows[9]["frame"] = "no.obj", "x"
     source.write()
     gallery = source.results / "gallery"
     with caplog.at_level("WARNING", logger="affect4d"):
-        write_table(gallery, source.settings, False, source.provenance("table", []))
+        write_table(source.settings, source.context())
     assert "2 of 12 rows will be in quarantine" in caplog.text and "no.obj" in caplog.text
     assert len(pd.read_parquet(gallery / "table.parquet")) == 12
 
@@ -389,8 +377,7 @@ def test_rows_that_no_class_can_use_are_counted_before_any_work(source, caplog):
     source.rows[3]["expression"] = ""
     source.write()
     with caplog.at_level("WARNING", logger="affect4d"):
-        gallery = source.results / "gallery"
-        write_table(gallery, source.settings, False, source.provenance("table", []))
+        write_table(source.settings, source.context())
     assert "3 of 12 rows have neither expression nor annotation" in caplog.text
 
 
@@ -417,14 +404,14 @@ def test_a_markup_that_is_none_stops_before_any_work(source):
     manifest = source.settings.manifest.model_copy(update={"markup": "nobody"})
     settings = source.settings.model_copy(update={"manifest": manifest})
     with pytest.raises(BadInput, match="nobody: no such mark-up"):
-        write_table(source.results / "gallery", settings, False, source.provenance("table", []))
+        write_table(settings, source.context())
 
 
-def test_a_column_that_is_there_twice_is_refused(source):
+def test_a_repeated_column_is_refused(source):
     table = Path(source.settings.manifest.table)
     head, rest = table.read_text().split("\n", 1)
     table.write_text(f"{head},valence\n" + "".join(f"{line},1\n" for line in rest.splitlines()))
-    with pytest.raises(BadInput, match="has twice the column valence"):
+    with pytest.raises(BadInput, match="repeats the column valence"):
         chunks(source.settings)
 
 
@@ -450,7 +437,7 @@ _cell = st.sampled_from(["", "a", "b", " a ", "NaN", "nan", "1", "01", "1.0", "t
     at_random=st.randoms(),
 )
 def test_the_table_reads_as_its_rows_say(tmp_path_factory, rows, size, at_random):
-    """Held to a reading row by row."""
+    """Compared with a reading row by row."""
     folder = tmp_path_factory.mktemp("any")
     varied = ("sequence", "frame", "expression", "valence", "arousal", "task", "frame_id")
     table = [
@@ -486,23 +473,28 @@ def by_rows(table, size):
         rows.append(row)
     sequences = list(dict.fromkeys(row["sequence"] for row in rows))
     made: dict[str, list] = {}
-    for place, sequence in enumerate(sequences):
+    for number, sequence in enumerate(sequences):
         members = [row for row in rows if row["sequence"] == sequence]
         annotated = any(row["valence"] or row["arousal"] for row in members)
         posed = any(row["expression"] for row in members) and not annotated
         for row in members:
             row["task"] = row["task"] or ("posed" if posed else "spontaneous")
-            made.setdefault(f"c{place // size:04d}", []).append(row)
+            made.setdefault(f"c{number // size:04d}", []).append(row)
     return made
 
 
-def test_slow_and_quick_looks_at_files_see_the_same(source, monkeypatch):
-    rows = scan_rows(source.settings)["c0000"]
+def test_every_file_that_rows_name_has_the_state_that_the_system_says(source):
     (source.folder / source.rows[1]["mesh"]).unlink()
-    monkeypatch.setattr(gallery_table, "_FIRST", 2)
-    looks = []
-    for limit in (0.0, 1e9):
-        monkeypatch.setattr(gallery_table, "_QUICK_S", limit)
-        looks.append(list(look_at_files(rows, source.folder).items()))
-    assert looks[0] == looks[1] and len(looks[0]) == 18
-    assert dict(looks[0])[source.rows[1]["mesh"]] is None
+    (source.folder / "link.obj").symlink_to(source.folder / source.rows[0]["mesh"])
+    source.rows[2]["mesh"], source.rows[4]["mesh"] = "link.obj", "."
+    source.write()
+    states = file_states(scan_rows(source.settings)["c0000"], str(source.folder))
+    names = [row[column] for column in ("mesh", "texture", "landmarks") for row in source.rows[:6]]
+    assert list(states) == names
+    for name, state in states.items():
+        path = source.folder / name
+        if not path.is_file():
+            assert state is None and name in (source.rows[1]["mesh"], ".")
+            continue
+        expected = path.stat()
+        assert state == FileState(expected.st_size, expected.st_mtime_ns, path.is_symlink())

@@ -3,17 +3,18 @@ import os
 from pathlib import Path
 
 from affect4d.config import fitting as fitting_config
-from affect4d.gallery import table as gallery_table
 from affect4d.config.gallery import files_root
 from affect4d.config.project import ConfigError, load
 from affect4d.formats.facekit import facekit_files
-from affect4d.quarantine import BadInput
+from affect4d.gallery import jobs as gallery_jobs
+from affect4d.gallery import user_table
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
+from affect4d.quarantine import BadInput
 
 try:
     PROJECT = load(config)
     SOURCE = PROJECT.gallery.source
-    CHUNKS = list(gallery_table.chunks(PROJECT.gallery))
+    CHUNKS = list(gallery_jobs.chunks(PROJECT.gallery))
     FACEKIT = (
         [str(path) for path in facekit_files(PROJECT.gallery.ict_facekit.root).values()]
         if SOURCE == "ict_facekit"
@@ -85,13 +86,13 @@ def template_files(wildcards):
 @functools.cache
 def scan_rows():
     """The user's table by chunk, read where a job's scans depend on it."""
-    return gallery_table.scan_rows(PROJECT.gallery)
+    return user_table.scan_rows(PROJECT.gallery)
 
 
 @functools.cache
 def chunk_state(chunk):
     """What a chunk's scans depend on: the table's time of change would count annotations."""
-    return list(gallery_table.chunk_state(scan_rows()[chunk], PROJECT.gallery))
+    return list(gallery_jobs.chunk_state(scan_rows()[chunk], PROJECT.gallery))
 
 
 def table_state(wildcards):

@@ -88,7 +88,7 @@ if SOURCE != "manifest":
             runtime=15,
         params:
             settings=source_settings(SOURCE, "portraits", "subjects_per_job"),
-            code=code("gallery.synthetic.sequences", "gallery.tables"),
+            code=code("gallery.synthetic.sequences", "gallery.frames"),
         script:
             "../scripts/gallery_annotations_synthetic.py"
 
@@ -156,7 +156,7 @@ else:
             runtime=15,
         params:
             settings=source_settings("manifest", "sequences_per_job"),
-            code=code("gallery.manifest", "gallery.tables"),
+            code=code("gallery.manifest", "gallery.frames"),
         script:
             "../scripts/gallery_annotations_manifest.py"
 
@@ -179,7 +179,7 @@ rule gallery_frames:
         runtime=15,
     params:
         settings=settings("gallery"),
-        code=code("gallery.tables"),
+        code=code("gallery.frames"),
     script:
         "../scripts/gallery_frames.py"
 

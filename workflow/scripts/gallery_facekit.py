@@ -5,9 +5,4 @@ from affect4d.pipeline.job import Job
 
 with Job(snakemake) as job:
     settings = job.config("gallery").ict_facekit
-    write_facekit(
-        job.root / "gallery/facekit.zarr",
-        settings.root,
-        settings.subdivisions,
-        job.provenance(job.item, job.input),
-    )
+    write_facekit(settings.root, settings.subdivisions, job.context("gallery", job.input))

@@ -7,9 +7,7 @@ from affect4d.template.template import load_template
 with Job(snakemake) as job:
     template = job.config("template")
     write_model(
-        job.root / "gallery/model.zarr",
         load_template(template.mesh, template.landmarks),
         job.config("gallery").synthetic.scan_vertices,
-        job.seed,
-        job.provenance(job.item, job.input),
+        job.context("gallery", job.input),
     )

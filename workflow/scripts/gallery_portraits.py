@@ -4,10 +4,4 @@ from affect4d.gallery.synthetic.portraits import write_portraits
 from affect4d.pipeline.job import Job
 
 with Job(snakemake) as job:
-    write_portraits(
-        job.root / "gallery/portraits",
-        job.root / "gallery/model.zarr",
-        job.config("gallery").synthetic.portraits,
-        job.seed,
-        job.provenance(job.item, job.input),
-    )
+    write_portraits(job.config("gallery").synthetic.portraits, job.context("gallery", job.input))

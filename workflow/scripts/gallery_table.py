@@ -4,9 +4,4 @@ from affect4d.gallery.manifest import write_table
 from affect4d.pipeline.job import Job
 
 with Job(snakemake) as job:
-    write_table(
-        job.root / "gallery",
-        job.config("gallery"),
-        job.strict,
-        job.provenance(job.item, job.input),
-    )
+    write_table(job.config("gallery"), job.context("gallery", job.input))

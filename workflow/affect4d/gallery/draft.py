@@ -1,4 +1,4 @@
-"""A first table of scans from a tree of meshes: what folders and names say, for a person to check.
+"""A first table of scans from a tree of meshes: what folders and names say, for the user to check.
 
 Folders are subject, session and sequence, from the outside in; of a name's numbers, the last one
 that differs between the files of a folder counts the frames. Where a tree is laid out otherwise, a
@@ -8,28 +8,32 @@ pattern says how.
 import csv
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from affect4d.gallery.table import TABLE_COLUMNS
-from affect4d.gallery.tree import find_scans
+from affect4d.gallery.tree import Scan, find_scans
+from affect4d.gallery.user_table import TABLE_COLUMNS
 from affect4d.quarantine import BadInput
 
 _KEYS = ("subject", "session", "sequence", "expression")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}|(\*)")
 _NUMBER = re.compile(r"([0-9]+)")
 _SIGNS = "._+-"
-_LONGEST_NAME, _LONGEST_FRAME = 90, 9
+_MAX_NAME = 90  # characters of a name: below the 100 that a table of scans may have
+_MAX_FRAME = 9  # digits of a frame: as many as a table of scans may have
+
+Names = dict[str, str]  # subject, session, sequence, expression, frame -> text
 
 
 @dataclass
 class Draft:
-    """The rows of a first table, by TABLE_COLUMNS, and what a person should know about them.
+    """The rows of a first table, by TABLE_COLUMNS, and what its user should know about them.
 
     Attributes
     ----------
-    rows : list of dict
+    rows : one per scan
     gaps : {sequence: frames that seem to be missing inside it}
     renumbered : sequences whose frames are counted in the order of their names
     ignored : (path, reason) of the meshes that are left out
@@ -40,16 +44,16 @@ class Draft:
     renumbered: list[str] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
 
-    def summary(self):
+    def summary(self) -> list[str]:
         """What was found and what to do next, as lines of text."""
-        sequences, people = ({row[key] for row in self.rows} for key in ("sequence", "subject"))
+        sequences, subjects = ({row[key] for row in self.rows} for key in ("sequence", "subject"))
         missing = {
             name: [row["mesh"] for row in self.rows if not row[name]]
             for name in ("landmarks", "texture")
         }
         lines = [
-            f"{len(people)} subjects, {len(sequences)} sequences, {len(self.rows)} frames",
-            _such_as(missing["landmarks"], "frames without landmarks: quarantined as they stand"),
+            f"{len(subjects)} subjects, {len(sequences)} sequences, {len(self.rows)} frames",
+            _such_as(missing["landmarks"], "frames without landmarks, which will be quarantined"),
             _such_as(missing["texture"], "frames without a texture"),
             _such_as([f"{name}: {n}" for name, n in self.gaps.items()], "sequences lack frames"),
             _such_as(self.renumbered, "sequences are numbered by the order of their names"),
@@ -61,20 +65,19 @@ class Draft:
         return [line for line in lines if line]
 
 
-def _such_as(items, what):
+def _such_as(items: Sequence[str], what: str) -> str:
     return f"{len(items)} {what} (such as {items[0]})" if items else ""
 
 
-def draft_table(root, pattern=None):
+def draft_table(root: str | Path, pattern: str | None = None) -> Draft:
     """The Draft of a folder's scans.
 
     Parameters
     ----------
     root : folder
-    pattern : str, optional
-        How paths under the folder read without their suffix: text with {subject}, {session},
+    pattern : how paths under the folder read without their suffix: text with {subject}, {session},
         {sequence}, {expression} and {frame}, none of which goes beyond its level, and `*` for
-        whatever else stands in a level, as in "{subject}/{session}/{sequence}/*_{frame}".
+        anything else in a level, as in "{subject}/{session}/{sequence}/*_{frame}".
 
     Raises
     ------
@@ -88,22 +91,22 @@ def draft_table(root, pattern=None):
     else:
         named = _by_level(scans, Path(root).resolve().name)
     sequences = defaultdict(list)
-    for scan, says in named:
-        key = tuple(says.get(name, "") for name in _KEYS)
-        sequences[key].append((says.get("frame", ""), scan))
-    names = {kind: _Names() for kind in _KEYS}
+    for scan, texts in named:
+        key = tuple(texts.get(name, "") for name in _KEYS)
+        sequences[key].append((texts.get("frame", ""), scan))
+    names = {key: _FileNames() for key in _KEYS}
     for key in sorted(sequences, key=lambda key: [_natural(text) for text in key]):
         _add_sequence(draft, _row(key, names), sequences[key])
     return draft
 
 
-def write_draft(draft, path):
+def write_draft(draft: Draft, path: Path) -> None:
     """Write the rows of a Draft as CSV.
 
     Raises
     ------
     BadInput
-        There is such a file already, it is no .csv, or it cannot be written.
+        The file exists, it is no .csv, or it cannot be written.
     """
     if Path(path).suffix != ".csv":
         raise BadInput(path, "a draft is written as CSV", "give it a name that ends in .csv")
@@ -118,52 +121,57 @@ def write_draft(draft, path):
         raise BadInput(path, f"cannot be written ({error.strerror})", "name another") from None
 
 
-class _Names:
-    """Names that can serve as file names, one a key, unlike each other."""
+class _FileNames:
+    """Names that are safe as file names, one per key, all different."""
 
-    def __init__(self):
-        self._known: dict[object, str] = {}
-        self._taken = {"nan"}  # which tables read as a missing cell
+    def __init__(self) -> None:
+        self._by_key: dict[object, str] = {}
+        self._used = {"nan"}  # which tables read as a missing cell
 
-    def __call__(self, key, text):
-        if key not in self._known:
-            plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", text).lstrip(_SIGNS)[:_LONGEST_NAME]
-            name, number = plain or "unnamed", 1
-            while name.lower() in self._taken:  # some file systems tell no a from A
+    def make(self, key: object, text: str) -> str:
+        if key not in self._by_key:
+            plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", text).lstrip(_SIGNS)[:_MAX_NAME] or "unnamed"
+            name, number = plain, 1
+            while name.lower() in self._used:  # some file systems do not distinguish a from A
                 number += 1
-                name = f"{plain or 'unnamed'}-{number}"
-            self._known[key] = name
-            self._taken.add(name.lower())
-        return self._known[key]
+                name = f"{plain}-{number}"
+            self._by_key[key] = name
+            self._used.add(name.lower())
+        return self._by_key[key]
 
 
-def _row(key, names):
+def _row(key: tuple[str, ...], names: dict[str, _FileNames]) -> dict[str, str]:
     """What all rows of a sequence share."""
     subject, session, sequence, expression = key
-    subject, session = names["subject"](subject, subject), names["session"](session, session or "1")
+    subject = names["subject"].make(subject, subject)
+    session = names["session"].make(session, session or "1")
     if expression:
-        expression = names["expression"](expression, expression)
+        expression = names["expression"].make(expression, expression)
     if not sequence.startswith(f"{subject}_"):
         sequence = "_".join(part for part in (subject, session, sequence, expression) if part)
     row = dict.fromkeys(TABLE_COLUMNS, "")
-    row |= {"subject": subject, "session": session, "sequence": names["sequence"](key, sequence)}
+    row |= {
+        "subject": subject,
+        "session": session,
+        "sequence": names["sequence"].make(key, sequence),
+    }
     return row | {"expression": expression}
 
 
-def _add_sequence(draft, shared, frames):
+def _add_sequence(draft: Draft, shared: dict[str, str], frames: list[tuple[str, Scan]]) -> None:
     """Add a sequence's rows; `frames` are (number as its name has it, Scan)."""
     name = shared["sequence"]
     texts = [text for text, _ in frames]
-    clear = all(texts) and max(map(len, texts)) <= _LONGEST_FRAME
-    if clear and len({int(text) for text in texts}) == len(texts):
+    are_numbers = all(texts) and max(map(len, texts)) <= _MAX_FRAME
+    if are_numbers and len({int(text) for text in texts}) == len(texts):
         numbered = sorted(((int(text), scan) for text, scan in frames), key=lambda pair: pair[0])
     else:
         numbered = list(enumerate(sorted((s for _, s in frames), key=lambda s: _natural(s.stem))))
         if len(frames) > 1:
             draft.renumbered.append(name)
-    lacking = _lacking([number for number, _ in numbered])
-    if lacking:
-        draft.gaps[name] = lacking
+    missing = _count_missing([number for number, _ in numbered])
+    if missing:
+        draft.gaps[name] = missing
     neutral = next((number for number, scan in numbered if scan.landmarks), numbered[0][0])
     for number, scan in numbered:
         files = {"mesh": scan.mesh, "texture": scan.texture, "landmarks": scan.landmarks}
@@ -171,23 +179,23 @@ def _add_sequence(draft, shared, frames):
         draft.rows.append(shared | files | flags | {"frame": str(number)})
 
 
-def _lacking(numbers):
-    """How many frames seem to be missing, where the commonest step is the usual one."""
+def _count_missing(numbers: list[int]) -> int:
+    """How many frames seem to be missing if the commonest step is the regular one."""
     steps = [after - before for before, after in pairwise(numbers)]
     if not steps:
         return 0
-    most = max(Counter(steps).values())
-    usual = min(step for step, count in Counter(steps).items() if count == most)
-    return sum(-(-step // usual) - 1 for step in steps)
+    counts = Counter(steps)
+    regular = min(step for step, count in counts.items() if count == max(counts.values()))
+    return sum(-(-step // regular) - 1 for step in steps)
 
 
-def _natural(text):
+def _natural(text: str) -> list[str | int]:
     """A key that sorts numbers inside texts by their value."""
     parts = _NUMBER.split(text)
     return [int(part) if odd % 2 else part for odd, part in enumerate(parts)]
 
 
-def _by_level(scans, root_name):
+def _by_level(scans: list[Scan], root_name: str) -> list[tuple[Scan, Names]]:
     """(scan, {key: text}) by folders and numbers."""
     folders = defaultdict(list)
     for scan in scans:
@@ -204,8 +212,8 @@ def _by_level(scans, root_name):
     return named
 
 
-def _levels(levels, folders, root_name):
-    """What folders and the label behind them stand for."""
+def _levels(levels: list[str], folders: tuple[str, ...], root_name: str) -> Names:
+    """What folders and the label behind them mean."""
     if not folders:
         subject = re.split(r"[_.\- ]", levels[0])[0] or root_name
         return {"subject": subject, "sequence": levels[0]}
@@ -214,7 +222,7 @@ def _levels(levels, folders, root_name):
     return {"subject": folders[0], "session": folders[1], "sequence": "_".join(levels[2:])}
 
 
-def _labelled(scans):
+def _labelled(scans: list[Scan]) -> list[tuple[Scan, str, str]]:
     """(scan, label, number of the frame or "") of one folder's scans.
 
     Names that differ in numbers only belong together; the last number that differs is the frame's.
@@ -226,17 +234,19 @@ def _labelled(scans):
     labelled = []
     for members in groups.values():
         count = len(members[0][1])
-        places = [k for k in range(1, count, 2) if len({parts[k] for _, parts in members}) > 1]
-        place = places[-1] if places else count - 2
+        varying = [k for k in range(1, count, 2) if len({parts[k] for _, parts in members}) > 1]
+        position = varying[-1] if varying else count - 2
         for scan, parts in members:
-            frame = parts[place] if count > 1 else ""
-            rest = parts if not frame else [*parts[:place], *parts[place + 1 :]]
-            label = re.sub(r"([_.\- ])[_.\- ]+", r"\1", "".join(rest)).strip("_.- ")
+            frame = parts[position] if count > 1 else ""
+            others = [*parts[:position], *parts[position + 1 :]] if frame else parts
+            label = re.sub(r"([_.\- ])[_.\- ]+", r"\1", "".join(others)).strip("_.- ")
             labelled.append((scan, label, frame))
     return labelled
 
 
-def _by_pattern(scans, pattern, ignored):
+def _by_pattern(
+    scans: list[Scan], pattern: str, ignored: list[tuple[str, str]]
+) -> list[tuple[Scan, Names]]:
     """(scan, {key: text}) by a pattern; what it does not fit is ignored."""
     expression = _compile(pattern)
     named = []
@@ -251,10 +261,10 @@ def _by_pattern(scans, pattern, ignored):
     return named
 
 
-def _compile(pattern):
+def _compile(pattern: str) -> re.Pattern[str]:
     known: set[str] = set()
 
-    def translate(match):
+    def translate(match: re.Match[str]) -> str:
         name = match[1]
         if match[2]:
             return "[^/]*?"
@@ -272,5 +282,7 @@ def _compile(pattern):
         parts += [re.escape(pattern[end : match.start()]), translate(match)]
         end = match.end()
     if "subject" not in known:
-        raise BadInput(pattern, "the pattern has no {subject}", "say where the person stands")
+        raise BadInput(
+            pattern, "the pattern has no {subject}", "say which part of the path is the person"
+        )
     return re.compile("".join(parts) + re.escape(pattern[end:]))

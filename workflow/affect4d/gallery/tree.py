@@ -1,6 +1,6 @@
-"""The scans that lie under a folder: each mesh with its texture and landmarks.
+"""The scans under a folder: each mesh with its texture and landmarks.
 
-What a link leads to counts where it is under the folder as well.
+A link counts if what it leads to is under the folder as well.
 """
 
 import os
@@ -11,11 +11,14 @@ from pathlib import Path, PurePosixPath
 from affect4d.formats.paths import inside
 from affect4d.quarantine import BadInput
 
-MESHES = (".obj", ".ply", ".wrl", ".bnt")  # of several with one name, the first counts
+MESHES = (".obj", ".ply", ".wrl", ".bnt")  # of several with one name, the first is taken
 TEXTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 LANDMARKS = (".pts", ".ljson", ".lm3", ".bnd")
-_HEAD_BYTES = 4096
-_MATERIAL_BYTES = 1 << 16
+_HEAD_BYTES = 4096  # of a mesh, in which its texture or material must be named
+_MATERIAL_BYTES = 1 << 16  # of a material file
+
+
+BySuffix = dict[str, dict[str, str]]  # suffix -> stem -> path
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Scan:
 
     Attributes
     ----------
-    stem : the mesh's, without its suffix
-    mesh, texture, landmarks : str
+    stem : the mesh's path without its suffix
+    mesh, texture, landmarks : paths of the files
     """
 
     stem: str
@@ -34,12 +37,8 @@ class Scan:
     landmarks: str
 
 
-def find_scans(root):
-    """Every scan under a folder, in the order of the names.
-
-    Returns
-    -------
-    (scans, ignored) : list of Scan, list of (path, reason) of the meshes that are left out
+def find_scans(root: str | Path) -> tuple[list[Scan], list[tuple[str, str]]]:
+    """Every scan under a folder, in the order of the names, and (path, reason) of ignored meshes.
 
     Raises
     ------
@@ -53,46 +52,57 @@ def find_scans(root):
     ignored: list[tuple[str, str]] = []
     for folder, folders, names in os.walk(root):
         folders.sort()
-        _add_folder(root, PurePosixPath(Path(folder).relative_to(root)), names, scans, ignored)
+        relative = PurePosixPath(Path(folder).relative_to(root))
+        found, refused = _scan_folder(root, relative, names)
+        scans += found
+        ignored += refused
     if not scans:
-        raise BadInput(root, "there is no mesh in it", f"{', '.join(MESHES)} files are looked for")
+        raise BadInput(root, "there is no mesh in it", f"give {', '.join(MESHES)} files")
     return scans, ignored
 
 
-def _add_folder(root, place, names, scans, ignored):
-    by_suffix: dict[str, dict[str, str]] = {}
+def _scan_folder(
+    root: Path, folder: PurePosixPath, names: list[str]
+) -> tuple[list[Scan], list[tuple[str, str]]]:
+    """Scans and ignored meshes among the files of one folder."""
+    by_suffix: BySuffix = {}
     for name in sorted(names):
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a Path a file takes longer)
-        by_suffix.setdefault(suffix.lower(), {})[stem] = str(place / name)
-    known = set()
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a Path per file takes longer)
+        by_suffix.setdefault(suffix.lower(), {})[stem] = str(folder / name)
+    scans: dict[str, Scan] = {}
+    ignored = []
     for suffix in MESHES:
         for stem, path in by_suffix.get(suffix, {}).items():
             reason = _refusal(root, path)
-            if not reason and stem in known:
+            if not reason and stem in scans:
                 reason = "another format of a mesh that is in the table"
             if reason:
                 ignored.append((path, reason))
                 continue
-            known.add(stem)
-            texture = _beside(root, stem, TEXTURES, by_suffix) or _named_texture(root, path)
-            marks = _beside(root, stem, LANDMARKS, by_suffix)
-            scans.append(Scan(str(place / stem), path, texture, marks))
+            scans[stem] = Scan(
+                stem=str(folder / stem),
+                mesh=path,
+                texture=_beside(root, by_suffix, stem, suffixes=TEXTURES)
+                or _named_texture(root, path),
+                landmarks=_beside(root, by_suffix, stem, suffixes=LANDMARKS),
+            )
+    return list(scans.values()), ignored
 
 
-def _refusal(root, path):
+def _refusal(root: Path, path: str) -> str:
     """Why a table of scans cannot hold a path of the tree; empty where it can."""
     try:
         path.encode()
     except UnicodeEncodeError:
-        return "its name is no UTF-8"
+        return "its name is not UTF-8"
     if "\\" in path or path != path.strip() or not path.isprintable():
-        return "its name has signs that a table of scans cannot hold"
+        return "its name has characters that a table of scans cannot hold"
     if (root / path).is_symlink() and not _is_inside(root, path):
         return "a link leads out of the folder"
-    return "" if (root / path).is_file() else "it is no file"
+    return "" if (root / path).is_file() else "it is not a file"
 
 
-def _is_inside(root, path):
+def _is_inside(root: Path, path: str) -> bool:
     try:
         inside(root, path)
     except BadInput:
@@ -100,7 +110,8 @@ def _is_inside(root, path):
     return True
 
 
-def _beside(root, stem, suffixes, by_suffix):
+def _beside(root: Path, by_suffix: BySuffix, stem: str, *, suffixes: tuple[str, ...]) -> str:
+    """The file of the same name with the first of the suffixes; empty where there is none."""
     for suffix in suffixes:
         path = by_suffix.get(suffix, {}).get(stem)
         if path and not _refusal(root, path):
@@ -108,7 +119,7 @@ def _beside(root, stem, suffixes, by_suffix):
     return ""
 
 
-def _named_texture(root, mesh):
+def _named_texture(root: Path, mesh: str) -> str:
     """The image that the mesh's head, or the material named there, names."""
     folder = PurePosixPath(mesh).parent
     head = _head(root / mesh, _HEAD_BYTES)
@@ -122,7 +133,7 @@ def _named_texture(root, mesh):
     return image if image and _is_inside(root, image) and not _refusal(root, image) else ""
 
 
-def _head(path, size):
+def _head(path: Path, size: int) -> str:
     try:
         with path.open("rb") as handle:
             return handle.read(size).decode("utf-8", "replace").replace("\r", "")

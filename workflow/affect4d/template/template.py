@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from affect4d.formats.landmarks import read_landmarks
@@ -35,6 +36,12 @@ class Template:
     landmark_vertices: np.ndarray
     inner: np.ndarray
     lips: np.ndarray
+
+    def landmarks_on(self, vertices: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The landmarks (68, 3), mm, on a face (V, 3), as far from the nearest vertex as here."""
+        nearest = self.landmark_vertices
+        offset: NDArray[np.float64] = self.landmarks - self.vertices[nearest]
+        return vertices[nearest] + offset
 
 
 def load_template(mesh=None, landmarks=None):

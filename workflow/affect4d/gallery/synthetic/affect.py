@@ -1,14 +1,16 @@
-"""From a place in the valence-arousal plane to action units, and to what annotators make of it.
+"""From valence and arousal to action units, and to what annotators note down.
 
-Emotions' places: Russell & Mehrabian 1977. Their units: FACS prototypes (Ekman & Friesen 1978).
+The emotions' valence and arousal: Russell & Mehrabian 1977. Their units: FACS prototypes (Ekman &
+Friesen 1978), with intensities chosen by eye.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.gallery.synthetic.action_units import NAMES
 from affect4d.gallery.synthetic.noise import smooth_noise
 
-PLACES = {
+AFFECT = {  # valence, arousal
     "happiness": (0.81, 0.51),
     "excited": (0.62, 0.75),
     "surprise": (0.40, 0.67),
@@ -30,27 +32,31 @@ PROTOTYPES = {
     "bored": {"AU43": 0.6, "AU15": 0.4},
     "relaxed": {"AU12": 0.5, "AU43": 0.35},
 }
-KERNEL = 0.33
-FULL_RADIUS = 0.75
-DELAY_S = (0.2, 0.5)
-DRIFT_S = 3.0
+# How affect is shown: chosen by eye. Valence and arousal are in [-1, 1].
+KERNEL_SD = 0.33  # of the Gaussian that mixes the emotions around a point of the plane
+FULL_RADIUS = 0.75  # distance from the origin at which an emotion shows in full
+GAIN_BEYOND = 0.2  # growth of the intensities per radius beyond that
+TWITCH_SD = 0.05  # intensity of movement that no affect explains
+# How affect is annotated: chosen so that the highest reachable CCC is below one, as for human
+# annotators (benchmarks/gallery.py prints it).
+DELAY_S = (0.2, 0.5)  # reaction time of an annotator, from and to
+DRIFT_S = 3.0  # correlation time of the annotators' error
 MOOD_SD = 0.10  # affect of a sequence that no shape shows
-TWITCH_SD = 0.05  # movement that no affect explains
 
 
-def prototype(emotion):
+def prototype(emotion: str) -> NDArray[np.float64]:
     """Intensities (A,) of an emotion's action units."""
     return np.array([PROTOTYPES[emotion].get(name, 0.0) for name in NAMES])
 
 
-_POINTS = np.array(list(PLACES.values()))
-_UNITS = np.array([prototype(name) for name in PLACES])
+_POINTS = np.array(list(AFFECT.values()))
+_UNITS = np.array([prototype(name) for name in AFFECT])
 
 
-def intensities(affect):
-    """Action units that show a place in the plane.
+def intensities(affect: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Action units that show valence and arousal.
 
-    Kernel weights between the emotions' places, nothing at the origin, growing with the radius.
+    A kernel mixes the emotions around; intensities are 0 at the origin and grow with the radius.
 
     Parameters
     ----------
@@ -58,26 +64,29 @@ def intensities(affect):
 
     Returns
     -------
-    (T, A) intensities, 0 at rest, 1 in full
+    (T, A) intensities, 0 at rest, 1 in full; one row where `affect` is (2,)
     """
     affect = np.atleast_2d(affect)
     squared = ((affect[:, None] - _POINTS[None]) ** 2).sum(2)
-    weights = np.exp(-(squared - squared.min(1, keepdims=True)) / (2 * KERNEL**2))
+    weights = np.exp(-(squared - squared.min(1, keepdims=True)) / (2 * KERNEL_SD**2))
     weights /= weights.sum(1, keepdims=True)
     radius = np.linalg.norm(affect, axis=1, keepdims=True) / FULL_RADIUS
-    growth = radius**2 * (3 - 2 * radius) * (radius < 1) + (1 + 0.2 * (radius - 1)) * (radius >= 1)
+    inside, beyond = radius**2 * (3 - 2 * radius), 1 + GAIN_BEYOND * (radius - 1)
+    growth: NDArray[np.float64] = inside * (radius < 1) + beyond * (radius >= 1)
     return growth * (weights @ _UNITS)
 
 
-def annotate(affect, frame_rate, noise, rng):
-    """What annotators write down while they watch: late, drifting, and not all of it on the face.
+def annotate(
+    affect: NDArray[np.float64], rng: np.random.Generator, *, frame_rate: float, noise: float
+) -> NDArray[np.float64]:
+    """What annotators note down while they watch: late, drifting, and not all of it on the face.
 
     Parameters
     ----------
     affect : (T, 2) valence and arousal that the shape shows
+    rng : draws delay, error and mood
     frame_rate : Hz
     noise : standard deviation of the slow error
-    rng : Generator
 
     Returns
     -------
@@ -86,12 +95,13 @@ def annotate(affect, frame_rate, noise, rng):
     length = len(affect)
     late = np.arange(length) - rng.uniform(*DELAY_S) * frame_rate
     seen = np.stack([np.interp(late, np.arange(length), channel) for channel in affect.T], axis=1)
-    error = noise * smooth_noise(rng, length, DRIFT_S * frame_rate, 2)
-    return np.clip(seen + error + MOOD_SD * rng.normal(size=2), -1.0, 1.0)
+    error = noise * smooth_noise(rng, length, DRIFT_S * frame_rate, channels=2)
+    noted: NDArray[np.float64] = seen + error + MOOD_SD * rng.normal(size=2)
+    return np.clip(noted, -1.0, 1.0)
 
 
-def ceiling(affect, annotation):
-    """The CCC that no predictor linear in the shown affect can exceed, for valence and arousal.
+def ceiling(affect: NDArray[np.float64], annotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The CCC (2,), of valence and arousal, that no linear predictor from shown affect can exceed.
 
     The least-squares prediction of a quantity has CCC 2 R^2 / (1 + R^2): its covariance with the
     quantity is its own variance, R^2 times the quantity's.
@@ -99,14 +109,10 @@ def ceiling(affect, annotation):
     Parameters
     ----------
     affect : (N, 2) what the shapes show
-    annotation : (N, 2)
-
-    Returns
-    -------
-    (2,) float64
+    annotation : (N, 2) what annotators say
     """
     design = np.column_stack([np.ones(len(affect)), affect])
     solution = np.linalg.lstsq(design, annotation, rcond=None)[0]
     residual = annotation - design @ solution
-    determined = 1.0 - residual.var(axis=0) / annotation.var(axis=0)
-    return 2 * determined / (1 + determined)
+    r_squared: NDArray[np.float64] = 1.0 - residual.var(axis=0) / annotation.var(axis=0)
+    return 2 * r_squared / (1 + r_squared)

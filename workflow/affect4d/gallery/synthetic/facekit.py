@@ -1,11 +1,14 @@
 """The `ict_facekit` source: synthetic people of ICT-FaceKit's shapes, on its own topology.
 
-Identities are its principal components, so that faces vary as scanned people do. Its expression
-shapes are taken for the action units that they come closest to, by the table in its README but for
-the upper lip's, where the shape that moves as AU10 does has another name.
+Identities are its principal components, so that faces vary as scanned people do. Each action unit
+is the expression shape that comes closest to it by the table in its README, except for the upper
+lip's, where the shape that moves as AU10 does has another name.
 """
 
+from pathlib import Path
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from affect4d.formats.facekit import (
@@ -18,9 +21,11 @@ from affect4d.formats.facekit import (
 from affect4d.gallery.synthetic.action_units import NAMES
 from affect4d.gallery.synthetic.model import Model, store_model
 from affect4d.gallery.synthetic.topology import Topology
+from affect4d.pipeline.context import RunContext
 from affect4d.template.template import make_template
 
-# AU23 and AU43 have no shape of their own: those of AU24 and AU45 look alike.
+# The shapes of each unit, with their weights. AU23 and AU43 have no shape of their own: those of
+# AU24 and AU45 look alike. The half weights are chosen by eye.
 UNIT_SHAPES = {
     "AU1": {"browInnerUp": 1.0},
     "AU2": {"browOuterUp": 1.0},
@@ -41,25 +46,25 @@ UNIT_SHAPES = {
 }
 
 
-def write_facekit(path, root, subdivisions, provenance):
-    """Gather a clone's shapes into a generator and store it (rule `gallery_facekit`).
+def write_facekit(root: str, subdivisions: int, context: RunContext) -> None:
+    """Gather a clone's shapes in a generator, `gallery/facekit.zarr` (rule `gallery_facekit`).
 
     Parameters
     ----------
-    path : of the store
     root : folder of the clone
-    subdivisions : int, how often a scan's triangles are divided in four
-    provenance : store.Provenance
+    subdivisions : how often each triangle of a scan is divided into four
+    context : of the run
 
     Raises
     ------
     BadInput
-        The folder is no clone, or not a whole one.
+        The folder is no clone, or an incomplete one.
     """
-    store_model(path, facekit_model(root, subdivisions), provenance)
+    model = facekit_model(root, subdivisions)
+    store_model(context.root / "gallery/facekit.zarr", model, context.provenance())
 
 
-def facekit_model(root, subdivisions):
+def facekit_model(root: str | Path, subdivisions: int) -> Model:
     """The Model of a clone's shapes on the face of its topology, mm; parameters as above."""
     files = facekit_files(root)
     neutral = read_positions(files[NEUTRAL])
@@ -78,42 +83,38 @@ def facekit_model(root, subdivisions):
     )
 
 
-def _unit(shapes, files, neutral):
+def _unit(
+    shapes: dict[str, float], files: dict[str, Path], neutral: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Displacement (V, 3) mm of an action unit in full; most shapes come as two sides."""
     field = np.zeros_like(neutral)
-    for shape, share in shapes.items():
+    for shape, weight in shapes.items():
         for name in (shape, f"{shape}_L", f"{shape}_R"):
             if name in files:
-                field += share * (read_positions(files[name]) - neutral)
+                field += weight * (read_positions(files[name]) - neutral)
     return field
 
 
-def subdivided(triangles, times):
-    """Topology of triangles whose sides are halved `times` times: new vertices at the middles.
+def subdivided(triangles: NDArray[np.integer], times: int) -> Topology:
+    """Topology of triangles (F, 3) whose sides are halved `times` times, with vertices in between.
 
-    Parameters
-    ----------
-    triangles : (F, 3) int
-    times : int
-
-    Returns
-    -------
-    Topology; the first vertices are the old ones
+    The first vertices are the old ones. (`igl.upsample` aborts the process in libigl 2.6.3.)
     """
     count = int(triangles.max()) + 1
-    place = sparse.identity(count, format="csr")
+    # each row gives a vertex as a weighted mean of old ones
+    blend = sparse.identity(count, format="csr")
     for _ in range(times):
         sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
         pairs, side = np.unique(sides, axis=0, return_inverse=True)
-        middle = place.shape[0] + side.reshape(-1, 3)
-        place = sparse.vstack([place, (place[pairs[:, 0]] + place[pairs[:, 1]]) / 2]).tocsr()
+        middle = blend.shape[0] + side.reshape(-1, 3)
+        blend = sparse.vstack([blend, (blend[pairs[:, 0]] + blend[pairs[:, 1]]) / 2]).tocsr()
         (a, b, c), (ab, bc, ca) = triangles.T, middle.T
         corners = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
         triangles = np.concatenate([np.stack(corner, axis=1) for corner in corners])
-    anchors = np.zeros((place.shape[0], 3), dtype=np.int64)
-    weights = np.zeros((place.shape[0], 3), dtype=np.float32)
-    rows, columns = place.nonzero()
+    anchors = np.zeros((blend.shape[0], 3), dtype=np.int64)
+    weights = np.zeros((blend.shape[0], 3), dtype=np.float32)
+    rows, columns = blend.nonzero()
     # a new vertex lies in one old triangle, so it hangs on three vertices at most
-    rank = np.arange(len(rows)) - place.indptr[rows]
-    anchors[rows, rank], weights[rows, rank] = columns, place.data
+    rank = np.arange(len(rows)) - blend.indptr[rows]
+    anchors[rows, rank], weights[rows, rank] = columns, blend.data
     return Topology(anchors, weights, triangles.astype(np.int32))

@@ -1,18 +1,22 @@
-"""The generator of synthetic people: built once, kept in a store, read by every job."""
+"""The generator of synthetic people: built once, stored, read by every job."""
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.gallery.synthetic.action_units import NAMES, action_fields
 from affect4d.gallery.synthetic.identity import identity_modes
 from affect4d.gallery.synthetic.topology import Topology, scan_topology
+from affect4d.pipeline.context import RunContext
 from affect4d.template.template import Template, make_template
 
-TOPOLOGIES = 6
-SIDE_MM = 22.0  # distance from the middle at which a side counts as a side
+TOPOLOGIES = 6  # of the scanner's meshes: enough that neighbouring frames mostly differ
+SIDE_MM = 22.0  # distance from the middle at which asymmetry has 76 % of its effect (tanh 1)
 
 
 @dataclass(frozen=True)
@@ -20,42 +24,52 @@ class Model:
     """Identity modes (M, V, 3), action units (A, V, 3), both mm, and the scanner's topologies."""
 
     template: Template
-    identity: np.ndarray
-    units: np.ndarray
+    identity: NDArray[np.float32]
+    units: NDArray[np.float32]
     topologies: list[Topology]
 
     @cached_property
-    def side(self):
+    def side(self) -> NDArray[np.float32]:
         """(V,) -1 on the subject's right, 1 on the left, smooth across the middle."""
         return np.tanh(self.template.vertices[:, 0] / SIDE_MM).astype(np.float32)
 
-    def neutral(self, identity):
+    def neutral(self, identity: NDArray[np.float64]) -> NDArray[np.float32]:
         """The neutral face (V, 3) of identity coefficients (M,), mm."""
         return self.template.vertices + np.tensordot(
             identity.astype(np.float32), self.identity, axes=1
         )
 
-    def expressions(self, units, asymmetry):
+    def expressions(
+        self, units: NDArray[np.float64], asymmetry: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
         """Displacements (T, V, 3), mm, of unit intensities (T, A) and their asymmetry (A,)."""
         flat = self.units.reshape(len(self.units), -1)
-        units = np.asarray(units, dtype=np.float32)
-        both = (units @ flat).reshape(len(units), -1, 3)
-        skew = (units * asymmetry.astype(np.float32)) @ flat
+        weights = np.asarray(units, dtype=np.float32)
+        both = (weights @ flat).reshape(len(weights), -1, 3)
+        skew = (weights * asymmetry.astype(np.float32)) @ flat
         return both + self.side[None, :, None] * skew.reshape(both.shape)
 
 
-def write_model(path, template, scan_vertices, seed, provenance):
-    """Build the embedded gallery's generator and store it (rule `gallery_model`)."""
+def write_model(template: Template, scan_vertices: int, context: RunContext) -> None:
+    """Build the embedded gallery's generator, `gallery/model.zarr` (rule `gallery_model`).
+
+    Parameters
+    ----------
+    template : the common topology
+    scan_vertices : approximate number of vertices of a raw scan
+    context : of the run
+    """
     topologies = [
-        scan_topology(template, scan_vertices, str(number), seed) for number in range(TOPOLOGIES)
+        scan_topology(template, str(number), vertices=scan_vertices, seed=context.seed)
+        for number in range(TOPOLOGIES)
     ]
     model = Model(template, identity_modes(template), action_fields(template), topologies)
-    store_model(path, model, provenance)
+    store_model(context.root / "gallery/model.zarr", model, context.provenance())
 
 
-def store_model(path, model, provenance):
+def store_model(path: Path, model: Model, provenance: store.Provenance) -> None:
     """Store a Model."""
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "vertices": model.template.vertices,
         "triangles": model.template.triangles,
         "landmarks": model.template.landmarks,
@@ -70,7 +84,7 @@ def store_model(path, model, provenance):
     store.write(path, arrays, attributes, provenance)
 
 
-def read_model(path):
+def read_model(path: Path) -> Model:
     """The Model stored by `store_model`."""
     opened = store.open(path)
     topologies = [

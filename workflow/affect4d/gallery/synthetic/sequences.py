@@ -1,25 +1,38 @@
 """What each synthetic person is recorded doing: spontaneous and posed sequences, frame by frame.
 
 A spontaneous sequence wanders through all four quadrants of the plane; where in each quadrant it
-halts is dealt so that people together visit every class. A posed one shows a basic emotion from
-onset to apex to offset and is not annotated in valence and arousal, as in 4DFAB.
+halts follows a low-discrepancy sequence, so that people together visit every class. A posed one
+shows a basic emotion from onset to apex to offset and is not annotated in valence and arousal, as
+in 4DFAB.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from affect4d.config.gallery import EXPRESSIONS
+from affect4d.config.gallery import EXPRESSIONS, IctFaceKit, Synthetic
 from affect4d.gallery.synthetic.affect import TWITCH_SD, annotate, intensities, prototype
 from affect4d.gallery.synthetic.noise import smooth_noise
-from affect4d.gallery.synthetic.people import person
+from affect4d.gallery.synthetic.people import make_person
 from affect4d.random_streams import named_rng
 
 _QUADRANTS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
 _PLASTIC = np.array([0.7548776662466927, 0.5698402909980532])  # Roberts' R2 sequence
-_WANDER_SD = 0.06
-_TURN = 0.35  # share of a halt spent on the way to it
+# How people move through the plane and pose: chosen by eye.
+MOVE_SHARE = 0.35  # share of a halt's time that is spent moving to it
+WANDER_SD = 0.06  # of valence and arousal around the path
+CORRELATION_FRAMES = 3.0  # correlation time of that, and of movement that no affect explains
+MARGIN = 0.02  # of valence and arousal between a halt and the quadrant's borders
+MAX_INTENSITY = 1.25  # at which an action unit is clipped
+POSED_STRENGTH = (0.85, 1.1)  # intensity of a posed apex, from and to
+ONSET_SHARE = 1 / 3  # share of a posed sequence before its apex
+OFFSET_LEVEL = 0.45  # of the apex that is left in the last frame
+_SEQUENCES_PER_SUBJECT = 9  # at most (`gallery.*.spontaneous`): numbers of different people differ
+
+Recording = Synthetic | IctFaceKit
 
 
 @dataclass(frozen=True)
@@ -28,11 +41,11 @@ class Take:
 
     Attributes
     ----------
-    name, subject, session, task, expression : str
+    name, subject, session, task, expression : as in the table of scans
     units : (T, A) action-unit intensities before the person's style
     affect : (T, 2) valence and arousal that the face shows; NaN where posed
     annotation : (T, 2) what annotators say; NaN where posed
-    is_apex, is_neutral : (T,) bool
+    is_apex, is_neutral : (T,) marks of the frames
     """
 
     name: str
@@ -40,43 +53,44 @@ class Take:
     session: str
     task: str
     expression: str
-    units: np.ndarray
-    affect: np.ndarray
-    annotation: np.ndarray
-    is_apex: np.ndarray
-    is_neutral: np.ndarray
+    units: NDArray[np.float64]
+    affect: NDArray[np.float64]
+    annotation: NDArray[np.float64]
+    is_apex: NDArray[np.bool_]
+    is_neutral: NDArray[np.bool_]
 
-    def frame_ids(self):
+    def frame_ids(self) -> list[str]:
         """Names of the frames."""
         return [f"{self.name}/{t:05d}" for t in range(len(self.units))]
 
 
-def takes(settings, subject, seed):
-    """Every sequence of one synthetic person (config.gallery.Recording)."""
-    spontaneous = [_spontaneous(settings, subject, k, seed) for k in range(settings.spontaneous)]
-    return spontaneous + [_posed(settings, subject, name, seed) for name in EXPRESSIONS]
+def takes(settings: Recording, subject: str, seed: int) -> list[Take]:
+    """Every sequence of one synthetic person."""
+    numbers = range(settings.spontaneous)
+    spontaneous = [_spontaneous(settings, subject, number, seed=seed) for number in numbers]
+    return spontaneous + [_posed(settings, subject, name, seed=seed) for name in EXPRESSIONS]
 
 
-def annotations(settings, subjects, seed):
+def annotate_takes(settings: Recording, subjects: Sequence[str], seed: int) -> pd.DataFrame:
     """frame_id, valence, arousal of every frame of these people; NaN where posed."""
-    every = [take for subject in subjects for take in takes(settings, subject, seed)]
-    values = np.concatenate([take.annotation for take in every])
+    recorded = [take for subject in subjects for take in takes(settings, subject, seed)]
+    values = np.concatenate([take.annotation for take in recorded])
     return pd.DataFrame(
         {
-            "frame_id": [name for take in every for name in take.frame_ids()],
+            "frame_id": [name for take in recorded for name in take.frame_ids()],
             "valence": values[:, 0].round(4),
             "arousal": values[:, 1].round(4),
         }
     )
 
 
-def _spontaneous(settings, subject, number, seed):
+def _spontaneous(settings: Recording, subject: str, number: int, *, seed: int) -> Take:
     name = f"{subject}_1_spontaneous{number}"
     rng = named_rng(seed, "take", name)
     length = settings.spontaneous_frames
-    affect = _wander(length, int(subject[1:]) * 9 + number, rng)
+    affect = _wander(length, int(subject[1:]) * _SEQUENCES_PER_SUBJECT + number, rng)
     units = intensities(affect)
-    units = units + TWITCH_SD * smooth_noise(rng, length, 3.0, units.shape[1])
+    units = units + TWITCH_SD * _twitches(rng, units.shape)
     units[0] = 0.0
     return Take(
         name,
@@ -84,39 +98,45 @@ def _spontaneous(settings, subject, number, seed):
         "1",
         "spontaneous",
         "",
-        np.clip(units, 0, 1.25),
+        np.clip(units, 0, MAX_INTENSITY),
         affect,
-        annotate(affect, settings.frame_rate, settings.annotation_noise, rng),
+        annotate(affect, rng, frame_rate=settings.frame_rate, noise=settings.annotation_noise),
         np.zeros(length, dtype=bool),
         np.arange(length) == 0,
     )
 
 
-def _wander(length, number, rng):
+def _twitches(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Noise (T, channels) of unit variance, as slow as faces move."""
+    return smooth_noise(rng, shape[0], CORRELATION_FRAMES, channels=shape[1])
+
+
+def _wander(length: int, number: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """From rest through a halt in each quadrant, in random order: (T, 2), |values| <= 1."""
     order = rng.permutation(4)
-    places = ((number * 4 + order + 0.5)[:, None] * _PLASTIC) % 1.0
-    halts = np.vstack([np.zeros(2), _QUADRANTS[order] * (0.02 + 0.96 * places)])
+    points = ((number * 4 + order + 0.5)[:, None] * _PLASTIC) % 1.0
+    halts = np.vstack([np.zeros(2), _QUADRANTS[order] * (MARGIN + (1 - 2 * MARGIN) * points)])
     # the first frame is the neutral one, the halts share the rest
     position = np.concatenate([[0.0], np.linspace(0, 4, length - 1, endpoint=False) + 1e-9])
     index = np.minimum(position.astype(int), 3)
-    way = np.clip((position - index) / _TURN, 0, 1)
+    way = np.clip((position - index) / MOVE_SHARE, 0, 1)
     way = (way**2 * (3 - 2 * way))[:, None]
-    path = (1 - way) * halts[index] + way * halts[index + 1]
-    path[1:] += _WANDER_SD * smooth_noise(rng, length - 1, 3.0, 2)
+    path: NDArray[np.float64] = (1 - way) * halts[index] + way * halts[index + 1]
+    path[1:] += WANDER_SD * _twitches(rng, (length - 1, 2))
     path[0] = 0.0
     return np.clip(path, -1.0, 1.0)
 
 
-def _posed(settings, subject, emotion, seed):
+def _posed(settings: Recording, subject: str, emotion: str, *, seed: int) -> Take:
     name = f"{subject}_1_{emotion}"
     rng = named_rng(seed, "take", name)
     length = settings.posed_frames
     time = np.arange(length)
-    onset = max(2, length // 3)
-    profile = np.clip(np.minimum(time / onset, 0.45 + 0.55 * (length - 1 - time)), 0, 1)
-    strength = rng.uniform(0.85, 1.1) * profile
-    twitch = TWITCH_SD * smooth_noise(rng, length, 3.0, len(prototype(emotion)))
+    onset = max(2, int(ONSET_SHARE * length))
+    offset = OFFSET_LEVEL + (1 - OFFSET_LEVEL) * (length - 1 - time)
+    profile = np.clip(np.minimum(time / onset, offset), 0, 1)
+    strength = rng.uniform(*POSED_STRENGTH) * profile
+    twitch = TWITCH_SD * _twitches(rng, (length, len(prototype(emotion))))
     twitch[0] = 0.0
     unknown = np.full((length, 2), np.nan)
     return Take(
@@ -125,7 +145,7 @@ def _posed(settings, subject, emotion, seed):
         "1",
         "posed",
         emotion,
-        np.clip(strength[:, None] * prototype(emotion) + twitch, 0, 1.25),
+        np.clip(strength[:, None] * prototype(emotion) + twitch, 0, MAX_INTENSITY),
         unknown,
         unknown,
         profile >= 1.0,
@@ -133,7 +153,9 @@ def _posed(settings, subject, emotion, seed):
     )
 
 
-def styled_units(take, modes, seed):
-    """The take's units in the person's own style: (T, A) intensities, (A,) asymmetry, identity."""
-    who = person(take.subject, modes, seed)
-    return take.units * who.gains, who.asymmetry, who.identity
+def styled_units(
+    take: Take, modes: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The take's units in the person's style: intensities (T, A), asymmetry (A,), identity (M,)."""
+    person = make_person(take.subject, modes, seed)
+    return take.units * person.gains, person.asymmetry, person.identity

@@ -8,26 +8,32 @@ from dataclasses import dataclass
 
 import fast_simplification
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.random_streams import named_rng
+from affect4d.template.template import Template
 
+# Standard deviation of the jitter that makes each decimation a different one; by eye, well below
+# the length of an edge.
 JITTER_MM = 0.35
+_MIN_AREA = 1e-12  # mm4 below which a triangle counts as degenerate
 
 
 @dataclass(frozen=True)
 class Topology:
     """anchors (N, 3) template vertices, weights (N, 3) float32, triangles (F, 3) int32."""
 
-    anchors: np.ndarray
-    weights: np.ndarray
-    triangles: np.ndarray
+    anchors: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    triangles: NDArray[np.int32]
 
-    def place(self, values):
+    def place(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """Values at the template's vertices (V, C) carried to the scan's: (N, C)."""
-        return np.einsum("nk,nkc->nc", self.weights, values[self.anchors])
+        carried: NDArray[np.floating] = np.einsum("nk,nkc->nc", self.weights, values[self.anchors])
+        return carried
 
 
-def scan_topology(template, vertices, name, seed):
+def scan_topology(template: Template, name: str, *, vertices: int, seed: int) -> Topology:
     """A topology of about `vertices` vertices; depends on name and seed."""
     rng = named_rng(seed, "topology", name)
     jittered = template.vertices + JITTER_MM * rng.normal(size=template.vertices.shape)
@@ -36,7 +42,7 @@ def scan_topology(template, vertices, name, seed):
     _, _, collapses = fast_simplification.simplify(
         points,
         triangles,
-        target_count=2 * vertices,
+        target_count=2 * vertices,  # triangles, twice as many as vertices by Euler's formula
         return_collapses=True,
     )
     simple, faces, mapping = fast_simplification.replay_simplification(points, triangles, collapses)
@@ -44,8 +50,21 @@ def scan_topology(template, vertices, name, seed):
     return Topology(anchors, weights, faces.astype(np.int32))
 
 
-def _anchor(template, simple, mapping):
-    """For each new vertex the nearest point of the triangles that touch what collapsed into it."""
+def _anchor(
+    template: Template, simple: NDArray[np.float32], mapping: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """For each new vertex the nearest point of the triangles that touch what collapsed into it.
+
+    Parameters
+    ----------
+    template : the mesh that was decimated
+    simple : (N, 3) the new vertices, mm
+    mapping : (V,) the new vertex into which each old one collapsed
+
+    Returns
+    -------
+    anchors (N, 3) and weights (N, 3) of a Topology
+    """
     triangles = template.triangles
     owner = mapping[triangles]
     pairs = np.unique(
@@ -62,13 +81,16 @@ def _anchor(template, simple, mapping):
     return triangles[pairs[first, 0]], weights[first].astype(np.float32)
 
 
-def _barycentric(corners, target):
-    """Barycentric weights of the points' projections, drawn into the triangles."""
+def _barycentric(corners: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Barycentric weights (P, 3) of the points (P, 3), projected and drawn into the triangles."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     u, v, w = b - a, c - a, target - a
     uu, uv, vv = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
     wu, wv = (w * u).sum(1), (w * v).sum(1)
-    area = np.maximum(uu * vv - uv * uv, 1e-12)
+    area = np.maximum(uu * vv - uv * uv, _MIN_AREA)
     beta, gamma = (vv * wu - uv * wv) / area, (uu * wv - uv * wu) / area
-    weights = np.clip(np.stack([1 - beta - gamma, beta, gamma], axis=1), 0, None)
-    return weights / weights.sum(1, keepdims=True)
+    weights: NDArray[np.float64] = np.clip(
+        np.stack([1 - beta - gamma, beta, gamma], axis=1), 0, None
+    )
+    weights /= weights.sum(1, keepdims=True)
+    return weights
