@@ -177,7 +177,7 @@ def _photograph(
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)
 
 
-def _shade(normals: NDArray[np.float64], setting: Setting) -> NDArray[np.float64]:
+def _shade(normals: NDArray[np.floating], setting: Setting) -> NDArray[np.float64]:
     """Brightness (H, W, 1) of normals (H, W, 3): soft diffuse light and a faint gloss."""
     length = np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-6)
     facing = (normals / length) @ setting.light
