@@ -1,4 +1,4 @@
-"""Explain anything that a build holds, or kept out: what it is, what it came from, what uses it.
+"""Explain anything in a build or its quarantine: what it is, what it came from, what uses it.
 
 A name comes from outside: it is looked up in manifests and tables, no path is ever made of it.
 """
@@ -10,22 +10,29 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from affect4d.provenance import explain_artifact, explain_frames, explain_images, lineage
-from affect4d.provenance.lineage import Build
-from affect4d.provenance.names import Meaning, resolve
+from affect4d.provenance.explain_artifact import describe_artifact, describe_file
+from affect4d.provenance.explain_frames import (
+    describe_class,
+    describe_frame,
+    describe_quarantined,
+    describe_sequence,
+)
+from affect4d.provenance.explain_images import describe_image, describe_photograph
+from affect4d.provenance.lineage import load_build
+from affect4d.provenance.names import resolve_name
 from affect4d.store import StoreError
 
 SHOWN = 12  # entries of a long list in the text; the record has them all
 
-_EXPLAIN = {
-    "artifact": explain_artifact.artifact,
-    "file": explain_artifact.file,
-    "class": explain_frames.affect_class,
-    "sequence": explain_frames.sequence,
-    "frame": explain_frames.frame,
-    "photograph": explain_images.photograph,
-    "image": explain_images.image,
-    "quarantined": explain_frames.quarantined,
+_DESCRIBE = {
+    "artifact": describe_artifact,
+    "file": describe_file,
+    "class": describe_class,
+    "sequence": describe_sequence,
+    "frame": describe_frame,
+    "photograph": describe_photograph,
+    "image": describe_image,
+    "quarantined": describe_quarantined,
 }
 
 
@@ -66,17 +73,14 @@ def explain_name(results: Path, name: str) -> Explanation:
     StoreError
         An artifact on the way is damaged or missing.
     """
-    build = lineage.load_build(results)
+    build = load_build(results)
     try:
-        return Explanation(_record(build, resolve(build, name)))
+        match = resolve_name(build, name)
+        record = _DESCRIBE[match.kind](build, match.name)
+        return Explanation({"kind": match.kind, "id": match.name} | record)
     except (pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError) as error:
         what = f"a table cannot be read ({str(error).splitlines()[0]})"
         raise StoreError(build.root, what, "run `affect4d audit`") from error
-
-
-def _record(build: Build, meaning: Meaning) -> dict[str, Any]:
-    head = {"kind": meaning.kind, "id": meaning.name}
-    return head | _EXPLAIN[meaning.kind](build, meaning.name)
 
 
 def _lines(key: str, value: Any, indent: str = "") -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -10,11 +9,12 @@ import pyarrow.parquet as pq
 from affect4d import store
 from affect4d.artifacts.registry import find_artifact, find_store
 from affect4d.provenance.lineage import Build
+from affect4d.provenance.records import Record
 from affect4d.store import Manifest, StoreError
 from affect4d.store.manifest import SUFFIX
 
 
-def manifest_named(build: Build, artifact: str) -> Manifest:
+def find_manifest(build: Build, artifact: str) -> Manifest:
     """The manifest of an artifact.
 
     Raises
@@ -30,152 +30,120 @@ def manifest_named(build: Build, artifact: str) -> Manifest:
     return build.manifests[name]
 
 
-def artifact(build: Build, name: str) -> dict[str, Any]:
+def describe_artifact(build: Build, name: str) -> Record:
     """The record of an artifact."""
-    manifest = manifest_named(build, name)
-    key = name + SUFFIX
-    declared = find_artifact(name)
-    record: dict[str, Any] = {
+    manifest = find_manifest(build, name)
+    declared, job = find_artifact(name), build.job(manifest.artifact + SUFFIX)
+    return {
         "what": declared.description if declared else f"an artifact of rule {manifest.rule}",
         "rule": manifest.rule,
         "item": manifest.item,
-        "job": _job(build, key),
+        "job": job and job.removesuffix(SUFFIX),
         "built_from": _sources(build, manifest),
-        "used_by": _users(build, key),
+        "used_by": _users(build, name + SUFFIX),
         "files": {
             "count": len(manifest.files),
             "bytes": sum(file.size for file in manifest.files),
             "each": [vars(file) for file in manifest.files],
         },
+        **_content(build, name),
+        "settings": manifest.settings,
+        "code": manifest.code,
+        "fingerprint": manifest.fingerprint,
+        "versions": manifest.versions,
     }
-    return (
-        record
-        | _content(build, name, manifest)
-        | {
-            "settings": manifest.settings,
-            "code": manifest.code,
-            "fingerprint": manifest.fingerprint,
-            "versions": manifest.versions,
-        }
-    )
 
 
-def file(build: Build, path: str) -> dict[str, Any]:
+def describe_file(build: Build, path: str) -> Record:
     """The record of a listed file: its digest, and the artifact it is part of."""
     owner, sha256 = build.owners[path]
     listed = zip(build.listed(owner), build.manifests[owner].files, strict=True)
     size = next(file.size for name, file in listed if name == path)
     name = owner.removesuffix(SUFFIX)
-    record = artifact(build, name)
+    record = describe_artifact(build, name)
     what = f"a file of {name}: {record.pop('what')}"
     return {"what": what, "size": size, "sha256": sha256, "artifact": name} | record
 
 
-def steps(build: Build, behind: Iterable[str]) -> dict[str, Any]:
-    """Settings and code of each rule on the way, nearest first, and the packages' versions."""
-    names = [name + SUFFIX for name in behind]
-    every = names + [above for name in names for above in build.ancestors(name)]
-    rules: dict[str, dict] = {}
+def describe_steps(build: Build, artifacts: Iterable[str]) -> Record:
+    """Settings and code of each rule behind the artifacts, nearest first; packages' versions."""
+    names = [find_manifest(build, name).artifact + SUFFIX for name in artifacts]
+    rules: dict[str, Record] = {}
     versions: dict[str, set[str]] = {}
-    for name in dict.fromkeys(every):
-        manifest = manifest_named(build, name.removesuffix(SUFFIX))
+    above = [ancestor for name in names for ancestor in build.ancestors(name)]
+    for name in dict.fromkeys([*names, *above]):
+        manifest = build.manifests[name]
         about = {"artifact": manifest.artifact, "settings": manifest.settings}
         rules.setdefault(manifest.rule, about | {"code": manifest.code})
         for package, version in manifest.versions.items():
             versions.setdefault(package, set()).add(version)
-    shown = {package: ", ".join(sorted(found)) for package, found in sorted(versions.items())}
+    shown = {package: ", ".join(sorted(each)) for package, each in sorted(versions.items())}
     return {"steps": rules, "versions": shown}
 
 
-def named(names: list[str], values: Any) -> dict[str, float]:
-    """Values by their names."""
-    return {name: float(value) for name, value in zip(names, values, strict=True)}
-
-
-def plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A table's row as JSON values: null where a value is missing, NumPy's scalars as Python's."""
-    return {
-        key: None if pd.isna(value) else value.item() if hasattr(value, "item") else value
-        for key, value in row.items()
-    }
-
-
-def _job(build: Build, key: str) -> str | None:
-    """The manifest of the job that made this artifact as one of several."""
-    rule = build.manifests[key].rule
-    for user in build.users.get(key, ()):
-        manifest = build.manifests[user]
-        if manifest.rule == rule and key in build.listed(user):
-            return manifest.artifact
-    return None
-
-
-def _sources(build: Build, manifest: Manifest) -> dict[str, Any]:
+def _sources(build: Build, manifest: Manifest) -> Record:
     """What an artifact was built from, at one remove."""
     inside: dict[str, str] = {}
     outside = []
     for path, sha256 in manifest.inputs.items():
-        owner = path if path.endswith(SUFFIX) else build.owners.get(path, ("",))[0]
+        owner = build.owner(path)
         if owner in build.manifests:
-            inside[owner] = build.manifests[owner].rule
+            inside[owner.removesuffix(SUFFIX)] = build.manifests[owner].rule
         else:
             outside.append({"file": path, "sha256": sha256})
     listed = build.listed(manifest.artifact + SUFFIX)
     parts = [name.removesuffix(SUFFIX) for name in listed if name.endswith(SUFFIX)]
     return {
         "rules": dict(sorted(Counter(inside.values()).items())),
-        "artifacts": [{"artifact": k.removesuffix(SUFFIX), "rule": v} for k, v in inside.items()],
+        "artifacts": [{"artifact": name, "rule": rule} for name, rule in inside.items()],
         "outside": outside,
         **({"parts": parts} if parts else {}),
     }
 
 
-def _users(build: Build, key: str) -> dict[str, Any]:
+def _users(build: Build, name: str) -> Record:
     """What was built from an artifact: at one remove, and in all, counted by rule."""
-    direct = build.users.get(key, [])
+    direct = dict.fromkeys(build.users.get(name, []))
+    rules = Counter(build.manifests[user].rule for user in build.dependents({name}))
     return {
-        "artifacts": [name.removesuffix(SUFFIX) for name in dict.fromkeys(direct)],
-        "in_all": _by_rule(build, build.dependents({key})),
+        "artifacts": [user.removesuffix(SUFFIX) for user in direct],
+        "in_all": dict(sorted(rules.items())),
     }
 
 
-def _by_rule(build: Build, names: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(build.manifests[name].rule for name in names).items()))
-
-
-def _content(build: Build, name: str, manifest: Manifest) -> dict[str, Any]:
+def _content(build: Build, name: str) -> Record:
     """The arrays of a store, or the tables among an artifact's files."""
     path = build.root / f"{name}.zarr"
-    if path.is_dir():
-        opened, declared = store.open(path), find_store(name)
-        arrays = []
-        for array in opened:
-            known = declared.array(array) if declared else None
-            unit = known.unit if known else opened[array].attributes.get("unit")
-            arrays.append(
-                {
-                    "name": array,
-                    "shape": list(opened[array].shape),
-                    "dtype": str(opened[array].dtype),
-                    "unit": unit or None,
-                    "description": known.description if known else None,
-                }
-            )
-        return {"arrays": arrays, "attributes": sorted(opened.attributes)}
-    names = build.listed(manifest.artifact + SUFFIX)
-    tables = [table for name in names if (table := _table(build, name))]
-    return {"tables": tables} if tables else {}
+    if not path.is_dir():
+        tables = [_table(build, file) for file in build.listed(name + SUFFIX)]
+        known = [table for table in tables if table]
+        return {"tables": known} if known else {}
+    opened = store.open(path)
+    arrays = [_array(name, array, opened[array]) for array in opened]
+    return {"arrays": arrays, "attributes": sorted(opened.attributes)}
 
 
-def _table(build: Build, name: str) -> dict[str, Any] | None:
+def _array(artifact: str, name: str, array: store.Array) -> Record:
+    """Shape and type of an array, its unit and meaning as declared."""
+    declared = find_store(artifact)
+    known = declared.array(name) if declared else None
+    unit = known.unit if known else array.attributes.get("unit")
+    return {
+        "name": name,
+        "shape": list(array.shape),
+        "dtype": str(array.dtype),
+        "unit": unit or None,
+        "description": known.description if known else None,
+    }
+
+
+def _table(build: Build, name: str) -> Record | None:
     """Rows and columns of a Parquet or CSV file."""
     path = build.verified_path(name) if name.endswith((".parquet", ".csv")) else None
     if path is None:
         return None
     if path.suffix == ".parquet":
-        metadata = pq.ParquetFile(path)
-        rows, columns = metadata.metadata.num_rows, metadata.schema_arrow.names
-    else:
-        table = pd.read_csv(path, dtype=str)
-        rows, columns = len(table), list(table.columns)
-    return {"file": name, "rows": rows, "columns": columns}
+        file = pq.ParquetFile(path)
+        return {"file": name, "rows": file.metadata.num_rows, "columns": file.schema_arrow.names}
+    table = pd.read_csv(path, dtype=str)
+    return {"file": name, "rows": len(table), "columns": list(table.columns)}

@@ -1,12 +1,12 @@
 """What a name stands for: looked up among artifacts, files, classes, frames, photographs, images.
 
-Tables are read with filters and images are looked for in their own database's chunks, so that a
-look-up in a build of a million images stays one of seconds.
+Tables are read with filters and images are searched in their own database's chunks only, so that a
+look-up in a build of a million images takes seconds.
 """
 
 import bisect
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from affect4d import store
+from affect4d.artifacts import affectspace, gallery
 from affect4d.provenance.lineage import Build
+from affect4d.provenance.records import neutral_tables, quarantine_rows
 from affect4d.store.manifest import SUFFIX
 
 KINDS = (
@@ -34,7 +36,7 @@ class AmbiguousName(LookupError):
 
 
 @dataclass(frozen=True, order=True)
-class Meaning:
+class NameMatch:
     """One thing a name may stand for: its kind and its full name."""
 
     kind: str
@@ -44,7 +46,7 @@ class Meaning:
         return f"{self.kind}:{self.name}"
 
 
-def resolve(build: Build, text: str) -> Meaning:
+def resolve_name(build: Build, text: str) -> NameMatch:
     """The one thing that `text` stands for.
 
     Raises
@@ -54,95 +56,96 @@ def resolve(build: Build, text: str) -> Meaning:
     kind, _, name = text.partition(":")
     kind, name = (kind, name) if kind in KINDS and name else ("", text)
     names = Names(build)
-    found: list[Meaning] = []
-    # What is kept out matters only where it is not in the build after all, flagged perhaps.
-    for look in (names.meanings, names.kept_out, names.partial):
-        if not found:
-            found = sorted({meaning for meaning in look(name) if kind in ("", meaning.kind)})
-    if len(found) == 1:
-        return found[0]
-    if found:
-        listed = ", ".join(map(str, found[:_LISTED])) + (" ..." if len(found) > _LISTED else "")
-        raise AmbiguousName(f"{text}: stands for {len(found)} things; name one of {listed}")
-    near = difflib.get_close_matches(name, names.near(name), n=3)
-    remedy = (
-        f"did you mean {' or '.join(near)}?" if near else "`affect4d audit` knows what is there"
-    )
+    matches: list[NameMatch] = []
+    # A quarantined item counts only where it is not in the build after all, flagged perhaps.
+    for search in (names.exact_matches, names.quarantined, names.partial_matches):
+        if not matches:
+            matches = sorted({match for match in search(name) if kind in ("", match.kind)})
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        listed = ", ".join(map(str, matches[:_LISTED])) + " ..." * (len(matches) > _LISTED)
+        raise AmbiguousName(f"{text}: stands for {len(matches)} things; name one of {listed}")
+    suggestions = difflib.get_close_matches(name, names.suggestions(name), n=3)
+    remedy = f"did you mean {' or '.join(suggestions)}?" if suggestions else "check its spelling"
     raise UnknownName(
         f"{text}: no image, frame, sequence, class, photograph or artifact has this name; {remedy}"
     )
 
 
 class Names:
-    """All names in a build, read when asked for."""
+    """All names in a build, read on demand."""
 
-    def __init__(self, build: Build):
+    def __init__(self, build: Build) -> None:
         self.build = build
 
-    def meanings(self, text: str) -> Iterator[Meaning]:
+    def exact_matches(self, text: str) -> Iterator[NameMatch]:
         """Everything that is called exactly `text`."""
         path = self._inside(text)
         artifact = path.rstrip("/").removesuffix(SUFFIX).removesuffix(".zarr")
-        if artifact + SUFFIX in {**self.build.manifests, **self.build.unreadable}:
-            yield Meaning("artifact", artifact)
+        if artifact in self.artifacts:
+            yield NameMatch("artifact", artifact)
         elif path in self.build.owners:
-            yield Meaning("file", path)
+            yield NameMatch("file", path)
         for name, index in self.classes.items():
             if text in (name, str(index)):
-                yield Meaning("class", name)
-        if self._in_gallery("sequence", text):
-            yield Meaning("sequence", text)
-        if self._in_gallery("frame_id", text):
-            yield Meaning("frame", text)
+                yield NameMatch("class", name)
+        for kind, ids in self.gallery_ids.items():
+            if text in ids:
+                yield NameMatch(kind, text)
         for database, id_ in self.photographs:
             if text in (id_, f"{database}-{id_}"):
-                yield Meaning("photograph", f"{database}-{id_}")
-        if self._is_image(text):
-            yield Meaning("image", text)
+                yield NameMatch("photograph", f"{database}-{id_}")
+        if any(text in ids for ids in self._images_like(text)):
+            yield NameMatch("image", text)
 
-    def kept_out(self, text: str) -> Iterator[Meaning]:
+    def quarantined(self, text: str) -> Iterator[NameMatch]:
         """`text` as an item of a quarantine table, or the file that broke a rule."""
         if any(text in (row["item"], row["file"]) for row in self.quarantine if text):
-            yield Meaning("quarantined", text)
+            yield NameMatch("quarantined", text)
 
-    def partial(self, text: str) -> Iterator[Meaning]:
+    def partial_matches(self, text: str) -> Iterator[NameMatch]:
         """Artifacts whose last part is `text`, or that lie in a folder of that name."""
         text = self._inside(text).strip("/")
         for name in self.artifacts:
             if text and (name.endswith(f"/{text}") or name.startswith(f"{text}/")):
-                yield Meaning("artifact", name)
+                yield NameMatch("artifact", name)
 
-    def near(self, text: str) -> list[str]:
-        """Names that `text` may be a slip of."""
-        few = {*self.artifacts, *self.classes, *(row["item"] for row in self.quarantine)}
-        few |= {Path(name).name for name in self.artifacts}
-        few |= {f"{database}-{id_}" for database, id_ in self.photographs} | {
-            id_ for _, id_ in self.photographs
-        }
-        many = [*self._gallery_ids("frame_id"), *self._gallery_ids("sequence")]
-        for database in self.databases:
-            if text.startswith(f"{database}-"):
-                many += [id_ for _, ids in self.images(database) for id_ in ids]
-        many = sorted(set(many))
-        place = bisect.bisect(many, text)
-        return sorted(few | set(many[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]))
+    def suggestions(self, text: str) -> list[str]:
+        """Names that `text` may be a misspelling of."""
+        names = {*self.artifacts, *self.classes, *(row["item"] for row in self.quarantine)}
+        names |= {Path(name).name for name in self.artifacts}
+        for database, id_ in self.photographs:
+            names |= {id_, f"{database}-{id_}"}
+        # of the ids of frames, sequences and images only the neighbours: there may be a million
+        ordered = sorted(set().union(*self.gallery_ids.values(), *self._images_like(text)))
+        position = bisect.bisect(ordered, text)
+        return sorted(names.union(ordered[max(0, position - _NEIGHBOURS) : position + _NEIGHBOURS]))
 
     @cached_property
-    def artifacts(self) -> list[str]:
-        """Every artifact's name."""
-        every = {**self.build.manifests, **self.build.unreadable}
-        return [name.removesuffix(SUFFIX) for name in every]
+    def artifacts(self) -> dict[str, None]:
+        """Every artifact's name, in order."""
+        manifests = (*self.build.manifests, *self.build.unreadable)
+        return dict.fromkeys(name.removesuffix(SUFFIX) for name in manifests)
 
     @cached_property
     def classes(self) -> dict[str, int]:
         """Class name -> index."""
-        path = self.build.verified_path("affectspace/classes.parquet")
-        if path is None:
-            return {}
-        table = pq.read_table(path).to_pandas()
+        path = self.build.verified_path(affectspace.CLASSES.name())
+        table = pd.DataFrame() if path is None else pd.read_parquet(path)
         if "name" not in table:
             return {}
         return dict(zip(table["name"], table["class"].astype(int), strict=True))
+
+    @cached_property
+    def gallery_ids(self) -> dict[str, set[str]]:
+        """The ids of all sequences and of all frames."""
+        path = self.build.verified_path(gallery.FRAMES.name())
+        columns = {"sequence": "sequence", "frame": "frame_id"}
+        if path is None:
+            return {}
+        table = pq.read_table(path, columns=list(columns.values()))
+        return {kind: set(table[name].unique().to_pylist()) for kind, name in columns.items()}
 
     @cached_property
     def databases(self) -> list[str]:
@@ -172,53 +175,14 @@ class Names:
             if artifact.startswith(f"synthesis/{database}/") and path.is_dir():
                 yield artifact, store.open(path).attributes["image_ids"]
 
+    def _images_like(self, text: str) -> Iterator[list[str]]:
+        """The image_ids of each chunk of the databases that `text` may name an image of."""
+        for database in self.databases:
+            if text.startswith(f"{database}-"):
+                yield from (ids for _, ids in self.images(database))
+
     def _inside(self, text: str) -> str:
         """`text` relative to the results folder, where it is a path into it."""
         folder = self.build.root.as_posix() + "/"
         text = text.removeprefix("./").removeprefix(folder)
         return text.removeprefix(f"{self.build.root.name}/")
-
-    def _in_gallery(self, column: str, text: str) -> bool:
-        path = self.build.verified_path("gallery/frames.parquet")
-        if path is None:
-            return False
-        found = pq.read_table(path, columns=[column], filters=[(column, "==", text)])
-        return found.num_rows > 0
-
-    def _gallery_ids(self, column: str) -> Iterable[str]:
-        path = self.build.verified_path("gallery/frames.parquet")
-        if path is None:
-            return []
-        return pq.read_table(path, columns=[column])[column].unique().to_pylist()
-
-    def _is_image(self, text: str) -> bool:
-        return any(
-            text in ids
-            for database in self.databases
-            if text.startswith(f"{database}-")
-            for _, ids in self.images(database)
-        )
-
-
-def neutral_tables(build: Build, database: str) -> list[pd.DataFrame]:
-    """The tables of a database's neutral images: all candidates, then those accepted."""
-    candidates = build.verified_path(f"neutrals/{database}/candidates.parquet")
-    accepted = build.verified_path(f"neutrals/{database}/accepted.csv")
-    tables = [] if candidates is None else [pd.read_parquet(candidates)]
-    return tables if accepted is None else [*tables, pd.read_csv(accepted, dtype=str)]
-
-
-def quarantine_rows(build: Build) -> list[dict[str, str]]:
-    """Every row of every quarantine table that a manifest lists, and the table it is in."""
-    rows: list[dict[str, str]] = []
-    for name in sorted(build.owners):
-        path = Path(name)
-        quarantine = path.name.endswith("quarantine.csv") or path.parent.name == "quarantine"
-        found = build.verified_path(name) if quarantine and path.suffix == ".csv" else None
-        if found is not None:
-            table = pd.read_csv(found, dtype=str, keep_default_na=False)
-            rows += [
-                {"item": row.pop("item", ""), **row, "table": name}
-                for row in table.to_dict("records")
-            ]
-    return rows

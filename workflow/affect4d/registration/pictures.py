@@ -13,6 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts import registration as artifacts
+from affect4d.artifacts.gallery import SCANS
+from affect4d.artifacts.registration import REGISTERED
 from affect4d.formats.landmarks import DEFAULT_MARKUP, read_landmarks
 from affect4d.formats.meshes import read_mesh
 from affect4d.formats.paths import inside
@@ -35,9 +38,6 @@ from affect4d.registration.registrar import Registrar
 
 log = logging.getLogger(__name__)
 
-OVERVIEW, PEOPLE, STRIP, REAL = "overview.png", "people.jpg", "strip.jpg", "real.jpg"
-FLAG_TABLE, SEQUENCE_TABLE = "flags.csv", "sequences.csv"
-CAPTIONS = "pictures.json"
 WORST_SHOWN = 8  # frames
 STRIP_FRAMES = 8
 # One expression per person, and the strip's: those that move most come first.
@@ -102,21 +102,27 @@ def write_pictures(context: RunContext, *, scans: Path, registrar: Registrar) ->
         "real_seen": f"{real.seen:.1%}",
         "worst": entries,
     }
-    pictures = {
-        OVERVIEW: draw_heat_maps(heat_map_tables(quality)),
-        PEOPLE: _raw_above_registered(shown[len(worst) : last]),
-        STRIP: _raw_above_registered(shown[last:]),
-        REAL: contact_sheet([[*real.raw, *real.registered]]),
-        CAPTIONS: json.dumps(captions, indent=1, sort_keys=True).encode(),
+    contents = {
+        artifacts.OVERVIEW.name(): draw_heat_maps(heat_map_tables(quality)),
+        artifacts.PEOPLE.name(): _raw_above_registered(shown[len(worst) : last]),
+        artifacts.STRIP.name(): _raw_above_registered(shown[last:]),
+        artifacts.REAL.name(): contact_sheet([[*real.raw, *real.registered]]),
+        artifacts.FLAG_TABLE.name(): _csv(flag_table(quality, registrar.settings)),
+        artifacts.SEQUENCE_TABLE.name(): _csv(worst_sequences(quality)),
+        artifacts.CAPTIONS.name(): json.dumps(captions, indent=1, sort_keys=True).encode(),
     }
     for entry, frame in zip(entries, shown, strict=False):
-        pictures[entry["picture"]] = contact_sheet([[frame.raw, frame.registered]])
-    with store.atomic_replace(root / "registration/pictures", context.provenance()) as folder:
-        folder.mkdir()
-        for name, content in pictures.items():
-            (folder / name).write_bytes(content)
-        flag_table(quality, registrar.settings).to_csv(folder / FLAG_TABLE, index=False)
-        worst_sequences(quality).to_csv(folder / SEQUENCE_TABLE, index=False)
+        contents[entry["picture"]] = contact_sheet([[frame.raw, frame.registered]])
+    folder = root / artifacts.PICTURES.name()
+    with store.atomic_replace(folder, context.provenance()) as unfinished:
+        unfinished.mkdir()
+        for name, content in contents.items():
+            (unfinished / Path(name).name).write_bytes(content)
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    text: str = table.to_csv(index=False)
+    return text.encode()
 
 
 def _totals(quality: pd.DataFrame) -> str:
@@ -145,7 +151,7 @@ def _choose_people(root: Path, quality: pd.DataFrame) -> list[Frame]:
     posed = quality[quality["posed"]]
     for expression, (_, rows) in zip(PEOPLE_EXPRESSIONS, posed.groupby("subject"), strict=False):
         sequence = _of_expression(root, rows["sequence"], expression)
-        attributes = store.open(root / "registered" / f"{sequence}.zarr").attributes
+        attributes = store.open(REGISTERED.path(root, sequence=sequence)).attributes
         apex, neutral = np.flatnonzero(attributes["is_apex"]), attributes["is_neutral"]
         frames += [(sequence, int(index)) for index in np.flatnonzero(neutral)[:1]]
         frames.append((sequence, int(apex[len(apex) // 2])))
@@ -166,7 +172,7 @@ def _of_expression(root: Path, sequences: Iterable[str], expression: str) -> str
     """The first sequence of an expression, or the first."""
     sequences = list(sequences)
     for name in sequences:
-        stored = store.open(root / "registered" / f"{name}.zarr")
+        stored = store.open(REGISTERED.path(root, sequence=name))
         if expression in stored.attributes["expression"]:
             return name
     return sequences[0]
@@ -174,7 +180,7 @@ def _of_expression(root: Path, sequences: Iterable[str], expression: str) -> str
 
 def _show(root: Path, scans: Path, registrar: Registrar, *, frames: list[Frame]) -> list[Shown]:
     """The given frames, raw and registered."""
-    stores = {name: store.open(root / "registered" / f"{name}.zarr") for name, _ in frames}
+    stores = {name: store.open(REGISTERED.path(root, sequence=name)) for name, _ in frames}
     ids = [stores[name].attributes["frame_ids"][index] for name, index in frames]
     rows = _scan_rows(root, set(ids))
     shown = []
@@ -197,7 +203,7 @@ def _show(root: Path, scans: Path, registrar: Registrar, *, frames: list[Frame])
 def _scan_rows(root: Path, frame_ids: set[str]) -> pd.DataFrame:
     """The rows of some frames in the chunks' tables of scans, by frame_id."""
     tables = []
-    for path in sorted((root / "gallery" / "scans").glob("*.csv")):
+    for path in sorted(SCANS.path(root, chunk="*").parent.glob("*.csv")):
         if path.name.endswith(".quarantine.csv"):
             continue
         table = pd.read_csv(path, dtype="string", usecols=lambda name: name in _SCAN_COLUMNS)

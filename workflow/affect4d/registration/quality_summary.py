@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from affect4d import store
+from affect4d.artifacts.registration import FLAG_TABLE, SEQUENCE_TABLE
 from affect4d.config.registration import Settings
 from affect4d.plotting.faces import png
 from affect4d.registration.quality import REMEDIES, reasons
@@ -159,8 +160,7 @@ def flag_table(quality: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     ]
     flagged = quality["flagged"]
     rows.append(("any", "", flagged.sum(), flagged.sum() / total, (flagged > 0).sum(), ""))
-    columns = ["flag", "raised by", "frames", "share", "sequences", "what to do"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=FLAG_TABLE.names)
 
 
 def worst_sequences(quality: pd.DataFrame) -> pd.DataFrame:
@@ -172,18 +172,8 @@ def worst_sequences(quality: pd.DataFrame) -> pd.DataFrame:
         ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
         for counts in ordered["flags"]
     ]
-    titles = {
-        "subject": "subject",
-        "sequence": "sequence",
-        "frames": "frames",
-        "quarantined": "in quarantine",
-        "share": "share flagged",
-        "flags": "flags (frames)",
-        "landmark_residual": "landmark residual, mm",
-        "similarity_residual": "similarity residual, mm",
-        "seen": "share seen",
-        "jitter": "jitter, mm",
-    }
+    columns = ["subject", "sequence", "frames", "quarantined", "share", "flags", *_MEANS]
+    titles = dict(zip(columns, SEQUENCE_TABLE.names, strict=True))
     return ordered.head(SEQUENCES_SHOWN)[list(titles)].rename(columns=titles)
 
 
