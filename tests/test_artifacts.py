@@ -12,7 +12,7 @@ from affect4d import audit, store
 from affect4d.artifacts import affectspace, blendshapes, document, gallery, registration, registry
 from affect4d.artifacts.declaration import Store
 from affect4d.provenance import lineage
-from affect4d.provenance.explain_artifact import artifact as explain_artifact
+from affect4d.provenance.explain_artifact import describe_artifact
 from affect4d.store.manifest import REBUILD
 
 ROOT = Path(__file__).parents[1]
@@ -139,7 +139,7 @@ def test_a_toy_stage_is_declared_in_one_place(results, toy_stage):
         ),
     }
     build = lineage.load(results)
-    assert explain_artifact(build, "toy/smiles")["what"] == "who smiles"
+    assert describe_artifact(build, "toy/smiles")["what"] == "who smiles"
     assert set(undeclared(results)) == {
         f"toy/widths/s1: toy/widths/s1.zarr/width: this array is missing; {REBUILD}",
         f"toy/widths/s1: toy/widths/s1.zarr/breadth: this array is not in its schema; {REBUILD}",
@@ -148,7 +148,7 @@ def test_a_toy_stage_is_declared_in_one_place(results, toy_stage):
     store.write(
         folder / "widths/s1.zarr", {"width": pd.Series([1.5], dtype="f4").to_numpy()}, {}, made
     )
-    (array,) = explain_artifact(lineage.load(results), "toy/widths/s1")["arrays"]
+    (array,) = describe_artifact(lineage.load(results), "toy/widths/s1")["arrays"]
     assert (array["unit"], array["description"]) == ("mm", "Distance of its corners.")
     page = document.page()
     assert (
