@@ -27,22 +27,18 @@ from bars import Bar, judge
 from PIL import Image
 from tqdm import tqdm
 
-from affect4d import store
 from affect4d.config.synthesis import Settings
-from affect4d.fitting.storage import read_fits
-from affect4d.formats.images import read_image
 from affect4d.synthesis import Atlas
-from affect4d.synthesis.crop import square_around
 from affect4d.synthesis.editing.editor import BLENDS, Editor
 from affect4d.synthesis.editing.flow import stack_deformations
-from affect4d.synthesis.editing.scene import make_scene
-from affect4d.synthesis.quality import LIMITS, measure, refusal
-from affect4d.synthesis.sheet import Tile, sheet
+from affect4d.synthesis.photographs import read_photographs
+from affect4d.synthesis.quality import BOUNDED, measure, refusal
+from affect4d.synthesis.sheet import Tile, draw_sheet
 from affect4d.template.anatomy import default_anatomy
 
 LEAST = 5000  # images
 SLACK = 1.1  # beyond the farthest that a place of the lattice moves
-COLUMNS, ROWS, TILE = 8, 5, 192  # of the sheet
+COLUMNS, ROWS, TILE_PX = 8, 5, 192  # of the sheet
 
 
 def main():
@@ -92,13 +88,10 @@ def accepted(results, anatomy, size):
     """(image_id, Scene of the square crop) of every accepted photograph of a build."""
     settings = Settings(size=size)
     for path in sorted((results / "fits").glob("*/*.zarr")):
-        attributes = store.open(path).attributes
-        rows = zip(attributes["image_ids"], attributes["images"], read_fits(path), strict=True)
-        for image_id, image, fit in rows:
-            if fit.quality["accepted"]:
-                crop = square_around(fit.landmarks, settings.margin, settings.size)
-                part = crop.cut(read_image(results / image))
-                yield image_id, make_scene(fit, part, anatomy, crop=crop)
+        for photograph in read_photographs(path):
+            if photograph.accepted:
+                photo = photograph.read(results)
+                yield photograph.image_id, photograph.align(photo, anatomy, settings)[1]
 
 
 def checked(editor, made):
@@ -109,7 +102,7 @@ def checked(editor, made):
     inside = (source >= 0).all() and (source <= [width - 1, height - 1]).all()
     reason = refusal(figures, editor.settings)
     return {
-        **{name: figures[name] for name in LIMITS},
+        **{name: figures[name] for name in BOUNDED},
         "mapped": bool(np.isfinite(source).all() and inside),
         "near": reach(source) <= SLACK * np.linalg.norm(made.motion.flow, axis=2).max() + 1,
         "untouched": np.array_equal(made.image[far], editor.scene.image[far]),
@@ -125,13 +118,13 @@ def reach(source):
 
 def closeness(row, settings):
     """How near to a limit a row's figures come: above 1 it is refused."""
-    return max(row[name] / max(getattr(settings, f"max_{name}"), 1e-9) for name in LIMITS)
+    return max(row[name] / max(getattr(settings, f"max_{name}"), 1e-9) for name in BOUNDED)
 
 
 def show(table):
     """Print the distribution of what the gates judge, and the refusals."""
     print("\nPer cent of the face, quantiles")
-    shares = table.groupby("intensity")[list(LIMITS)].quantile([0.5, 0.95, 0.99, 1.0])
+    shares = table.groupby("intensity")[list(BOUNDED)].quantile([0.5, 0.95, 0.99, 1.0])
     print((100 * shares).round(3).to_string())
     refused = table[table["reason"] != ""]
     rule = refused["reason"].str.extract(r"face (\w+),")[0].fillna("turned")
@@ -149,7 +142,7 @@ def picture(tiles):
         for _, image_id, name, why, made in tiles
     ]
     shown += [Tile(None, "")] * (-len(shown) % COLUMNS)
-    return sheet([shown[i : i + COLUMNS] for i in range(0, len(shown), COLUMNS)], TILE)
+    return draw_sheet([shown[i : i + COLUMNS] for i in range(0, len(shown), COLUMNS)], TILE_PX)
 
 
 if __name__ == "__main__":

@@ -43,11 +43,9 @@ from bars import Bar, judge
 from stages import Stages
 from tqdm import tqdm
 
-from affect4d import store
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import Camera, Fit
-from affect4d.fitting.storage import read_fits
-from affect4d.formats.images import encode_jpeg, read_image
+from affect4d.formats.images import encode_jpeg
 from affect4d.synthesis import Atlas, quality
 from affect4d.synthesis.crop import square_around
 from affect4d.synthesis.editing.blending import Completion
@@ -58,6 +56,7 @@ from affect4d.synthesis.editing.lighting import Relighting
 from affect4d.synthesis.editing.mouth import Mouth
 from affect4d.synthesis.editing.scene import make_scene
 from affect4d.synthesis.editing.warp import Warp
+from affect4d.synthesis.photographs import read_photographs
 from affect4d.template.anatomy import default_anatomy
 from affect4d.template.template import load_template
 
@@ -259,15 +258,14 @@ def subjects(results, photographs):
     return [template_scene()], random_fields(100)
 
 
-def from_results(root, most):
+def from_results(root, count):
     """Scenes of accepted photographs, and the classes' settled deformations."""
     settings, anatomy, scenes = Settings(), default_anatomy(), []
     for path in sorted((root / "fits").glob("*/*.zarr")):
-        paths = store.open(path).attributes["images"]
-        for own, fit in zip(paths, read_fits(path), strict=True):
-            if fit.quality["accepted"] and len(scenes) < most:
-                crop = square_around(fit.landmarks, settings.margin, settings.size)
-                scenes.append(make_scene(fit, crop.cut(read_image(root / own)), anatomy, crop=crop))
+        for photograph in read_photographs(path):
+            if photograph.accepted and len(scenes) < count:
+                photo = photograph.read(root)
+                scenes.append(photograph.align(photo, anatomy, settings)[1])
     means = Atlas(root / "blendshapes/atlas.zarr").means()
     return scenes, [anatomy.smooth_and_taper(mean) for mean in means]
 

@@ -20,7 +20,6 @@ from affect4d.blendshapes.atlas import build_atlas
 from affect4d.blendshapes.model import model_arrays
 from affect4d.blendshapes.natural_neighbour import FRAME, in_hull, natural_neighbour_weights
 from affect4d.blendshapes.path import resample, support_status
-from affect4d.config.synthesis import Settings
 from affect4d.quarantine import BadInput
 from affect4d.synthesis import Atlas
 from affect4d.synthesis.chunks import MEAN, deformations
@@ -237,7 +236,7 @@ def test_what_is_interpolated_says_so_to_synthesis(folder, tmp_path):
         atlas.target(*median_of(CORNER))
 
     unchanged = SimpleNamespace(smooth_and_taper=lambda mean: mean)
-    imposed = deformations(atlas, folder, unchanged, Settings(samples=2), seed=0)
+    imposed = deformations(atlas, folder, unchanged, samples=2, seed=0)
     assert [i.sample for i in imposed if i.index == HOLE] == [MEAN]
     assert len(imposed) == 1 + 3 * len(around())
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from small_faces import (
+from support.faces import (
     TEMPLATE,
     bump,
     camera,

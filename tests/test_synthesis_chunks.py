@@ -7,7 +7,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from small_faces import (
+from support.contexts import context
+from support.faces import (
     TEMPLATE,
     bump,
     camera,
@@ -22,6 +23,7 @@ from small_faces import (
 
 from affect4d import store
 from affect4d.artifacts.statuses import STATUSES
+from affect4d.artifacts.synthesis import PICTURES_STATED, SHEET
 from affect4d.blendshapes.model import model_arrays
 from affect4d.blendshapes.natural_neighbour import natural_neighbour_weights
 from affect4d.blendshapes.path import resample
@@ -35,10 +37,12 @@ from affect4d.formats.images import read_image, write_image
 from affect4d.quarantine import BadInput
 from affect4d.synthesis import Atlas, sheet, synthesize_path, synthesize_photograph
 from affect4d.synthesis.chunks import deformations, synthesize_chunk
-from affect4d.synthesis.illustrate import SHEET, STATED, TILE, write_pictures
-from affect4d.synthesis.sheet import GAP, STRIP, places_of
+from affect4d.synthesis.illustrate import TILE_PX, write_pictures
+from affect4d.synthesis.sheet import GAP, STRIP, points_of_plane
 from affect4d.synthesis.single import synthesize_expression
 from affect4d.template.anatomy import default_anatomy
+
+FITS = "fits/people/000.zarr"
 
 
 @pytest.fixture(scope="module")
@@ -58,27 +62,29 @@ def person():
 
 def test_labels_are_the_class_medians(atlas_path, model, person):
     image, landmarks = person
-    made, record = synthesize_photograph(image, landmarks, 0.51, 0.5, Atlas(atlas_path), model)
+    made, record = synthesize_photograph(
+        image, landmarks, model, atlas=Atlas(atlas_path), valence=0.51, arousal=0.5
+    )
     assert made.shape == image.shape and not np.array_equal(made, image)
     assert (record["class"], record["valence"], record["arousal"]) == ("v+0.5_a+0.5", 0.55, 0.41)
     assert record["accepted"] and not record["reason"]
     cropped, _ = synthesize_photograph(
-        image, landmarks, 0.51, 0.5, Atlas(atlas_path), model, crop=True
+        image, landmarks, model, atlas=Atlas(atlas_path), valence=0.51, arousal=0.5, crop=True
     )
     assert cropped.shape == (256, 256, 3)
 
 
 def test_a_class_without_data_names_the_nearest(atlas_path, model, person):
     with pytest.raises(BadInput, match=r"is empty; the nearest class with data is v\+0.5_a\+0.5"):
-        synthesize_photograph(*person, 0.9, 0.9, Atlas(atlas_path), model)
+        synthesize_photograph(*person, model, atlas=Atlas(atlas_path), valence=0.9, arousal=0.9)
     with pytest.raises(BadInput, match="outside the plane"):
-        synthesize_photograph(*person, 1.4, 0.0, Atlas(atlas_path), model)
+        synthesize_photograph(*person, model, atlas=Atlas(atlas_path), valence=1.4, arousal=0.0)
 
 
 def test_a_path_interpolates_between_classes(atlas_path, model, person):
     atlas = Atlas(atlas_path)
     points = [(0.55, 0.41), (0.5, 0.5), (0.5, 0.6)]
-    images = synthesize_path(*person, points, atlas, model, frames=3)
+    images = synthesize_path(*person, model, atlas=atlas, points=points, frames=3)
     assert len(images) == 3
     medians = atlas.median[atlas.own]
     for (_, record), place in zip(images, resample(points, 3), strict=True):
@@ -87,7 +93,8 @@ def test_a_path_interpolates_between_classes(atlas_path, model, person):
     assert [record["interpolated"] for _, record in images] == [False, False, True]
     assert np.array_equal(atlas.between(0.55, 0.41).deformation, atlas.target(0.5, 0.5).deformation)
     with pytest.raises(BadInput):
-        synthesize_path(*person, [(0.5, 0.5), (0.0, -0.9)], atlas, model, frames=3)
+        points = [(0.5, 0.5), (0.0, -0.9)]
+        synthesize_path(*person, model, atlas=atlas, points=points, frames=3)
 
 
 def _run_chunk(root, atlas_path, settings, strict=False):
@@ -102,29 +109,23 @@ def _run_chunk(root, atlas_path, settings, strict=False):
             "path": ["photographs/a.png", "photographs/a.png", "photographs/none.png"],
         }
     )
-    stand_in = MorphableModel(
+    model = MorphableModel(
         TEMPLATE.vertices,
         np.zeros((1, *TEMPLATE.vertices.shape), np.float32),
         np.zeros((1, *TEMPLATE.vertices.shape), np.float32),
         TEMPLATE.triangles,
         TEMPLATE.landmark_vertices,
     )
-    write_fits(root / "fits.zarr", fits, images, stand_in, None)
-    atlas = Atlas(atlas_path)
+    write_fits(root / FITS, fits, images, model, None)
     synthesize_chunk(
-        root / "fits.zarr",
-        atlas,
-        deformations(atlas, atlas_path.parent, default_anatomy(), settings, seed=0),
-        default_anatomy(),
+        context(root, "synthesis", strict=strict),
         "people",
-        settings,
-        root,
-        root / "out" / "000.zarr",
-        strict,
-        lambda items, total, what: iter(items),
-        None,
+        "000",
+        atlas=Atlas(atlas_path),
+        anatomy=default_anatomy(),
+        settings=settings,
     )
-    return root / "out"
+    return root / "synthesis/people"
 
 
 def test_chunk_holds_every_class_of_every_usable_photograph(tmp_path, atlas_path):
@@ -171,12 +172,12 @@ def test_an_interpolated_class_says_so_in_the_chunk_and_in_the_dataset(tmp_path,
 
 def test_a_basic_expression_is_imposed_by_name(tmp_path, model, person):
     expressions = Expressions(write_expressions(tmp_path / "expressions.zarr"))
-    image, record = synthesize_expression(*person, "happiness", expressions, model)
+    image, record = synthesize_expression(*person, model, expressions=expressions, name="happiness")
     assert record["class"] == "happiness" and np.isnan(record["valence"])
     assert not np.array_equal(image, person[0])
     for name, words in (("fear", "insufficient"), ("joy", "unknown")):
         with pytest.raises(BadInput, match=f"{words}.*choose one of happiness"):
-            synthesize_expression(*person, name, expressions, model)
+            synthesize_expression(*person, model, expressions=expressions, name=name)
 
 
 def test_chunk_lists_refused_pictures(tmp_path, atlas_path):
@@ -195,8 +196,7 @@ def test_samples_are_unseen_faces_and_reproducible(atlas_path, tmp_path):
     for index in atlas.usable:
         path = tmp_path / f"{atlas.names[index]}.zarr"
         store.write(path, arrays, {"constraint": "nonnegative"}, None)
-    settings = Settings(samples=2)
-    drawn = [deformations(atlas, tmp_path, default_anatomy(), settings, seed=s) for s in (0, 0, 1)]
+    drawn = [deformations(atlas, tmp_path, default_anatomy(), samples=2, seed=s) for s in (0, 0, 1)]
     assert [target.name(atlas.names) for target in drawn[0]] == [
         *(f"v-0.5_a+0.3{suffix}" for suffix in ("", "-s0", "-s1")),
         *(f"v+0.5_a+0.5{suffix}" for suffix in ("", "-s0", "-s1")),
@@ -231,16 +231,17 @@ def test_the_contact_sheet_has_two_rows_a_photograph(tmp_path, atlas_path, monke
     settings = Settings(size=96)
     _run_chunk(tmp_path, atlas_path, settings)
     shutil.copytree(atlas_path.parent, tmp_path / "blendshapes")
-    write_pictures(tmp_path, [tmp_path / "fits.zarr"], default_anatomy(), settings, None)
+    run = context(tmp_path, "synthesis")
+    write_pictures(run, [tmp_path / FITS], anatomy=default_anatomy(), settings=settings)
     folder = tmp_path / "synthesis/pictures"
     assert store.verify(folder) == []
-    stated = json.loads((folder / STATED).read_text())
+    stated = json.loads(PICTURES_STATED.path(tmp_path).read_text())
     assert stated["photographs"] == ["a"]  # one is gated, one is missing
-    around = [p for p in places_of(3).reshape(-1, 2) if _has_data(Atlas(atlas_path), p)]
+    around = [p for p in points_of_plane(3).reshape(-1, 2) if _has_data(Atlas(atlas_path), p)]
     assert len(around) == 2 and stated["empty"] == 2 * (9 - len(around))
-    picture = read_image(folder / SHEET)
-    assert picture.shape[0] == 2 * (STRIP + TILE) + GAP
-    assert picture.shape[1] == 10 * TILE + 9 * GAP
+    picture = read_image(SHEET.path(tmp_path))
+    assert picture.shape[0] == 2 * (STRIP + TILE_PX) + GAP
+    assert picture.shape[1] == 10 * TILE_PX + 9 * GAP
 
 
 def _has_data(atlas, place):
@@ -252,5 +253,8 @@ def _has_data(atlas, place):
 
 def test_without_an_accepted_photograph_there_is_no_sheet(tmp_path, atlas_path):
     shutil.copytree(atlas_path.parent, tmp_path / "blendshapes")
-    write_pictures(tmp_path, [], default_anatomy(), Settings(), None)
-    assert [path.name for path in (tmp_path / "synthesis/pictures").iterdir()] == [STATED]
+    run = context(tmp_path, "synthesis")
+    write_pictures(run, [], anatomy=default_anatomy(), settings=Settings())
+    assert [path.name for path in (tmp_path / "synthesis/pictures").iterdir()] == [
+        PICTURES_STATED.path(tmp_path).name
+    ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
-from small_faces import TEMPLATE, camera, morphable_model, photographed, psnr, write_atlas
+from support.faces import TEMPLATE, camera, morphable_model, photographed, psnr, write_atlas
 
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import Camera, Fit
@@ -97,9 +97,9 @@ def test_a_tilted_photograph_gives_the_upright_one_s_square(tmp_path, blend):
     )
     atlas, model = Atlas(write_atlas(tmp_path / "atlas.zarr")), morphable_model()
 
-    def square(photo, marks):
+    def square(photo, landmarks):
         settings = Settings(blend=blend)
-        editor = PhotographEditor(photo, marks, model, settings, crop=True)
+        editor = PhotographEditor(photo, landmarks, model, settings=settings, crop=True)
         made, _ = editor.impose(atlas.target(0.55, 0.41))
         return editor.editor.scene.image.astype(float), made.astype(float)
 

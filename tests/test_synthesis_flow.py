@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
-from small_faces import (
+from support.faces import (
     SIZE,
     TEMPLATE,
     bump,

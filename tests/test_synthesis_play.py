@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from small_faces import (
+from support.faces import (
     morphable_model,
     photographed,
     write_atlas,
@@ -20,7 +20,7 @@ from small_faces import (
 )
 
 from affect4d.blendshapes.targets import component_target
-from affect4d.synthesis.play import HOST, Game, serve
+from affect4d.synthesis.play import HOST, PlaySession, serve
 from affect4d.synthesis.single import PhotographEditor
 
 WAITS_FOR_ANOTHER = """async shown => {
@@ -33,17 +33,17 @@ WAITS_FOR_ANOTHER = """async shown => {
 
 
 @pytest.fixture(scope="module")
-def game(tmp_path_factory):
+def session(tmp_path_factory):
     folder = tmp_path_factory.mktemp("blendshapes")
     write_atlas(folder / "atlas.zarr")
     write_expressions(folder / "expressions.zarr")
     write_components(folder / "v+0.5_a+0.5.zarr")
-    return Game(PhotographEditor(*photographed(), morphable_model(), crop=True), folder)
+    return PlaySession(PhotographEditor(*photographed(), morphable_model(), crop=True), folder)
 
 
 @pytest.fixture(scope="module")
-def url(game):
-    server, address = serve(game)
+def url(session):
+    server, address = serve(session)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield address
@@ -70,45 +70,45 @@ def decoded(content):
         return np.asarray(picture).astype(int)
 
 
-def test_a_face_is_that_of_its_place(url, game):
+def test_a_face_is_that_of_its_place(url, session):
     root = urlsplit(url).path
     status, headers, content = ask(url, f"{root}face?v=0.55&a=0.41")
     assert status == 200 and headers["Content-Type"] == "image/jpeg"
     label = json.loads(headers["X-Label"])
     assert label["class"] == "v+0.5_a+0.5" and not label["interpolated"]
     assert [label["valence"], label["arousal"]] == [0.55, 0.41]
-    image, _ = game._photograph.impose(game._atlas.target(0.55, 0.41))
+    image, _ = session.photograph.impose(session.atlas.target(0.55, 0.41))
     assert np.abs(decoded(content) - image).mean() < 3
     assert ask(url, f"{root}face?v=-0.52&a=0.33")[2] != content
-    assert (label["components"], label["doubt"]) == (2, "")
+    assert (label["components"], label["rejection"]) == (2, "")
 
 
 @pytest.mark.parametrize(
     ("query", "target"),
     [
-        ("expression=happiness", lambda game: game._expressions.target("happiness")),
+        ("expression=happiness", lambda session: session.expressions.target("happiness")),
         (
             "component=v%2B0.5_a%2B0.5:2",
-            lambda game: component_target(game._folder, "v+0.5_a+0.5", 2),
+            lambda session: component_target(session.folder, "v+0.5_a+0.5", 2),
         ),
     ],
 )
-def test_expressions_and_components_are_faces_too(url, game, query, target):
+def test_expressions_and_components_are_faces_too(url, session, query, target):
     status, headers, content = ask(url, f"{urlsplit(url).path}face?{query}")
     label = json.loads(headers["X-Label"])
-    assert status == 200 and label["class"] == target(game).name
+    assert status == 200 and label["class"] == target(session).name
     assert label["valence"] is label["arousal"] is None and label["components"] == 0
-    image, _ = game._photograph.impose(target(game))
+    image, _ = session.photograph.impose(target(session))
     assert np.abs(decoded(content) - image).mean() < 3
 
 
-def test_strength_scales_the_deformation(url, game):
+def test_strength_scales_the_deformation(url, session):
     root = urlsplit(url).path
     still, half, full, twice = (
         decoded(ask(url, f"{root}face?expression=happiness&strength={strength}")[2])
         for strength in (0, 0.5, 1, 2)
     )
-    assert np.abs(still - game._photograph.editor.scene.image).mean() < 3
+    assert np.abs(still - session.photograph.editor.scene.image).mean() < 3
     apart = [np.abs(face - still).sum() for face in (half, full, twice)]
     assert apart[0] < apart[1] < apart[2]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
-from small_faces import photo
+from support.faces import photo
 
 from affect4d.synthesis.editing.sampling import FINER, PARTS, Sampler, as_bytes
 

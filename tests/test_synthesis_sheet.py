@@ -4,12 +4,20 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageFont
-from small_faces import bump, editor, photo
+from support.faces import bump, editor, photo
 
 from affect4d.blendshapes.targets import Target
 from affect4d.formats.animations import write_animation
 from affect4d.quarantine import BadInput
-from affect4d.synthesis.sheet import GAP, STRIP, Tile, _fitted, places_of, sheet, tiles_over_plane
+from affect4d.synthesis.sheet import (
+    GAP,
+    STRIP,
+    Tile,
+    _shorten,
+    draw_sheet,
+    points_of_plane,
+    tiles_over_plane,
+)
 
 SIZE = 40
 
@@ -25,16 +33,16 @@ class Plane:
 
 
 def test_places_are_those_of_the_plane_seen_as_a_plane():
-    places = places_of(3)
+    places = points_of_plane(3)
     assert places[0, 0].tolist() == [-0.8, 0.8] and places[2, 2].tolist() == [0.8, -0.8]
-    assert places[1, 1].tolist() == [0, 0] and places_of(1).tolist() == [[[0, 0]]]
+    assert places[1, 1].tolist() == [0, 0] and points_of_plane(1).tolist() == [[[0, 0]]]
 
 
 def test_each_tile_is_the_edit_of_its_place_or_says_that_there_is_none():
     own = editor()
-    tiles = tiles_over_plane(own, Plane(), places_of(3).reshape(-1, 2))
+    tiles = tiles_over_plane(own, Plane(), points_of_plane(3).reshape(-1, 2))
     assert [tile.image is None for tile in tiles] == [False] * 6 + [True] * 3
-    assert [tile.doubted for tile in tiles] == [True] * 3 + [False] * 6
+    assert [tile.rejected for tile in tiles] == [True] * 3 + [False] * 6
     expected = own.edit(own.scene.anatomy.smooth_and_taper(bump(48, 14, [0.8, 0, 0]))).image
     assert np.array_equal(tiles[5].image, expected)
     assert tiles[5].caption == "V +0.80  A +0.00 interpolated"
@@ -42,17 +50,19 @@ def test_each_tile_is_the_edit_of_its_place_or_says_that_there_is_none():
     assert "%" in tiles[0].caption and tiles[7].caption == "V +0.00  A -0.80"
 
 
-def test_every_tile_of_a_face_whose_fit_was_refused_is_doubted():
-    tiles = tiles_over_plane(editor(), Plane(), places_of(3).reshape(-1, 2), ("refused",))
+def test_every_tile_of_a_face_whose_fit_was_refused_is_rejected():
+    tiles = tiles_over_plane(
+        editor(), Plane(), points_of_plane(3).reshape(-1, 2), fit_refusal="refused"
+    )
     made = [tile for tile in tiles if tile.image is not None]
-    assert len(made) == 6 and all(tile.doubted for tile in made)
+    assert len(made) == 6 and all(tile.rejected for tile in made)
     assert {tile.caption for tile in made[3:]} == {"refused"}
 
 
 def test_a_sheet_shows_its_tiles_in_their_places():
     colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
     tiles = [Tile(np.full((SIZE, SIZE, 3), colour, np.uint8), "c") for colour in colours]
-    picture = sheet([tiles, [Tile(None, "none")] * 3], SIZE)
+    picture = draw_sheet([tiles, [Tile(None, "none")] * 3], SIZE)
     assert picture.shape == (2 * (STRIP + SIZE) + GAP, 3 * SIZE + 2 * GAP, 3)
     for number, colour in enumerate(colours):
         x = number * (SIZE + GAP)
@@ -99,7 +109,7 @@ def test_what_cannot_be_animated(tmp_path):
 
 def test_a_caption_too_wide_keeps_its_ends():
     font = ImageFont.load_default(size=12)
-    assert _fitted("hopper, warp", font, 190) == "hopper, warp"
-    short = _fitted("photographs_breakingbad, poisson", font, 120)
+    assert _shorten("hopper, warp", font, 190) == "hopper, warp"
+    short = _shorten("photographs_breakingbad, poisson", font, 120)
     assert short.startswith("photo") and short.endswith("poisson") and "..." in short
     assert font.getlength(short) <= 120

@@ -118,7 +118,7 @@ def synth(
     except (BadInput, StoreError, ValueError, OSError) as error:
         _fail(error, 1)
     for _, record in made:
-        warning = "" if record["accepted"] else f"; doubtful: {record['reason']}"
+        warning = "" if record["accepted"] else f"; rejected: {record['reason']}"
         typer.echo(_label(record) + warning)
 
 
@@ -189,15 +189,15 @@ def _photograph(
 def _write_grid(editor: Any, results: Path, side: int, out: Path) -> None:
     from affect4d.blendshapes.targets import Atlas
     from affect4d.formats.images import write_image
-    from affect4d.synthesis.sheet import places_of, sheet, tiles_over_plane
+    from affect4d.synthesis.sheet import draw_sheet, points_of_plane, tiles_over_plane
 
-    places = places_of(side)
+    points = points_of_plane(side).reshape(-1, 2)
     atlas = Atlas(results / "blendshapes" / "atlas.zarr")
-    tiles = tiles_over_plane(editor.editor, atlas, places.reshape(-1, 2), editor.gated)
+    tiles = tiles_over_plane(editor.editor, atlas, points, fit_refusal=editor.fit_refusal)
     rows = [tiles[row * side : (row + 1) * side] for row in range(side)]
-    write_image(out, sheet(rows, editor.settings.size))
+    write_image(out, draw_sheet(rows, editor.settings.size))
     empty = sum(tile.image is None for tile in tiles)
-    warning = f"; doubtful: {editor.gated[0]}" if editor.gated else ""
+    warning = f"; rejected: {editor.fit_refusal}" if editor.fit_refusal else ""
     typer.echo(f"{len(tiles) - empty} places, {empty} without data: {out}{warning}")
 
 
@@ -227,12 +227,12 @@ def play(
     """
     from affect4d.quarantine import BadInput
     from affect4d.store import StoreError
-    from affect4d.synthesis.play import Game, serve
+    from affect4d.synthesis.play import PlaySession, serve
 
     try:
         photograph = _photograph(photo, landmarks, crop, results, {})
-        game = Game(photograph, results / "blendshapes")
-        server, url = serve(game, port)
+        session = PlaySession(photograph, results / "blendshapes")
+        server, url = serve(session, port)
     except (BadInput, StoreError, ValueError, OSError) as error:
         _fail(error, 1)
     typer.echo(f"{url}  (Ctrl-C ends it)")

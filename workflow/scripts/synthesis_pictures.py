@@ -1,5 +1,7 @@
 """Draw some photographs over the plane, by both blends."""
 
+from pathlib import Path
+
 from affect4d.pipeline.job import Job
 from affect4d.synthesis.illustrate import write_pictures
 from affect4d.template.anatomy import anatomy_of
@@ -8,9 +10,8 @@ from affect4d.template.template import load_template
 with Job(snakemake) as job:
     template = job.config("template")
     write_pictures(
-        job.root,
-        [str(path).removesuffix(".manifest.json") + ".zarr" for path in snakemake.input.fits],
-        anatomy_of(load_template(template.mesh, template.landmarks)),
-        job.config("synthesis"),
-        job.provenance(job.item, job.input),
+        job.context("synthesis", job.input),
+        [Path(path.removesuffix(".manifest.json") + ".zarr") for path in snakemake.input.fits],
+        anatomy=anatomy_of(load_template(template.mesh, template.landmarks)),
+        settings=job.config("synthesis"),
     )

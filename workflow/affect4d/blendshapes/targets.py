@@ -1,48 +1,52 @@
 """Deformations of the atlas: one class's, between classes for a path, a basic expression's."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.affectspace import Grid
-from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK
+from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK, decode_statuses
 from affect4d.blendshapes.model import read_class
 from affect4d.blendshapes.natural_neighbour import natural_neighbour_weights
 from affect4d.blendshapes.path import support_status
 from affect4d.quarantine import BadInput
 
+MAX_LISTED = 8  # models that an error names
+
 
 @dataclass(frozen=True)
 class Target:
-    """What to impose: deformation (V, 3) float32 mm, its label, and the class's name.
+    """What to impose.
 
-    `interpolated` says that no frames of this class are behind it, but those of classes around.
+    Attributes
+    ----------
+    deformation : (V, 3), mm
+    valence, arousal : its label; NaN where it has none
+    name : of its class, expression or component
+    interpolated : whether the frames behind it are not of this class but of classes around it
     """
 
-    deformation: np.ndarray
+    deformation: NDArray[np.float32]
     valence: float
     arousal: float
     name: str
     interpolated: bool = False
 
 
-class Atlas:
-    """The classes' mean deformations and median labels, read from `blendshapes/atlas.zarr`.
-
-    Parameters
-    ----------
-    path : path of the store
+class StoredMeans:
+    """Mean deformations of named groups of frames, with their labels and statuses.
 
     Attributes
     ----------
-    names : list of str
-    grid : Grid
-    median : (C, 2) float64, valence and arousal
-    count : (C,) int64, frames behind each mean
-    usable : int64 array, the classes that have a deformation
-    own : int64 array, those of them that have a model of their own frames
+    path : of the store
+    names : of the G groups
+    status : of each group
+    median : (G, 2), valence and arousal
 
     Raises
     ------
@@ -50,32 +54,49 @@ class Atlas:
         The store is missing or damaged.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         stored = store.open(path)
-        self.path, self._mean = path, stored["mean"]
-        self.names = stored.attributes["names"]
-        self.grid = Grid(math.isqrt(len(self.names)))
-        self.median, self.count = stored["median"][...], stored["count"][...]
-        self.status = [stored.attributes["statuses"][code] for code in stored["status"][...]]
-        self.own = self._with(OK)
-        self.usable = self._with(OK, INTERPOLATED)
+        self.path = path
+        self.names: list[str] = stored.attributes["names"]
+        statuses = stored.attributes["statuses"]
+        self.status: list[str] = decode_statuses(stored["status"][...], statuses).tolist()
+        self.median: NDArray[np.float64] = stored["median"][...]
+        self._mean = stored["mean"]
 
-    def _with(self, *statuses):
+    def mean(self, index: int) -> NDArray[np.float32]:
+        """The mean deformation (V, 3), mm, of one group."""
+        return np.asarray(self._mean[int(index)], dtype=np.float32)
+
+    def with_status(self, *statuses: str) -> NDArray[np.int64]:
+        """The groups that have one of these statuses."""
         return np.flatnonzero(np.isin(self.status, statuses))
 
-    def is_interpolated(self, index):
+
+class Atlas(StoredMeans):
+    """The classes' mean deformations and median labels, read from `blendshapes/atlas.zarr`.
+
+    Attributes
+    ----------
+    grid : of the classes
+    usable : the classes that have a deformation
+    own : those of them that have a model of their own frames
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.grid = Grid(math.isqrt(len(self.names)))
+        self.own = self.with_status(OK)
+        self.usable = self.with_status(OK, INTERPOLATED)
+
+    def is_interpolated(self, index: int) -> bool:
         """Whether a class's deformation comes from the classes around it."""
         return self.status[int(index)] == INTERPOLATED
 
-    def mean(self, index):
-        """The mean deformation (V, 3) float32 mm of one class."""
-        return np.asarray(self._mean[int(index)], dtype=np.float32)
-
-    def means(self):
-        """The mean deformations (len(usable), V, 3) float32 mm of the usable classes."""
+    def means(self) -> NDArray[np.float32]:
+        """The mean deformations (len(usable), V, 3), mm, of the usable classes."""
         return np.asarray(self._mean[self.usable], dtype=np.float32)
 
-    def target(self, valence, arousal):
+    def target(self, valence: float, arousal: float) -> Target:
         """The class that holds a point of the plane; its label is the class's median.
 
         An interpolated class's label is its centre.
@@ -85,14 +106,25 @@ class Atlas:
         BadInput
             The point lies outside the plane, or its class has too few frames.
         """
-        index = int(self._class_of(valence, arousal))
+        index = self._class_of(valence, arousal)
         if index not in self.usable:
             raise self._without_data(index, valence, arousal)
         valence, arousal = map(float, self.median[index])
-        name, interpolated = self.names[index], self.is_interpolated(index)
-        return Target(self.mean(index), valence, arousal, name, interpolated)
+        return Target(
+            deformation=self.mean(index),
+            valence=valence,
+            arousal=arousal,
+            name=self.names[index],
+            interpolated=self.is_interpolated(index),
+        )
 
-    def between(self, valence, arousal, mean=None):
+    def between(
+        self,
+        valence: float,
+        arousal: float,
+        *,
+        mean: Callable[[int], NDArray[np.float32]] | None = None,
+    ) -> Target:
         """The deformation at a point: the natural neighbours' mean, smooth over classes' borders.
 
         The label is the same mean of the classes' labels: the point itself, but for points at the
@@ -100,9 +132,8 @@ class Atlas:
 
         Parameters
         ----------
-        valence, arousal : float
-        mean : callable, optional
-            From a class's index to its (V, 3) deformation, in place of the one as stored.
+        valence, arousal : of the point
+        mean : from a class's index to its deformation (V, 3), in place of the stored one
 
         Raises
         ------
@@ -110,7 +141,7 @@ class Atlas:
             The point lies outside the plane, or neither between classes with data nor within a
             class's width of one.
         """
-        index = int(self._class_of(valence, arousal))
+        index = self._class_of(valence, arousal)
         point, medians = np.array([[valence, arousal]]), self.median[self.own]
         support = support_status(point, self.grid, classes=self.own, medians=medians)[0]
         if support == EXTRAPOLATED:
@@ -118,12 +149,18 @@ class Atlas:
         weights = natural_neighbour_weights(point, medians)[0]
         mixed = np.flatnonzero(weights)
         mean = mean or self.mean
-        deformation = sum(np.float32(weights[i]) * mean(int(self.own[i])) for i in mixed)
+        scaled = [np.float32(weights[i]) * mean(int(self.own[i])) for i in mixed]
         valence, arousal = map(float, weights @ medians)
-        return Target(deformation, valence, arousal, self.names[index], support == INTERPOLATED)
+        return Target(
+            deformation=np.asarray(sum(scaled)),
+            valence=valence,
+            arousal=arousal,
+            name=self.names[index],
+            interpolated=bool(support == INTERPOLATED),
+        )
 
-    def _class_of(self, valence, arousal):
-        index = self.grid.assign(valence, arousal)
+    def _class_of(self, valence: float, arousal: float) -> int:
+        index = int(self.grid.assign(valence, arousal))
         if index < 0:
             raise BadInput(
                 f"valence {valence}, arousal {arousal}",
@@ -132,7 +169,7 @@ class Atlas:
             )
         return index
 
-    def _without_data(self, index, valence, arousal):
+    def _without_data(self, index: int, valence: float, arousal: float) -> BadInput:
         if not len(self.usable):
             return BadInput(self.path, "no class has a deformation", "annotate more frames")
         distance = np.linalg.norm(self.grid.centres[self.usable] - [valence, arousal], axis=1)
@@ -146,28 +183,28 @@ class Atlas:
         )
 
 
-def component_target(folder, name, number):
+def component_target(folder: Path, name: str, number: int) -> Target:
     """One component of a class's blendshapes alone, at full weight: much like an action unit.
 
     Parameters
     ----------
-    folder : Path, where the classes' models lie
-    name : str, of a class or basic expression
-    number : int, counted from 1, by falling energy
+    folder : where the classes' models lie
+    name : of a class or basic expression
+    number : counted from 1, by falling energy
 
     Returns
     -------
-    Target
-        Its label is not known: valence and arousal are NaN.
+    A Target without a label: valence and arousal are NaN
 
     Raises
     ------
     BadInput
         There is no such model, or no such component.
     """
-    what, known = f"component {name}:{number}", _models(folder)
-    if name not in known:
-        remedy = f"models are {', '.join(known[:8])}, ..." if known else "build the blendshapes"
+    what, models = f"component {name}:{number}", _models(folder)
+    if name not in models:
+        listed = ", ".join(models[:MAX_LISTED])
+        remedy = f"models are {listed}, ..." if models else "build the blendshapes"
         raise BadInput(what, f"there is no model {name}", remedy)
     components = read_class(folder / f"{name}.zarr").components
     if not 1 <= number <= len(components):
@@ -175,41 +212,27 @@ def component_target(folder, name, number):
     return Target(components[number - 1], math.nan, math.nan, f"{name}:{number}")
 
 
-def count_components(folder, name):
+def count_components(folder: Path, name: str) -> int:
     """How many components the model of a class or basic expression has; 0 where there is none."""
     if name not in _models(folder):
         return 0
-    return store.open(folder / f"{name}.zarr")["components"].shape[0]
+    return int(store.open(folder / f"{name}.zarr")["components"].shape[0])
 
 
-def _models(folder):
-    known = sorted(path.stem for path in folder.glob("*.zarr"))
-    return [name for name in known if name not in ("atlas", "expressions")]
+def _models(folder: Path) -> list[str]:
+    names = sorted(path.stem for path in folder.glob("*.zarr"))
+    return [name for name in names if name not in ("atlas", "expressions")]
 
 
-class Expressions:
-    """The basic expressions' mean deformations, read from `blendshapes/expressions.zarr`.
-
-    Raises
-    ------
-    affect4d.store.StoreError
-        The store is missing or damaged.
-    """
-
-    def __init__(self, path):
-        stored = store.open(path)
-        statuses = stored.attributes["statuses"]
-        self.names = stored.attributes["names"]
-        self.status = [statuses[code] for code in stored["status"][...]]
-        self._mean, self._median = stored["mean"], stored["median"][...]
+class Expressions(StoredMeans):
+    """The basic expressions' mean deformations, read from `blendshapes/expressions.zarr`."""
 
     @property
-    def usable(self):
-        """The names, (str, ...), of those that have a deformation."""
-        named = zip(self.names, self.status, strict=True)
-        return tuple(name for name, status in named if status == OK)
+    def usable(self) -> tuple[str, ...]:
+        """The names of those that have a deformation."""
+        return tuple(self.names[index] for index in self.with_status(OK))
 
-    def target(self, name):
+    def target(self, name: str) -> Target:
         """An expression; its label is its name, with valence and arousal where known, else NaN.
 
         Raises
@@ -217,12 +240,11 @@ class Expressions:
         BadInput
             There is no such expression, or it has too few apex frames.
         """
-        known = self.usable
-        if name not in known:
+        usable = self.usable
+        if name not in usable:
             status = self.status[self.names.index(name)] if name in self.names else "unknown"
-            remedy = f"choose one of {', '.join(known)}" if known else "add posed sequences"
+            remedy = f"choose one of {', '.join(usable)}" if usable else "add posed sequences"
             raise BadInput(f"expression {name}", f"it is {status} in this build", remedy)
         index = self.names.index(name)
-        valence, arousal = map(float, self._median[index])
-        mean = np.asarray(self._mean[index], dtype=np.float32)
-        return Target(mean, valence, arousal, name)
+        valence, arousal = map(float, self.median[index])
+        return Target(self.mean(index), valence, arousal, name)

@@ -1,77 +1,96 @@
 """One chunk of a database: each fitted photograph in each class that has a deformation."""
 
 import logging
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d import store
-from affect4d.artifacts.dataset import MEAN
+from affect4d.artifacts.synthesis import CHUNK, MEAN, QUARANTINE
 from affect4d.blendshapes import read_class, sample
-from affect4d.fitting.storage import read_fits
-from affect4d.formats.images import read_image
-from affect4d.formats.paths import inside, safe_name
+from affect4d.blendshapes.targets import Atlas
+from affect4d.config.synthesis import Settings
+from affect4d.fitting import Camera
+from affect4d.formats.paths import safe_name
+from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
-from affect4d.synthesis.crop import square_around
-from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.crop import Crop
+from affect4d.synthesis.editing.editor import Edit, Editor
 from affect4d.synthesis.editing.flow import stack_deformations
 from affect4d.synthesis.editing.lattice import STEP
-from affect4d.synthesis.editing.scene import make_scene
-from affect4d.synthesis.quality import FIGURES, measure, refusal
+from affect4d.synthesis.editing.scene import Scene
+from affect4d.synthesis.photographs import FittedPhotograph, read_photographs
+from affect4d.synthesis.quality import METRICS, measure, refusal
+from affect4d.template.anatomy import Anatomy
 from affect4d.template.ibug68 import COUNT
 
 log = logging.getLogger(__name__)
 
-FLOW_STEP = 8  # pixels
-_EVERY = slice(FLOW_STEP // 2 // STEP, None, FLOW_STEP // STEP)  # of the lattice
+FLOW_STEP = 8  # pixels between the stored places of the flow, the first at half of it
+_EVERY = slice(FLOW_STEP // 2 // STEP, None, FLOW_STEP // STEP)  # of the lattice's nodes
 
 
 @dataclass(frozen=True)
 class Imposed:
-    """A settled deformation (V, 3) mm, its class's index, and its sample's number or MEAN."""
+    """What photographs receive.
 
-    deformation: np.ndarray
+    Attributes
+    ----------
+    deformation : (V, 3), mm, smoothed and tapered
+    index : of its class
+    sample : its number among the class's samples, or MEAN
+    """
+
+    deformation: NDArray[np.float32]
     index: int
     sample: int
 
-    def name(self, classes):
+    def name(self, classes: Sequence[str]) -> str:
         """The class's name, followed by the sample's number where it is one."""
         suffix = "" if self.sample == MEAN else f"-s{self.sample}"
         return f"{classes[self.index]}{suffix}"
 
 
-def deformations(atlas, folder, anatomy, settings, seed):
+def deformations(
+    atlas: Atlas, folder: Path, anatomy: Anatomy, *, samples: int, seed: int
+) -> list[Imposed]:
     """All deformations that a photograph receives, class by class: the mean, then samples.
 
     Of a class that is interpolated there is the mean alone.
 
     Parameters
     ----------
-    atlas : Atlas
-    folder : Path, where the classes' models lie
-    anatomy : Anatomy
-    settings : affect4d.config.synthesis.Settings
-    seed : int; a sample also depends on the class and its own number, and on nothing else
-
-    Returns
-    -------
-    list of Imposed
+    atlas : of the build
+    folder : where the classes' models lie
+    anatomy : of the template
+    samples : per class
+    seed : a sample also depends on the class and its own number, and on nothing else
     """
     imposed = []
     for index, mean in zip(atlas.usable.tolist(), atlas.means(), strict=True):
         imposed.append(Imposed(anatomy.smooth_and_taper(mean), index, MEAN))
-        if settings.samples and not atlas.is_interpolated(index):
+        if samples and not atlas.is_interpolated(index):
             model = read_class(folder / f"{atlas.names[index]}.zarr")
-            for number in range(settings.samples):
-                rng = np.random.default_rng([seed, index, number])
-                imposed.append(Imposed(anatomy.smooth_and_taper(sample(model, rng)), index, number))
+            for number in range(samples):
+                face = sample(model, np.random.default_rng([seed, index, number]))
+                imposed.append(Imposed(anatomy.smooth_and_taper(face), index, number))
     return imposed
 
 
 def synthesize_chunk(
-    fits, atlas, imposed, anatomy, database, settings, root, out, strict, progress, provenance
-):
-    """Synthesize one chunk and write its store and its quarantine.
+    context: RunContext,
+    database: str,
+    chunk: str,
+    *,
+    atlas: Atlas,
+    anatomy: Anatomy,
+    settings: Settings,
+) -> None:
+    """Synthesize one chunk of a database and write its store and its quarantine.
 
     The store holds, for N accepted pictures of P photographs at S = `settings.size`: images
     (N, S, S, 3) uint8; class (N,), photograph (N,), sample (N,) int64; valence, arousal (N,)
@@ -84,149 +103,130 @@ def synthesize_chunk(
 
     Parameters
     ----------
-    fits : Path of the chunk's fits
-    atlas : Atlas
-    imposed : list of Imposed
-    anatomy : Anatomy
-    database : str
-    settings : affect4d.config.synthesis.Settings
-    root : Path, the results folder, to which the photographs' paths are relative
-    out : Path of the store to write; the quarantine goes to `quarantine/` beside it
-    strict : bool, stop at a photograph that cannot be used
-    progress : callable (items, total, what) -> iterator that logs
-    provenance : affect4d.store.Provenance
+    context : of the rule's run; photographs' paths are relative to its results folder
+    database, chunk : their names
+    atlas : of the build
+    anatomy : of the template
+    settings : of the build
     """
-    attributes = store.open(fits).attributes
-    rows = list(
-        zip(
-            attributes["image_ids"],
-            attributes["subjects"],
-            attributes["images"],
-            read_fits(fits),
-            strict=True,
-        )
+    root, quarantine = context.root, context.quarantine
+    imposed = deformations(
+        atlas, root / "blendshapes", anatomy, samples=settings.samples, seed=context.seed
     )
-    collected = _Collected(database, atlas, imposed, settings, Quarantine("synthesis"))
-    for image_id, subject, path, fit in progress(rows, len(rows), "photographs"):
+    pictures = _Pictures(database, atlas, imposed, settings=settings, quarantine=quarantine)
+    photographs = list(read_photographs(root / "fits" / database / f"{chunk}.zarr"))
+    for photograph in context.progress(photographs, total=len(photographs), what="photographs"):
         try:
-            photo = _photograph(root, path, fit, image_id)
+            photo = photograph.read(root)
         except BadInput as problem:
-            if strict:
-                raise
-            collected.quarantine.add(image_id, problem)
+            quarantine.add(photograph.image_id, problem)
             continue
-        collected.add(safe_name(image_id, path), subject, path, fit, photo, anatomy)
+        pictures.add(photograph, *photograph.align(photo, anatomy, settings))
     log.info(
         "%d pictures of %d photographs; %d refused",
-        len(collected.rows),
-        len(collected.photographs),
-        len(collected.quarantine.rows),
+        len(pictures.rows),
+        len(pictures.photographs),
+        len(quarantine.rows),
     )
-    store.write(out, collected.arrays(), collected.attributes(), provenance)
-    listing = out.parent / "quarantine" / f"{out.stem}.csv"
+    provenance = context.provenance()
+    out = CHUNK.path(root, database=database, chunk=chunk)
+    store.write(out, pictures.arrays(), pictures.attributes(), provenance)
+    listing = QUARANTINE.path(root, database=database, chunk=chunk)
     listing.parent.mkdir(parents=True, exist_ok=True)
     with store.atomic(listing) as unfinished:
-        collected.quarantine.write(unfinished)
+        quarantine.write(unfinished)
     store.record(listing.with_suffix(".manifest.json"), [listing], provenance)
 
 
-def pose(camera):
+def describe_camera(camera: Camera) -> dict[str, Any]:
     """A camera as it is stored: its fields, see `affect4d.fitting.Camera`."""
-    return {own.name: np.asarray(getattr(camera, own.name)).tolist() for own in fields(camera)}
+    names = (entry.name for entry in fields(camera))
+    return {name: np.asarray(getattr(camera, name)).tolist() for name in names}
 
 
-def _photograph(root, path, fit, image_id):
-    """The photograph at `path` under `root`; problems name it by its relative path."""
-    if not fit.quality["accepted"]:
-        gates = [name for name, shut in fit.quality.items() if name.startswith("gate_") and shut]
-        raise BadInput(
-            path,
-            f"the fit of {image_id} was refused ({', '.join(gates)})",
-            "choose a frontal photograph with a closed mouth, or loosen the fitting gates",
-        )
-    try:
-        return read_image(inside(root, path))
-    except BadInput as problem:
-        raise BadInput(path, problem.rule, problem.remedy) from None
+@dataclass
+class _Pictures:
+    """The chunk's accepted pictures, and the photographs that they show."""
 
+    database: str
+    atlas: Atlas
+    imposed: list[Imposed]
+    settings: Settings = field(kw_only=True)
+    quarantine: Quarantine = field(kw_only=True)
 
-class _Collected:
-    """The chunk's pictures, as they come."""
+    def __post_init__(self) -> None:
+        moves = [target.deformation for target in self.imposed]
+        self._blocks = stack_deformations(moves, self.settings.intensity)
+        self._neutral: list[NDArray[np.uint8]] = []
+        self._images: list[NDArray[np.uint8]] = []
+        self.photographs: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []
 
-    def __init__(self, database, atlas, imposed, settings, quarantine):
-        self.database, self.atlas, self.imposed = database, atlas, imposed
-        self.settings, self.quarantine = settings, quarantine
-        self.blocks = stack_deformations(
-            [target.deformation for target in imposed], settings.intensity
-        )
-        self.photographs, self.neutral, self.images, self.rows = [], [], [], []
-
-    def add(self, image_id, subject, path, fit, photo, anatomy):
+    def add(self, photograph: FittedPhotograph, crop: Crop, scene: Scene) -> None:
         """All pictures of one photograph."""
-        settings = self.settings
-        crop = square_around(fit.landmarks, settings.margin, settings.size)
-        scene = make_scene(fit, crop.cut(photo), anatomy, crop=crop)
+        image_id = safe_name(photograph.image_id, photograph.path)
         self.photographs.append(
             {
                 "image_id": image_id,
-                "subject": subject,
-                "path": path,
+                "subject": photograph.subject,
+                "path": photograph.path,
                 "crop": asdict(crop),
-                "camera": pose(fit.camera),
+                "camera": describe_camera(photograph.fit.camera),
             }
         )
-        self.neutral.append(scene.image)
-        editor = Editor(scene, settings)
-        for target, made in zip(self.imposed, editor.edits(self.blocks), strict=True):
+        self._neutral.append(scene.image)
+        editor = Editor(scene, self.settings)
+        for target, edit in zip(self.imposed, editor.edits(self._blocks), strict=True):
             name = f"{self.database}-{image_id}-{target.name(self.atlas.names)}"
-            figures = measure(editor, made)
-            reason = refusal(figures, settings)
-            if reason is not None:
-                self.quarantine.add(name, BadInput(name, *reason))
-                continue
-            self.images.append(made.image)
-            self.rows.append(
-                {
-                    "image_id": name,
-                    "class": target.index,
-                    "photograph": len(self.photographs) - 1,
-                    "sample": target.sample,
-                    "landmarks": made.landmarks,
-                    "flow": made.motion.flow[_EVERY, _EVERY].copy(),
-                    "quality": [figures[figure] for figure in FIGURES],
-                }
-            )
+            self._add_edit(name, target, edit, metrics=measure(editor, edit))
 
-    def arrays(self):
+    def _add_edit(
+        self, name: str, target: Imposed, edit: Edit, *, metrics: dict[str, float]
+    ) -> None:
+        reason = refusal(metrics, self.settings)
+        if reason is not None:
+            self.quarantine.leave_out(name, BadInput(name, *reason))
+            return
+        self._images.append(edit.image)
+        self.rows.append(
+            {
+                "image_id": name,
+                "class": target.index,
+                "photograph": len(self.photographs) - 1,
+                "sample": target.sample,
+                "landmarks": edit.landmarks,
+                "flow": edit.motion.flow[_EVERY, _EVERY].copy(),
+                "quality": [metrics[metric] for metric in METRICS],
+            }
+        )
+
+    def arrays(self) -> dict[str, Any]:
         """The store's arrays; their shapes hold for an empty chunk as well."""
-        count, size = len(self.rows), self.settings.size
-        numbers = {
-            name: np.array([row[name] for row in self.rows], dtype=np.int64)
-            for name in ("class", "photograph", "sample")
-        }
-        atlas = self.atlas
-        labels = atlas.median[numbers["class"]].reshape(count, 2)
+        count, size, atlas = len(self.rows), self.settings.size, self.atlas
         square, grid = (size, size, 3), len(range(FLOW_STEP // 2, size, FLOW_STEP))
+        classes = self._column("class", np.int64)
+        labels = atlas.median[classes].reshape(count, 2)
+        images = np.array(self._images, np.uint8).reshape(count, *square)
+        neutral = np.array(self._neutral, np.uint8).reshape(len(self._neutral), *square)
+        landmarks, flow = (self._column(name, np.float32) for name in ("landmarks", "flow"))
         return {
-            **numbers,
-            "images": store.Images(
-                np.array(self.images, np.uint8).reshape(count, *square), "neutral", "photograph"
-            ),
-            "neutral": store.Images(
-                np.array(self.neutral, np.uint8).reshape(len(self.neutral), *square)
-            ),
-            "interpolated": np.isin(numbers["class"], np.setdiff1d(atlas.usable, atlas.own)),
+            "class": classes,
+            "photograph": self._column("photograph", np.int64),
+            "sample": self._column("sample", np.int64),
+            "images": store.Images(images, "neutral", "photograph"),
+            "neutral": store.Images(neutral),
+            "interpolated": np.isin(classes, np.setdiff1d(atlas.usable, atlas.own)),
             "valence": labels[:, 0].copy(),
             "arousal": labels[:, 1].copy(),
-            "landmarks": self._column("landmarks").reshape(count, COUNT, 2),
-            "flow": self._column("flow").astype(np.float16).reshape(count, grid, grid, 2),
-            "quality": self._column("quality").reshape(count, len(FIGURES)),
+            "landmarks": landmarks.reshape(count, COUNT, 2),
+            "flow": flow.astype(np.float16).reshape(count, grid, grid, 2),
+            "quality": self._column("quality", np.float32).reshape(count, len(METRICS)),
         }
 
-    def _column(self, name):
-        return np.array([row[name] for row in self.rows], dtype=np.float32)
+    def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
+        return np.array([row[name] for row in self.rows], dtype=dtype)
 
-    def attributes(self):
+    def attributes(self) -> dict[str, Any]:
         """What names and explains the store's arrays."""
         return {
             "database": self.database,
@@ -234,7 +234,7 @@ class _Collected:
             "subjects": [self.photographs[row["photograph"]]["subject"] for row in self.rows],
             "classes": list(self.atlas.names),
             "photographs": self.photographs,
-            "quality": list(FIGURES),
+            "quality": list(METRICS),
             "settings": self.settings.model_dump(mode="json"),
             "units": {"landmarks": "px", "flow": "px"},
         }

@@ -1,99 +1,88 @@
-"""A build's contact sheet: neutral photographs, and nine places of the plane by both blends."""
+"""A build's contact sheet: neutral photographs, and nine points of the plane by both blends."""
 
 import json
 import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from affect4d import store
+from affect4d.artifacts.synthesis import PICTURES, PICTURES_STATED, SHEET
 from affect4d.blendshapes.targets import Atlas
-from affect4d.fitting.storage import read_fits
-from affect4d.formats.images import encode_jpeg, read_image
-from affect4d.formats.paths import inside
+from affect4d.config.synthesis import Settings
+from affect4d.formats.images import encode_jpeg
+from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
-from affect4d.synthesis.crop import square_around
 from affect4d.synthesis.editing.editor import BLENDS, Editor
-from affect4d.synthesis.editing.scene import make_scene
-from affect4d.synthesis.sheet import Tile, places_of, sheet, tiles_over_plane
+from affect4d.synthesis.photographs import FittedPhotograph, read_photographs
+from affect4d.synthesis.sheet import Tile, draw_sheet, points_of_plane, tiles_over_plane
+from affect4d.template.anatomy import Anatomy
 
 log = logging.getLogger(__name__)
 
-SHEET, STATED = "sheet.jpg", "pictures.json"
-PHOTOGRAPHS = 8  # at most
-TILE = 192  # pixels
-QUALITY = 88
+MAX_PHOTOGRAPHS = 8  # sixteen rows of tiles: what a page of the report shows
+TILE_PX = 192  # side of a tile's image
+POINTS = 3  # along each axis of the plane
+QUALITY = 88  # of JPEG
 
 
-def write_pictures(root, chunks, anatomy, settings, provenance):
-    """Write the folder `root`/synthesis/pictures with its manifest.
+def write_pictures(
+    context: RunContext, chunks: Iterable[Path], *, anatomy: Anatomy, settings: Settings
+) -> None:
+    """Write the folder `synthesis/pictures` with its manifest.
 
-    `sheet.jpg` has two rows a photograph, one a blend: the photograph, then 3 x 3 places of the
+    `sheet.jpg` has two rows per photograph, one per blend: the photograph, then 3 x 3 points of the
     plane. `pictures.json` states `photographs` (their image_ids), `doubted` and `empty` (how many
-    tiles would be refused, and have no data), all zero where no fit was accepted or no class has a
+    tiles would be rejected, and have no data), all zero where no fit was accepted or no class has a
     model: there is no sheet then.
 
     Parameters
     ----------
-    root : path
-        The results folder.
-    chunks : list of path
-        The fits to choose from, in the order of preference: one photograph a subject.
-    anatomy : Anatomy
-    settings : affect4d.config.synthesis.Settings
-    provenance : Provenance
+    context : of the rule's run
+    chunks : the fits to choose from, in the order of preference: one photograph per subject
+    anatomy : of the template
+    settings : of the build
     """
-    root = Path(root)
-    atlas = Atlas(root / "blendshapes" / "atlas.zarr")
-    stated: dict = {"photographs": [], "doubted": 0, "empty": 0}
-    rows = []
+    atlas = Atlas(context.root / "blendshapes" / "atlas.zarr")
+    names: list[str] = []
+    rows: list[list[Tile]] = []
     if len(atlas.own):
-        for image_id, fit, photo in _chosen(root, chunks):
-            log.info("drawing %s", image_id)
-            rows += _rows_of(image_id, fit, photo, atlas, anatomy, settings)
-            stated["photographs"].append(image_id)
+        for photograph, photo in _select(context.root, chunks):
+            log.info("drawing %s", photograph.image_id)
+            _, scene = photograph.align(photo, anatomy, settings)
+            names.append(photograph.image_id)
+            for blend in BLENDS:
+                editor = Editor(scene, settings.model_copy(update={"blend": blend}))
+                edits = tiles_over_plane(editor, atlas, points_of_plane(POINTS).reshape(-1, 2))
+                rows.append([Tile(scene.image, f"{photograph.image_id}, {blend}"), *edits])
     tiles = [tile for row in rows for tile in row]
-    stated["doubted"] = sum(tile.doubted for tile in tiles)
-    stated["empty"] = sum(tile.image is None for tile in tiles)
-    with store.atomic_replace(root / "synthesis" / "pictures", provenance) as unfinished:
-        unfinished.mkdir()
+    stated = {
+        "photographs": names,
+        "doubted": sum(tile.rejected for tile in tiles),
+        "empty": sum(tile.image is None for tile in tiles),
+    }
+    with store.atomic_replace(context.root / PICTURES.name(), context.provenance()) as folder:
+        folder.mkdir()
         if rows:
-            (unfinished / SHEET).write_bytes(encode_jpeg(sheet(rows, TILE), QUALITY))
-        (unfinished / STATED).write_bytes(json.dumps(stated, indent=1, sort_keys=True).encode())
+            sheet = encode_jpeg(draw_sheet(rows, TILE_PX), QUALITY)
+            (folder / SHEET.path(folder).name).write_bytes(sheet)
+        text = json.dumps(stated, indent=1, sort_keys=True)
+        (folder / PICTURES_STATED.path(folder).name).write_bytes(text.encode())
 
 
-def _chosen(root, chunks):
-    """(image_id, Fit, photograph) of the first accepted photographs, one a subject."""
+def _select(
+    root: Path, chunks: Iterable[Path]
+) -> Iterator[tuple[FittedPhotograph, NDArray[np.uint8]]]:
+    """The first photographs that can be used, one per subject, and their images."""
     subjects: set[str] = set()
-    for chunk in chunks:
-        attributes = store.open(chunk).attributes
-        rows = zip(
-            attributes["image_ids"],
-            attributes["subjects"],
-            attributes["images"],
-            read_fits(chunk),
-            strict=True,
-        )
-        for image_id, subject, path, fit in rows:
-            if not fit.quality["accepted"] or subject in subjects or len(subjects) == PHOTOGRAPHS:
-                continue
-            try:
-                photo = read_image(inside(root, path))
-            except BadInput:  # the chunk's own job has put it on record
-                continue
-            subjects.add(subject)
-            yield image_id, fit, photo
-
-
-def _rows_of(image_id, fit, photo, atlas, anatomy, settings):
-    """One row of tiles a blend."""
-    crop = square_around(fit.landmarks, settings.margin, settings.size)
-    scene = make_scene(fit, crop.cut(photo), anatomy, crop=crop)
-    places = places_of(3).reshape(-1, 2)
-    return [
-        [
-            Tile(scene.image, f"{image_id}, {blend}"),
-            *tiles_over_plane(
-                Editor(scene, settings.model_copy(update={"blend": blend})), atlas, places
-            ),
-        ]
-        for blend in BLENDS
-    ]
+    for photograph in (photograph for chunk in chunks for photograph in read_photographs(chunk)):
+        if photograph.subject in subjects or len(subjects) == MAX_PHOTOGRAPHS:
+            continue
+        try:
+            photo = photograph.read(root)
+        except BadInput:  # its chunk's quarantine has it
+            continue
+        subjects.add(photograph.subject)
+        yield photograph, photo

@@ -1,112 +1,111 @@
 """Contact sheets: a photograph over the valence-arousal plane, photographs beside their edits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from skimage.util import montage
 
+from affect4d.blendshapes.targets import Atlas, Target
 from affect4d.quarantine import BadInput
+from affect4d.synthesis.editing.editor import Edit, Editor
 from affect4d.synthesis.editing.flow import stack_deformations
 from affect4d.synthesis.quality import measure, refusal
 
-REACH = 0.8  # of the plane, where the outermost places of a sheet lie
-PAPER, INK, DOUBT = (255, 255, 255), (70, 70, 70), (179, 38, 30)
+REACH = 0.8  # of the plane, where the outermost points of a sheet lie
+PAPER, INK, REJECTED, OUTLINE = (255, 255, 255), (70, 70, 70), (179, 38, 30), (210, 210, 210)
 STRIP = 18  # pixels above a tile, for its caption
-GAP = 4
+FONT_PX = STRIP - 6
+GAP = 4  # pixels between tiles
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of a sheet: image (S, S, 3) uint8 or None, its caption, whether it is doubted."""
+    """One picture of a sheet: image (S, S, 3) or None, its caption, whether it was rejected."""
 
-    image: np.ndarray | None
+    image: NDArray[np.uint8] | None
     caption: str
-    doubted: bool = False
+    rejected: bool = False
 
 
-def places_of(side):
-    """Places (side, side, 2) over the plane: rows of falling arousal, columns of rising valence."""
+def points_of_plane(side: int) -> NDArray[np.float64]:
+    """Points (side, side, 2): rows of falling arousal, columns of rising valence."""
     axis = np.linspace(-REACH, REACH, side) if side > 1 else np.zeros(1)
     return np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).round(3)
 
 
-def tiles_over_plane(editor, atlas, places, gated=None):
+def tiles_over_plane(
+    editor: Editor, atlas: Atlas, points: NDArray[np.float64], *, fit_refusal: str = ""
+) -> list[Tile]:
     """Edits of one photograph.
 
     Parameters
     ----------
-    editor : affect4d.synthesis.synthesize.Editor
-    atlas : affect4d.synthesis.Atlas
-    places : (N, 2) array, valence and arousal
-    gated : (str,) why the fit was refused, or None
+    editor : of the photograph
+    atlas : of the build
+    points : (N, 2), valence and arousal
+    fit_refusal : why the fit was refused; empty if it was not
 
     Returns
     -------
-    list of Tile
-        Without an image where no class around has data; doubted where the edit would be refused.
+    N tiles: without an image where no class around has data, rejected where the edit would be
     """
-    targets = []
-    for valence, arousal in places:
+    targets: list[Target | None] = []
+    for valence, arousal in points:
         try:
             targets.append(atlas.between(valence, arousal))
         except BadInput:
             targets.append(None)
-    own = [target for target in targets if target is not None]
-    settle = editor.scene.anatomy.smooth_and_taper
-    settled = [settle(target.deformation) for target in own]
-    made = editor.edits(stack_deformations(settled, editor.settings.intensity))
+    smooth_and_taper = editor.scene.anatomy.smooth_and_taper
+    fields = [smooth_and_taper(target.deformation) for target in targets if target is not None]
+    edits = editor.edits(stack_deformations(fields, editor.settings.intensity))
     return [
-        _tile(editor, target, next(made), gated)
-        if target is not None
-        else Tile(None, _name(*place))
-        for target, place in zip(targets, places, strict=True)
+        Tile(None, _name(*point))
+        if target is None
+        else _tile(editor, target, next(edits), fit_refusal=fit_refusal)
+        for target, point in zip(targets, points, strict=True)
     ]
 
 
-def _tile(editor, target, made, gated):
-    reason = refusal(measure(editor, made), editor.settings) or gated
+def _tile(editor: Editor, target: Target, edit: Edit, *, fit_refusal: str) -> Tile:
+    reason = refusal(measure(editor, edit), editor.settings)
     caption = _name(target.valence, target.arousal) + " interpolated" * target.interpolated
-    return Tile(made.image, caption if reason is None else reason[0], reason is not None)
+    rejection = fit_refusal if reason is None else reason[0]
+    return Tile(edit.image, rejection or caption, bool(rejection))
 
 
-def _name(valence, arousal):
+def _name(valence: float, arousal: float) -> str:
     valence, arousal = (round(value, 2) + 0.0 for value in (valence, arousal))  # no -0.00
     return f"V {valence:+.2f}  A {arousal:+.2f}"
 
 
-def sheet(rows, size):
-    """A picture of rows of tiles.
+def draw_sheet(rows: Sequence[Sequence[Tile]], size: int) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) of rows of tiles, all equally long, whose images get `size` pixels."""
+    tiles = np.stack([_draw(tile, size) for row in rows for tile in row])
+    sheet = montage(
+        tiles, fill=PAPER, grid_shape=(len(rows), len(rows[0])), padding_width=GAP, channel_axis=-1
+    )
+    return np.ascontiguousarray(sheet[GAP:-GAP, GAP:-GAP])
 
-    Parameters
-    ----------
-    rows : list of list of Tile, all equally long
-    size : int, pixels, side of a tile's image
 
-    Returns
-    -------
-    (H, W, 3) uint8
-    """
-    left = np.cumsum([0] + [size + GAP] * len(rows[0]))
-    top = np.cumsum([0] + [STRIP + size + GAP] * len(rows))
-    canvas = Image.new("RGB", (int(left[-1]) - GAP, int(top[-1]) - GAP), PAPER)
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=STRIP - 6)
-    for row, (y, _) in zip(rows, pairwise(top), strict=True):
-        for tile, (x, _) in zip(row, pairwise(left), strict=True):
-            ink = DOUBT if tile.doubted else INK
-            draw.text((int(x) + 2, int(y) + 1), _fitted(tile.caption, font, size), ink, font)
-            place = (int(x), int(y) + STRIP)
-            if tile.image is None:
-                corner = (place[0] + size - 1, place[1] + size - 1)
-                draw.rectangle((*place, *corner), outline=(210, 210, 210))
-                draw.text((place[0] + size // 2, place[1] + size // 2), "no data", INK, font, "mm")
-            else:
-                picture = Image.fromarray(tile.image)
-                canvas.paste(picture.resize((size, size), Image.Resampling.LANCZOS), place)
+def _draw(tile: Tile, size: int) -> NDArray[np.uint8]:
+    """A tile (STRIP + size, size, 3) with its caption."""
+    canvas = Image.new("RGB", (size, STRIP + size), PAPER)
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=FONT_PX)
+    ink = REJECTED if tile.rejected else INK
+    draw.text((2, 1), _shorten(tile.caption, font, size), ink, font)
+    if tile.image is None:
+        draw.rectangle((0, STRIP, size - 1, STRIP + size - 1), outline=OUTLINE)
+        draw.text((size // 2, STRIP + size // 2), "no data", INK, font, "mm")
+    else:
+        picture = Image.fromarray(tile.image).resize((size, size), Image.Resampling.LANCZOS)
+        canvas.paste(picture, (0, STRIP))
     return np.asarray(canvas)
 
 
-def _fitted(text, font, width):
+def _shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """A caption; one too wide loses its middle, for its ends tell it from others."""
     shown, kept = text, len(text)
     while kept and font.getlength(shown) > width:

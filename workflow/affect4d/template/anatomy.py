@@ -5,6 +5,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import cKDTree
 from skimage.measure import points_in_poly
@@ -20,15 +21,18 @@ from affect4d.template.ibug68 import (
     UPPER_LID_LINES,
     UPPER_LIDS,
 )
-from affect4d.template.template import load_template
+from affect4d.template.template import Template, load_template
 
 # An expression ends between these distances from the nose tip: the chin lies at 92 mm, ears and
 # the back of the head, where registered scans hold little but noise, beyond 140 mm.
 REACH_MM = (105.0, 135.0)
-MOUTH_MM = 36.0  # the corners of the lips lie within 27
-EYE_MM = 25.0
-LID_MM = 4.5
-SMOOTHING_ROUNDS = 3
+MOUTH_MM = 36.0  # from the middle of the inner lips; their corners lie within 27
+EYE_MM = 25.0  # from the middle of an eye, further than its corners
+LID_MM = 4.5  # standard deviation with which an upper lid's weight falls off beside its line
+LID_LINE_POINTS = (
+    8  # between two landmarks of a lid; half of the first and last stretch are left out
+)
+SMOOTHING_ROUNDS = 3  # over the neighbours of each vertex: 2 to 3 mm
 
 
 @dataclass(frozen=True)
@@ -37,38 +41,34 @@ class Anatomy:
 
     Attributes
     ----------
-    triangles : (F, 3) int32
-    landmark_vertices : (68,) int64
-    neck : (F,) bool, triangles under the jaw's line
-    mouth : (F,) bool, triangles around the mouth
-    mirror : (V,) int64, the vertex nearest to each vertex's mirror image
-    eyes : (F,) bool, triangles between the eyelids
-    lids : (2, V, 1) float32, how much each vertex goes with each upper lid
-    apertures : (2,) float, mm between the lids
-    reach : (V, 1) float32, 1 on the face, falling to 0 at ears and neck
-    smoother : (V, V) csr matrix, the mean of each vertex and its neighbours
+    triangles : (F, 3)
+    landmark_vertices : (68,)
+    neck : (F,), triangles under the jaw's line
+    mouth : (F,), triangles around the mouth
+    mirror : (V,), the vertex nearest to each vertex's mirror image
+    eyes : (F,), triangles between the eyelids
+    lids : (2, V, 1), how much each vertex goes with each upper lid
+    apertures : (2,), mm between the lids
+    reach : (V, 1), 1 on the face, falling to 0 at ears and neck
+    smoother : (V, V), the mean of each vertex and its neighbours
     """
 
-    triangles: np.ndarray
-    landmark_vertices: np.ndarray
-    neck: np.ndarray
-    mouth: np.ndarray
-    mirror: np.ndarray
-    eyes: np.ndarray
-    lids: np.ndarray
-    apertures: np.ndarray
-    reach: np.ndarray
+    triangles: NDArray[np.int32]
+    landmark_vertices: NDArray[np.int64]
+    neck: NDArray[np.bool_]
+    mouth: NDArray[np.bool_]
+    mirror: NDArray[np.int64]
+    eyes: NDArray[np.bool_]
+    lids: NDArray[np.float32]
+    apertures: NDArray[np.floating]
+    reach: NDArray[np.float32]
     smoother: sparse.csr_matrix
 
-    def smooth_and_taper(self, deformation):
+    def smooth_and_taper(self, deformation: NDArray[np.floating]) -> NDArray[np.float32]:
         """A deformation (V, 3) mm as it is imposed: smoothed over 2 to 3 mm, faded out at the ears.
 
         Registration noise of single vertices would show as a tremor of everything that is drawn
         on the face.
-
-        Returns
-        -------
-        (V, 3) float32
 
         Raises
         ------
@@ -82,10 +82,10 @@ class Anatomy:
             )
         for _ in range(SMOOTHING_ROUNDS):
             field = self.smoother @ field
-        return field * self.reach
+        return np.asarray(field * self.reach)
 
 
-def anatomy_of(template):
+def anatomy_of(template: Template) -> Anatomy:
     """The Anatomy of a Template."""
     vertices, landmarks = template.vertices, template.landmarks
     distance = np.linalg.norm(vertices - landmarks[NOSE_TIP], axis=1)
@@ -106,8 +106,10 @@ def anatomy_of(template):
     )
 
 
-def _between_lids(vertices, landmarks):
-    """(V,) bool: inside the eyes' outlines, seen from the front."""
+def _between_lids(
+    vertices: NDArray[np.floating], landmarks: NDArray[np.floating]
+) -> NDArray[np.bool_]:
+    """(V,): inside the eyes' outlines, seen from the front."""
     inside = np.zeros(len(vertices), dtype=bool)
     for eye in EYE_OUTLINES:
         near = np.linalg.norm(vertices - landmarks[eye].mean(0), axis=1) < EYE_MM
@@ -115,23 +117,26 @@ def _between_lids(vertices, landmarks):
     return inside
 
 
-def _apertures(landmarks):
-    """(2,) mm between the middles of the lids of each eye."""
-    return (landmarks[UPPER_LIDS] - landmarks[LOWER_LIDS]).mean(1)[:, 1]
+def _apertures(landmarks: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(2,), mm between the middles of the lids of each eye."""
+    return np.asarray((landmarks[UPPER_LIDS] - landmarks[LOWER_LIDS]).mean(1)[:, 1])
 
 
-def _upper_lids(vertices, landmarks):
-    """(2, V, 1) float32: 1 on each upper lid, falling with the distance from it."""
+def _upper_lids(
+    vertices: NDArray[np.floating], landmarks: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """(2, V, 1): 1 on each upper lid, falling with the distance from it."""
     weights = []
     for lid in UPPER_LID_LINES:
-        line = np.concatenate([np.linspace(a, b, 8) for a, b in pairwise(landmarks[lid])])[4:-4]
-        distance = cKDTree(line).query(vertices)[0]
+        stretches = [np.linspace(a, b, LID_LINE_POINTS) for a, b in pairwise(landmarks[lid])]
+        half = LID_LINE_POINTS // 2
+        distance = cKDTree(np.concatenate(stretches)[half:-half]).query(vertices)[0]
         weights.append(np.exp(-0.5 * (distance / LID_MM) ** 2))
     return np.stack(weights)[..., None].astype(np.float32)
 
 
-def _neighbourhood_mean(triangles, count):
-    """(V, V) csr float32 whose rows average a vertex with its neighbours."""
+def _neighbourhood_mean(triangles: NDArray[np.int32], count: int) -> sparse.csr_matrix:
+    """(V, V) float32 whose rows average a vertex with its neighbours."""
     pairs = edges(triangles)
     ends = np.concatenate([pairs, pairs[:, ::-1], np.arange(count)[:, None].repeat(2, 1)])
     ones = np.ones(len(ends), np.float32)
@@ -141,13 +146,15 @@ def _neighbourhood_mean(triangles, count):
 
 
 @lru_cache(maxsize=1)
-def default_anatomy():
+def default_anatomy() -> Anatomy:
     """The Anatomy of menpo3d's template."""
     return anatomy_of(load_template())
 
 
-def _below_jaw(vertices, landmarks):
-    """(V,) bool: lower than the jaw's line at the same angle about the head's axis."""
+def _below_jaw(
+    vertices: NDArray[np.floating], landmarks: NDArray[np.floating]
+) -> NDArray[np.bool_]:
+    """(V,): lower than the jaw's line at the same angle about the head's axis."""
     jaw = landmarks[JAW]
     depth = landmarks[JAW_ENDS, 2].mean()
     angle = np.arctan2(jaw[:, 0], jaw[:, 2] - depth)
