@@ -1,4 +1,4 @@
-"""Images, paths, quarantine and the template; meshes and landmarks have tests of their own."""
+"""Images, paths, quarantine and the template; meshes and landmarks have their own test modules."""
 
 import csv
 
@@ -42,24 +42,24 @@ def test_sixteen_bits_of_grey_become_eight(tmp_path):
     deep = np.linspace(0, 65535, 63).round().astype(np.uint16).reshape(9, 7)
     for name in ("deep.png", "deep.tiff"):
         Image.fromarray(deep).save(tmp_path / name)
-        found = read_image(tmp_path / name)
-        assert np.ptp(found, axis=2).max() == 0
-        np.testing.assert_allclose(found[..., 0], deep / 257, atol=0.5)
+        image = read_image(tmp_path / name)
+        assert np.ptp(image, axis=2).max() == 0
+        np.testing.assert_allclose(image[..., 0], deep / 257, atol=0.5)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.int32])
 def test_images_of_unknown_range_are_refused(tmp_path, kind):
-    Image.fromarray(np.full((9, 7), 3, kind)).save(tmp_path / "own.tiff")
-    with pytest.raises(BadInput, match=r"own\.tiff.*mode.*8 bits"):
-        read_image(tmp_path / "own.tiff")
+    Image.fromarray(np.full((9, 7), 3, kind)).save(tmp_path / "unknown.tiff")
+    with pytest.raises(BadInput, match=r"unknown\.tiff.*mode.*8 bits"):
+        read_image(tmp_path / "unknown.tiff")
 
 
 def test_an_unreadable_jpeg_is_one_clear_line(tmp_path):
     write_image(tmp_path / "a.jpg", np.zeros((64, 64, 3), np.uint8))
-    whole = (tmp_path / "a.jpg").read_bytes()
-    for content in (b"not a jpeg", whole[: len(whole) // 2], b""):
+    valid = (tmp_path / "a.jpg").read_bytes()
+    for content in (b"not a jpeg", valid[: len(valid) // 2], b""):
         (tmp_path / "a.jpg").write_bytes(content)
-        with pytest.raises(BadInput, match=r"a\.jpg.*export it again"):
+        with pytest.raises(BadInput, match=r"a\.jpg.*export it with 8 bits"):
             read_image(tmp_path / "a.jpg")
 
 
@@ -114,7 +114,7 @@ def test_the_template_is_a_face_in_millimetres():
     assert len(template.lips) > 20 and 0.1 < template.inner.mean() < 0.6
 
 
-def test_a_template_of_a_users_own(tmp_path):
+def test_a_template_of_a_user(tmp_path):
     write_ply(tmp_path / "t.ply", Mesh(VERTICES * 100, TRIANGLES))
     write_pts(tmp_path / "t.pts", np.tile(VERTICES * 100, (17, 1)))
     template = load_template(tmp_path / "t.ply", tmp_path / "t.pts")

@@ -23,7 +23,7 @@ def test_pts_files_count_pixels_from_one(tmp_path):
     np.testing.assert_allclose(read_landmarks(tmp_path / "a.pts"), points, atol=1e-3)
 
 
-def test_scan_landmarks_come_back_as_they_stand(tmp_path):
+def test_scan_landmarks_come_back_unchanged(tmp_path):
     points = np.random.default_rng(0).normal(0, 50, (68, 3)).round(3)
     write_pts(tmp_path / "a.pts", points)
     np.testing.assert_allclose(read_landmarks(tmp_path / "a.pts", 3), points, atol=1e-3)
@@ -58,12 +58,12 @@ def face():
     return load_template().landmarks.round(3)
 
 
-def expect(found, points, indices):
-    """`found` holds exactly `points` at the iBUG `indices`, NaN elsewhere."""
-    assert found.shape == (68, points.shape[1])
-    np.testing.assert_allclose(found[indices], points)
+def expect(landmarks, points, indices):
+    """`landmarks` holds exactly `points` at the iBUG `indices`, NaN elsewhere."""
+    assert landmarks.shape == (68, points.shape[1])
+    np.testing.assert_allclose(landmarks[indices], points)
     others = np.setdiff1d(np.arange(68), indices)
-    assert np.isnan(found[others]).all()
+    assert np.isnan(landmarks[others]).all()
 
 
 @pytest.mark.parametrize("name", ["a.pts", "a.ljson"])
@@ -104,16 +104,16 @@ def test_labelled_points_are_known_by_their_labels(tmp_path, face):
 
 
 def ring(face, indices, count):
-    """`count` points round a contour through the landmarks `indices`."""
+    """`count` points around a contour through the landmarks `indices`."""
     corners = face[[*indices, indices[0]]]
-    place = np.linspace(0, len(indices), count, endpoint=False)
-    return np.stack([np.interp(place, range(len(corners)), axis) for axis in corners.T], axis=1)
+    position = np.linspace(0, len(indices), count, endpoint=False)
+    return np.stack([np.interp(position, range(len(corners)), axis) for axis in corners.T], axis=1)
 
 
 def line(face, indices, count):
     """`count` points along a line through the landmarks `indices`, both ends in it."""
-    place = np.linspace(0, len(indices) - 1, count)
-    return np.stack([np.interp(place, range(len(indices)), axis) for axis in face[indices].T], 1)
+    position = np.linspace(0, len(indices) - 1, count)
+    return np.stack([np.interp(position, range(len(indices)), axis) for axis in face[indices].T], 1)
 
 
 @pytest.mark.parametrize("turn", [0, 3])
@@ -138,10 +138,10 @@ def test_bu3dfe_corners_are_found_whatever_the_order_in_a_group(tmp_path, face, 
     )
     assert len(points) == 83
     (tmp_path / "a.bnd").write_text(bnd_text(points))
-    found = read_landmarks(tmp_path / "a.bnd", 3)
+    landmarks = read_landmarks(tmp_path / "a.bnd", 3)
     exact = [8, 17, 21, 22, 26, 31, 33, 35, 36, 39, 42, 45, 48, 54, 60, 64]
-    assert np.isnan(found[np.setdiff1d(range(68), exact)]).all()
-    off = np.linalg.norm(found[exact] - face[exact], axis=1)
+    assert np.isnan(landmarks[np.setdiff1d(range(68), exact)]).all()
+    off = np.linalg.norm(landmarks[exact] - face[exact], axis=1)
     assert off[6] < 2.5  # 33, between two points
     assert np.delete(off, 6).max() < 1e-9, dict(zip(exact, off.round(1), strict=True))
 
@@ -177,37 +177,37 @@ def test_an_unmarked_point_of_the_mark_up_is_refused(tmp_path, face):
     assert np.isfinite(read_landmarks(tmp_path / "b.pts", 3, "4dfab79")).all()
 
 
-OWN = "description: mine\nevidence: looked\npoints: 8\nibug: "
+HEADER = "description: mine\nevidence: none\npoints: 8\nibug: "
 
 
 def test_a_mark_up_of_a_users_own(tmp_path, face):
-    own = tmp_path / "own.yaml"
-    own.write_text(OWN + "{36: 0, 39: 1, 42: 2, 45: 3, 48: 4, 54: 5, 30: [6, 7]}")
+    markup = tmp_path / "own.yaml"
+    markup.write_text(HEADER + "{36: 0, 39: 1, 42: 2, 45: 3, 48: 4, 54: 5, 30: [6, 7]}")
     marked = face[[36, 39, 42, 45, 48, 54, 31, 35]]
     (tmp_path / "a.pts").write_text(pts_text(marked))
     points = np.concatenate([marked[:6], marked[6:].mean(0)[None]])
-    expect(read_landmarks(tmp_path / "a.pts", 3, str(own)), points, [36, 39, 42, 45, 48, 54, 30])
-    own = tmp_path / "eyes.yaml"
-    own.write_text(OWN + "{36: 0, 39: 1, 42: 2, 45: 3, 17: 4, 26: 5}")
+    expect(read_landmarks(tmp_path / "a.pts", 3, str(markup)), points, [36, 39, 42, 45, 48, 54, 30])
+    markup = tmp_path / "eyes.yaml"
+    markup.write_text(HEADER + "{36: 0, 39: 1, 42: 2, 45: 3, 17: 4, 26: 5}")
     with pytest.raises(BadInput, match="no point of the mouth"):
-        read_landmarks(tmp_path / "a.pts", 3, own)
-    own = tmp_path / "few.yaml"
-    own.write_text(OWN + "{36: 0, 45: 3, 48: 4, 54: 5}")
+        read_landmarks(tmp_path / "a.pts", 3, markup)
+    markup = tmp_path / "few.yaml"
+    markup.write_text(HEADER + "{36: 0, 45: 3, 48: 4, 54: 5}")
     with pytest.raises(BadInput, match="only 4 points"):
-        read_landmarks(tmp_path / "a.pts", 3, own)
+        read_landmarks(tmp_path / "a.pts", 3, markup)
 
 
 @pytest.mark.parametrize(
     "content, rule",
     [
-        (OWN + "{36: 8}", "no point or group 8"),
-        (OWN + "{68: 0}", "no point or group 68"),
-        (OWN + "{36: -1}", "no point or group -1"),
-        (OWN + "{36: 0, 39: Nose tip}", "all by index or all by label"),
-        (OWN + "{36: {farthest: eye, along: [eye, eye]}, 39: 1}", "no point or group eye"),
-        (OWN + "{}", "all by index or all by label"),
-        (OWN + "{36: 0}\ncolour: red", "colour"),
-        ("points: [", "no YAML"),
+        (HEADER + "{36: 8}", "no point or group 8"),
+        (HEADER + "{68: 0}", "no point or group 68"),
+        (HEADER + "{36: -1}", "no point or group -1"),
+        (HEADER + "{36: 0, 39: Nose tip}", "all by index or all by label"),
+        (HEADER + "{36: {farthest: eye, along: [eye, eye]}, 39: 1}", "no point or group eye"),
+        (HEADER + "{}", "all by index or all by label"),
+        (HEADER + "{36: 0}\ncolour: red", "colour"),
+        ("points: [", "not YAML"),
         ("- 1", "the file"),
         ("", "the file"),
     ],
@@ -246,16 +246,16 @@ def test_any_68_points_come_back_from_every_format(tmp_path_factory, values):
         np.testing.assert_array_equal(read_landmarks(folder / name, 3), points)
     labels = list(BOSPHORUS)
     (folder / "a.lm3").write_text(lm3_text(labels, points[: len(labels)]))
-    found = read_landmarks(folder / "a.lm3", 3)
-    np.testing.assert_array_equal(found[list(BOSPHORUS.values())], points[: len(labels)])
+    landmarks = read_landmarks(folder / "a.lm3", 3)
+    np.testing.assert_array_equal(landmarks[list(BOSPHORUS.values())], points[: len(labels)])
 
 
 @pytest.mark.parametrize(
     "name, text, rule",
     [
         ("a.lm3", lm3_text(["Nose tip"], [[1, 2, 3]]).replace("1 l", "2 l"), "2 landmarks annou"),
-        ("a.lm3", lm3_text(["Nose tip"] * 2, [[1, 2, 3]] * 2), "label of their own"),
-        ("a.lm3", "1 landmarks:\n1 2 3\n", "label of their own"),
+        ("a.lm3", lm3_text(["Nose tip"] * 2, [[1, 2, 3]] * 2), "without a label"),
+        ("a.lm3", "1 landmarks:\n1 2 3\n", "without a label"),
         ("a.lm3", "", "None landmarks announced"),
         ("a.bnd", "0 1 2\n", "not a vertex's number"),
         ("a.bnd", "0 1 2 3\n0 1 2 x\n", "could not convert"),

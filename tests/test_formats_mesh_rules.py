@@ -1,4 +1,4 @@
-"""What each mesh format allows, one by one, and the one clear line for what it does not."""
+"""What each mesh format allows, one by one, and the one-line error for what it does not."""
 
 import re
 
@@ -77,7 +77,7 @@ def test_corners_without_texture_coordinates_get_zeros(tmp_path):
 
 
 @pytest.mark.parametrize("form", PLY_FORMATS)
-def test_other_elements_and_layouts_are_passed_over(tmp_path, form):
+def test_other_elements_and_layouts_are_skipped(tmp_path, form):
     vertices, triangles, uv = grid_mesh()
     content = ply_bytes(vertices, triangles, uv, form=form, real="double", uv_names="uv")
     head, body = content.split(b"end_header\n", 1)
@@ -108,6 +108,29 @@ def test_headers_with_any_line_end(tmp_path, newline):
     np.testing.assert_array_equal(read_mesh(tmp_path / "a.ply").triangles, triangles)
 
 
+@pytest.mark.parametrize("other, newline", [(b"\r\n", b"\n"), (b"\n", b"\r\n")])
+@pytest.mark.parametrize("line", [b"element face 96", b"end_header"])
+def test_headers_with_mixed_line_ends(tmp_path, line, newline, other):
+    vertices, triangles, _ = grid_mesh()
+    vertices[0] = 0  # the body begins with bytes of no meaning as text
+    content = ply_bytes(vertices, triangles, form="binary_little_endian")
+    end = content.index(b"end_header\n") + len(b"end_header\n")
+    header = content[:end].replace(b"\n", newline).replace(line + newline, line + other)
+    (tmp_path / "a.ply").write_bytes(header + content[end:])
+    mesh = read_mesh(tmp_path / "a.ply")
+    np.testing.assert_array_equal(mesh.vertices, vertices)
+    np.testing.assert_array_equal(mesh.triangles, triangles)
+
+
+def test_a_body_that_begins_with_a_line_feed_after_a_carriage_return(tmp_path):
+    vertices, triangles, _ = grid_mesh()
+    vertices[0] = np.frombuffer(b"\n\0\0\0" * 3, np.float32)
+    content = ply_bytes(vertices, triangles, form="binary_little_endian")
+    end = content.index(b"end_header\n") + len(b"end_header\n")
+    (tmp_path / "a.ply").write_bytes(content[:end].replace(b"\n", b"\r") + content[end:])
+    np.testing.assert_array_equal(read_mesh(tmp_path / "a.ply").vertices, vertices)
+
+
 @pytest.mark.parametrize(
     "old, new, rule",
     [
@@ -127,7 +150,7 @@ def test_headers_with_any_line_end(tmp_path, newline):
     ],
 )
 @pytest.mark.parametrize("form", PLY_FORMATS)
-def test_headers_that_lie_are_named(tmp_path, form, old, new, rule):
+def test_wrong_headers_are_explained(tmp_path, form, old, new, rule):
     content = ply_bytes(*grid_mesh(), form=form)
     assert content.count(old)
     (tmp_path / "a.ply").write_bytes(content.replace(old, new, 1))
@@ -183,7 +206,7 @@ def test_several_face_sets_are_one_mesh(tmp_path):
         ("DEF Face Shape", "USE Nothing Shape", "not defined"),
         ("coordIndex [ 0", "coordIndex [ 99", "does not exist"),
         ("coordIndex [ 0", "coordIndex [ -2", "does not exist"),
-        ("coordIndex [ 0", "coordIndex [ 0.5", "whole number"),
+        ("coordIndex [ 0", "coordIndex [ 0.5", "not an integer"),
         ("point [", "point [ 1", "do not make points of 3"),
         ("face.png", "../../face.png", "stay under"),
     ],
@@ -224,11 +247,11 @@ def test_v_runs_up_and_normals_face_the_scanner_whatever_the_file_says(tmp_path)
     assert len(mesh.triangles) == len(triangles)
 
 
-@pytest.mark.parametrize("place, rule", [(0, "announced"), (-8, "truncated"), (9, "shorter")])
-def test_grids_that_lie_are_named(tmp_path, place, rule):
+@pytest.mark.parametrize("end, rule", [(0, "announced"), (-8, "truncated"), (9, "shorter")])
+def test_wrong_grids_are_explained(tmp_path, end, rule):
     content = bytearray(bnt_bytes(*[grid_mesh()[i] for i in (0, 2)], 7, 9))
-    if place == 0:
+    if end == 0:
         content[0] = 200
-    (tmp_path / "a.bnt").write_bytes(content if place == 0 else content[:place])
+    (tmp_path / "a.bnt").write_bytes(content if end == 0 else content[:end])
     with pytest.raises(BadInput, match=rule):
         read_mesh(tmp_path / "a.bnt")

@@ -1,4 +1,4 @@
-"""Scans in each format: what is read, and the one clear line for what cannot be."""
+"""Scans in each format, and the one-line error for what cannot be read."""
 
 import re
 
@@ -147,8 +147,8 @@ def write_all(folder):
     written["face.bnt"] = bnt_bytes(vertices, uv, 7, 9)
     for name, content in written.items():
         (folder / name).write_bytes(content)
-    write_ply(folder / "own.ply", Mesh(vertices, triangles, uv), "face.png")
-    return {name: folder / name for name in (*written, "own.ply")}
+    write_ply(folder / "written.ply", Mesh(vertices, triangles, uv), "face.png")
+    return {name: folder / name for name in (*written, "written.ply")}
 
 
 def test_one_shape_comes_back_equal_from_every_format(tmp_path):
@@ -201,7 +201,7 @@ def test_polygons_become_fans(tmp_path, form):
 
 
 def seam_cases():
-    """Corners' own texture coordinates: point 0 has two, point 3 three, the others one each."""
+    """Texture coordinates per corner: point 0 has two, point 3 three, the others one."""
     corner_uv = np.random.default_rng(2).uniform(size=(3, 5, 2)).astype(np.float32)
     faces = [[0, 1, 2, 3], [3, 2, 4], [0, 3, 4, 5, 6]]
     corner_uv[1, 1], corner_uv[2, 2] = corner_uv[0, 2], corner_uv[1, 2]  # points 2 and 4
@@ -262,27 +262,27 @@ def test_any_mesh_comes_back_equal(tmp_path_factory, mesh, name):
         content = ply_bytes(vertices, faces, uv, form=name, uv_names=["texture_u", "texture_v"])
         name += ".ply"
     (folder / name).write_bytes(content)
-    found = read_mesh(folder / name)
+    read = read_mesh(folder / name)
     fan = [[face[0], *face[i : i + 2]] for face in faces for i in range(1, len(face) - 1)]
-    np.testing.assert_array_equal(found.vertices, vertices)
-    np.testing.assert_array_equal(found.triangles, fan)
-    np.testing.assert_array_equal(found.uv[found.triangles], uv[np.array(fan)])
+    np.testing.assert_array_equal(read.vertices, vertices)
+    np.testing.assert_array_equal(read.triangles, fan)
+    np.testing.assert_array_equal(read.uv[read.triangles], uv[np.array(fan)])
 
 
 @given(st.lists(st.floats() | st.integers(-(10**25), 10**25), min_size=1), st.booleans())
 def test_numbers_are_those_that_python_reads(values, vrml):
     text = (", # 1 2\n" if vrml else "\t \r\n").join(map(repr, values))
-    found = read_numbers(np.frombuffer(text.encode(), np.uint8), 0, len(text), vrml)
+    numbers = read_numbers(np.frombuffer(text.encode(), np.uint8), 0, len(text), vrml=vrml)
     units = 3 * np.finfo(float).eps
-    np.testing.assert_allclose(found, np.array(values, float), rtol=units, atol=1e-322)
+    np.testing.assert_allclose(numbers, np.array(values, float), rtol=units, atol=1e-322)
 
 
 @given(st.lists(REAL, min_size=1))
 def test_text_of_a_float32_gives_it_back(values):
     values = np.array(values, dtype=np.float32)
     for text in (" ".join(map(str, values)), " ".join(f"{value:.9e}" for value in values)):
-        found = read_numbers(np.frombuffer(text.encode(), np.uint8), 0, len(text))
-        np.testing.assert_array_equal(found.astype(np.float32), values)
+        numbers = read_numbers(np.frombuffer(text.encode(), np.uint8), 0, len(text))
+        np.testing.assert_array_equal(numbers.astype(np.float32), values)
 
 
 @pytest.mark.parametrize("word", ["1.2.3", "1e", "--1", "abc", "1_0", "0x10", "1,5", ".", "1d3"])

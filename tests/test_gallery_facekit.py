@@ -86,7 +86,7 @@ def test_a_clone_that_is_not_whole_says_what_it_lacks(tmp_path, lost):
     folder = pretend(tmp_path)
     assert facekit_files(tmp_path)["jawOpen"] == folder / "jawOpen.obj"
     (folder / f"{lost}.obj").unlink()
-    with pytest.raises(BadInput, match=f"lacks {lost}.obj; clone ICT-FaceKit as a whole"):
+    with pytest.raises(BadInput, match=f"lacks {lost}.obj; clone the complete ICT-FaceKit"):
         facekit_files(tmp_path)
 
 

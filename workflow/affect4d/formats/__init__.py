@@ -1,4 +1,4 @@
-"""The outside world's files: meshes, landmarks, images, the template, and what to say of bad ones.
+"""Readers and writers of external files: meshes, landmarks, images, animations.
 
-Everything beyond this room works on arrays in millimetres, zero-based pixels and RGB.
+All other packages work on arrays in millimetres, zero-based pixels and RGB.
 """

@@ -1,4 +1,4 @@
-"""A file's bytes, where there is a file and it is no larger than such a file can be."""
+"""A file's bytes, if it is a regular file of a plausible size."""
 
 import stat
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 from affect4d.quarantine import BadInput
 
 
-def read_content(path, limit, what):
+def read_content(path: Path | str, limit: int, what: str) -> bytes:
     """All bytes of a regular file.
 
     Parameters
     ----------
-    path : path
-    limit : int, bytes; what is larger is not opened
-    what : str, what the file should hold, for the message
+    path : the file
+    limit : bytes; a larger file is not opened
+    what : the expected content, for the message
 
     Raises
     ------
     BadInput
-        The file does not exist, is no regular file (a pipe would wait for ever), is larger than
+        The file does not exist, is not a regular file (a pipe would block), is larger than
         `limit`, or cannot be read.
     """
     path = Path(path)

@@ -1,17 +1,18 @@
-"""A clone of ICT-FaceKit (Li et al., CVPR 2020): where its shapes lie, and how they are read.
+"""A clone of ICT-FaceKit (Li et al., CVPR 2020): paths and readers of its shapes.
 
 All shapes share one topology in centimetres; its first vertices are the face. A shape's file is the
-neutral face with that one shape in full.
+neutral face plus that shape with weight 1.
 """
 
 import json
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.quarantine import BadInput
 
-FACE_VERTICES = 9409
+FACE_VERTICES = 9409  # of the vertex ranges in ICT-FaceKit's README
 # Multi-PIE's 68 points (those of iBUG-68) as vertices, from the list in ICT-FaceKit's README.
 LANDMARKS = np.array([
     1225, 1888, 1052, 367, 1719, 1722, 2199, 1447, 966, 3661, 4390, 3927, 3924, 2608, 3272, 4088,
@@ -22,17 +23,17 @@ LANDMARKS = np.array([
 ])  # fmt: skip
 NEUTRAL = "generic_neutral_mesh"
 _FOLDER, _INDEX = "FaceXModel", "vertex_indices.json"
-_REMEDY = "clone ICT-FaceKit as a whole and name its folder in gallery.ict_facekit.root"
-_MM = 10.0
+_REMEDY = "clone the complete ICT-FaceKit and name its folder in gallery.ict_facekit.root"
+_MM = 10.0  # per centimetre
 
 
-def facekit_files(root):
-    """The files of a clone that are read, all of them there: {shape: Path}, the index as "".
+def facekit_files(root: Path | str) -> dict[str, Path]:
+    """The files of a complete clone that are read: {shape: Path}, the index as "".
 
     Raises
     ------
     BadInput
-        The folder is no clone, or not a whole one.
+        The folder is not a complete clone.
     """
     folder = Path(root) / _FOLDER
     index = folder / _INDEX
@@ -42,20 +43,20 @@ def facekit_files(root):
         expressions = json.loads(index.read_text(encoding="utf-8"))["expressions"]
         files = {str(name): folder / f"{Path(name).name}.obj" for name in (NEUTRAL, *expressions)}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        said = type(error).__name__ if isinstance(error, KeyError | TypeError) else error
-        raise BadInput(root, f"{_FOLDER}/{_INDEX} cannot be read ({said})", _REMEDY) from None
-    lost = [path.name for path in files.values() if not path.is_file()]
+        reason = type(error).__name__ if isinstance(error, KeyError | TypeError) else error
+        raise BadInput(root, f"{_FOLDER}/{_INDEX} cannot be read ({reason})", _REMEDY) from None
+    missing = [path.name for path in files.values() if not path.is_file()]
     identities = sorted(folder.glob("identity[0-9][0-9][0-9].obj"))
     if not identities:
-        lost.append("identity000.obj")
-    if lost:
-        more = f" and {len(lost) - 1} more" if lost[1:] else ""
-        raise BadInput(root, f"{_FOLDER} lacks {lost[0]}{more}", _REMEDY)
+        missing.append("identity000.obj")
+    if missing:
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
+        raise BadInput(root, f"{_FOLDER} lacks {missing[0]}{more}", _REMEDY)
     return {"": index} | files | {path.stem: path for path in identities}
 
 
-def read_positions(path):
-    """The face's vertices of one shape: (FACE_VERTICES, 3) float64, mm.
+def read_positions(path: Path | str) -> NDArray[np.float64]:
+    """The face's vertices of one shape: (FACE_VERTICES, 3) mm.
 
     Raises
     ------
@@ -72,8 +73,8 @@ def read_positions(path):
     return _MM * points
 
 
-def read_triangles(path):
-    """The face's quadrilaterals, each cut in two: (F, 3) int32.
+def read_triangles(path: Path | str) -> NDArray[np.int32]:
+    """The face's quadrilaterals, each cut in two: (F, 3).
 
     Raises
     ------
@@ -91,7 +92,7 @@ def read_triangles(path):
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
-def _lines(path):
+def _lines(path: Path | str) -> list[bytes]:
     try:
         return Path(path).read_bytes().splitlines()
     except OSError as error:

@@ -1,48 +1,57 @@
 """Landmark files of any mark-up: .pts, menpo's .ljson, Bosphorus' .lm3, BU-3DFE's .bnd.
 
-Inside, they are iBUG's 68 points, NaN where a mark-up has none; coordinates are (x, y) pixels
+As arrays, they are iBUG's 68 points, NaN where a mark-up has none; coordinates are (x, y) pixels
 counted from 0, or (x, y, z) millimetres.
 """
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from affect4d.formats.content import read_content
 from affect4d.formats.markup import known_markups, load_markup
-from affect4d.formats.polygons import FARTHEST_MM
+from affect4d.formats.polygons import MAX_DISTANCE_MM
 from affect4d.quarantine import BadInput
 from affect4d.template.ibug68 import COUNT, LEFT_EYE, MOUTH, RIGHT_EYE
 
 DEFAULT_MARKUP = "ibug68"
-FEWEST = 6
+_MIN_POINTS = 6  # as registration requires
 _PARTS = {"right eye": RIGHT_EYE, "left eye": LEFT_EYE, "mouth": MOUTH}
 _IMPLIED = {".lm3": "bosphorus", ".bnd": "bu3dfe83"}
-_LARGEST_FILE = 16 << 20  # bytes
+_MAX_BYTES = 16 << 20  # 68 points take some kB; .ljson may hold other groups
 _ANNOUNCED = re.compile(r"(\d{1,6})(?:\s+landmarks?\s*:?)?")
+_MAX_REASON = 160  # characters of a parser's message
+
+Points: TypeAlias = NDArray[np.float64]
+Parsed: TypeAlias = tuple[Points | list[list[float]], list[str] | None]  # points and labels
 
 
-def read_landmarks(path, dimension=2, markup=DEFAULT_MARKUP):
+def read_landmarks(
+    path: Path | str, dimension: int = 2, markup: Path | str = DEFAULT_MARKUP
+) -> Points:
     """Read landmarks in iBUG order.
 
     Parameters
     ----------
-    path : path of a .pts, .ljson, .lm3 or .bnd file
-    dimension : 2 for photographs (.pts counts pixels from 1), 3 for scans (as they stand)
-    markup : str, name of a mark-up ("ibug68", "ibug49", ...) or path of a user's own .yaml
-        Left at its default, .lm3 and .bnd imply their own.
+    path : .pts, .ljson, .lm3 or .bnd file
+    dimension : 2 for photographs (.pts counts pixels from 1), 3 for scans (mm, unchanged)
+    markup : name of a mark-up ("ibug68", "ibug49", ...) or path of a user's .yaml
+        With the default, .lm3 and .bnd imply the mark-up of their database.
 
     Returns
     -------
-    (68, dimension) float64; rows that the mark-up does not have are NaN
+    (68, dimension), pixels or mm; rows that the mark-up does not have are NaN
 
     Raises
     ------
     BadInput
         The file is missing, cannot be parsed, does not hold the mark-up's points, a point that
-        the mark-up has is not finite, or what there is makes no face (fewer than 6 points, no
+        the mark-up has is not finite, or the points do not suffice for a face (fewer than 6, no
         point of an eye or of the mouth).
     """
     path = Path(path)
@@ -53,26 +62,35 @@ def read_landmarks(path, dimension=2, markup=DEFAULT_MARKUP):
         raise BadInput(path, f"unknown landmark format {suffix!r}", f"give one of {known}")
     name = _IMPLIED.get(suffix, markup) if markup == DEFAULT_MARKUP else str(markup)
     chosen = load_markup(name)
-    content = read_content(path, _LARGEST_FILE, "landmark file")
+    content = read_content(path, _MAX_BYTES, "landmark file")
     try:
-        points, labels = readers[suffix](content.decode("utf-8"), dimension)
-        points = np.array(points, dtype=np.float64)
+        parsed, labels = readers[suffix](content.decode("utf-8"), dimension)
+        points = np.array(parsed, dtype=np.float64)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = " ".join(str(error).split())[:_MAX_REASON]
         raise BadInput(path, f"cannot be read as landmarks ({reason})", "write it again") from None
-    _check_count(points, labels, dimension, chosen, name, path)
-    has = ~np.isnan(chosen.arrange(np.zeros_like(points), labels)).any(axis=1)
+    if points.ndim != 2 or points.shape[1] != dimension:
+        raise BadInput(
+            path,
+            f"expected {chosen.points} points of {dimension} coordinates, found {points.shape}",
+            "write one point per line, all of its coordinates",
+        )
+    if chosen.is_labelled and labels is None:
+        raise BadInput(path, f"mark-up {name} needs labelled points", "give a .lm3 file")
+    if not chosen.is_labelled and len(points) != chosen.points:
+        raise _wrong_count(path, len(points), expected=f"{chosen.points} points ({name})")
+    has = np.isfinite(chosen.arrange(np.zeros_like(points), labels)[:, 0])
     arranged = chosen.arrange(points, labels)
     if not np.isfinite(arranged[has]).all():
         raise BadInput(path, "a landmark is not a finite number", "mark the missing points")
-    if np.abs(arranged[has]).max() > FARTHEST_MM:
+    if np.abs(arranged[has]).max() > MAX_DISTANCE_MM:
         raise BadInput(path, "a landmark lies more than 10 km from the origin", "mark it again")
     return _check_parts(arranged, has, path)
 
 
-def check_landmarks(points, file, dimension):
-    """All of `points` as (68, dimension) float64, or BadInput that names `file`."""
-    points = np.asarray(points, dtype=np.float64)
+def check_landmarks(values: ArrayLike, file: Path | str, dimension: int) -> Points:
+    """The landmarks as (68, dimension); BadInput that names `file` where they are invalid."""
+    points = np.asarray(values, dtype=np.float64)
     if points.ndim != 2 or points.shape != (COUNT, dimension):
         raise BadInput(
             file,
@@ -84,7 +102,7 @@ def check_landmarks(points, file, dimension):
     return points
 
 
-def write_pts(path, landmarks):
+def write_pts(path: Path | str, landmarks: NDArray[np.floating]) -> None:
     """Write landmarks (68, 2) pixels (counted from 1 in the file) or (68, 3) mm as .pts."""
     landmarks = np.asarray(landmarks, dtype=float)
     shifted = landmarks + 1.0 if landmarks.shape[1] == 2 else landmarks
@@ -94,45 +112,31 @@ def write_pts(path, landmarks):
     )
 
 
-def _check_count(points, labels, dimension, markup, name, path):
-    if points.ndim != 2 or points.shape[1] != dimension:
-        raise BadInput(
-            path,
-            f"expected {markup.points} points of {dimension} coordinates, found {points.shape}",
-            "write one point a line, all of its coordinates",
-        )
-    if markup.is_labelled:
-        if labels is None:
-            raise BadInput(path, f"mark-up {name} needs labelled points", "give a .lm3 file")
-        return
-    if len(points) != markup.points:
-        fitting = [n for n, known in known_markups().items() if known.points == len(points)]
-        raise BadInput(
-            path,
-            f"expected {markup.points} points ({name}), found {len(points)}",
-            f"set the mark-up to {' or '.join(fitting)}" if fitting else "mark all of them",
-        )
+def _wrong_count(path: Path, count: int, *, expected: str) -> BadInput:
+    fitting = [name for name, markup in known_markups().items() if markup.points == count]
+    remedy = f"set the mark-up to {' or '.join(fitting)}" if fitting else "mark all of them"
+    return BadInput(path, f"expected {expected}, found {count}", remedy)
 
 
-def _check_parts(points, has, path):
+def _check_parts(points: Points, has: NDArray[np.bool_], path: Path) -> Points:
     missing = [name for name, rows in _PARTS.items() if not has[rows].any()]
-    if missing or has.sum() < FEWEST:
+    if missing or has.sum() < _MIN_POINTS:
         what = f"no point of the {missing[0]}" if missing else f"only {has.sum()} points"
-        raise BadInput(path, f"{what} is marked", "mark both eyes and the mouth at least")
+        raise BadInput(path, f"{what} is marked", "mark at least both eyes and the mouth")
     return points
 
 
-# One reader a format: (text, dimension) -> (points, labels or None); they raise ValueError.
+# One reader per format: (text, dimension) -> (points, labels or None); they raise ValueError.
 
 
-def _read_pts(text, dimension):
+def _read_pts(text: str, dimension: int) -> Parsed:
     lines = [line.strip() for line in text.splitlines()]
     start, end = lines.index("{"), lines.index("}")
     points = np.array(_rows(line for line in lines[start + 1 : end] if line))
     return (points - 1.0 if dimension == 2 else points), None
 
 
-def _read_ljson(text, dimension):
+def _read_ljson(text: str, dimension: int) -> Parsed:
     group = json.loads(text)
     groups = group.get("groups") if isinstance(group, dict) else None
     if groups:
@@ -146,39 +150,41 @@ def _read_ljson(text, dimension):
     return points, None
 
 
-def _read_lm3(text, dimension):
+def _read_lm3(text: str, dimension: int) -> Parsed:
     """A count, then a line with a label and a line with coordinates for each point."""
-    announced, label, found = None, None, {}
+    announced: int | None = None
+    label: str | None = None
+    rows: dict[str, str] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         if count := _ANNOUNCED.fullmatch(line):
             announced = int(count.group(1))
         elif not _is_row(line):
             label = line
-        elif label is None or label in found:
-            raise ValueError(f"coordinates without a label of their own: {line[:60]!r}")
+        elif label is None or label in rows:
+            raise ValueError(f"coordinates without a label: {line[:60]!r}")
         else:
-            found[label], label = line, None
-    if announced != len(found):
-        raise ValueError(f"{announced} landmarks announced, {len(found)} found (truncated?)")
-    return _rows(found.values()), list(found)
+            rows[label], label = line, None
+    if announced != len(rows):
+        raise ValueError(f"{announced} landmarks announced, {len(rows)} found (truncated?)")
+    return _rows(rows.values()), list(rows)
 
 
-def _is_row(line):
+def _is_row(line: str) -> bool:
     try:
         return len([float(value) for value in line.split()]) == 3
     except ValueError:
         return False
 
 
-def _read_bnd(text, dimension):
-    """A line a point: the scan's vertex (not needed), x, y, z."""
+def _read_bnd(text: str, dimension: int) -> Parsed:
+    """One line per point: the scan's vertex (not needed), x, y, z."""
     rows = _rows(line for line in text.splitlines() if line.strip())
     if any(len(row) != 4 for row in rows):
         raise ValueError("a line is not a vertex's number and three coordinates")
     return [row[1:] for row in rows], None
 
 
-def _rows(lines):
+def _rows(lines: Iterable[str]) -> list[list[float]]:
     rows = [[float(value) for value in line.split()] for line in lines]
     if len({len(row) for row in rows}) != 1:
         raise ValueError("rows of different lengths" if rows else "no points")

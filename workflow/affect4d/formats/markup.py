@@ -1,15 +1,18 @@
-"""Mark-ups: which points a landmark file holds, and which of iBUG's 68 they stand for.
+"""Mark-ups: the points of a landmark file, and which of iBUG's 68 they correspond to.
 
-Each is a YAML file, here or a user's own. An iBUG point is one point of the file (by its index
-from 0 or by its label), the mean of several, or the point of a group that lies farthest along the
-line between two others' centres, for groups whose order inside is not documented.
+Each is a YAML file, here or of a user. An iBUG point is one point of the file (by its index from 0
+or by its label), the mean of several, or the point of a group that lies farthest along the line
+between two others' centres, for groups whose inner order is not documented.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Self, TypeAlias
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from affect4d.formats.content import read_content
@@ -18,7 +21,8 @@ from affect4d.template.ibug68 import COUNT
 
 _FOLDER = Path(__file__).parent / "markups"
 MARKUP_FILES = (".yaml", ".yml")  # other mark-ups are names
-_LARGEST_YAML = 1 << 20  # bytes
+_MAX_BYTES = 1 << 20  # of a YAML file: 68 points take some kB
+_MAX_REASON = 160  # characters of a parser's message
 
 
 class _Part(BaseModel):
@@ -32,13 +36,17 @@ class Farthest(_Part):
     along: tuple[str, str]
 
 
+Rule: TypeAlias = int | str | list[int] | list[str] | Farthest
+
+
 class Markup(_Part):
     """The content of a mark-up's YAML file.
 
     Attributes
     ----------
-    description, evidence : str; what is marked, and how we know
-    points : int, how many points a file holds; of labelled points: how many there can be
+    description : which points are marked
+    evidence : the source of that
+    points : number of points of a file; of labelled points: the largest number
     groups : {name: indices}, for `farthest`
     ibug : {iBUG index: index, label, several of them, or Farthest}
     """
@@ -47,91 +55,96 @@ class Markup(_Part):
     evidence: str
     points: int
     groups: dict[str, list[int]] = {}
-    ibug: dict[int, int | str | list[int] | list[str] | Farthest]
+    ibug: dict[int, Rule]
 
     @model_validator(mode="after")
-    def _refer_to_what_there_is(self):
-        indices = [index for value in self.ibug.values() for index in _names(value)]
+    def _check_references(self) -> Self:
+        indices: list[int | str] = [
+            index for value in self.ibug.values() for index in _names(value)
+        ]
         indices += [index for group in self.groups.values() for index in group]
         if len({isinstance(index, str) for index in indices}) != 1:
             raise ValueError("points are named either all by index or all by label")
-        wrong = [i for i in indices if not isinstance(i, str) and not 0 <= i < self.points]
+        wrong: list[int | str] = []
+        wrong += [i for i in indices if not isinstance(i, str) and not 0 <= i < self.points]
         wrong += [i for i in self.ibug if not 0 <= i < COUNT]
-        for value in self.ibug.values():
-            if isinstance(value, Farthest):
-                wrong += [n for n in (value.farthest, *value.along) if not self.groups.get(n)]
+        rules = [value for value in self.ibug.values() if isinstance(value, Farthest)]
+        names = [name for rule in rules for name in (rule.farthest, *rule.along)]
+        wrong += [name for name in names if not self.groups.get(name)]
         if wrong:
             raise ValueError(f"there is no point or group {wrong[0]}")
         return self
 
     @property
-    def is_labelled(self):
-        """Whether points are known by their labels."""
+    def is_labelled(self) -> bool:
+        """Whether points are identified by labels."""
         return any(isinstance(i, str) for value in self.ibug.values() for i in _names(value))
 
-    def arrange(self, points, labels=None):
+    def arrange(
+        self, points: NDArray[np.float64], labels: Sequence[str] | None = None
+    ) -> NDArray[np.float64]:
         """Points in iBUG order.
 
         Parameters
         ----------
-        points : (N, D) float, N = `points` of the mark-up where it is not labelled
-        labels : N str, the points' labels where the mark-up is labelled
+        points : (N, D), N = `points` of the mark-up where it is not labelled
+        labels : the N points' labels where the mark-up is labelled
 
         Returns
         -------
-        (68, D) float64, NaN where the mark-up, or the list of labels, has no such point
+        (68, D), NaN where the mark-up, or the list of labels, has no such point
         """
-        named = labels if self.is_labelled else range(len(points))
-        places = dict(zip(named, points, strict=True))
+        names = labels if self.is_labelled and labels is not None else range(len(points))
+        by_name = dict(zip(names, points, strict=True))
         arranged = np.full((COUNT, points.shape[1]), np.nan)
         for index, value in self.ibug.items():
             if isinstance(value, Farthest):
                 arranged[index] = self._farthest(points, value)
             elif isinstance(value, list):
-                if all(name in places for name in value):
-                    arranged[index] = np.mean([places[name] for name in value], axis=0)
-            elif value in places:
-                arranged[index] = places[value]
+                if all(name in by_name for name in value):
+                    arranged[index] = np.mean([by_name[name] for name in value], axis=0)
+            elif value in by_name:
+                arranged[index] = by_name[value]
         return arranged
 
-    def _farthest(self, points, rule):
+    def _farthest(self, points: NDArray[np.float64], rule: Farthest) -> NDArray[np.float64]:
         start, end = (points[self.groups[name]].mean(0) for name in rule.along)
         group = points[self.groups[rule.farthest]]
-        return group[np.argmax(group @ (end - start))]
+        return np.asarray(group[np.argmax(group @ (end - start))])
 
 
-def _names(value):
-    """The indices or labels that stand for one iBUG point directly."""
-    if isinstance(value, Farthest):
+def _names(rule: Rule) -> list[int | str]:
+    """The indices or labels of one iBUG point."""
+    if isinstance(rule, Farthest):
         return []
-    return value if isinstance(value, list) else [value]
+    return list(rule) if isinstance(rule, list) else [rule]
 
 
-def known_markups():
-    """{name: Markup} of those that come with the package."""
+def known_markups() -> dict[str, Markup]:
+    """{name: Markup} of those that are part of the package."""
     return {path.stem: load_markup(path.stem) for path in sorted(_FOLDER.glob("*.yaml"))}
 
 
 @lru_cache(maxsize=32)
-def load_markup(name):
-    """The Markup of a name ("ibug68") or of a user's own .yaml file.
+def load_markup(markup: Path | str) -> Markup:
+    """The Markup of a name ("ibug68") or of a user's .yaml file.
 
     Raises
     ------
     BadInput
-        There is no such mark-up, or its file is no mark-up.
+        There is no such mark-up, or its file is not a mark-up.
     """
-    name = str(name)
+    name = str(markup)
     known = sorted(file.stem for file in _FOLDER.glob("*.yaml"))
     if name not in known and not name.endswith(MARKUP_FILES):
-        raise BadInput(name, "no such mark-up", f"take one of {', '.join(known)}, or give a .yaml")
+        raise BadInput(name, "no such mark-up", f"give one of {', '.join(known)}, or a .yaml")
     path = _FOLDER / f"{name}.yaml" if name in known else Path(name)
     try:
-        return Markup.model_validate(yaml.safe_load(read_content(path, _LARGEST_YAML, "mark-up")))
+        return Markup.model_validate(yaml.safe_load(read_content(path, _MAX_BYTES, "mark-up")))
     except (yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise BadInput(path, f"no YAML ({reason})", "mend it") from None
+        reason = " ".join(str(error).split())[:_MAX_REASON]
+        raise BadInput(path, f"not YAML ({reason})", "fix the YAML") from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise BadInput(path, f"{place}: {first['msg']}", "see ibug49.yaml") from None
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise BadInput(path, f"{key}: {first['msg']}", "see ibug49.yaml") from None

@@ -14,15 +14,15 @@ __all__ = ["Mesh", "check_mesh", "read_mesh", "write_ply"]
 _READERS = {".bnt": read_bnt, ".obj": read_obj, ".ply": read_ply, ".wrl": read_wrl}
 
 
-def read_mesh(path):
+def read_mesh(path: Path | str) -> Mesh:
     """Read a scan: OBJ, PLY (ASCII, binary), WRL (VRML 2.0) or BNT (Bosphorus).
 
     Files of more than 256 MB, and of more than five million vertices or triangles, are refused;
-    memory stays within a small multiple of the file's size, whatever its header announces.
+    memory is at most a small multiple of the file's size, whatever its header announces.
 
     Returns
     -------
-    Mesh; where corners of one vertex have several texture coordinates, the vertex is split
+    where corners of one vertex have several texture coordinates, the vertex is split
 
     Raises
     ------

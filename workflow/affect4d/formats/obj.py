@@ -5,26 +5,34 @@ does not hold.
 """
 
 import re
+from pathlib import Path
+from typing import TypeAlias
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.formats.content import read_content
 from affect4d.formats.numbers import scan_integer, scan_number, token_at
 from affect4d.formats.paths import beside
-from affect4d.formats.polygons import LARGEST_MESH, check_count, from_polygons
+from affect4d.formats.polygons import MAX_MESH_BYTES, Mesh, check_count, from_polygons
 from affect4d.quarantine import BadInput
 
-_LARGEST_MATERIAL = 4 << 20  # bytes
-_MOST_STATEMENTS = 100_000  # of mtllib and usemtl
+_MAX_MATERIAL_BYTES = 4 << 20  # a material takes some hundred bytes
+_MAX_STATEMENTS = 100_000  # of mtllib and usemtl: exporters may repeat one per group of faces
 _OTHER, _VERTEX, _TEXTURE, _FACE, _NAMED = range(5)
-_BLANK, _NEWLINE, _RETURN, _BACKSLASH, _SLASH = 32, 10, 13, ord("\\"), ord("/")
+_BLANK, _NEWLINE, _RETURN, _BACKSLASH, _SLASH = 32, 10, 13, ord("\\"), ord("/")  # ASCII
 _NOWHERE = 2**31 - 1  # beyond any vertex
 _NO_TEXTURE = -1
-_LONGEST_NAME = 4096
+_MAX_NAME = 4096  # bytes: Linux' longest path
+
+Text: TypeAlias = NDArray[np.uint8]
+Integers: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float32]
+Indices: TypeAlias = NDArray[np.int32]
 
 
-def read_obj(path):
+def read_obj(path: Path) -> Mesh:
     """Mesh of an OBJ file; polygons become triangle fans, seams split vertices.
 
     Corners without a texture coordinate get (0, 0) where others have one.
@@ -36,16 +44,16 @@ def read_obj(path):
     BadInput
         The file or its material cannot be read, or names a file out of its folder.
     """
-    content = read_content(path, LARGEST_MESH, "mesh")
-    _refuse_cut(content)
+    content = read_content(path, MAX_MESH_BYTES, "mesh")
+    _refuse_truncated(content)
     text = np.frombuffer(content, dtype=np.uint8)
     vertices, textures, faces, corners, named = (int(count) for count in _count(text))
     check_count(vertices, "vertices")
     check_count(textures, "texture coordinates")
     check_count(faces, "polygons")
     check_count(corners // 3, "triangles")
-    if named > _MOST_STATEMENTS:
-        raise ValueError(f"{named} material statements: at most {_MOST_STATEMENTS} can be read")
+    if named > _MAX_STATEMENTS:
+        raise ValueError(f"{named} material statements: at most {_MAX_STATEMENTS} can be read")
     points = np.empty((vertices, 3), dtype=np.float32)
     coordinates = np.empty((textures, 2), dtype=np.float32)
     sizes = np.empty(faces, dtype=np.int32)
@@ -58,62 +66,62 @@ def read_obj(path):
         points,
         sizes,
         corner[:, 0],
-        _corner_uv(corner[:, 1], coordinates),
-        _find_texture(path, content, names),
+        corner_uv=_corner_uv(corner[:, 1], coordinates),
+        texture=_find_texture(path, content, names),
     )
 
 
-def _refuse_cut(content):
-    """Where a number may have been cut in the last line, nothing says that it was not."""
+def _refuse_truncated(content: bytes) -> None:
+    """ValueError where the last number may have been truncated: its line does not end."""
     if not content.endswith((b"\n", b"\r")):
         last = content[max(content.rfind(b"\n"), content.rfind(b"\r")) + 1 :]
         if last.split(None, 1)[:1] in ([b"v"], [b"vt"], [b"vn"], [b"f"]):
             raise ValueError("truncated: the last line does not end")
 
 
-def _corner_uv(corner, coordinates):
+def _corner_uv(corner: Indices, coordinates: Floats) -> Floats | None:
     has = corner != _NO_TEXTURE
     if not has.any():
         return None
     if corner.max() >= len(coordinates) or corner.min() < _NO_TEXTURE:
         raise ValueError("a polygon names a texture coordinate that does not exist (truncated?)")
     if has.all():
-        return coordinates[corner]
+        return np.asarray(coordinates[corner])
     return np.where(has[:, None], coordinates[corner], np.float32(0))
 
 
-def _find_texture(path, content, names):
+def _find_texture(path: Path, content: bytes, names: Integers) -> Path | None:
     """The one texture of the materials that are used, or of the library where none is named."""
     libraries: list[str] = []
     used: list[str] = []
     for start in names:
-        line = re.split(rb"[\r\n]", content[start : start + _LONGEST_NAME], maxsplit=1)[0]
+        line = re.split(rb"[\r\n]", content[start : start + _MAX_NAME], maxsplit=1)[0]
         statement = line.decode("utf-8", "replace")
         keyword, *name = statement.split(None, 1)
         (libraries if keyword == "mtllib" else used).append("".join(name).strip())
-    textures = {}
+    of_material: dict[str, str] = {}
     for library in dict.fromkeys(libraries):
-        place = beside(path, library)
-        if _is_file(place):  # scans are often passed on without their materials
-            textures.update(_read_materials(place, path))
-    found = [textures[name] for name in dict.fromkeys(used) if name in textures]
-    found = list(dict.fromkeys(found or list(textures.values())[:1]))
-    if len(found) > 1:
-        raise BadInput(path, f"the mesh has {len(found)} textures", "bake them into one")
-    return beside(path, found[0]) if found else None
+        materials = beside(path, library)
+        if _is_file(materials):  # scans are often passed on without their materials
+            of_material.update(_read_materials(materials, path))
+    textures = [of_material[name] for name in dict.fromkeys(used) if name in of_material]
+    textures = list(dict.fromkeys(textures or list(of_material.values())[:1]))
+    if len(textures) > 1:
+        raise BadInput(path, f"the mesh has {len(textures)} textures", "bake them into one")
+    return beside(path, textures[0]) if textures else None
 
 
-def _is_file(place):
+def _is_file(path: Path) -> bool:
     try:
-        return place.is_file()
+        return path.is_file()
     except OSError:  # such as a name that is too long
         return False
 
 
-def _read_materials(library, mesh):
+def _read_materials(library: Path, mesh: Path) -> dict[str, str]:
     """{material: its colour texture's name} of an .mtl file."""
     try:
-        content = read_content(library, _LARGEST_MATERIAL, "material file")
+        content = read_content(library, _MAX_MATERIAL_BYTES, "material file")
     except BadInput as problem:
         raise BadInput(library, problem.rule, f"put it by {mesh}") from None
     textures, material = {}, ""
@@ -128,8 +136,8 @@ def _read_materials(library, mesh):
 
 
 @numba.njit(cache=True)
-def _skip_blanks(text, at):
-    """The next place that is no blank; a line's end counts as a blank after a backslash."""
+def _skip_blanks(text: Text, at: int) -> int:
+    """The next position that is not a blank; after a backslash, the end of a line is a blank."""
     while at < len(text):
         sign = text[at]
         if sign in (_NEWLINE, _RETURN):
@@ -149,8 +157,8 @@ def _skip_blanks(text, at):
 
 
 @numba.njit(cache=True)
-def _keyword(text, at):
-    """(kind of statement, place after its keyword)."""
+def _keyword(text: Text, at: int) -> tuple[int, int]:
+    """(kind of statement, position after its keyword)."""
     size = len(text)
     end = at
     while end < size and text[end] > _BLANK:
@@ -170,14 +178,14 @@ def _keyword(text, at):
 
 
 @numba.njit(cache=True)
-def _next_line(text, at):
+def _next_line(text: Text, at: int) -> int:
     while at < len(text) and text[at] != _NEWLINE and text[at] != _RETURN:
         at += 1
     return at + 1
 
 
 @numba.njit(cache=True)
-def _count(text):
+def _count(text: Text) -> Integers:
     """Numbers of vertices, texture coordinates, faces, faces' corners, and material statements."""
     counts = np.zeros(5, dtype=np.int64)
     at = 0
@@ -204,8 +212,8 @@ def _count(text):
 
 
 @numba.njit(cache=True)
-def _read_row(text, at, row):
-    """Fill `row` with the line's numbers; (place after them, place of what is no number or -1)."""
+def _read_row(text: Text, at: int, row: Floats) -> tuple[int, int]:
+    """Fill `row`; (position after its numbers, position of what is not a number or -1)."""
     for column in range(len(row)):
         at = _skip_blanks(text, at)
         value, after = scan_number(text, at, len(text))
@@ -217,16 +225,16 @@ def _read_row(text, at, row):
 
 
 @numba.njit(cache=True)
-def _resolve(index, known):
+def _resolve(index: np.int64, known: int) -> int:
     """The zero-based index of a one-based one, or of one counted backwards from the last."""
     if index > 0:
-        return min(index - 1, _NOWHERE)
-    return known + index if index != 0 and -index <= known else _NOWHERE
+        return min(int(index) - 1, _NOWHERE)
+    return known + int(index) if index != 0 and -index <= known else _NOWHERE
 
 
 @numba.njit(cache=True)
-def _read_corner(text, at, corner, vertices, textures):
-    """Read one `v`, `v/vt`, `v//vn` or `v/vt/vn`; the place after it, -1 where it is none."""
+def _read_corner(text: Text, at: int, corner: Indices, vertices: int, textures: int) -> int:
+    """Read one `v`, `v/vt`, `v//vn` or `v/vt/vn`; the position after it, -1 where it is none."""
     size = len(text)
     index, at = scan_integer(text, at, size)
     if at < 0:
@@ -246,8 +254,15 @@ def _read_corner(text, at, corner, vertices, textures):
 
 
 @numba.njit(cache=True)
-def _fill(text, points, coordinates, sizes, corners, names):
-    """Fill the arrays; the place of the first thing that does not follow the format, or -1."""
+def _fill(
+    text: Text,
+    points: Floats,
+    coordinates: Floats,
+    sizes: Indices,
+    corners: Indices,
+    names: Integers,
+) -> int:
+    """Fill the arrays; the position of the first token that violates the format, or -1."""
     vertices = textures = faces = filled = named = 0
     at = 0
     while at < len(text):

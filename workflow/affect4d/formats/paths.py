@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 from affect4d.quarantine import BadInput
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-_LONGEST_SHOWN = 100
+_MAX_SHOWN = 100  # characters of a name in a message
 
 
-def inside(root, relative):
+def inside(root: Path | str, relative: Path | str) -> Path:
     """The path `relative` under `root`.
 
     Raises
@@ -29,24 +29,24 @@ def inside(root, relative):
     return path
 
 
-def beside(path, name):
-    """The file that a scan's file names: `name` in the folder of `path`.
+def beside(path: Path | str, name: str) -> Path:
+    """The file `name`, as a scan's file gives it, in the folder of the scan's file `path`.
 
     Raises
     ------
     BadInput
-        As for `inside`; the scan's file is the one that is named.
+        As for `inside`; the message names the scan's file.
     """
     path = Path(path)
     try:
         return inside(path.parent, name)
     except BadInput as problem:
-        shown = name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..."
+        shown = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}..."
         raise BadInput(path, f"it names {shown!r}: {problem.rule}", problem.remedy) from None
 
 
-def safe_name(name, file):
-    """`name`, where it can serve as a file name as it stands.
+def safe_name(name: object, file: Path | str) -> str:
+    """`name`, if it can serve as a file name unchanged.
 
     Raises
     ------

@@ -1,23 +1,29 @@
 """PLY, ASCII and binary of either byte order, with any layout of properties.
 
-What the header announces is held against the bytes that are there before anything is allocated.
+The header's counts are compared with the size of the file before anything is allocated.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.formats.content import read_content
-from affect4d.formats.numbers import read_numbers, whole_numbers
+from affect4d.formats.numbers import read_numbers, to_integers
 from affect4d.formats.paths import beside
-from affect4d.formats.polygons import LARGEST_MESH, check_count, from_polygons
+from affect4d.formats.polygons import MAX_MESH_BYTES, Mesh, check_count, from_polygons
 from affect4d.quarantine import BadInput
 
-_LARGEST_HEADER = 1 << 16
+_MAX_HEADER_BYTES = 1 << 16  # some thousand properties
 _START = re.compile(rb"ply(\r\n|\n|\r)")
+# A body may begin with a line feed where lines end with a carriage return alone.
+_END = {True: re.compile(rb"[\r\n]end_header\r"), False: re.compile(rb"[\r\n]end_header\r?\n")}
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _ORDERS = {"ascii": None, "binary_little_endian": "<", "binary_big_endian": ">"}
 _TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
@@ -31,6 +37,9 @@ _TYPES = {
 }
 _TEXTURE_NAMES = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"))
 _CORNER_NAMES = ("vertex_indices", "vertex_index")
+_TRUNCATED = "truncated: less than the header announces"
+_READ = {"x", "y", "z", "texcoord", *_CORNER_NAMES, *(n for names in _TEXTURE_NAMES for n in names)}
+_MAX_COUNT_DIGITS = 19  # that 64 bits hold
 
 _VERTEX = np.dtype([("position", "<f4", 3), ("uv", "<f4", 2)])
 _FACE = np.dtype([("count", "u1"), ("index", "<i4", 3)])
@@ -50,7 +59,7 @@ end_header
 
 @dataclass(frozen=True)
 class _Property:
-    """One column: `kind` of its values; `count`, the kind of a list's length, None for a scalar."""
+    """One column: NumPy's type ; `count`, that of a list's length, None for a scalar."""
 
     name: str
     kind: str
@@ -68,14 +77,18 @@ class _Element:
 class _Lists:
     """A list property of all rows: (rows,) lengths and the values, row after row."""
 
-    lengths: np.ndarray
-    values: np.ndarray
+    lengths: NDArray[np.int64]
+    values: NDArray[Any]
 
 
-def write_ply(path, mesh, texture_name=None):
+Integers: TypeAlias = NDArray[np.int64]
+Columns: TypeAlias = dict[str, NDArray[Any] | _Lists]
+
+
+def write_ply(path: Path | str, mesh: Mesh, texture_name: str | None = None) -> None:
     """Write a binary little-endian PLY with texture coordinates `s t`.
 
-    `texture_name` is noted as `comment TextureFile`, the convention of scanners' software.
+    `texture_name` is written as `comment TextureFile`, the convention of scanners' software.
     """
     vertices = np.zeros(len(mesh.vertices), dtype=_VERTEX)
     vertices["position"] = mesh.vertices
@@ -87,7 +100,7 @@ def write_ply(path, mesh, texture_name=None):
     Path(path).write_bytes(header.encode("ascii") + vertices.tobytes() + faces.tobytes())
 
 
-def read_ply(path):
+def read_ply(path: Path) -> Mesh:
     """Mesh of a PLY file; polygons become triangle fans.
 
     Texture coordinates come from the faces' `texcoord` lists, or else from the vertices' `s t`,
@@ -100,79 +113,71 @@ def read_ply(path):
     BadInput
         It cannot be read, has several textures, or names one out of its folder.
     """
-    content = read_content(path, LARGEST_MESH, "mesh")
-    order, elements, textures, at = _read_header(content)
+    content = read_content(path, MAX_MESH_BYTES, "mesh")
+    order, elements, textures, start = _read_header(content)
     if len(textures) > 1:
         raise BadInput(path, f"the mesh has {len(textures)} textures", "bake them into one")
     texture = beside(path, textures[0]) if textures else None
-    data = np.frombuffer(content, dtype=np.uint8)
+    body = _Body(np.frombuffer(content, dtype=np.uint8), order, start)
     if order is None:
-        if content[-1:].strip():  # the last number may have been cut
+        if content[-1:].strip():  # the last number may have been truncated
             raise ValueError("truncated: the last line does not end")
-        data, at = read_numbers(data, at, len(data)), 0
-    columns: dict[str, dict] = {"vertex": {}, "face": {}}
-    wanted = {"x", "y", "z", "texcoord", *_CORNER_NAMES, *(n for uv in _TEXTURE_NAMES for n in uv)}
+        body = _Body(read_numbers(body.data, start, len(content)), None, 0)
+    columns: dict[str, Columns] = {"vertex": {}, "face": {}}
     for element in elements:
-        found, at = _read_element(data, at, element, wanted, order)
+        values = body.read(element)
         if element.name in columns:
-            columns[element.name] = found
+            columns[element.name] = values
     return _assemble(columns["vertex"], columns["face"], texture)
 
 
-def _assemble(vertex, face, texture):
-    """The mesh of the two elements' columns, {name: values}."""
-    vertex = {name: column for name, column in vertex.items() if not isinstance(column, _Lists)}
-    points = _stack(vertex, "xyz")
+def _assemble(vertex: Columns, face: Columns, texture: Path | None) -> Mesh:
+    """The mesh of the two elements' columns."""
+    scalars = {name: column for name, column in vertex.items() if not isinstance(column, _Lists)}
+    points = _stack(scalars, "xyz")
     if points is None:
         raise ValueError("the vertices have no x, y, z")
     lists = next((face[name] for name in _CORNER_NAMES if name in face), None)
     if not isinstance(lists, _Lists):
         raise ValueError("there are no faces")
-    corners = _whole(lists.values)
-    if isinstance(face.get("texcoord"), _Lists):
-        given = face["texcoord"]
+    is_real = lists.values.dtype.kind == "f"  # as all numbers of an ASCII file
+    corners = to_integers(lists.values) if is_real else lists.values.astype(np.int64)
+    given = face.get("texcoord")
+    if isinstance(given, _Lists):
         if not np.array_equal(given.lengths, 2 * lists.lengths):
             raise ValueError("a face has not as many texture coordinates as corners")
-        uv = given.values.astype(np.float32).reshape(-1, 2)
-        return from_polygons(points, lists.lengths, corners, uv, texture)
-    uvs = (_stack(vertex, names) for names in _TEXTURE_NAMES)
+        corner_uv = given.values.astype(np.float32).reshape(-1, 2)
+        return from_polygons(points, lists.lengths, corners, corner_uv=corner_uv, texture=texture)
+    uvs = (_stack(scalars, names) for names in _TEXTURE_NAMES)
     uv = next((values for values in uvs if values is not None), None)
     return replace(from_polygons(points, lists.lengths, corners, texture=texture), uv=uv)
 
 
-def _stack(columns, names):
-    """(rows, len(names)) float32; None where a column is missing."""
+def _stack(columns: Mapping[str, NDArray[Any]], names: Sequence[str]) -> NDArray[np.float32] | None:
+    """(rows, len(names)); None where a column is missing."""
     if not all(name in columns for name in names):
         return None
     with np.errstate(over="ignore"):
         return np.stack([columns[name] for name in names], axis=1).astype(np.float32)
 
 
-def _whole(values):
-    """Indices as int64; ASCII files gave them as numbers."""
-    if values.dtype.kind != "f":
-        return values.astype(np.int64)
-    return whole_numbers(values)
-
-
-def _read_header(content):
-    """(byte order or None, elements, texture names, place of the body)."""
+def _read_header(content: bytes) -> tuple[str | None, list[_Element], list[str], int]:
+    """(byte order or None, elements, texture names, start of the body)."""
     start = _START.match(content)
     if start is None:
         raise ValueError("no PLY header")
-    newline = start.group(1)
-    end = content.find(b"end_header" + newline, 0, _LARGEST_HEADER)
-    if end < 0:
+    end = _END[start[1] == b"\r"].search(content, 0, _MAX_HEADER_BYTES)
+    if end is None:
         raise ValueError("the PLY header has no end")
     order: str | None = ""
     elements: list[_Element] = []
     textures: list[str] = []
-    for line in content[start.end() : end].decode("utf-8", "replace").split(newline.decode()):
+    for line in _LINE_END.split(content[start.end() : end.start()].decode("utf-8", "replace")):
         words = line.split()
         match words:
             case ["format", name, _] if name in _ORDERS:
                 order = _ORDERS[name]
-            case ["element", name, count] if count.isdecimal() and len(count) < 20:
+            case ["element", name, count] if count.isdecimal() and len(count) <= _MAX_COUNT_DIGITS:
                 elements.append(_Element(name, check_count(int(count), f"{name} elements"), []))
             case ["property", "list", count, kind, name] if elements:
                 elements[-1].properties.append(_Property(name, _kind(kind), _length_kind(count)))
@@ -189,120 +194,122 @@ def _read_header(content):
     for element in elements:
         if len({prop.name for prop in element.properties}) < len(element.properties):
             raise ValueError(f"element {element.name[:40]} has two properties of one name")
-    return order, elements, list(dict.fromkeys(textures)), end + len(b"end_header" + newline)
+    return order, elements, list(dict.fromkeys(textures)), end.end()
 
 
-def _kind(name):
+def _kind(name: str) -> str:
     if name not in _TYPES:
         raise ValueError(f"there is no type {name[:30]!r}")
     return _TYPES[name]
 
 
-def _length_kind(name):
+def _length_kind(name: str) -> str:
     kind = _kind(name)
     if kind[0] == "f":
         raise ValueError("a list's length cannot be a float")
     return kind
 
 
-def _read_element(data, at, element, wanted, order):
-    """({name: (rows,) values or _Lists}, place after the element).
+@dataclass
+class _Body:
+    """The file's bytes, or the numbers of an ASCII file (`order` None), read up to `at`."""
 
-    `data` are the file's bytes, or the numbers of an ASCII file (`order` None), counted by `at`.
-    """
-    if not element.properties or not element.rows:
-        return {}, at
-    lengths = _row_of_one_shape(data, at, element, order)
-    if lengths is None:
-        return _read_ragged(data, at, element, wanted, order)
-    fields = [
-        (f"{index}{part}", kind, shape)
-        for index, (prop, length) in enumerate(zip(element.properties, lengths, strict=True))
-        for part, kind, shape in _fields(prop, length, order)
-    ]
-    dtype = np.dtype(fields)
-    size = dtype.itemsize // (1 if order else 8)
-    rows = np.frombuffer(data[at : at + size * element.rows], dtype, element.rows)
-    found: dict[str, np.ndarray | _Lists] = {}
-    for index, (prop, length) in enumerate(zip(element.properties, lengths, strict=True)):
-        if prop.count is not None and (rows[f"{index}n"] != length).any():
-            return _read_ragged(data, at, element, wanted, order)
-        if prop.name in wanted:
+    data: NDArray[Any]
+    order: str | None
+    at: int
+
+    def read(self, element: _Element) -> Columns:
+        """The columns of the next element that a mesh needs."""
+        if not element.properties or not element.rows:
+            return {}
+        lengths = self._first_lengths(element)
+        columns = None if lengths is None else self._read_equal(element, lengths)
+        return self._read_ragged(element) if columns is None else columns
+
+    def _first_lengths(self, element: _Element) -> list[int] | None:
+        """The first row's list lengths (1 for scalars); None where not all rows can be as long.
+
+        Raises ValueError where the element is larger than the rest of the file.
+        """
+        lengths, end = [], self.at
+        for prop in element.properties:
+            size, count_size = _sizes(prop, self.order)
+            length = 1
+            if prop.count is not None:
+                if end + count_size > len(self.data):
+                    raise ValueError(_TRUNCATED)
+                length = int(_length(self.data, end, count_size, self.order == ">"))
+            end += count_size + size * length
+            if length < 0 or end > len(self.data):
+                raise ValueError(_TRUNCATED)
+            lengths.append(length)
+        if (end - self.at) * element.rows <= len(self.data) - self.at:
+            return lengths
+        if all(prop.count is None for prop in element.properties):
+            raise ValueError(_TRUNCATED)
+        return None
+
+    def _read_equal(self, element: _Element, lengths: list[int]) -> Columns | None:
+        """The columns if the lists of all rows have these lengths, else None."""
+        order = self.order or ""
+        fields: list[tuple[str, str, tuple[int, ...]]] = []
+        for index, (prop, length) in enumerate(zip(element.properties, lengths, strict=True)):
+            if prop.count is not None:
+                fields.append((f"{index}n", order + prop.count if order else "f8", ()))
+            shape = () if prop.count is None else (length,)
+            fields.append((f"{index}v", order + prop.kind if order else "f8", shape))
+        dtype = np.dtype(fields)
+        size = element.rows * dtype.itemsize // self.data.itemsize
+        rows = np.frombuffer(self.data[self.at : self.at + size], dtype, element.rows)
+        columns: Columns = {}
+        for index, (prop, length) in enumerate(zip(element.properties, lengths, strict=True)):
+            if prop.count is not None and (rows[f"{index}n"] != length).any():
+                return None
             values = rows[f"{index}v"]
-            found[prop.name] = (
-                values if prop.count is None
-                else _Lists(np.full(element.rows, length), values.reshape(-1))
-            )  # fmt: skip
-    return found, at + size * element.rows
+            if prop.name in _READ and prop.count is None:
+                columns[prop.name] = values
+            elif prop.name in _READ:
+                columns[prop.name] = _Lists(np.full(element.rows, length), values.reshape(-1))
+        self.at += size
+        return columns
+
+    def _read_ragged(self, element: _Element) -> Columns:
+        """The columns where the lists of the rows have different lengths."""
+        sizes = np.array([_sizes(prop, self.order) for prop in element.properties], np.int64)
+        kept = [i for i, prop in enumerate(element.properties) if prop.name in _READ]
+        slots = np.full(len(sizes), -1, dtype=np.int64)
+        slots[kept] = np.arange(len(kept))
+        starts = np.empty((element.rows, len(kept)), dtype=np.int64)
+        lengths = np.ones((element.rows, len(kept)), dtype=np.int64)
+        is_big = self.order == ">"
+        self.at = _walk(self.data, self.at, sizes, slots, is_big, starts, lengths)
+        if self.at < 0:
+            raise ValueError(_TRUNCATED)
+        columns: Columns = {}
+        for slot, index in enumerate(kept):
+            prop, size = element.properties[index], int(sizes[index, 0])
+            values = np.empty(int(lengths[:, slot].sum()) * size, dtype=self.data.dtype)
+            _gather(self.data, starts[:, slot], lengths[:, slot] * size, values)
+            values = values if self.order is None else values.view(self.order + prop.kind)
+            columns[prop.name] = values if prop.count is None else _Lists(lengths[:, slot], values)
+        return columns
 
 
-def _fields(prop, length, order):
-    kind, count = (order + prop.kind, prop.count and order + prop.count) if order else ("f8", "f8")
-    if prop.count is None:
-        return [("v", kind, ())]
-    return [("n", count, ()), ("v", kind, (length,))]
-
-
-def _row_of_one_shape(data, at, element, order):
-    """The first row's list lengths (0 for scalars); None where not all rows can be as long.
-
-    Raises ValueError where the element cannot fit into what is left of the file.
-    """
-    lengths, place = [], at
-    for prop in element.properties:
-        size, count_size = _sizes(prop, order)
-        length = 0
-        if prop.count is not None:
-            if place + count_size > len(data):
-                raise ValueError("truncated: less than the header announces")
-            length = _length(data, place, count_size, order == ">")
-        place += count_size + size * (length if prop.count is not None else 1)
-        if length < 0 or place > len(data):
-            raise ValueError("truncated: less than the header announces")
-        lengths.append(length)
-    if (place - at) * element.rows <= len(data) - at:
-        return lengths
-    if all(prop.count is None for prop in element.properties):
-        raise ValueError("truncated: less than the header announces")
-    return None
-
-
-def _sizes(prop, order):
+def _sizes(prop: _Property, order: str | None) -> tuple[int, int]:
     """(of a value, of a list's length) in bytes, or in numbers of an ASCII file."""
     if order is None:
         return 1, int(prop.count is not None)
     return int(prop.kind[1]), int(prop.count[1]) if prop.count else 0
 
 
-def _read_ragged(data, at, element, wanted, order):
-    sizes = np.array([_sizes(prop, order) for prop in element.properties], dtype=np.int64)
-    kept = [i for i, prop in enumerate(element.properties) if prop.name in wanted]
-    slots = np.full(len(sizes), -1, dtype=np.int64)
-    slots[kept] = np.arange(len(kept))
-    starts = np.empty((element.rows, len(kept)), dtype=np.int64)
-    lengths = np.ones((element.rows, len(kept)), dtype=np.int64)
-    end = _walk(data, at, element.rows, sizes, slots, order == ">", starts, lengths)
-    if end < 0:
-        raise ValueError("truncated: less than the header announces")
-    found: dict[str, np.ndarray | _Lists] = {}
-    for slot, index in enumerate(kept):
-        prop, size = element.properties[index], int(sizes[index, 0])
-        total = int(lengths[:, slot].sum()) * size
-        values = np.empty(total, dtype=data.dtype)
-        _gather(data, starts[:, slot], lengths[:, slot] * size, values)
-        values = values if order is None else values.view(order + prop.kind)
-        found[prop.name] = values if prop.count is None else _Lists(lengths[:, slot], values)
-    return found, end
-
-
 @numba.njit(cache=True)
-def _length(data, at, size, is_big):
-    """A list's length from its bytes, or from one number of an ASCII file; -1 where it is none."""
+def _length(data: NDArray[Any], at: int, size: int, is_big: bool) -> np.int64:
+    """A list's length from its bytes, or from one number of an ASCII file; -1 if invalid."""
     if size == 1:
         if not 0 <= data[at] <= len(data):
-            return -1
+            return np.int64(-1)
         length = np.int64(data[at])
-        return length if length == data[at] else -1
+        return length if length == data[at] else np.int64(-1)
     length = np.int64(0)
     for byte in range(size):
         length = length * 256 + np.int64(data[at + (byte if is_big else size - 1 - byte)])
@@ -310,9 +317,17 @@ def _length(data, at, size, is_big):
 
 
 @numba.njit(cache=True)
-def _walk(data, at, rows, sizes, slots, is_big, starts, lengths):
-    """Note where each kept property of each row starts; the element's end, -1 if truncated."""
-    for row in range(rows):
+def _walk(
+    data: NDArray[Any],
+    at: int,
+    sizes: Integers,
+    slots: Integers,
+    is_big: bool,
+    starts: Integers,
+    lengths: Integers,
+) -> int:
+    """Fill starts and lengths (rows, kept properties); the element's end, -1 if truncated."""
+    for row in range(len(starts)):
         for index in range(len(sizes)):
             size, count_size = sizes[index]
             length = np.int64(1)
@@ -331,9 +346,9 @@ def _walk(data, at, rows, sizes, slots, is_big, starts, lengths):
 
 
 @numba.njit(cache=True)
-def _gather(data, starts, lengths, values):
+def _gather(data: NDArray[Any], starts: Integers, lengths: Integers, values: NDArray[Any]) -> None:
     filled = 0
     for row in range(len(starts)):
-        for place in range(starts[row], starts[row] + lengths[row]):
-            values[filled] = data[place]
+        for at in range(starts[row], starts[row] + lengths[row]):
+            values[filled] = data[at]
             filled += 1

@@ -1,23 +1,26 @@
-"""VRML 2.0 (VRML97) text as a tree of nodes; arrays of numbers stay where they are in the text.
+"""VRML 2.0 (VRML97) text as a tree of nodes; arrays of numbers are parsed when they are needed.
 
-Only the syntax is known here, not what nodes mean. Prototypes are refused.
+Only the syntax is parsed here, not the meaning of nodes. Prototypes are refused.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.formats.numbers import read_numbers
 
-_DEEPEST = 60
-_MOST_TOKENS = 200_000  # outside arrays of numbers
+_MAX_DEPTH = 60  # of nodes: far below Python's recursion limit, and beyond any scan
+_MAX_TOKENS = 200_000  # outside arrays of numbers: a scan has some hundred
 _BLANK = rb"(?:[\s,]++|#[^\r\n]*+)*+"
 _TOKEN = re.compile(_BLANK + rb'(?:("(?:[^"\\]|\\.)*+")|([\[\]{}])|([^\s,#"\[\]{}]++))', re.DOTALL)
 _END = re.compile(_BLANK + rb"\Z")
 _ARRAY_END = re.compile(rb"(?:[^\]#]++|#[^\r\n]*+)*+\]")
 _NUMBER = re.compile(r"[-+]?[.\d]")
+_MAX_SHOWN = 40  # characters of a word in a message
 
 
 @dataclass
@@ -27,13 +30,13 @@ class Node:
     kind: str
     fields: dict[str, Any] = field(default_factory=dict)
 
-    def node(self, name):
+    def node(self, name: str) -> "Node":
         """The field's node; an empty one where there is none."""
         value = self.fields.get(name)
         return value if isinstance(value, Node) else Node("")
 
-    def nodes(self):
-        """Every node right below this one."""
+    def nodes(self) -> "Iterator[Node]":
+        """The child nodes."""
         for value in self.fields.values():
             for item in value if isinstance(value, list) else (value,):
                 if isinstance(item, Node):
@@ -44,17 +47,17 @@ class Node:
 class Numbers:
     """An array in the text, from `start` to `stop`."""
 
-    text: np.ndarray
+    text: NDArray[np.uint8]
     start: int
     stop: int
 
-    def read(self):
-        """(N,) float64."""
+    def read(self) -> NDArray[np.float64]:
+        """The numbers (N,)."""
         return read_numbers(self.text, self.start, self.stop, vrml=True)
 
 
-def read_scene(content):
-    """The nodes on the topmost level of a file's bytes.
+def read_scene(content: bytes) -> list[Node | None]:
+    """The top-level nodes of a file's bytes.
 
     Raises
     ------
@@ -67,13 +70,13 @@ def read_scene(content):
 
 
 class _Parser:
-    def __init__(self, content):
+    def __init__(self, content: bytes):
         self.content, self.text = content, np.frombuffer(content, dtype=np.uint8)
         self.at = self.tokens = self.depth = 0
-        self.defined = {}
+        self.defined: dict[str, Node | None] = {}
 
-    def scene(self):
-        nodes = []
+    def scene(self) -> list[Node | None]:
+        nodes: list[Node | None] = []
         while not _END.match(self.content, self.at):
             word = self.next()
             if word == "ROUTE":
@@ -82,30 +85,30 @@ class _Parser:
                 nodes.append(self.node(word))
         return nodes
 
-    def next(self):
-        found = _TOKEN.match(self.content, self.at)
-        if found is None:
+    def next(self) -> str:
+        match = _TOKEN.match(self.content, self.at)
+        if match is None:
             raise ValueError("truncated: the last node does not end")
         self.tokens += 1
-        if self.tokens > _MOST_TOKENS:
-            raise ValueError(f"more than {_MOST_TOKENS} words outside of arrays")
-        self.at = found.end()
-        return found.group(found.lastindex or 0).decode("utf-8", "replace")
+        if self.tokens > _MAX_TOKENS:
+            raise ValueError(f"more than {_MAX_TOKENS} words outside of arrays")
+        self.at = match.end()
+        return match.group(match.lastindex or 0).decode("utf-8", "replace")
 
-    def peek(self):
+    def peek(self) -> str:
         at = self.at
         word = self.next()
         self.at = at
         return word
 
-    def node(self, word):
+    def node(self, word: str) -> Node | None:
         """The node that begins with `word`; None for NULL."""
         if word == "NULL":
             return None
         if word == "USE":
             name = self.next()
             if name not in self.defined:
-                raise ValueError(f"USE {name[:40]} of what is not defined")
+                raise ValueError(f"USE {name[:_MAX_SHOWN]} of a node that is not defined")
             return self.defined[name]
         if word == "DEF":
             name = self.next()
@@ -114,29 +117,29 @@ class _Parser:
         if word in ("PROTO", "EXTERNPROTO"):
             raise ValueError("prototypes cannot be read")
         if not word[:1].isalpha() or self.next() != "{":
-            raise ValueError(f"{word[:40]!r} where a node was expected")
+            raise ValueError(f"{word[:_MAX_SHOWN]!r} where a node was expected")
         node = Node(word)
         self.descend(1)
         while (name := self.next()) != "}":
             if name == "ROUTE":
                 self.skip_route()
             elif not name[:1].isalpha():
-                raise ValueError(f"{name[:40]!r} where a field was expected")
+                raise ValueError(f"{name[:_MAX_SHOWN]!r} where a field was expected")
             else:
                 node.fields[name] = self.value()
         self.descend(-1)
         return node
 
-    def descend(self, levels):
+    def descend(self, levels: int) -> None:
         self.depth += levels
-        if self.depth > _DEEPEST:
-            raise ValueError(f"nodes nested more than {_DEEPEST} deep")
+        if self.depth > _MAX_DEPTH:
+            raise ValueError(f"nodes nested more than {_MAX_DEPTH} deep")
 
-    def skip_route(self):
+    def skip_route(self) -> None:
         for _ in range(3):  # A.x TO B.y
             self.next()
 
-    def value(self):
+    def value(self) -> Any:
         word = self.next()
         if word == "[":
             return self.array()
@@ -151,14 +154,14 @@ class _Parser:
             return numbers
         return self.node(word)
 
-    def array(self):
+    def array(self) -> Numbers | list[Node | str | None]:
         if _NUMBER.match(self.peek()):
             end = _ARRAY_END.match(self.content, self.at)
             if end is None:
                 raise ValueError("truncated: an array does not end")
             start, self.at = self.at, end.end()
             return Numbers(self.text, start, self.at - 1)
-        items = []
+        items: list[Node | str | None] = []
         while (word := self.next()) != "]":
             items.append(word[1:-1] if word.startswith('"') else self.node(word))
         return items

@@ -1,32 +1,46 @@
 """WRL (VRML 2.0) as in BU-3DFE: IndexedFaceSets with texture coordinates and an image."""
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.formats.content import read_content
-from affect4d.formats.numbers import whole_numbers
+from affect4d.formats.numbers import to_integers
 from affect4d.formats.paths import beside
-from affect4d.formats.polygons import LARGEST_MESH, from_polygons
-from affect4d.formats.vrml import Numbers, read_scene
+from affect4d.formats.polygons import MAX_MESH_BYTES, Mesh, from_polygons
+from affect4d.formats.vrml import Node, Numbers, read_scene
 from affect4d.quarantine import BadInput
 
-_MOST_NODES = 10_000
-_UNSEEN = {"LOD": "levels of detail", "Switch": "alternatives", "Inline": "other files' scenes"}
-_UNMOVED = {"translation": (0, 0, 0), "scale": (1, 1, 1)}
+_MAX_NODES = 10_000  # visits: USE can double them at every level of the tree
+_UNSUPPORTED = {
+    "LOD": "levels of detail",
+    "Switch": "alternatives",
+    "Inline": "other files' scenes",
+}
+_IDENTITY = {"translation": [0, 0, 0], "scale": [1, 1, 1]}
+
+Floats: TypeAlias = NDArray[np.float32]
+Integers: TypeAlias = NDArray[np.int64]
+Faces: TypeAlias = tuple[Floats, Integers, Integers, Floats | None]
 
 
-def read_wrl(path):
-    """Mesh of all IndexedFaceSets of a scene together; polygons become triangle fans.
+def read_wrl(path: Path) -> Mesh:
+    """Mesh of all IndexedFaceSets of a scene; polygons become triangle fans.
 
     Raises
     ------
     ValueError
-        The file is truncated, does not follow the format, or its scene cannot be read as one
-        surface at its place (Transform nodes that move it, levels of detail).
+        The file is truncated, does not follow the format, or its scene is not one surface without
+        transformation (Transform nodes that move it, levels of detail).
     BadInput
         It cannot be read, has several textures, or names one out of its folder.
     """
-    content = read_content(path, LARGEST_MESH, "mesh")
-    sets, textures = [], []
+    content = read_content(path, MAX_MESH_BYTES, "mesh")
+    sets: list[Faces] = []
+    textures: list[str] = []
     for shape in _shapes(read_scene(content)):
         geometry = shape.node("geometry")
         if geometry.kind == "IndexedFaceSet":
@@ -39,21 +53,21 @@ def read_wrl(path):
         raise BadInput(path, f"the mesh has {len(textures)} textures", "bake them into one")
     texture = beside(path, textures[0]) if textures else None
     points, sizes, corners, corner_uv = _join(sets)
-    return from_polygons(points, sizes, corners, corner_uv, texture)
+    return from_polygons(points, sizes, corners, corner_uv=corner_uv, texture=texture)
 
 
-def _shapes(nodes):
+def _shapes(nodes: Iterable[Node | None]) -> Iterator[Node]:
     """Every Shape of the scene, in order."""
-    waiting, visited = list(reversed(nodes)), 0
+    waiting, visited = list(reversed(list(nodes))), 0
     while waiting:
         node = waiting.pop()
         visited += 1
         if node is None:
             continue
-        if visited > _MOST_NODES:
-            raise ValueError(f"more than {_MOST_NODES} nodes")
-        if node.kind in _UNSEEN:
-            raise ValueError(f"{_UNSEEN[node.kind]} cannot be read")
+        if visited > _MAX_NODES:
+            raise ValueError(f"more than {_MAX_NODES} nodes")
+        if node.kind in _UNSUPPORTED:
+            raise ValueError(f"{_UNSUPPORTED[node.kind]} cannot be read")
         if node.kind == "Transform":
             _refuse_motion(node)
         if node.kind == "Shape":
@@ -62,27 +76,26 @@ def _shapes(nodes):
             waiting += reversed(list(node.nodes()))
 
 
-def _refuse_motion(node):
-    moved = any(node.fields.get(name, list(rest)) != list(rest) for name, rest in _UNMOVED.items())
+def _refuse_motion(node: Node) -> None:
+    moved = any(node.fields.get(name, value) != value for name, value in _IDENTITY.items())
     rotation = node.fields.get("rotation", [0, 0, 1, 0])
     if moved or not isinstance(rotation, list) or len(rotation) != 4 or rotation[3] != 0:
-        raise ValueError("a Transform moves the surface: export it at its place")
+        raise ValueError("a Transform moves the surface: export it without one")
 
 
-def _texture_names(node):
-    """Names of an ImageTexture: the first url is the one to show."""
+def _texture_names(node: Node) -> list[str]:
+    """Names of an ImageTexture: the first url has priority."""
     url = node.fields.get("url") if node.kind == "ImageTexture" else None
     names = url if isinstance(url, list) else [url]
     return [name for name in names[:1] if isinstance(name, str) and name]
 
 
-def _read_faces(geometry):
+def _read_faces(geometry: Node) -> Faces:
     """(points, sizes, corners, corner_uv or None) of one IndexedFaceSet."""
     points = _table(geometry.node("coord").fields.get("point"), 3)
     sizes, corners = _polygons(geometry.fields.get("coordIndex"))
     if geometry.fields.get("ccw") is False:
-        order = _backwards(sizes)
-        corners = corners[order]
+        corners = corners[_reversed_corners(sizes)]
     corner_uv = None
     if geometry.node("texCoord").kind:
         coordinates = _table(geometry.node("texCoord").fields.get("point"), 2)
@@ -92,15 +105,15 @@ def _read_faces(geometry):
             if not np.array_equal(texture_sizes, sizes):
                 raise ValueError("texCoordIndex has other polygons than coordIndex")
             if geometry.fields.get("ccw") is False:
-                chosen = chosen[order]
+                chosen = chosen[_reversed_corners(sizes)]
         if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(coordinates)):
             raise ValueError("a polygon names a texture coordinate that does not exist")
         corner_uv = coordinates[chosen]
     return points, sizes, corners, corner_uv
 
 
-def _table(numbers, columns):
-    """(N, columns) float32 of a `point` field."""
+def _table(numbers: object, columns: int) -> Floats:
+    """(N, columns) of a `point` field."""
     values = numbers.read() if isinstance(numbers, Numbers) else np.empty(0)
     if len(values) % columns:
         raise ValueError(f"{len(values)} coordinates do not make points of {columns}")
@@ -108,10 +121,10 @@ def _table(numbers, columns):
         return values.astype(np.float32).reshape(-1, columns)
 
 
-def _polygons(numbers):
+def _polygons(numbers: object) -> tuple[Integers, Integers]:
     """(sizes, corners) of an index field, where -1 ends a polygon."""
     values = numbers.read() if isinstance(numbers, Numbers) else np.empty(0)
-    indices = whole_numbers(values)
+    indices = to_integers(values)
     is_end = indices == -1
     ends = np.flatnonzero(is_end)
     if len(indices) and not is_end[-1]:
@@ -120,14 +133,14 @@ def _polygons(numbers):
     return sizes, indices[~is_end]
 
 
-def _backwards(sizes):
-    """Indices that turn each polygon's corners round."""
+def _reversed_corners(sizes: Integers) -> Integers:
+    """Indices that reverse each polygon's corners."""
     ends = np.cumsum(sizes)
     first = np.repeat(ends - sizes, sizes)
-    return first + np.repeat(ends, sizes) - 1 - np.arange(len(first))
+    return np.asarray(first + np.repeat(ends, sizes) - 1 - np.arange(len(first)))
 
 
-def _join(sets):
+def _join(sets: list[Faces]) -> Faces:
     """The sets as one; corners without texture coordinates get (0, 0) where others have them."""
     points, sizes, corners, uv = zip(*sets, strict=True)
     offsets = np.cumsum([0, *(len(p) for p in points[:-1])])

@@ -112,7 +112,7 @@ class VertexArray(Array):
         return self._read(lambda: np.asarray(self._zarr[start:stop]))
 
     def _runs(self, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
-        """The ranges of whole chunks that hold `rows`; adjacent chunks of one shard are joined."""
+        """Ranges of complete chunks that hold `rows`; adjacent chunks of a shard are joined."""
         size, shard = self._frames, (self._zarr.shards or self._zarr.chunks)[0]
         chunks = np.unique(rows // size) * size
         is_gap = (np.diff(chunks) > size) | (np.diff(chunks // shard) > 0)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 STEP = 0.01  # mm: small beside the .1 mm noise of scanners
-FRAMES = 8  # per chunk, which is decoded as a whole to read one of them
+FRAMES = 8  # per chunk, all of which are decoded to read one
 ENCODING = "zigzag-time-difference"
 VERSION = 1
 

@@ -175,7 +175,7 @@ def _mean(array: Array, frames: Frames, vertices: Any) -> NDArray[np.float32]:
 
 
 def _pieces(array: Array, rows: Frames, vertices: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """The frames `rows` (ascending) in pieces of whole chunks: index of the first, values."""
+    """The frames `rows` (ascending) in pieces of complete chunks: index of the first, values."""
     ends = np.flatnonzero(np.diff(rows // _PIECE_FRAMES)) + 1
     start = 0
     for piece in np.split(rows, ends):

@@ -246,7 +246,7 @@ def _write_images(group: "zarr.Group", name: str, array: Images, bases: _Bases |
 
 
 def _write_array(group: "zarr.Group", name: str, array: Any, **attributes: str) -> None:
-    """Add one array: chunks of whole rows, about 16 MB."""
+    """Add one array: chunks of complete rows, about 16 MB."""
     dtype, shape = array.dtype, tuple(array.shape)
     if dtype.kind not in "biuf":
         raise TypeError(f"array {name} is of type {dtype}; strings and objects are attributes")
@@ -280,7 +280,7 @@ def _create(
     attributes: Mapping[str, Any],
     compressor: "BloscCodec | None" = None,
 ) -> "zarr.Array[Any]":
-    """An empty array: chunks of `rows` whole rows, `chunks` of them per shard."""
+    """An empty array: chunks of `rows` complete rows, `chunks` of them per shard."""
     from zarr.codecs import Crc32cCodec
 
     others = tuple(max(size, 1) for size in shape[1:])
