@@ -48,7 +48,7 @@ def read_image(path: Path | str) -> RGB:
         raise BadInput(
             path,
             f"cannot be read as an image ({error})",
-            "export it again, with 8 bits per channel",
+            "export it with 8 bits per channel",
         ) from None
 
 

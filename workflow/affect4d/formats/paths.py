@@ -45,7 +45,7 @@ def beside(path: Path | str, name: str) -> Path:
         raise BadInput(path, f"it names {shown!r}: {problem.rule}", problem.remedy) from None
 
 
-def safe_name(name: object, file: Path | str) -> str:
+def safe_name(name: object, file: object) -> str:
     """`name`, if it can serve as a file name unchanged.
 
     Raises

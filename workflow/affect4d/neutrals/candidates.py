@@ -62,6 +62,7 @@ class Candidate:
         """
         if self.landmarks is not None:
             return self.landmarks
+        assert self.landmarks_path is not None
         return read_landmarks(self.landmarks_path, dimension=2)
 
 

@@ -86,9 +86,10 @@ def _landmarks(path: Path) -> NDArray[np.float64]:
 
 def _textured(
     vertices: NDArray[np.floating], mesh: Mesh, texture: Texture
-) -> tuple[NDArray[np.floating], NDArray[np.int32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.floating], NDArray[np.integer], NDArray[np.float32]]:
     """The scan with more vertices (N, 3), its triangles (F, 3), the texture's colours (N, 3)."""
-    values, triangles = np.hstack([vertices, texture.uv]), mesh.triangles
+    values: NDArray[np.floating] = np.hstack([vertices, texture.uv])
+    triangles: NDArray[np.integer] = mesh.triangles
     for _ in range(_SUBDIVISIONS):
         values, triangles = _subdivide(values, triangles)
     vertices, uv = values[:, :3], values[:, 3:]
