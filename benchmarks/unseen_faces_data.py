@@ -57,7 +57,7 @@ def from_facekit(grid, seed):
         sys.exit("no ICT-FaceKit here: set AFFECT4D_ICT to the folder of a clone")
     model = facekit_model(place.parent, 0)
     template = model.template
-    patch = make_patch(template.vertices, template.triangles, template.inner, VERTICES)
+    patch = make_patch(template.vertices, template.triangles, inner=template.inner, count=VERTICES)
     settings = IctFaceKit(spontaneous=9, spontaneous_frames=120, frame_rate=15.0)
     rows = {name: [] for name in names_of(grid)}
     for number in range(1, PEOPLE + 1):
@@ -79,7 +79,7 @@ def from_facekit(grid, seed):
 def from_results(grid, root):
     """Faces by class name of a build's used frames, and the Patch that they are on."""
     template = load_template()
-    patch = make_patch(template.vertices, template.triangles, template.inner, VERTICES)
+    patch = make_patch(template.vertices, template.triangles, inner=template.inner, count=VERTICES)
     frames = pd.read_parquet(root / "affectspace/frames.parquet")
     frames = frames[frames["status"] == USED]
     index = grid.assign(frames["valence"].to_numpy(), frames["arousal"].to_numpy())

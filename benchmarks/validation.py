@@ -1,4 +1,4 @@
-"""Table 1 held against truths that were planted, and its memory against the number of frames.
+"""Table 1 compared with truths that were planted, and its memory by the number of frames.
 
     python benchmarks/validation.py truth
     python benchmarks/validation.py memory
@@ -27,14 +27,14 @@ import pandas as pd
 import planted_gallery
 from bars import Bar, judge
 
-from affect4d import store
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
 from affect4d.config.validation import Settings
+from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import Quarantine
 from affect4d.validation.build import build_validation
 from affect4d.validation.features import project_chunk
 from affect4d.validation.metrics import ccc
-from affect4d.validation.prepare import prepare
+from affect4d.validation.prepare import prepare_bases
 from affect4d.validation.study import DEPENDENT, LEAK, MAIN, RIDGE, SHUFFLED
 
 AXES = planted_gallery.AXES
@@ -62,19 +62,14 @@ def main():
 def run(root, settings):
     """The three jobs; (job, CPU seconds) of each."""
 
-    def provenance(item, inputs=(), extra=None):
-        return store.Provenance(root, "validation", item, list(inputs), extra or {})
-
-    blendshapes, quarantine = BlendshapeSettings(), Quarantine("validation", strict=True)
+    quarantine, blendshapes = Quarantine("validation", strict=True), BlendshapeSettings()
+    context = RunContext(root, "validation", quarantine, seed=SEED)
+    template = planted_gallery.template()
     jobs = {
-        "bases": lambda: prepare(
-            root, planted_gallery.template(), settings, blendshapes, SEED, quarantine, provenance
-        ),
-        "features": lambda: project_chunk(
-            root, "c0", blendshapes, quarantine, provenance, lambda items, total, what: items
-        ),
+        "bases": lambda: prepare_bases(context, template, settings, blendshapes=blendshapes),
+        "features": lambda: project_chunk(context, "c0", blendshapes),
         "table": lambda: build_validation(
-            root, ["c0"], settings, SEED, planted_gallery.LABEL_SD, quarantine, provenance
+            context, ["c0"], settings, noise=planted_gallery.LABEL_SD
         ),
     }
     for name, job in jobs.items():
@@ -86,7 +81,7 @@ def run(root, settings):
 def truth():
     """Planted galleries; the bars' verdict."""
     settings = Settings(components=SIZES, basis="pca", vertices=0, bootstrap=200)
-    found = []
+    tables = []
     for number in range(GALLERIES):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
@@ -94,8 +89,8 @@ def truth():
             list(run(root, settings))
             rows = measured(root, planted).assign(gallery=number)
             print(rows.to_string(index=False, float_format="{:.3f}".format), "\n", flush=True)
-            found.append(rows)
-    table = pd.concat(found)
+            tables.append(rows)
+    table = pd.concat(tables)
     means = table.groupby(["axis", "components"]).mean(numeric_only=True)
     right = means.xs(RIGHT, level="components")
     marked = table["leak_marked"].all()
@@ -113,17 +108,17 @@ def truth():
 
 
 def measured(root, planted):
-    """A row an axis and a size: the ceilings, and CCC of what was measured."""
+    """A row per axis and size: the ceilings, and CCC of what was measured."""
     table = pd.read_csv(root / "validation/table1.csv")
     table = table[(table["basis"] == "pca") & (table["basis_subjects"] == "all")]
     test = pd.read_parquet(root / "validation/predictions.parquet")["frame_id"]
     frames = planted.frames.set_index("frame_id").loc[test]
     rows = []
-    for size, own in table.groupby("components"):
-        own = own.set_index("model")
+    for size, models in table.groupby("components"):
+        models = models.set_index("model")
         for axis, ceiling in zip(AXES, planted.ceiling(), strict=True):
             best = ccc(frames[axis], frames[f"best_{axis}"])
-            honest = own.loc[MAIN, f"ccc_{axis}"]
+            honest = models.loc[MAIN, f"ccc_{axis}"]
             rows.append(
                 {
                     "axis": axis,
@@ -132,10 +127,10 @@ def measured(root, planted):
                     "best here": best,
                     "honest": honest,
                     "lost": honest - best,
-                    RIDGE: own.loc[RIDGE, f"ccc_{axis}"],
-                    SHUFFLED: own.loc[SHUFFLED, f"ccc_{axis}"],
-                    "dependent": own.loc[DEPENDENT, f"ccc_{axis}"],
-                    "leak_marked": own.loc[DEPENDENT, "status"] == LEAK,
+                    RIDGE: models.loc[RIDGE, f"ccc_{axis}"],
+                    SHUFFLED: models.loc[SHUFFLED, f"ccc_{axis}"],
+                    "dependent": models.loc[DEPENDENT, f"ccc_{axis}"],
+                    "leak_marked": models.loc[DEPENDENT, "status"] == LEAK,
                 }
             )
     return pd.DataFrame(rows)
@@ -151,7 +146,7 @@ def memory():
         peaks.append(float(done.stdout.split()[-2]))
     grown = peaks[-1] - peaks[0]
     held = 0.75 * (FRAMES[-1] - FRAMES[0]) / 1e6
-    print(f"growth {grown:.0f} MB, {grown / held:.0f} bytes a training frame")
+    print(f"growth {grown:.0f} MB, {grown / held:.0f} bytes per training frame")
     return judge([Bar("growth from 10,000 to 600,000 frames, MB", grown, GROWTH_MB)])
 
 

@@ -6,27 +6,28 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
-from small_validation import CHUNK, SMALL, annotate, settings, table, validate
 from support import small_gallery
+from support.small_validation import CHUNK, SMALL, annotate, settings, table, validate
 
 from affect4d import store
 from affect4d.config.validation import Settings
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.registration.registered_sequence import Sequence
 from affect4d.template.template import load_template
-from affect4d.validation import prepare as prepare_room
 from affect4d.validation.basis import PRINCIPAL, SPARSE, Key, fit_bases, keys
+from affect4d.validation.frames import Frames, require_usable
 from affect4d.validation.patch import make_patch
 from affect4d.validation.prepare import read_bases
 from affect4d.validation.projections import Projections
-from affect4d.validation.regression import Frames, Regression, check, fold_moments
+from affect4d.validation.regression import Regression, fold_moments
 from affect4d.validation.split import TEST, TRAIN
 from affect4d.validation.study import CEILING, DEPENDENT, LEAK, MAIN, RIDGE, SHUFFLED, Experiment
-from affect4d.validation.table import unmeasured
+from affect4d.validation.table import tabulate_reason
 
 
 def test_the_patch_keeps_template_vertices_and_covers_the_inner_face():
     template = load_template()
-    patch = make_patch(template.vertices, template.triangles, template.inner, 1000)
+    patch = make_patch(template.vertices, template.triangles, inner=template.inner, count=1000)
     assert 950 < len(patch.index) < 1300 and len(set(patch.index)) == len(patch.index)
     assert template.inner[patch.index].all()
     assert np.array_equal(template.vertices[patch.index], patch.vertices)
@@ -212,10 +213,10 @@ def test_bases_are_kept_as_they_were_fitted(built, kind):
     bases, index = read_bases(built / "validation/basis.zarr")
     stored = store.open(built / "validation/basis.zarr")
     assert len(index) == len(stored["vertices"][...])
-    patch = make_patch(*small_gallery.patch(), None, 0)
+    patch = make_patch(*small_gallery.patch(), inner=None, count=0)
     rng = np.random.default_rng(1)
     D = (rng.normal(size=(30, 5)) @ rng.normal(size=(5, 3 * len(index)))).astype(np.float32)
-    fresh = fit_bases(D, patch, [3, 5], kind, 0.01)
+    fresh = fit_bases(D, patch, [3, 5], kind=kind, sparsity=0.01)
     for size, basis in fresh.items():
         assert len(basis) == size
         described = basis.project(D) @ basis.components + basis.mean
@@ -230,7 +231,7 @@ def test_bases_are_kept_as_they_were_fitted(built, kind):
 def test_blocks_of_features_make_no_difference(built, monkeypatch):
     whole = Projections(built, [CHUNK]).frames(Key(PRINCIPAL, "all", 5))
     monkeypatch.setattr("affect4d.validation.projections.BLOCK_FRAMES", 100)
-    monkeypatch.setattr("affect4d.validation.projections.HELD_BYTES", 0)
+    monkeypatch.setattr("affect4d.validation.projections.MAX_HELD_BYTES", 0)
     parts = Projections(built, [CHUNK]).frames(Key(PRINCIPAL, "all", 5))
     assert whole.features.numblocks[0] == 1 and parts.features.numblocks[0] > 3
     one, other = (Regression(settings()).fit(frames).arrays() for frames in (whole, parts))
@@ -311,7 +312,7 @@ def test_what_cannot_be_fitted_is_refused_by_name():
     with pytest.raises(BadInput, match=r"1 training frames have labels that are not finite.*s3"):
         Regression(settings()).fit(frames_of(missing))
     with pytest.raises(BadInput, match="the test set is empty"):
-        check(frames_of(labels[:0]), "test")
+        require_usable(frames_of(labels[:0]), "test")
     frames = frames_of(labels)
     X = np.array(frames.features)
     X[3, 1] = np.nan
@@ -326,22 +327,24 @@ def test_constant_annotations_leave_a_row_that_says_so(built, gallery, tmp_path)
     projections = Projections(root, [CHUNK])
     split = pd.read_csv(root / "validation/split.csv")
     attained = store.open(root / "validation/basis.zarr").attributes["attained"]
-    study = Experiment(projections, split, attained, settings(components=[3, 5]), 0).run()
+    study = Experiment(
+        projections, split, attained, settings=settings(components=[3, 5]), seed=0
+    ).run()
     said = {row["status"] for row in study.rows if row["model"] == MAIN}
     assert said == {"arousal is constant over the test set"} and study.chosen is None
 
 
 def test_a_frame_that_is_not_finite_is_named(gallery, tmp_path, monkeypatch):
     root = shutil.copytree(gallery, tmp_path / "results")
-    whole = prepare_room.Sequence.differences
+    differences = Sequence.differences
 
     def broken(self, rows, *others):
-        D = whole(self, rows, *others)
+        D = differences(self, rows, *others)
         if "s001" in self.path.name:
             D[4] = np.nan
         return D
 
-    monkeypatch.setattr("affect4d.blendshapes.differences.Sequence.differences", broken)
+    monkeypatch.setattr("affect4d.registration.registered_sequence.Sequence.differences", broken)
     rows = validate(root, settings(components=[3]))
     assert [row.item for row in rows] == ["s001_1_spontaneous"]
     assert "frame s001_1_spontaneous_0004 is not finite" in rows[0].rule
@@ -349,7 +352,7 @@ def test_a_frame_that_is_not_finite_is_named(gallery, tmp_path, monkeypatch):
 
 
 def test_where_nothing_is_measured_every_row_has_the_reason():
-    found = unmeasured(Settings(components=[2, 84], **SMALL), "for a reason")
+    found = tabulate_reason(Settings(components=[2, 84], **SMALL), "for a reason")
     assert set(found["status"]) == {"for a reason"} and len(found) == 9
     assert found.loc[found["components"] == 84, "paper_ccc_valence"].eq(0.63).all()
     assert Quarantine("validation").rows == []

@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from affect4d.validation import LinearCCA, pearson
 from affect4d.validation.cca import joint_moments
-from affect4d.validation.moments import LIMIT, Moments
+from affect4d.validation.moments import MAX_FRAMES, Moments
 
 FITTED = (
     "x_weights_", "y_weights_", "x_loadings_", "y_loadings_", "x_mean_", "y_mean_", "correlations_",
@@ -133,7 +133,7 @@ def test_moments_refuse_what_would_overflow_or_does_not_fit():
     with pytest.raises(ValueError, match="3 columns do not merge with 2"):
         moments.merge(Moments.of(np.ones((2, 2))))
     with pytest.raises(ValueError, match="overflow"):
-        moments.merge(Moments(LIMIT, moments.levels, moments.sums, moments.products))
+        moments.merge(Moments(MAX_FRAMES, moments.levels, moments.sums, moments.products))
 
 
 def test_partial_fit_waits_until_both_views_vary():

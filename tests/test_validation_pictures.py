@@ -10,7 +10,7 @@ from affect4d.affectspace import Grid
 from affect4d.config.validation import Settings
 from affect4d.validation import pictures
 from affect4d.validation.basis import Key
-from affect4d.validation.study import CEILING, MAIN, Study
+from affect4d.validation.study import CEILING, MAIN
 from affect4d.validation.table import tabulate
 
 KEY = Key("sparse", "all", 2)
@@ -47,7 +47,7 @@ def test_errors_by_class_are_those_of_its_frames():
         assert row["bias_arousal"] == 0
 
 
-def study():
+def canonical_models():
     """Two sparse components: the first lifts vertex 0, the second moves vertex 2 aside."""
     models = {
         "canonical_mean": np.array([0.5, 0.25]),
@@ -56,7 +56,7 @@ def study():
         "canonical_correlations": np.array([0.8, 0.6]),
     }
     models = {f"{KEY}_{name}": values for name, values in models.items()}
-    return Study([], models, KEY, np.zeros((1, 2)))
+    return models, KEY
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ def basis(tmp_path):
     arrays = {f"{KEY}_components": components.reshape(2, -1), f"{KEY}_mean": np.zeros(12)}
     arrays |= {"vertices": SQUARE, "triangles": TRIANGLES}
     path = tmp_path / "basis.zarr"
-    made_from = store.Provenance(tmp_path, "validation", "basis")
-    store.write(path, arrays, {"components": [2]}, made_from)
+    provenance = store.Provenance(tmp_path, "validation", "basis")
+    store.write(path, arrays, {"components": [2]}, provenance)
     return path
 
 
 def test_canonical_faces_move_by_what_a_variate_stands_for(basis):
-    faces, titles = pictures.canonical_faces(store.open(basis), study())
+    faces, titles = pictures.canonical_faces(store.open(basis), *canonical_models())
     assert faces.shape == (2, 3, 4, 3)
     # the mean face: half of the first component, a quarter of the second
     np.testing.assert_allclose(faces[:, 1, 0, 2], 5)
@@ -87,18 +87,19 @@ def test_canonical_faces_move_by_what_a_variate_stands_for(basis):
     ]
 
 
-def drawn(tmp_path, name, draw, *arguments):
+def drawn(tmp_path, name, draw, *arguments, **named):
     """A picture, drawn twice to the same bytes."""
     paths = [tmp_path / f"{name}{turn}.png" for turn in (1, 2)]
     for path in paths:
-        draw(path, *arguments)
+        draw(path, *arguments, **named)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     with Image.open(paths[0]) as image:
         return np.array(image.convert("RGB")).astype(int)
 
 
 def test_colour_tells_where_a_face_moves(tmp_path, basis):
-    image = drawn(tmp_path, "canonical", pictures.draw_canonical, basis, study())
+    models, key = canonical_models()
+    image = drawn(tmp_path, "canonical", pictures.draw_canonical, basis, models=models, key=key)
     red = (image[..., 0] - image[..., 2] > 60).reshape(image.shape[:2])
     rows, columns = np.array_split(red, 2), [2 * image.shape[1] // 3, image.shape[1] // 3]
     for row in rows:  # either end moves, the mean in the middle does not
@@ -107,7 +108,7 @@ def test_colour_tells_where_a_face_moves(tmp_path, basis):
 
 
 def test_figures_of_courses_errors_and_table_repeat_their_bytes(tmp_path):
-    for name, draw in (("courses", pictures.draw_courses), ("errors", pictures.draw_errors)):
+    for name, draw in (("courses", pictures.draw_trajectories), ("errors", pictures.draw_errors)):
         assert drawn(tmp_path, name, draw, predicted()).std() > 10
     measured = {f"{m}_{a}": 0.5 for m in ("ccc", "mse", "pearson") for a in ("valence", "arousal")}
     bounds = {f"{name}_{side}": 0.5 for name in measured for side in ("low", "high")}

@@ -10,8 +10,9 @@ from affect4d.affectspace import Grid
 from affect4d.config.validation import Settings
 from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
-from affect4d.validation.regression import Frames, Regression, evaluate
-from affect4d.validation.search import search, spread
+from affect4d.validation.frames import Frames
+from affect4d.validation.regression import Regression, evaluate
+from affect4d.validation.search import sample_evenly, search_parameters
 from affect4d.validation.split import TEST, chi_square, split_subjects
 
 SMALL = {"gammas": [0.3], "costs": [1.0], "epsilons": [0.1], "bootstrap": 50}
@@ -101,7 +102,7 @@ def parts(frames, held=6):
 
 
 def test_carried_affect_is_found_on_unseen_subjects():
-    row = evaluate(*parts(observed()), Settings(**SMALL), named_rng(0, "t")).row
+    row = evaluate(*parts(observed()), Settings(**SMALL), rng=named_rng(0, "t")).row
     for axis in ("valence", "arousal"):
         assert 0.8 < row[f"ccc_{axis}"] < 0.97
         assert row[f"ccc_{axis}_low"] < row[f"ccc_{axis}"] < row[f"ccc_{axis}_high"]
@@ -113,7 +114,7 @@ def test_with_shuffled_labels_nothing_is_found(seed):
     labels = frames.labels[np.random.default_rng(seed).permutation(len(frames))]
     shuffled = Frames(frames.features, labels, frames.subjects)
     settings = Settings(**SMALL | {"gammas": [0.1, 1.0]})
-    row = evaluate(*parts(shuffled, 8), settings, named_rng(0, "t")).row
+    row = evaluate(*parts(shuffled, 8), settings, rng=named_rng(0, "t")).row
     assert abs(row["ccc_valence"]) < 0.05 and abs(row["ccc_arousal"]) < 0.05
 
 
@@ -159,23 +160,23 @@ def test_the_search_chooses_what_serves_unseen_subjects():
     frames = observed(length=100)
     settings = Settings(gammas=[0.3, 300.0], costs=[1.0, 1e-6], epsilons=[0.1, 5.0])
     right = (0.3, 1.0, 0.1)
-    chosen = search(frames, 1.0, settings)
+    chosen = search_parameters(frames, 1.0, settings)
     assert [choice.parameters for choice in chosen] == [right] * 2
     assert all(0.8 < choice.ccc < 0.97 for choice in chosen)
-    few = frames[spread(frames.subjects, 200)]
-    assert [choice.parameters for choice in search(few, 10.0, settings)] == [right] * 2
-    alone = search(frames[:100], 1.0, settings)
+    few = frames[sample_evenly(frames.subjects, 200)]
+    assert [choice.parameters for choice in search_parameters(few, 10.0, settings)] == [right] * 2
+    alone = search_parameters(frames[:100], 1.0, settings)
     assert [choice.parameters for choice in alone] == [right] * 2
     assert all(np.isnan(choice.ccc) for choice in alone)
 
 
 def test_the_sample_of_the_search_is_spread_over_subjects_and_time():
     subjects = np.array(["a"] * 1000 + ["b"] * 10 + ["c"] * 501, dtype=object)
-    rows = spread(subjects, 300)
+    rows = sample_evenly(subjects, 300)
     assert pd.Series(subjects[rows]).value_counts().to_dict() == {"a": 100, "c": 100, "b": 10}
     assert np.array_equal(rows, np.unique(rows)) and set(np.diff(rows[:100])) == {10}
-    assert np.array_equal(spread(subjects, 10**6), np.arange(len(subjects)))
-    assert len(spread(subjects, 1)) == 3
+    assert np.array_equal(sample_evenly(subjects, 10**6), np.arange(len(subjects)))
+    assert len(sample_evenly(subjects, 1)) == 3
 
 
 def test_a_subject_with_one_frame_is_fitted_and_tested():
@@ -183,7 +184,7 @@ def test_a_subject_with_one_frame_is_fitted_and_tested():
     kept = np.r_[0, 60, 120:480]  # s00 and s01 keep one frame each
     few = frames[kept]
     test = np.isin(few.subjects, ["s00", "s02", "s03"])
-    row = evaluate(few[~test], few[test], Settings(**SEARCHED), named_rng(0, "t")).row
+    row = evaluate(few[~test], few[test], Settings(**SEARCHED), rng=named_rng(0, "t")).row
     assert all(np.isfinite(value) for value in row.values())
 
 
@@ -216,17 +217,17 @@ def test_what_cannot_be_learned_from_is_refused_in_one_line(spoil, said):
     train, test = parts(observed(subjects=10, length=20))
     spoil(train, test)
     with pytest.raises(BadInput, match=said):
-        evaluate(train, test, Settings(**SMALL), named_rng(0, "t"))
+        evaluate(train, test, Settings(**SMALL), rng=named_rng(0, "t"))
 
 
 def test_sets_that_are_empty_too_small_or_overlap_are_refused():
     train, test = parts(observed(subjects=10, length=20))
     settings = Settings(**SMALL)
     with pytest.raises(BadInput, match="the test set is empty"):
-        evaluate(train, test[:0], settings, named_rng(0, "t"))
+        evaluate(train, test[:0], settings, rng=named_rng(0, "t"))
     with pytest.raises(BadInput, match="the training set is empty"):
-        evaluate(train[:0], test, settings, named_rng(0, "t"))
+        evaluate(train[:0], test, settings, rng=named_rng(0, "t"))
     with pytest.raises(BadInput, match="10 training frames do not outnumber 10 components"):
-        evaluate(train[:10], test, settings, named_rng(0, "t"))
+        evaluate(train[:10], test, settings, rng=named_rng(0, "t"))
     with pytest.raises(ValueError, match="both sets"):
-        evaluate(train, train, settings, named_rng(0, "t"))
+        evaluate(train, train, settings, rng=named_rng(0, "t"))

@@ -7,8 +7,8 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from affect4d.validation import KernelSVR, ccc
-from affect4d.validation.nystroem import KernelMap, draw_landmarks
-from affect4d.validation.primal import THINNED, minimise
+from affect4d.validation.primal import THINNED_ROWS, minimise
+from affect4d.validation.svr import fit_kernel, kernel_features, predict_from_kernel
 
 
 def curved(n, seed=0):
@@ -23,14 +23,14 @@ def test_it_is_a_scikit_learn_estimator(estimator, check):
 
 
 @pytest.mark.parametrize(
-    ("gamma", "cost", "epsilon"),
+    ("gamma", "C", "epsilon"),
     [(0.1, 0.1, 0.05), (0.5, 1.0, 0.1), (1.0, 10.0, 0.2), ("scale", 1.0, 0.0)],
 )
-def test_exact_and_nystroem_regression_agree(gamma, cost, epsilon):
+def test_exact_and_nystroem_regression_agree(gamma, C, epsilon):
     X, y = curved(2500)
     new, truth = curved(1500, seed=1)
     exact, approximate = (
-        KernelSVR(method, gamma=gamma, C=cost, epsilon=epsilon).fit(X, y).predict(new)
+        KernelSVR(method, gamma=gamma, C=C, epsilon=epsilon).fit(X, y).predict(new)
         for method in ("exact", "nystroem")
     )
     assert np.abs(exact - approximate).mean() < 0.01
@@ -38,36 +38,38 @@ def test_exact_and_nystroem_regression_agree(gamma, cost, epsilon):
     assert ccc(truth, exact) > 0.8
 
 
-def objective(Z, y, weights, cost, epsilon):
+def objective(Z, y, weights, *, C, epsilon):
     loss = np.maximum(np.abs(y - Z.astype(float) @ weights) - epsilon, 0).sum()
-    return 0.5 * weights[:-1] @ weights[:-1] + cost * loss
+    return 0.5 * weights[:-1] @ weights[:-1] + C * loss
 
 
-@pytest.mark.parametrize("n", [400, 2 * THINNED + 1])
-@pytest.mark.parametrize(("cost", "epsilon"), [(0.01, 0.1), (1.0, 0.3)])
-def test_the_minimum_is_within_its_bound_of_every_other(n, cost, epsilon):
+@pytest.mark.parametrize("n", [400, 2 * THINNED_ROWS + 1])
+@pytest.mark.parametrize(("C", "epsilon"), [(0.01, 0.1), (1.0, 0.3)])
+def test_the_minimum_is_within_its_bound_of_every_other(n, C, epsilon):
     # Of a convex function no nearby point is lower if none along random directions is.
     X, y = curved(n)
-    Z = KernelMap(draw_landmarks(X, 0.5, 20, 0), 0.5).features(X)
-    weights = minimise(Z, y, cost, epsilon)
-    found = objective(Z, y, weights, cost, epsilon)
+    Z = kernel_features(fit_kernel(X, 0.5, 20, seed=0), X)
+    weights = minimise(Z, y, C=C, epsilon=epsilon)
+    found = objective(Z, y, weights, C=C, epsilon=epsilon)
     rng = np.random.default_rng(0)
     for size in (1e-3, 1e-2, 1e-1, 1):
         for _ in range(10):
             other = weights + size * rng.normal(size=len(weights))
-            assert found <= objective(Z, y, other, cost, epsilon) * (1 + 1e-4)
+            assert found <= objective(Z, y, other, C=C, epsilon=epsilon) * (1 + 1e-4)
 
 
-def test_all_landmarks_reproduce_the_kernel_and_its_features_stay_finite():
+def test_all_rows_reproduce_the_kernel_and_its_features_stay_finite():
     X, _ = curved(60)
-    kernel = KernelMap(draw_landmarks(X, 0.5, 60, 0), 0.5)
-    Z = kernel.features(X).astype(float)
+    kernel = fit_kernel(X, 0.5, 60, seed=0)
+    Z = kernel_features(kernel, X).astype(float)
     assert np.array_equal(Z[:, -1], np.ones(60)) and Z.shape[1] <= 61
     assert np.allclose(Z[:, :-1] @ Z[:, :-1].T, rbf_kernel(X, gamma=0.5), atol=1e-5)
     weights = np.random.default_rng(0).normal(size=(Z.shape[1], 2))
-    assert np.allclose(kernel.predict(X, weights), Z @ weights, atol=1e-4)
-    same = KernelMap(draw_landmarks(np.ones((50, 2)), 0.5, 10, 0), 0.5)
-    assert same.landmarks.shape == (1, 2) and np.isfinite(same.features(X)).all()
+    assert np.allclose(predict_from_kernel(kernel, X, weights), Z @ weights, atol=1e-4)
+    one = np.ones((1, 2))
+    same = fit_kernel(np.repeat(one, 50, axis=0), 0.5, 10, seed=0)
+    products = kernel_features(same, X)[:, :-1] @ kernel_features(same, one)[0, :-1]
+    assert np.allclose(products, rbf_kernel(X, one, gamma=0.5)[:, 0], atol=1e-5)
 
 
 def test_regression_takes_several_targets_and_chooses_its_method():
@@ -113,9 +115,9 @@ def test_outliers_pull_less_than_on_least_squares():
         ({"method": "fast"}, "method is one of"),
         ({"gamma": -1.0}, "gamma is 'scale' or positive"),
         ({"gamma": "auto"}, "gamma is 'scale' or positive"),
-        ({"C": 0.0}, "C=0.0 is to be positive"),
+        ({"C": 0.0}, "C=0.0 must be positive"),
         ({"epsilon": -0.1}, "epsilon=-0.1 not negative"),
-        ({"landmarks": 0}, "landmarks is a positive integer"),
+        ({"n_components": 0}, "n_components is a positive integer"),
     ],
 )
 def test_parameters_out_of_range_are_refused(parameters, said):

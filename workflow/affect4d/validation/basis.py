@@ -1,44 +1,55 @@
 """The blendshape bases of the apex frames of posed expressions (paper, section 4.1).
 
-The paper's text says blendshape model, its figures speak of principal components: both are made.
+The paper's text says blendshape model, its figures principal components: both are computed.
 Each is spanned once by all subjects' apex frames, as in the paper, and once by the training
 subjects' only, of which nothing of a test subject can leak.
 """
 
 import logging
 import warnings
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from affect4d.blendshapes.geodesics import Geodesics
 from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
+from affect4d.store import Store
+from affect4d.validation.patch import Patch
 
 log = logging.getLogger(__name__)
 
 PRINCIPAL, SPARSE = "pca", "sparse"
 ALL, TRAIN_ONLY = "all", "train_only"
+# Of the sparse components: the geodesic distance at which their support ends, and when to stop;
+# coarser than the atlas's own, so that hundreds of components are affordable.
 OUTER_RADIUS_MM = 70.0
-ITERATIONS = 25
-TOLERANCE = 2e-3
-NEGLIGIBLE = 1e-6
-FULL = 2000
+MAX_ITERATIONS = 25  # alternations
+TOLERANCE = 2e-3  # relative change of the objective
+# Of the principal components: share of the variance below which an axis is noise (a scan's grid of
+# .01 mm alone has less), and frames up to which all axes are computed.
+MIN_VARIANCE_RATIO = 1e-6
+MAX_FRAMES_FULL = 2000
+POWER_ITERATIONS = 4  # of the randomized search (Halko et al. 2011, section 4.5)
+
+Floats32 = NDArray[np.float32]
 
 
 class Key(NamedTuple):
-    """Which basis: of what kind, spanned by whose apex frames, asked for how many components."""
+    """Which basis: of what kind, spanned by whose apex frames, of how many components."""
 
     kind: str
     subjects: str
     size: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.kind}_{self.subjects}_{self.size}"
 
 
-def keys(sizes):
-    """Every basis that is made for these sizes, in a fixed order."""
+def keys(sizes: Iterable[int]) -> list[Key]:
+    """Every basis of these sizes, in a fixed order."""
     return [
         Key(kind, subjects, size)
         for kind in (SPARSE, PRINCIPAL)
@@ -52,47 +63,50 @@ class Basis:
 
     Parameters
     ----------
-    components : (K, 3P) float32, mm
-    mean : (3P,) float32, mm
-        Zero for sparse components, which start from the neutral face.
+    components : (K, 3P) mm
+    mean : (3P,) mm; zero for sparse components, which start from the neutral face
     kind : {"pca", "sparse"}
     """
 
-    def __init__(self, components, mean, kind):
+    def __init__(self, components: Floats32, mean: Floats32, kind: str) -> None:
         self.components, self.mean, self.kind = components, mean, kind
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.components)
 
-    def project(self, D):
-        """Weights (m, K) float32 of difference vectors D (m, 3P), mm.
+    def project(self, D: Floats32) -> Floats32:
+        """Weights (m, K) of difference vectors D (m, 3P), mm.
 
-        Principal components' are scaled to the unit of the vertices' motion, mm; sparse ones' lie
+        Those of principal components are in mm of the vertices' motion; those of sparse ones lie
         in the box of their constraint (`blendshapes.SparseLocalizedPCA`).
         """
         if self.kind == PRINCIPAL:
-            return (D - self.mean) @ self.components.T
+            projected: Floats32 = (D - self.mean) @ self.components.T
+            return projected
         model = SparseLocalizedPCA(len(self))
         model.components_ = self.components.reshape(len(self), -1, 3)
         model.n_features_in_ = D.shape[1]
-        return model.transform(D)
+        weights: Floats32 = model.transform(D)
+        return weights
 
 
-def fit_bases(apexes, patch, sizes, kind, sparsity):
-    """Bases of one kind, a size each.
+def fit_bases(
+    apexes: Floats32, patch: Patch, sizes: list[int], *, kind: str, sparsity: float
+) -> dict[int, Basis]:
+    """Bases of one kind, one per size.
 
     Parameters
     ----------
-    apexes : (m, 3P) float32, mm
+    apexes : (m, 3P) mm
         Difference vectors of the apex frames on the patch, in memory or mapped from a file.
-    patch : Patch
-    sizes : list of int
+    patch : of P vertices
+    sizes : numbers of components
     kind : {"pca", "sparse"}
-    sparsity : float, mm
+    sparsity : mm
 
     Returns
     -------
-    dict of size to Basis; shorter than the size where the apex frames carry no more components
+    {size: Basis}, shorter than the size where the apex frames carry no more components
     """
     if kind == PRINCIPAL:
         components, mean = principal_components(apexes, max(sizes))
@@ -104,7 +118,7 @@ def fit_bases(apexes, patch, sizes, kind, sparsity):
             size,
             sparsity=sparsity,
             outer_radius=OUTER_RADIUS_MM,
-            max_iter=ITERATIONS,
+            max_iter=MAX_ITERATIONS,
             tol=TOLERANCE,
         )
         with warnings.catch_warnings():
@@ -115,25 +129,25 @@ def fit_bases(apexes, patch, sizes, kind, sparsity):
             )
         flat = model.components_.reshape(model.n_components_, -1).astype(np.float32)
         bases[size] = Basis(flat, np.zeros(flat.shape[1], np.float32), SPARSE)
-        log.info("%d sparse components of %d asked", len(flat), size)
+        log.info("%d sparse components of %d requested", len(flat), size)
     return bases
 
 
-def principal_components(D, most):
-    """Principal components (K, 3P) float32 and the mean (3P,) of frames D (m, 3P).
+def principal_components(D: Floats32, max_components: int) -> tuple[Floats32, Floats32]:
+    """Principal components (K, 3P) and the mean (3P,) of frames D (m, 3P).
 
-    K is `most`, or fewer where an axis carries less than a millionth of the variance: a scan's
-    grid of .01 mm alone does. Beyond `FULL` frames the search is randomized (Halko et al. 2011).
+    K is `max_components`, or fewer where an axis carries less than `MIN_VARIANCE_RATIO`. Beyond
+    `MAX_FRAMES_FULL` frames the search is randomized (Halko et al. 2011).
     """
-    count = min(most, *D.shape)
-    solver = "full" if len(D) <= FULL else "randomized"
-    model = PCA(count, svd_solver=solver, iterated_power=4, random_state=0).fit(D)
-    kept = int((model.explained_variance_ratio_ > NEGLIGIBLE).sum())
+    count = min(max_components, *D.shape)
+    solver = "full" if len(D) <= MAX_FRAMES_FULL else "randomized"
+    model = PCA(count, svd_solver=solver, iterated_power=POWER_ITERATIONS, random_state=0).fit(D)
+    kept = int((model.explained_variance_ratio_ > MIN_VARIANCE_RATIO).sum())
     return model.components_[:kept].astype(np.float32), model.mean_.astype(np.float32)
 
 
-def stored(bases):
-    """The arrays that hold bases, {Key: Basis}, by name; principal ones once for all sizes."""
+def to_arrays(bases: Mapping[Key, Basis]) -> dict[str, Floats32]:
+    """The arrays that hold bases, by name; principal ones once for all sizes."""
     arrays = {}
     for key, basis in bases.items():
         widest = max(size for kind, subjects, size in bases if (kind, subjects) == key[:2])
@@ -143,14 +157,15 @@ def stored(bases):
     return arrays
 
 
-def restore(arrays, wanted):
-    """{Key: Basis} of what `stored` returned, read once an array."""
-    bases, widest = {}, {}
+def from_arrays(arrays: Mapping[str, Any] | Store, wanted: list[Key]) -> dict[Key, Basis]:
+    """The bases `wanted` of what `to_arrays` returned, each array read once."""
+    bases: dict[Key, Basis] = {}
+    widest: dict[tuple[str, ...], Basis] = {}
     for key in sorted(wanted, key=lambda key: (key.kind, key.subjects, -key.size)):
         if key.kind == SPARSE or key[:2] not in widest:
             components, mean = (arrays[f"{key}_{part}"][...] for part in ("components", "mean"))
             widest[key[:2]] = bases[key] = Basis(components, mean, key.kind)
         else:
-            whole = widest[key[:2]]
-            bases[key] = Basis(whole.components[: key.size], whole.mean, key.kind)
+            full = widest[key[:2]]
+            bases[key] = Basis(full.components[: key.size], full.mean, key.kind)
     return {key: bases[key] for key in wanted}

@@ -1,88 +1,98 @@
-"""All used frames in all bases, a store a sequence; what is there already is kept."""
+"""All used frames in all bases, one store per sequence; a store that is current is kept."""
 
 import hashlib
 import json
-import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.artifacts.statuses import USED
+from affect4d.config.blendshapes import Settings as BlendshapeSettings
+from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
 from affect4d.registration.registered_sequence import Sequence
 from affect4d.store.protocol import remove
-from affect4d.validation.basis import PRINCIPAL
-from affect4d.validation.prepare import LABELS, read_bases
+from affect4d.validation.basis import PRINCIPAL, Basis, Key
+from affect4d.validation.frames import LABELS
+from affect4d.validation.prepare import read_bases
 
-log = logging.getLogger(__name__)
-BLOCK_FRAMES = 512  # decoded at a time
+BLOCK_FRAMES = 512  # decoded at a time: 25 MB of 4000 vertices
+MANIFEST_SUFFIX = ".manifest.json"
 
 
-def project_chunk(root, chunk, blendshapes, quarantine, provenance, progress):
+def project_chunk(context: RunContext, chunk: str, blendshapes: BlendshapeSettings) -> None:
     """Project the used frames of one chunk of registered sequences.
 
-    Writes validation/features/{sequence}.zarr, an array (n, K) float32 a basis with the frames'
-    names, and the chunk's manifest. A sequence whose store is current is not read again.
+    Writes validation/features/{sequence}.zarr, an array (n, K) float32 per basis with the frames'
+    names, and the chunk's manifest. A sequence whose store is current is not read again. The
+    quarantine receives sequences without a neutral mesh, and frames that are not finite.
 
     Parameters
     ----------
-    root : path
-        The results folder.
-    chunk : str
-    blendshapes : config.blendshapes.Settings
-        Says which mesh of a sequence is the neutral one.
-    quarantine : Quarantine
-        Receives sequences without a neutral mesh, and frames that are not finite.
-    provenance : callable (item, inputs, extra settings) -> Provenance
-    progress : (iterable, total, what) -> iterable, logs how far it got
+    context : of the run
+    chunk : name of the registered chunk
+    blendshapes : say which mesh of a sequence is the neutral one
     """
-    root = Path(root)
+    root = context.root
     out, basis = root / "validation/features", root / "validation/basis.zarr"
-    registered = root / f"registered/chunks/{chunk}.manifest.json"
+    registered = root / f"registered/chunks/{chunk}{MANIFEST_SUFFIX}"
     frames = pd.read_parquet(root / LABELS)
     used = dict(list(frames[frames["status"] == USED].groupby("sequence", sort=True)))
     names = sequences_of(registered)
-    projector, done = None, []
-    for name in progress(names, len(names), "sequences"):
+    bases: tuple[dict[Key, Basis], NDArray[np.int64]] | None = None
+    written = []
+    for name in context.progress(names, total=len(names), what="sequences"):
         path = out / f"{name}.zarr"
+        manifest = store.manifest_of(path)
         try:
             if name not in used or not basis.exists():
-                raise _Nothing
-            item = _Item(root / f"registered/{name}.zarr", used[name], blendshapes)
+                raise _NothingToProject
+            item = _UsedSequence(root / f"registered/{name}.zarr", used[name], blendshapes)
             inputs = [store.manifest_of(basis), store.manifest_of(item.sequence.path)]
-            made_from = provenance(name, inputs, item.state)
-            if not store.is_current(store.manifest_of(path), made_from):
-                projector = projector or read_bases(basis)
-                arrays = item.project(*projector)
-                store.write(path, arrays, {"frame_ids": item.frame_ids}, made_from)
-            done.append(store.manifest_of(path))
-        except (BadInput, _Nothing) as problem:
-            remove(store.manifest_of(path))
+            provenance = context.provenance(inputs, item=name, settings=item.state)
+            if not store.is_current(manifest, provenance):
+                bases = bases or read_bases(basis)
+                arrays = item.project(*bases)
+                store.write(path, arrays, {"frame_ids": item.frame_ids}, provenance)
+            written.append(manifest)
+        except (BadInput, _NothingToProject) as problem:
+            remove(manifest)
             remove(path)
             if isinstance(problem, BadInput):
-                quarantine.add(name, problem)
+                context.quarantine.add(name, problem)
     rejected = out / "quarantine" / f"{chunk}.csv"
     with store.atomic(rejected) as unfinished:
-        quarantine.write(unfinished)
-    manifest = out / f"chunks/{chunk}.manifest.json"
-    store.record(manifest, [*done, rejected], provenance(chunk, [registered], {}))
+        context.quarantine.write(unfinished)
+    store.record(
+        out / f"chunks/{chunk}{MANIFEST_SUFFIX}",
+        [*written, rejected],
+        context.provenance([registered], item=chunk),
+    )
 
 
-def sequences_of(manifest):
+def sequences_of(manifest: Path) -> list[str]:
     """Names of the sequences, or features, that a chunk's manifest lists."""
-    ending = ".manifest.json"
     files = [Path(file.path).name for file in store.read_manifest(manifest).files]
-    return sorted(name.removesuffix(ending) for name in files if name.endswith(ending))
+    suffix = MANIFEST_SUFFIX
+    return sorted(name.removesuffix(suffix) for name in files if name.endswith(suffix))
 
 
-class _Nothing(Exception):
-    """There is nothing to project: no used frame, or no basis."""
+class _NothingToProject(Exception):
+    """There is no used frame, or no basis."""
 
 
-class _Item:
-    """A sequence on its way: its used frames, and its neutral mesh.
+class _UsedSequence:
+    """A sequence's used frames, and its neutral mesh.
+
+    Parameters
+    ----------
+    path : of the registered sequence
+    frames : its used frames
+    blendshapes : say which mesh is the neutral one
 
     Raises
     ------
@@ -90,24 +100,27 @@ class _Item:
         There is no neutral mesh.
     """
 
-    def __init__(self, path, own, blendshapes):
+    def __init__(self, path: Path, frames: pd.DataFrame, blendshapes: BlendshapeSettings) -> None:
         self.sequence = Sequence(path)
-        own = own.sort_values("frame", kind="stable")
-        self.frame_ids = own["frame_id"].tolist()
+        frames = frames.sort_values("frame", kind="stable")
+        self.frame_ids: list[str] = frames["frame_id"].tolist()
         self.rows = self.sequence.rows(self.frame_ids)
         self.neutral = self.sequence.neutral_rows(
-            blendshapes.neutral, blendshapes.neutral_frames, own
+            blendshapes.neutral, blendshapes.neutral_frames, frames
         )
 
     @property
-    def state(self):
+    def state(self) -> dict[str, str]:
         """What the features depend on beside the sequence and the bases."""
         content = json.dumps([self.frame_ids, self.neutral.tolist()]).encode()
         return {"frames": hashlib.sha256(content).hexdigest()}
 
-    def project(self, bases, vertices):
+    def project(
+        self, bases: dict[Key, Basis], vertices: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.float32]]:
         """Arrays (n, K) of the sequence's store, by name."""
-        parts: dict = {name: [] for name in _wanted(bases)}
+        projected = _projected_bases(bases)
+        parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in projected}
         for start in range(0, len(self.rows), BLOCK_FRAMES):
             rows = self.rows[start : start + BLOCK_FRAMES]
             D = self.sequence.differences(rows, self.neutral, vertices).reshape(len(rows), -1)
@@ -119,14 +132,14 @@ class _Item:
                     f"frame {frame} is not finite",
                     "register the sequence again",
                 )
-            for name, key in _wanted(bases).items():
+            for name, key in projected.items():
                 parts[name].append(bases[key].project(D))
         return {name: np.concatenate(blocks) for name, blocks in parts.items()}
 
 
-def _wanted(bases):
-    """{array's name: Key} of what is projected: of principal components the most, for all sizes."""
-    widest: dict = {}
+def _projected_bases(bases: dict[Key, Basis]) -> dict[str, Key]:
+    """{array's name: Key} of what is projected: the largest principal basis serves all sizes."""
+    widest: dict[Any, Key] = {}
     for key in bases:
         if key.kind == PRINCIPAL:
             widest[key[:2]] = max(key, widest.get(key[:2], key), key=lambda key: key.size)
@@ -135,8 +148,8 @@ def _wanted(bases):
     }
 
 
-def array_of(key):
-    """Name of the array that holds the features of a basis; the first ones of it, where smaller."""
+def array_of(key: Key) -> str:
+    """Name of the array that holds a basis's features, in its first columns."""
     if key.kind == PRINCIPAL:
         return f"{key.kind}_{key.subjects}"
     return str(key)

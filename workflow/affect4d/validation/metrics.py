@@ -4,12 +4,17 @@ Each measure is a function of six sums, so that resampling subjects means to wei
 """
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
 
-# The variance of a constant from rounded sums is not quite zero.
-CONSTANT = 1e-12
+Floats = NDArray[np.float64]
+
+# Share of the mean square below which a variance counts as zero: that of a constant, from rounded
+# sums, is not quite zero.
+MIN_RELATIVE_VARIANCE = 1e-12
 
 
-def ccc(y, p):
+def ccc(y: ArrayLike, p: ArrayLike) -> float:
     """Concordance correlation coefficient.
 
     Parameters
@@ -30,7 +35,7 @@ def ccc(y, p):
     return float(2 * covariance / scatter)
 
 
-def mse(y, p):
+def mse(y: ArrayLike, p: ArrayLike) -> float:
     """Mean squared error.
 
     Parameters as for `ccc`; raises ValueError where they are empty, of different shapes or not
@@ -40,7 +45,7 @@ def mse(y, p):
     return float(((y - p) ** 2).mean())
 
 
-def pearson(y, p):
+def pearson(y: ArrayLike, p: ArrayLike) -> float:
     """Pearson's correlation.
 
     Parameters as for `ccc`; raises ValueError where they are empty, of different shapes, not
@@ -54,7 +59,15 @@ def pearson(y, p):
     return float(np.clip(covariance / (y.std() * p.std()), -1, 1))
 
 
-def bootstrap(y, p, groups, resamples, rng, level=0.95):
+def bootstrap(
+    y: ArrayLike,
+    p: ArrayLike,
+    groups: ArrayLike,
+    *,
+    resamples: int,
+    rng: Generator,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]]:
     """Percentile intervals of CCC, MSE and Pearson's correlation over resampled groups.
 
     Frames of one subject are not independent: whole subjects are drawn.
@@ -64,14 +77,13 @@ def bootstrap(y, p, groups, resamples, rng, level=0.95):
     y, p : (n,) arrays
     groups : (n,) array
         The subject of each frame.
-    resamples : int
-    rng : numpy.random.Generator
-    level : float
-        Share of the resamples within the interval.
+    resamples : number of draws
+    rng : draws the groups
+    level : share of the resamples within the interval
 
     Returns
     -------
-    dict of {"ccc", "mse", "pearson"} to (low, high)
+    {"ccc" | "mse" | "pearson": (low, high)}
         Over the resamples for which the measure is defined; NaN where there are none.
 
     Raises
@@ -79,27 +91,26 @@ def bootstrap(y, p, groups, resamples, rng, level=0.95):
     ValueError
         y and p are empty, of different shapes or not finite, or groups has another length.
     """
-    y, p = _pair(y, p)
-    if len(groups) != len(y):
-        raise ValueError(f"{len(groups)} groups for {len(y)} frames")
+    labels, predicted = _pair(y, p)
     names, group = np.unique(groups, return_inverse=True)
-    centre = y.mean()
-    y, p = y - centre, p - centre
-    terms = np.ones_like(y), y, p, y * y, p * p, y * p
+    if len(group) != len(labels):
+        raise ValueError(f"{len(group)} groups for {len(labels)} frames")
+    a, b = labels - labels.mean(), predicted - labels.mean()
+    terms = np.ones_like(a), a, b, a * a, b * b, a * b
     sums = np.stack([np.bincount(group, term) for term in terms], axis=1)
     drawn = rng.integers(len(names), size=(resamples, len(names)))
     drawn += len(names) * np.arange(resamples)[:, None]
     times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-    measures = _from_sums(times @ sums)
+    measures = _from_sums(times.astype(np.float64) @ sums)
     tails = (1 - level) / 2, (1 + level) / 2
     return {name: _quantiles(values, tails) for name, values in measures.items()}
 
 
-def _from_sums(sums):
+def _from_sums(sums: Floats) -> dict[str, Floats]:
     """The measures, (R,) each, of sums (R, 6) of 1, y, p, yy, pp and yp; NaN if not defined."""
     count, *moments = sums.T
     y, p, yy, pp, yp = (moment / count for moment in moments)
-    covariance, y_variance, p_variance = yp - y * p, _spread(y, yy), _spread(p, pp)
+    covariance, y_variance, p_variance = yp - y * p, _variance(y, yy), _variance(p, pp)
     return {
         "ccc": _ratio(2 * covariance, y_variance + p_variance + (y - p) ** 2),
         "mse": yy - 2 * yp + pp,
@@ -107,21 +118,26 @@ def _from_sums(sums):
     }
 
 
-def _spread(mean, square):
+def _variance(mean: Floats, square: Floats) -> Floats:
     variance = square - mean * mean
-    return np.where(variance > CONSTANT * square, variance, 0)
+    return np.where(variance > MIN_RELATIVE_VARIANCE * square, variance, 0)
 
 
-def _ratio(above, below):
-    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+def _ratio(above: Floats, below: Floats) -> Floats:
+    undefined = np.full(len(above), np.nan)
+    ratio: Floats = np.divide(above, below, out=undefined, where=below > 0)
+    return ratio
 
 
-def _quantiles(values, tails):
+def _quantiles(values: Floats, tails: tuple[float, float]) -> tuple[float, float]:
     values = values[~np.isnan(values)]
-    return tuple(map(float, np.quantile(values, tails))) if len(values) else (np.nan, np.nan)
+    if not len(values):
+        return np.nan, np.nan
+    low, high = np.quantile(values, tails)
+    return float(low), float(high)
 
 
-def _pair(y, p):
+def _pair(y: ArrayLike, p: ArrayLike) -> tuple[Floats, Floats]:
     y, p = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
     if y.shape != p.shape or y.ndim != 1 or not y.size:
         raise ValueError(f"two arrays (n,) of one length are compared, not {y.shape}, {p.shape}")

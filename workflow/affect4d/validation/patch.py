@@ -1,4 +1,4 @@
-"""The part of the template that validation looks at: the inner face, thinned.
+"""The part of the template that validation uses: the inner face, decimated.
 
 Several hundred components stay affordable on a few thousand vertices, each one of the template's
 own, and the neighbouring vertices left out move with those kept.
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 import igl
 import numpy as np
+from numpy.typing import NDArray
+
+TRIANGLES_PER_VERTEX = 2  # of a large triangle mesh (Euler's formula)
 
 
 @dataclass(frozen=True)
@@ -16,25 +19,31 @@ class Patch:
 
     Attributes
     ----------
-    index : (P,) int array, the template's vertices kept
+    index : (P,), the template's vertices kept
     vertices : (P, 3), mm
-    triangles : (F, 3) int array into the kept vertices
+    triangles : (F, 3) into the kept vertices
     """
 
-    index: np.ndarray
-    vertices: np.ndarray
-    triangles: np.ndarray
+    index: NDArray[np.int64]
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.integer]
 
 
-def make_patch(vertices, triangles, inner, count):
-    """Thin the inner face to about `count` vertices by edge collapse; 0 keeps the whole mesh.
+def make_patch(
+    vertices: NDArray[np.float32],
+    triangles: NDArray[np.integer],
+    *,
+    inner: NDArray[np.bool_],
+    count: int,
+) -> Patch:
+    """Thin the inner face to about `count` vertices by edge collapse; 0 keeps all of the mesh.
 
     Parameters
     ----------
     vertices : (V, 3), mm
     triangles : (F, 3)
-    inner : (V,) bool
-    count : int
+    inner : (V,), vertices of the inner face
+    count : vertices
     """
     if count == 0:
         return Patch(np.arange(len(vertices)), vertices, triangles)
@@ -46,7 +55,7 @@ def make_patch(vertices, triangles, inner, count):
         _, triangles, _, birth = igl.decimate(
             np.asfortranarray(vertices[index], dtype=np.float64),
             np.asfortranarray(triangles, dtype=np.int32),
-            2 * count,
+            TRIANGLES_PER_VERTEX * count,
         )
         index = index[birth]
     return Patch(index, vertices[index], triangles)

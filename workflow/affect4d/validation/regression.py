@@ -1,79 +1,62 @@
 """From blendshape weights to valence and arousal: CCA, then RBF regression, all leak-free."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, Self
 
-import dask
 import dask.array as da
 import numpy as np
 import pandas as pd
+from dask.delayed import delayed
+from numpy.random import Generator
+from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from affect4d.config.validation import Settings
 from affect4d.quarantine import BadInput
 from affect4d.validation.cca import LinearCCA, joint_moments, merge_tree
+from affect4d.validation.frames import AXES, LABELS, Frames, require_finite, require_usable
 from affect4d.validation.metrics import bootstrap, ccc, mse, pearson
 from affect4d.validation.moments import Moments
 from affect4d.validation.ridge import MomentRidge
-from affect4d.validation.search import search, spread
+from affect4d.validation.search import Choice, sample_evenly, search_parameters
 from affect4d.validation.svr import KernelSVR
 
-AXES = "valence", "arousal"
-MEASURES = {"ccc": ccc, "mse": mse, "pearson": pearson}
-LABELS = "affectspace/frames.parquet"
+METRICS = {"ccc": ccc, "mse": mse, "pearson": pearson}
 
-
-@dataclass(frozen=True)
-class Frames:
-    """Frames as the regression sees them.
-
-    Attributes
-    ----------
-    features : (n, K) Dask array, or array, of blendshape weights
-    labels : (n, 2) valence and arousal
-    subjects : (n,) names
-    """
-
-    features: Any
-    labels: np.ndarray
-    subjects: np.ndarray
-
-    def __getitem__(self, rows):
-        return Frames(self.features[rows], self.labels[rows], self.subjects[rows])
-
-    def __len__(self):
-        return len(self.labels)
-
-    def loaded(self):
-        """The same with its features in memory."""
-        return Frames(np.asarray(self.features), self.labels, self.subjects)
+Floats = NDArray[np.float64]
 
 
 class Regression:
-    """CCA to two variates, then one support vector machine an axis (paper, section 4.1).
+    """CCA to two variates, then one support vector machine per axis (paper, section 4.1).
 
-    Everything is fitted on the frames given to `fit`: the projections, and the kernel's width, cost
-    and tube, which GroupKFold over subjects chooses an axis. Of the features only sums, the two
-    variates and the search's sample are held in memory.
+    Everything is fitted on the frames given to `fit`: the projections, and the kernel's width, C
+    and epsilon, which GroupKFold over subjects chooses for each axis. Of the features only sums,
+    the two variates and the search's sample are held in memory.
 
     Parameters
     ----------
-    settings : config.validation.Settings
-    choices : list of search.Choice, optional
-        One an axis, in place of a search.
+    settings : of the validation
+    choices : one per axis, in place of a search
 
     Attributes
     ----------
-    choices_ : list of search.Choice, one an axis
-    variates_ : LinearCCA
-    machines_ : list of KernelSVR, one an axis
-    ridge_ : MomentRidge on all components, for comparison
+    choices_ : one per axis
+    variates_ : the projections
+    machines_ : one per axis
+    ridge_ : on all components, for comparison
     """
 
-    def __init__(self, settings, choices=None):
+    choices_: list[Choice]
+    variates_: LinearCCA
+    machines_: list[KernelSVR]
+    ridge_: MomentRidge
+
+    def __init__(self, settings: Settings, choices: list[Choice] | None = None) -> None:
         self.settings, self.choices = settings, choices
 
-    def fit(self, frames):
+    def fit(self, frames: Frames) -> Self:
         """Choose the parameters and fit both machines on all of `frames`.
 
         Raises
@@ -82,7 +65,7 @@ class Regression:
             There are no more frames than components, a weight or label is not finite, or an axis
             is constant.
         """
-        check(frames, "training")
+        require_usable(frames, "training")
         columns = frames.features.shape[1]
         if len(frames) <= columns:
             raise BadInput(
@@ -96,26 +79,24 @@ class Regression:
         )
         self.ridge_ = MomentRidge().fit(folds, columns)
         self.choices_ = self.choices or self._search(frames)
-        X = through(self.variates_.transform, frames.features)
+        X = apply_blockwise(self.variates_.transform, frames.features)
         self.machines_ = [
-            KernelSVR(self.settings.regressor, C=cost, epsilon=epsilon, gamma=gamma).fit(X, labels)
-            for ((gamma, cost, epsilon), _), labels in zip(
-                self.choices_, frames.labels.T, strict=True
-            )
+            KernelSVR(self.settings.regressor, **parameters._asdict()).fit(X, labels)
+            for (parameters, _), labels in zip(self.choices_, frames.labels.T, strict=True)
         ]
         return self
 
-    def _search(self, frames):
-        sample = frames[spread(frames.subjects, self.settings.search_frames)].loaded()
-        return search(sample, len(frames) / len(sample), self.settings)
+    def _search(self, frames: Frames) -> list[Choice]:
+        sample = frames[sample_evenly(frames.subjects, self.settings.search_frames)].loaded()
+        return search_parameters(sample, len(frames) / len(sample), self.settings)
 
-    def predict(self, features):
+    def predict(self, features: Any) -> Floats:
         """Valence and arousal (n, 2) of features (n, K), a Dask array or an array."""
-        X = through(self.variates_.transform, features)
+        X = apply_blockwise(self.variates_.transform, features)
         return np.stack([machine.predict(X) for machine in self.machines_], axis=1)
 
-    def arrays(self):
-        """All that was fitted, by name: to be kept, and to predict from without this software."""
+    def arrays(self) -> dict[str, Floats]:
+        """All that was fitted, by name: enough to predict without this software."""
         variates = self.variates_
         arrays = {
             "canonical_weights": variates.x_weights_,
@@ -137,12 +118,12 @@ class Regression:
         return {name: np.asarray(values, np.float64) for name, values in arrays.items()}
 
 
-def fold_moments(frames, folds):
+def fold_moments(frames: Frames, folds: int) -> list[Moments]:
     """Moments of features and labels by fold of subjects, each block of features read once.
 
     Returns
     -------
-    list of Moments, one a fold that has frames
+    One per fold that has frames.
     """
     fold = np.zeros(len(frames), dtype=np.int64)
     count = min(folds, len(pd.unique(frames.subjects)))
@@ -150,8 +131,9 @@ def fold_moments(frames, folds):
         splits = GroupKFold(count).split(fold, groups=frames.subjects)
         for number, (_, held) in enumerate(splits):
             fold[held] = number
-    task, parts, start = dask.delayed(_moments_by_fold), [], 0
-    blocks = da.asarray(frames.features).rechunk({1: -1})
+    task, parts, start = delayed(_moments_by_fold), [], 0
+    features = da.asarray(frames.features)  # type: ignore[no-untyped-call]
+    blocks = features.rechunk({1: -1})
     for size, block in zip(blocks.chunks[0], blocks.to_delayed()[:, 0], strict=True):
         rows = slice(start, start + size)
         parts.append(task(block, frames.labels[rows], fold[rows], frames.subjects[rows]))
@@ -160,57 +142,61 @@ def fold_moments(frames, folds):
     return [merged[number] for number in sorted(merged)]
 
 
-def _moments_by_fold(X, Y, fold, subjects):
-    _refuse_broken(X, subjects, "training frames have weights")
+def _moments_by_fold(
+    X: NDArray[np.floating], Y: Floats, fold: NDArray[np.int64], subjects: NDArray[np.str_]
+) -> dict[int, Moments]:
+    require_finite(X, subjects, "training frames have weights")
     return {n: joint_moments(X[fold == n], Y[fold == n]) for n in np.unique(fold).tolist()}
 
 
-def _merge_folds(parts):
+def _merge_folds(parts: list[dict[int, Moments]]) -> dict[int, Moments]:
     """{fold: Moments} of several such."""
-    merged: dict = {}
+    merged: dict[int, Moments] = {}
     for part in parts:
-        for number, own in part.items():
-            merged[number] = merged[number].merge(own) if number in merged else own
+        for number, moments in part.items():
+            merged[number] = merged[number].merge(moments) if number in merged else moments
     return merged
 
 
-def through(function, features):
-    """What a function makes of features, block after block: (n, ...) in memory."""
-    features = da.asarray(features)
+def apply_blockwise(function: Callable[[Any], Floats], features: Any) -> Floats:
+    """Results (n, ...) of a function of features (n, K), block after block, in memory."""
+    features = da.asarray(features)  # type: ignore[no-untyped-call]
     blocks = (features.blocks[number] for number in range(features.numblocks[0]))
     return np.concatenate([function(block.compute()) for block in blocks])
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of a regression on unseen frames.
+    """The result of a regression on unseen frames.
 
     Attributes
     ----------
-    row : dict, as `measure` returns it
-    model : Regression
+    row : as `measure` returns it
+    model : fitted on the training frames
     predicted : (n, 2), of the test frames
     """
 
-    row: dict
+    row: dict[str, float]
     model: Regression
-    predicted: np.ndarray
+    predicted: Floats
 
 
-def evaluate(train, test, settings, rng, choices=None):
+def evaluate(
+    train: Frames,
+    test: Frames,
+    settings: Settings,
+    *,
+    rng: Generator,
+    choices: list[Choice] | None = None,
+) -> Evaluation:
     """Fit on training frames, and measure on test frames of other subjects.
 
     Parameters
     ----------
-    train, test : Frames
-        No subject in both.
-    settings : config.validation.Settings
-    rng : numpy.random.Generator, for the bootstrap
+    train, test : no subject in both
+    settings : of the validation
+    rng : for the bootstrap
     choices : as for Regression
-
-    Returns
-    -------
-    Evaluation
 
     Raises
     ------
@@ -223,60 +209,35 @@ def evaluate(train, test, settings, rng, choices=None):
     shared = set(train.subjects) & set(test.subjects)
     if shared:
         raise ValueError(f"subjects in both sets of the split: {sorted(shared)[:3]}")
-    check(test, "test")
+    require_usable(test, "test")
     model = Regression(settings, choices).fit(train)
     predicted = model.predict(test.features)
-    return Evaluation(measure(test, predicted, settings, rng), model, predicted)
+    row = measure(test, predicted, resamples=settings.bootstrap, rng=rng)
+    return Evaluation(row, model, predicted)
 
 
-def measure(frames, predicted, settings, rng):
+def measure(
+    frames: Frames, predicted: Floats, *, resamples: int, rng: Generator
+) -> dict[str, float]:
     """Agreement with the labels of test frames, with bootstrap intervals over subjects.
 
     Parameters
     ----------
-    frames : Frames
+    frames : n frames
     predicted : (n, 2)
-    settings : config.validation.Settings
-    rng : numpy.random.Generator
+    resamples : of the subjects
+    rng : for the bootstrap
 
     Returns
     -------
-    dict
-        ccc_valence, ..., pearson_arousal, and each with _low and _high.
+    ccc_valence, ..., pearson_arousal, and each with _low and _high.
     """
     row = {}
     for column, axis in enumerate(AXES):
         y, p = frames.labels[:, column], predicted[:, column]
-        intervals = bootstrap(y, p, frames.subjects, settings.bootstrap, rng)
-        for name, agreement in MEASURES.items():
+        intervals = bootstrap(y, p, frames.subjects, resamples=resamples, rng=rng)
+        for name, agreement in METRICS.items():
             defined = name != "pearson" or np.ptp(p) > 0
             row[f"{name}_{axis}"] = agreement(y, p) if defined else np.nan
             row[f"{name}_{axis}_low"], row[f"{name}_{axis}_high"] = intervals[name]
     return row
-
-
-def _refuse_broken(values, subjects, what):
-    """Refuse rows (n, ...) of which a value is not finite, by the first one's subject."""
-    broken = np.flatnonzero(~np.isfinite(values).all(1))
-    if len(broken):
-        raise BadInput(
-            LABELS,
-            f"{len(broken)} {what} that are not finite, the first of subject {subjects[broken[0]]}",
-            "leave these frames out",
-        )
-
-
-def check(frames, name):
-    """Refuse frames that cannot be fitted or measured.
-
-    Raises
-    ------
-    BadInput
-        There are none, a label is not finite, or an axis is constant.
-    """
-    if not len(frames):
-        raise BadInput(LABELS, f"the {name} set is empty", "annotate frames of more subjects")
-    _refuse_broken(frames.labels, frames.subjects, f"{name} frames have labels")
-    for axis, labels in zip(AXES, frames.labels.T, strict=True):
-        if np.ptp(labels) == 0:
-            raise BadInput(LABELS, f"{axis} is constant over the {name} set", "annotate more")

@@ -1,8 +1,8 @@
-"""Kernel width, cost and tube by cross-validation over the training subjects.
+"""Width of the kernel, C and epsilon by cross-validation over the training subjects.
 
 Frames of one subject are much alike: the search runs on a sample spread over all subjects and
 their time. It minimises the primal, which differs from the exact solver by less than the choice
-does, and computes a kernel's features once for all costs and tubes.
+does, and computes a kernel's features once for all C and epsilon.
 """
 
 from itertools import product
@@ -10,14 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from affect4d.config.validation import Settings
 from affect4d.validation.cca import LinearCCA
+from affect4d.validation.frames import Frames
 from affect4d.validation.metrics import ccc
-from affect4d.validation.nystroem import KernelMap, draw_landmarks
 from affect4d.validation.primal import minimise
+from affect4d.validation.svr import fit_kernel, kernel_features, predict_from_kernel
 
-LANDMARKS = 100
+N_COMPONENTS = 100  # of the kernel's approximation: to rank candidates needs fewer than the fit
 SEED = 0
 
 
@@ -25,7 +28,7 @@ class Parameters(NamedTuple):
     """What a support vector machine with an RBF kernel leaves to choose."""
 
     gamma: float
-    cost: float
+    C: float
     epsilon: float
 
 
@@ -36,22 +39,19 @@ class Choice(NamedTuple):
     ccc: float
 
 
-def search(sample, inflation, settings):
+def search_parameters(sample: Frames, inflation: float, settings: Settings) -> list[Choice]:
     """The parameters of each axis with the best CCC of out-of-fold predictions.
 
     Parameters
     ----------
-    sample : Frames
-        Of training subjects only, their features in memory.
-    inflation : float
-        Training frames for each of the sample. A cost weighs the sum over frames against the norm:
-        it counts here as in the fit to all of them.
-    settings : config.validation.Settings
-        Candidates and folds.
+    sample : of training subjects only, their features in memory
+    inflation : training frames for each of the sample
+        C weighs the sum over frames against the norm: it counts here as in the fit to all of them.
+    settings : candidates and folds
 
     Returns
     -------
-    list of Choice, one an axis; of one subject the first candidates, their CCC NaN
+    One per axis; of one subject the first candidates, their CCC NaN.
     """
     grid = [
         Parameters(*candidate)
@@ -63,7 +63,7 @@ def search(sample, inflation, settings):
         return [Choice(grid[0], np.nan)] * axes
     predicted = np.empty((len(grid), axes, len(sample)))
     for train, held in GroupKFold(folds).split(sample.features, groups=sample.subjects):
-        predicted[:, :, held] = _predictions(sample[train], sample[held], grid, inflation)
+        predicted[:, :, held] = _predictions(sample[train], sample[held], grid, inflation=inflation)
     choices = []
     for axis, labels in enumerate(sample.labels.T):
         scores = [ccc(labels, candidate[axis]) for candidate in predicted]
@@ -72,31 +72,34 @@ def search(sample, inflation, settings):
     return choices
 
 
-def spread(subjects, count):
-    """Rows of at most `count` frames: as many of each subject, evenly spaced; one at least."""
+def sample_evenly(subjects: NDArray[np.str_], count: int) -> NDArray[np.int64]:
+    """Rows of at most `count` frames: as many of each subject, evenly spaced; at least one each."""
     codes, names = pd.factorize(subjects)
     share = max(count // len(names), 1)
-    rows = np.split(np.argsort(codes, kind="stable"), np.bincount(codes).cumsum()[:-1])
-    taken = [
-        own[np.arange(min(share, len(own))) * len(own) // min(share, len(own))] for own in rows
+    by_subject = np.split(np.argsort(codes, kind="stable"), np.bincount(codes).cumsum()[:-1])
+    chosen = [
+        rows[np.arange(min(share, len(rows))) * len(rows) // min(share, len(rows))]
+        for rows in by_subject
     ]
-    return np.sort(np.concatenate(taken))
+    return np.sort(np.concatenate(chosen))
 
 
-def _predictions(train, held, grid, inflation):
+def _predictions(
+    train: Frames, held: Frames, grid: list[Parameters], *, inflation: float
+) -> NDArray[np.float64]:
     """Predictions (candidates, axes, n) for the frames held, by machines fitted to the others."""
     variates = LinearCCA(min(2, train.features.shape[1])).fit(train.features, train.labels)
     X, X_held = variates.transform(train.features), variates.transform(held.features)
-    maps = {
-        gamma: KernelMap(draw_landmarks(X, gamma, LANDMARKS, SEED), gamma)
-        for gamma in {point.gamma for point in grid}
+    kernels = {
+        gamma: fit_kernel(X, gamma, N_COMPONENTS, seed=SEED)
+        for gamma in {candidate.gamma for candidate in grid}
     }
-    features = {gamma: kernel.features(X) for gamma, kernel in maps.items()}
+    features = {gamma: kernel_features(kernel, X) for gamma, kernel in kernels.items()}
     predicted = []
-    for gamma, cost, epsilon in grid:
+    for gamma, C, epsilon in grid:
         weights = [
-            minimise(features[gamma], labels, cost * inflation, epsilon)
+            minimise(features[gamma], labels, C=C * inflation, epsilon=epsilon)
             for labels in train.labels.T
         ]
-        predicted.append(maps[gamma].predict(X_held, np.stack(weights, axis=1)).T)
+        predicted.append(predict_from_kernel(kernels[gamma], X_held, np.stack(weights, axis=1)).T)
     return np.stack(predicted)

@@ -2,29 +2,29 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from affect4d.affectspace import Grid
 from affect4d.random_streams import named_rng
 
 TRAIN, TEST = "train", "test"
-DRAWS, NEAREST = 4000, 400
+CANDIDATES = 4000  # random splits that are compared: more change the split taken by little
+SHORTLIST = 400  # of them, those that hold out most nearly the share of the frames: one in ten
 GRID = Grid()
 
 
-def split_subjects(frames, share, seed):
+def split_subjects(frames: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
     """Hold out a share of the subjects whose frames spread over the V-A plane as all do.
 
-    Of 4000 draws of subjects the 400 are kept that hold out most nearly the share of the frames,
-    and of these that one is taken whose histogram over ten by ten classes is nearest to the
-    expected one by the chi-square distance.
+    Of `CANDIDATES` draws of subjects the `SHORTLIST` are kept that hold out most nearly the share
+    of the frames, and of these that one is taken whose histogram over ten by ten classes is nearest
+    to the expected one by the chi-square distance.
 
     Parameters
     ----------
-    frames : DataFrame
-        subject, valence, arousal; the order of the rows does not matter.
-    share : float
-        Share held out, at least one subject and at most all but one.
-    seed : int
+    frames : subject, valence, arousal; the order of the rows does not matter
+    share : share held out, at least one subject and at most all but one
+    seed : the build's seed
 
     Returns
     -------
@@ -40,23 +40,26 @@ def split_subjects(frames, share, seed):
     if len(names) < 2:
         raise ValueError(f"a split by subject needs two subjects, not {len(names)}")
     held = min(max(round(share * len(names)), 1), len(names) - 1)
-    order = named_rng(seed, "validation", "split").random((DRAWS, len(names))).argsort(1)
-    draws = np.zeros((DRAWS, len(names)), dtype=bool)
+    order = named_rng(seed, "validation", "split").random((CANDIDATES, len(names))).argsort(1)
+    draws = np.zeros((CANDIDATES, len(names)), dtype=bool)
     np.put_along_axis(draws, order[:, :held], True, axis=1)
     excess = np.abs(draws @ histograms.sum(1) - share * histograms.sum())
-    draws = draws[excess.argsort(kind="stable")[:NEAREST]]
+    draws = draws[excess.argsort(kind="stable")[:SHORTLIST]]
     test = draws[chi_square(draws @ histograms, histograms.sum(0), share).argmin()]
     return pd.DataFrame({"subject": names, "set": np.where(test, TEST, TRAIN)})
 
 
-def chi_square(counts, whole, share):
-    """Distances (draws,) of histograms (draws, cells) from a share of the whole's (cells,)."""
-    filled = whole > 0
-    expected = share * whole[filled]
-    return ((counts[:, filled] - expected) ** 2 / expected).sum(1)
+def chi_square(
+    counts: NDArray[np.float64], total: NDArray[np.float64], share: float
+) -> NDArray[np.float64]:
+    """Distances (draws,) of histograms (draws, cells) from a share of the total one (cells,)."""
+    filled = total > 0
+    expected = share * total[filled]
+    distance: NDArray[np.float64] = ((counts[:, filled] - expected) ** 2 / expected).sum(1)
+    return distance
 
 
-def _histograms(frames):
+def _histograms(frames: pd.DataFrame) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
     """Sorted names of the subjects, and each one's frames by class (subjects, cells)."""
     cell = GRID.assign(frames["valence"], frames["arousal"])
     if (cell < 0).any():

@@ -1,4 +1,4 @@
-"""The rooms' jobs from annotated, registered sequences to Table 1, on a small gallery."""
+"""The jobs from annotated, registered sequences to Table 1, on a small gallery."""
 
 import pandas as pd
 from support import small_gallery
@@ -12,7 +12,8 @@ from affect4d.config.validation import Settings
 from affect4d.quarantine import Quarantine
 from affect4d.validation.build import build_validation
 from affect4d.validation.features import project_chunk
-from affect4d.validation.prepare import prepare
+from affect4d.validation.prepare import prepare_bases
+from support.contexts import context
 
 SMALL = {"gammas": [0.3], "costs": [1.0], "epsilons": [0.1], "bootstrap": 50, "vertices": 0}
 CHUNK = "c0"
@@ -30,23 +31,14 @@ def settings(**changes):
     return Settings(**SMALL | changes)
 
 
-def validate(root, settings, seed=0, noise=None, strict=False):
+def validate(root, settings, noise=None, strict=False):
     """Run the three jobs; returns the quarantines' rows."""
-    quarantines = [Quarantine("validation", strict) for _ in range(3)]
-
-    def provenance(item, inputs=(), extra=None):
-        return store.Provenance(root, "validation", item, list(inputs), extra or {}, "c0")
-
+    contexts = [context(root, "validation", strict=strict) for _ in range(3)]
     blendshapes = BlendshapeSettings()
-    template = small_gallery.template()
-    prepare(root, template, settings, blendshapes, seed, quarantines[0], provenance)
-    project_chunk(
-        root, CHUNK, blendshapes, quarantines[1], provenance, lambda items, total, what: items
-    )
-    files = build_validation(root, [CHUNK], settings, seed, noise, quarantines[2], provenance)
-    manifest = root / "validation/table1.manifest.json"
-    store.record(manifest, files, provenance("table1"))
-    return [row for quarantine in quarantines for row in quarantine.rows]
+    prepare_bases(contexts[0], small_gallery.template(), settings, blendshapes=blendshapes)
+    project_chunk(contexts[1], CHUNK, blendshapes)
+    build_validation(contexts[2], [CHUNK], settings, noise=noise)
+    return [row for context in contexts for row in context.quarantine.rows]
 
 
 def table(root):
