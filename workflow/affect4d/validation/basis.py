@@ -84,7 +84,8 @@ class Basis:
             projected: Floats32 = (D - self.mean) @ self.components.T
             return projected
         model = SparseLocalizedPCA(len(self))
-        model.components_ = self.components.reshape(len(self), -1, 3)
+        components: NDArray[Any] = self.components.reshape(len(self), -1, 3)
+        model.components_ = components
         model.n_features_in_ = D.shape[1]
         weights: Floats32 = model.transform(D)
         return weights
