@@ -81,11 +81,11 @@ class Basis:
         in the box of their constraint (`blendshapes.SparseLocalizedPCA`).
         """
         if self.kind == PRINCIPAL:
-            projected: Floats32 = (D - self.mean) @ self.components.T
+            centred: Floats32 = D - self.mean
+            projected: Floats32 = np.matmul(centred, self.components.T)
             return projected
         model = SparseLocalizedPCA(len(self))
-        components: NDArray[Any] = self.components.reshape(len(self), -1, 3)
-        model.components_ = components
+        model.components_ = self.components.reshape(len(self), -1, 3)
         model.n_features_in_ = D.shape[1]
         weights: Floats32 = model.transform(D)
         return weights
