@@ -1,18 +1,16 @@
 """The jobs from annotated, registered sequences to Table 1, on a small gallery."""
 
 import pandas as pd
-from support import small_gallery
-from support.contexts import context
 
 from affect4d import store
 from affect4d.affectspace.build import build_affectspace
 from affect4d.config.affectspace import Settings as PlaneSettings
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
 from affect4d.config.validation import Settings
-from affect4d.quarantine import Quarantine
 from affect4d.validation.build import build_validation
 from affect4d.validation.features import project_chunk
 from affect4d.validation.prepare import prepare_bases
+from support import small_gallery
 from support.contexts import context
 
 SMALL = {"gammas": [0.3], "costs": [1.0], "epsilons": [0.1], "bootstrap": 50, "vertices": 0}
