@@ -1,10 +1,14 @@
-"""The command line: `affect4d synth`, `play`, `audit`, `explain`, `diff`, `gallery draft`."""
+"""The command line: `affect4d synth`, `play`, `audit`, `explain`, `diff`, `gallery draft`.
+
+Commands parse and print. What they do is in the library, which they import when they run, so that
+`affect4d --help` loads nothing else.
+"""
 
 import json
-import math
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, NoReturn, TypeVar
 
 import typer
 
@@ -20,22 +24,19 @@ Results = Annotated[
     Path, typer.Option("--results", help="Results folder of a build (`make dataset`).")
 ]
 RESULTS = Path("results")
-FRAME_MS = 80  # of an animation
+T = TypeVar("T")
 
 
-def _fail(message: object, code: int) -> None:
+def _fail(message: object, code: int) -> NoReturn:
     typer.echo(f"affect4d: {message}", err=True)
     raise typer.Exit(code)
 
 
-def _points(text: str) -> list[tuple[float, float]]:
+def _parse(parse: Callable[[str], T], text: str | None) -> T | None:
     try:
-        points = [(float(v), float(a)) for v, a in (pair.split(",") for pair in text.split(":"))]
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not V,A:V,A:...") from None
-    if len(points) < 2:
-        raise typer.BadParameter("a path needs at least two points V,A:V,A")
-    return points
+        return None if text is None else parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @app.command()
@@ -71,14 +72,14 @@ def synth(
     frames: Annotated[int, typer.Option(min=2, help="Images of a --path.")] = 24,
     grid: Annotated[
         int | None,
-        typer.Option(min=1, max=15, help="A contact sheet of so many places along each axis."),
+        typer.Option(min=1, max=15, help="A contact sheet of so many points along each axis."),
     ] = None,
     expression: Annotated[
         str | None, typer.Option(help="A basic expression in place of valence and arousal.")
     ] = None,
     component: Annotated[
         str | None,
-        typer.Option(help="CLASS:K - the K-th component of a class's blendshapes, alone."),
+        typer.Option(help="CLASS:K - only the K-th component of a class's blendshapes."),
     ] = None,
     intensity: Annotated[
         float | None,
@@ -89,116 +90,52 @@ def synth(
     ] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Give the face in a photograph the affect of a place in the plane, or a basic expression.
+    """Give the face in a photograph some valence and arousal, or a basic expression.
 
     The full frame is written at the photograph's size, unless --crop. The label of the image is
-    printed: the median valence and arousal of the class that holds the place.
+    printed: the median valence and arousal of the class at that point of the plane.
 
     Examples: affect4d synth me.jpg --valence .6 --arousal .4 -o happy.png; affect4d synth me.jpg
     --path 0,0:.7,.5:0,0 -o smile.webp; affect4d synth me.jpg --grid 5 -o plane.jpg
     """
-    from affect4d.quarantine import BadInput
     from affect4d.store import StoreError
+    from affect4d.synthesis import request
 
-    place = None if valence is None or arousal is None else (valence, arousal)
-    wanted = [place, path, grid, expression, component]
-    if sum(want is not None for want in wanted) != 1 or (valence is None) != (arousal is None):
+    point = None if valence is None or arousal is None else (valence, arousal)
+    given = [point, path, grid, expression, component]
+    if sum(value is not None for value in given) != 1 or (valence is None) != (arousal is None):
         raise typer.BadParameter(
             "give one of --valence with --arousal, --path, --grid, --expression, --component"
         )
+    points = _parse(request.parse_points, path)
+    named = _parse(request.parse_component, component)
     options = {"intensity": intensity, "blend": blend}
+    folder = results / "blendshapes"
     try:
-        editor = _photograph(photo, landmarks, crop or grid is not None, results, options)
+        editor = request.open_photograph(
+            photo,
+            landmarks,
+            results,
+            crop=crop or grid is not None,
+            options={name: value for name, value in options.items() if value is not None},
+        )
         if grid is not None:
-            _write_grid(editor, results, grid, out)
+            typer.echo(request.write_grid(editor, folder, grid, out=out))
             return
-        targets = _targets(results / "blendshapes", place, path, frames, expression, component)
-        made = [editor.impose(target) for target in targets]
-        _write([image for image, _ in made], out, several=path is not None)
-    except (BadInput, StoreError, ValueError, OSError) as error:
+        targets = request.find_targets(
+            folder,
+            point=point,
+            path=points or (),
+            frames=frames,
+            expression=expression,
+            component=named,
+        )
+        images, records = zip(*map(editor.impose, targets), strict=True)
+        request.write_images(images, out, several=path is not None)
+    except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
         _fail(error, 1)
-    for _, record in made:
-        warning = "" if record["accepted"] else f"; rejected: {record['reason']}"
-        typer.echo(_label(record) + warning)
-
-
-def _label(record: dict[str, Any]) -> str:
-    place = f"valence {record['valence']:+.3f}, arousal {record['arousal']:+.3f}"
-    if math.isnan(record["valence"]):
-        place = "not annotated with valence and arousal"
-    return f"class {record['class']}: {place}" + ", interpolated" * record["interpolated"]
-
-
-def _targets(
-    folder: Path,
-    place: tuple[float, float] | None,
-    path: str | None,
-    frames: int,
-    expression: str | None,
-    component: str | None,
-) -> list[Any]:
-    from affect4d.blendshapes.path import resample
-    from affect4d.blendshapes.targets import Atlas, Expressions, component_target
-
-    if expression is not None:
-        return [Expressions(folder / "expressions.zarr").target(expression)]
-    if component is not None:
-        name, _, number = component.rpartition(":")
-        if not name or not number.isdecimal():
-            raise typer.BadParameter(f"{component!r} is not CLASS:K")
-        return [component_target(folder, name, int(number))]
-    atlas = Atlas(folder / "atlas.zarr")
-    if path is not None:
-        return [atlas.between(*point) for point in resample(_points(path), frames)]
-    return [atlas.target(*place)] if place else []
-
-
-def _photograph(
-    photo: Path, landmarks: Path | None, crop: bool, results: Path, options: dict[str, Any]
-) -> Any:
-    from affect4d import store
-    from affect4d.config.fitting import Settings as FittingSettings
-    from affect4d.config.synthesis import Settings as SynthesisSettings
-    from affect4d.fitting.detection import detect_landmarks
-    from affect4d.fitting.storage import read_model
-    from affect4d.formats.images import read_image
-    from affect4d.formats.landmarks import read_landmarks
-    from affect4d.registration.reference import Reference
-    from affect4d.synthesis.single import PhotographEditor
-    from affect4d.template.anatomy import anatomy_of
-
-    image = read_image(photo)
-    beside = photo.with_suffix(".pts")
-    if landmarks or beside.exists():
-        marks = read_landmarks(landmarks or beside, dimension=2)
-    else:
-        marks = detect_landmarks(image, photo)
-    prepared = store.open(results / "registration" / "template.zarr")
-    own = {name: value for name, value in options.items() if value is not None}
-    return PhotographEditor(
-        image,
-        marks,
-        read_model(results / "fits" / "model.zarr"),
-        settings=SynthesisSettings(**_built_with(results, "synthesis") | own),
-        fitting_settings=FittingSettings(**_built_with(results, "fits", "fitting")),
-        anatomy=anatomy_of(Reference.restore(prepared).template),
-        crop=crop,
-    )
-
-
-def _write_grid(editor: Any, results: Path, side: int, out: Path) -> None:
-    from affect4d.blendshapes.targets import Atlas
-    from affect4d.formats.images import write_image
-    from affect4d.synthesis.sheet import draw_sheet, points_of_plane, tiles_over_plane
-
-    points = points_of_plane(side).reshape(-1, 2)
-    atlas = Atlas(results / "blendshapes" / "atlas.zarr")
-    tiles = tiles_over_plane(editor.editor, atlas, points, fit_refusal=editor.fit_refusal)
-    rows = [tiles[row * side : (row + 1) * side] for row in range(side)]
-    write_image(out, draw_sheet(rows, editor.settings.size))
-    empty = sum(tile.image is None for tile in tiles)
-    warning = f"; rejected: {editor.fit_refusal}" if editor.fit_refusal else ""
-    typer.echo(f"{len(tiles) - empty} places, {empty} without data: {out}{warning}")
+    for record in records:
+        typer.echo(request.describe(record))
 
 
 @app.command()
@@ -225,15 +162,15 @@ def play(
 
     Example: affect4d play me.jpg
     """
-    from affect4d.quarantine import BadInput
     from affect4d.store import StoreError
     from affect4d.synthesis.play import PlaySession, serve
+    from affect4d.synthesis.request import open_photograph
 
     try:
-        photograph = _photograph(photo, landmarks, crop, results, {})
+        photograph = open_photograph(photo, landmarks, results, crop=crop)
         session = PlaySession(photograph, results / "blendshapes")
         server, url = serve(session, port)
-    except (BadInput, StoreError, ValueError, OSError) as error:
+    except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
         _fail(error, 1)
     typer.echo(f"{url}  (Ctrl-C ends it)")
     if browser:
@@ -242,30 +179,6 @@ def play(
         server.serve_forever()
     except KeyboardInterrupt:
         server.server_close()
-
-
-def _built_with(results: Path, folder: str, section: str | None = None) -> dict[str, Any]:
-    """What the build's own chunks were made with; nothing, so the defaults, before any."""
-    from affect4d.store import read_manifest
-
-    chunks = sorted((results / folder).glob("*/*.manifest.json"))
-    return read_manifest(chunks[0]).settings.get(section or folder, {}) if chunks else {}
-
-
-def _write(images: list[Any], out: Path, several: bool) -> None:
-    from affect4d.formats.animations import SUFFIXES, write_animation
-    from affect4d.formats.images import write_image
-
-    if not several:
-        write_image(out, images[0])
-    elif out.suffix.lower() in SUFFIXES:
-        write_animation(out, images, FRAME_MS)
-    elif out.suffix:
-        raise ValueError(f"{out}: write {', '.join(SUFFIXES)} or a folder")
-    else:
-        out.mkdir(parents=True, exist_ok=True)
-        for number, image in enumerate(images):
-            write_image(out / f"{number:04d}.png", image)
 
 
 @app.command()
@@ -365,14 +278,14 @@ def draft(
         str | None,
         typer.Option(
             help="How paths read without their suffix, of {subject}, {session}, {sequence}, "
-            "{expression}, {frame} and * for anything else inside a level."
+            "{expression}, {frame} and * for anything else within a level."
         ),
     ] = None,
 ) -> None:
     """Write a first table of the scans in a folder (gallery.source: manifest), to be checked.
 
-    Folders are taken for subject, session and sequence, numbers in names for the order of the
-    frames, files of the same name for texture and landmarks.
+    Folders become subject, session and sequence, numbers in names the order of the frames, files of
+    the same name texture and landmarks.
 
     Example: affect4d gallery draft /data/4dfab --pattern "{subject}/{session}/{sequence}/*_{frame}"
     """
@@ -380,12 +293,12 @@ def draft(
     from affect4d.quarantine import BadInput
 
     try:
-        found = draft_table(path, pattern)
-        write_draft(found, out)
+        table = draft_table(path, pattern)
+        write_draft(table, out)
     except BadInput as error:
         _fail(error, 1)
     typer.echo(f"{out}:")
-    for line in found.summary():
+    for line in table.summary():
         typer.echo(f"  {line}")
 
 

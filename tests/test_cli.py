@@ -1,0 +1,66 @@
+"""The command line parses and prints, and loads nothing that it does not need."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from affect4d.cli import app
+from affect4d.synthesis.request import describe, parse_component, parse_points, write_images
+
+HEAVY = {"cv2", "numpy", "pandas", "pydantic", "scipy", "zarr"}
+
+
+def test_help_loads_no_library():
+    code = "import sys; from affect4d.cli import app; print(*sys.modules); app(['--help'])"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert "synth" in loaded and not HEAVY & set(loaded.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "give one of"),
+        (["--valence", ".5"], "give one of"),
+        (["--valence", ".5", "--arousal", "0", "--grid", "3"], "give one of"),
+        (["--path", "0,0"], "at least two points"),
+        (["--path", "0,0:a,1"], "is not"),
+        (["--component", "v+0.5_a+0.5"], "is not CLASS:K"),
+    ],
+)
+def test_synth_refuses_what_it_cannot_parse(tmp_path, options, words):
+    call = ["synth", "no.jpg", "-o", str(tmp_path / "out.png"), *options]
+    done = CliRunner().invoke(app, call, env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert done.exit_code == 2 and words in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_photograph_that_is_absent_is_one_line(tmp_path):
+    photo = str(tmp_path / "no.jpg")
+    call = ["synth", photo, "-o", "x.png", "--valence", ".5", "--arousal", "0"]
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 1 and done.stderr.startswith(f"affect4d: {photo}: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_paths_and_components_as_they_are_written():
+    assert parse_points("0,0:.7,-.5") == [(0.0, 0.0), (0.7, -0.5)]
+    assert parse_component("v+0.5_a+0.5:3") == ("v+0.5_a+0.5", 3)
+
+
+def test_a_record_is_one_line():
+    record = {"class": "v+0.5_a+0.5", "valence": 0.51, "arousal": float("nan"), "reason": ""}
+    record |= {"interpolated": True, "accepted": True}
+    assert describe(record | {"arousal": -0.2}) == (
+        "class v+0.5_a+0.5: valence +0.510, arousal -0.200, interpolated"
+    )
+    record |= {"valence": float("nan"), "accepted": False, "reason": "turned away"}
+    assert describe(record).endswith(
+        "not annotated with valence and arousal, interpolated; rejected: turned away"
+    )
+
+
+def test_several_images_need_a_folder_or_an_animation(tmp_path):
+    with pytest.raises(ValueError, match="or a folder"):
+        write_images([], tmp_path / "x.png", several=True)

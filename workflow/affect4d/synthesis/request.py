@@ -1,0 +1,200 @@
+"""What `affect4d synth` and `play` ask of one photograph: read from a build, written to files."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affect4d import store
+from affect4d.blendshapes.path import resample
+from affect4d.blendshapes.targets import Atlas, Expressions, Target, component_target
+from affect4d.config.fitting import Settings as FittingSettings
+from affect4d.config.synthesis import Settings as SynthesisSettings
+from affect4d.fitting.detection import detect_landmarks
+from affect4d.fitting.storage import read_model
+from affect4d.formats.animations import SUFFIXES, write_animation
+from affect4d.formats.images import read_image, write_image
+from affect4d.formats.landmarks import read_landmarks
+from affect4d.registration.reference import Reference
+from affect4d.synthesis.sheet import draw_sheet, points_of_plane, tiles_over_plane
+from affect4d.synthesis.single import PhotographEditor
+from affect4d.template.anatomy import anatomy_of
+
+FRAME_MS = 80  # of an animation: 12.5 images per second
+
+Image = NDArray[np.uint8]
+
+
+def parse_points(text: str) -> list[tuple[float, float]]:
+    """The points of a path written as V,A:V,A:...
+
+    Raises
+    ------
+    ValueError
+        The text is no such path, or has less than two points.
+    """
+    try:
+        points = [(float(v), float(a)) for v, a in (pair.split(",") for pair in text.split(":"))]
+    except ValueError:
+        raise ValueError(f"{text!r} is not V,A:V,A:...") from None
+    if len(points) < 2:
+        raise ValueError("a path needs at least two points V,A:V,A")
+    return points
+
+
+def parse_component(text: str) -> tuple[str, int]:
+    """Class and number of a component written as CLASS:K.
+
+    Raises
+    ------
+    ValueError
+        The text is no such name.
+    """
+    name, _, number = text.rpartition(":")
+    if not name or not number.isdecimal():
+        raise ValueError(f"{text!r} is not CLASS:K")
+    return name, int(number)
+
+
+def open_photograph(
+    photo: Path,
+    landmarks: Path | None,
+    results: Path,
+    *,
+    crop: bool,
+    options: Mapping[str, object] | None = None,
+) -> PhotographEditor:
+    """A photograph, fitted and ready to be edited with what a build made.
+
+    Parameters
+    ----------
+    photo : image file
+    landmarks : file of its 68 landmarks; if absent, the .pts of the photograph's name, or else the
+        detector's
+    results : the build's results folder
+    crop : give the square around the face instead of the full frame
+    options : settings of the stage `synthesis` in place of the build's own
+
+    Raises
+    ------
+    BadInput
+        Photograph or landmarks cannot be used.
+    affect4d.store.StoreError
+        What the build made is missing or damaged.
+    ValueError
+        The landmarks cannot be fitted, or an option is out of range.
+    """
+    image = read_image(photo)
+    beside = photo.with_suffix(".pts")
+    if landmarks or beside.exists():
+        points = read_landmarks(landmarks or beside, dimension=2)
+    else:
+        points = detect_landmarks(image, photo)
+    template = Reference.restore(store.open(results / "registration/template.zarr")).template
+    synthesis = _settings_of(results / "synthesis", "synthesis")
+    return PhotographEditor(
+        image,
+        points,
+        read_model(results / "fits/model.zarr"),
+        settings=SynthesisSettings(**(synthesis | dict(options or {}))),
+        fitting_settings=FittingSettings(**_settings_of(results / "fits", "fitting")),
+        anatomy=anatomy_of(template),
+        crop=crop,
+    )
+
+
+def _settings_of(folder: Path, section: str) -> dict[str, Any]:
+    """The settings that the build's chunks were made with; none, so the defaults, before any."""
+    manifests = sorted(folder.glob("*/*.manifest.json"))
+    if not manifests:
+        return {}
+    settings: dict[str, Any] = store.read_manifest(manifests[0]).settings.get(section, {})
+    return settings
+
+
+def find_targets(
+    folder: Path,
+    *,
+    point: tuple[float, float] | None = None,
+    path: Sequence[tuple[float, float]] = (),
+    frames: int = 24,
+    expression: str | None = None,
+    component: tuple[str, int] | None = None,
+) -> list[Target]:
+    """The deformations that are asked for: several for a path, one otherwise.
+
+    Parameters
+    ----------
+    folder : `blendshapes` of the results folder
+    point : valence and arousal
+    path : points (valence, arousal), joined by straight lines
+    frames : images along the path
+    expression : name of a basic expression
+    component : class and number of one of its components
+
+    Raises
+    ------
+    BadInput
+        There is no such expression or component, or no class around a point has data.
+    """
+    if expression is not None:
+        return [Expressions(folder / "expressions.zarr").target(expression)]
+    if component is not None:
+        return [component_target(folder, *component)]
+    atlas = Atlas(folder / "atlas.zarr")
+    if point is not None:
+        return [atlas.target(*point)]
+    return [atlas.between(*at) for at in resample(path, frames)]
+
+
+def describe(record: Mapping[str, Any]) -> str:
+    """One line on an image: its label, and why it was rejected if it was."""
+    label = f"valence {record['valence']:+.3f}, arousal {record['arousal']:+.3f}"
+    if math.isnan(record["valence"]):
+        label = "not annotated with valence and arousal"
+    interpolated = ", interpolated" * record["interpolated"]
+    rejection = "" if record["accepted"] else f"; rejected: {record['reason']}"
+    return f"class {record['class']}: {label}{interpolated}{rejection}"
+
+
+def write_images(images: Sequence[Image], out: Path, *, several: bool) -> None:
+    """Write one image, or several as an animation or into a folder, by the suffix of `out`.
+
+    Raises
+    ------
+    ValueError
+        Several images, and `out` is neither an animation nor a folder.
+    """
+    if not several:
+        write_image(out, images[0])
+    elif out.suffix.lower() in SUFFIXES:
+        write_animation(out, images, FRAME_MS)
+    elif out.suffix:
+        raise ValueError(f"{out}: write {', '.join(SUFFIXES)} or a folder")
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        for number, image in enumerate(images):
+            write_image(out / f"{number:04d}.png", image)
+
+
+def write_grid(editor: PhotographEditor, folder: Path, side: int, *, out: Path) -> str:
+    """Write a contact sheet of `side` by `side` points over the plane; gives one line on it.
+
+    Parameters
+    ----------
+    editor : of a photograph, with `crop`
+    folder : `blendshapes` of the results folder
+    side : points along each axis
+    out : image to write
+    """
+    points = points_of_plane(side).reshape(-1, 2)
+    atlas = Atlas(folder / "atlas.zarr")
+    tiles = tiles_over_plane(editor.editor, atlas, points, fit_refusal=editor.fit_refusal)
+    rows = [tiles[row * side : (row + 1) * side] for row in range(side)]
+    write_image(out, draw_sheet(rows, editor.settings.size))
+    empty = sum(tile.image is None for tile in tiles)
+    rejection = f"; rejected: {editor.fit_refusal}" if editor.fit_refusal else ""
+    return f"{len(tiles) - empty} points, {empty} without data: {out}{rejection}"
