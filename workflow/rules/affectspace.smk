@@ -6,6 +6,11 @@ rule affectspace:
         ),
     output:
         f"{RESULTS}/affectspace/affectspace.manifest.json",
+        report(
+            f"{RESULTS}/affectspace/histogram.png",
+            caption="../report/histogram.rst",
+            category="The plane",
+        ),
     log:
         f"{RESULTS}/logs/affectspace.log",
     benchmark:

@@ -88,6 +88,11 @@ rule blendshapes_pictures:
         ),
     output:
         f"{RESULTS}/blendshapes/pictures.manifest.json",
+        report(
+            f"{RESULTS}/blendshapes/pictures/mean_faces.png",
+            caption="../report/mean_faces.rst",
+            category="The plane",
+        ),
     log:
         f"{RESULTS}/logs/blendshapes_pictures.log",
     benchmark:

@@ -55,6 +55,31 @@ rule registration_pictures:
         ),
     output:
         f"{RESULTS}/registration/pictures.manifest.json",
+        report(
+            f"{RESULTS}/registration/pictures/overview.png",
+            caption="../report/registration_overview.rst",
+            category="Registration",
+        ),
+        report(
+            f"{RESULTS}/registration/pictures/flags.csv",
+            caption="../report/registration_flags.rst",
+            category="Registration",
+        ),
+        report(
+            f"{RESULTS}/registration/pictures/people.jpg",
+            caption="../report/registration_people.rst",
+            category="Registration",
+        ),
+        report(
+            f"{RESULTS}/registration/pictures/strip.jpg",
+            caption="../report/registration_strip.rst",
+            category="Registration",
+        ),
+        report(
+            f"{RESULTS}/registration/pictures/real.jpg",
+            caption="../report/registration_real.rst",
+            category="Registration",
+        ),
     log:
         f"{RESULTS}/logs/registration_pictures.log",
     benchmark:

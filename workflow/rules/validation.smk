@@ -58,6 +58,11 @@ rule validation:
         ),
     output:
         f"{RESULTS}/validation/table1.manifest.json",
+        report(
+            f"{RESULTS}/validation/table1.csv",
+            caption="../report/table1.rst",
+            category="Table 1",
+        ),
     log:
         f"{RESULTS}/logs/validation.log",
     benchmark:
