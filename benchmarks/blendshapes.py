@@ -84,23 +84,23 @@ def beside_textbook(frames):
     fit(D[:20], vertices, triangles, 3, max_iter=2)  # compiles
     rows = []
 
-    def add(name, found, seconds, iterations):
-        objective, support = score(D, *found, geodesics)
+    def add(name, decomposition, seconds, iterations):
+        objective, support = score(D, *decomposition, geodesics)
         rows.append((name, iterations, objective, support, seconds))
 
-    for name, own, tol in (
+    for name, sparsity, tol in (
         ("ours, same sparsity", SPARSITY, TOL),
         ("ours, shipped tolerance", SPARSER * SPARSITY, SHIPPED_TOL),
         ("ours", SPARSER * SPARSITY, TOL),
     ):
-        model, seconds = fit(D, vertices, triangles, COMPONENTS, sparsity=own, tol=tol)
-        found = model.weights_, model.components_, model.centres_
-        add(name, found, seconds, model.n_iter_)
+        model, seconds = fit(D, vertices, triangles, COMPONENTS, sparsity=sparsity, tol=tol)
+        decomposition = model.weights_, model.components_, model.centres_
+        add(name, decomposition, seconds, model.n_iter_)
     start = time.process_time()
     other = textbook.fit(D, vertices, triangles, COMPONENTS, SPARSITY, INNER, OUTER)
     seconds = time.process_time() - start
-    found = other.weights, other.components, other.centres
-    add("textbook", found, seconds, textbook.ITERATIONS)
+    decomposition = other.weights, other.components, other.centres
+    add("textbook", decomposition, seconds, textbook.ITERATIONS)
     table = pd.DataFrame(rows, columns=["fit", "iterations", "objective_mm2", "support", "cpu_s"])
     print(f"\n{D.shape[1] // 3} vertices, {frames} frames, {COMPONENTS} components")
     print(table.round(4).to_string(index=False), flush=True)
@@ -126,35 +126,35 @@ def on_template(frames):
     }))  # fmt: skip
 
 
-def print_distances_to_limits(found, frames, vertices):
+def print_distances_to_limits(figures, frames, vertices):
     """How far the hot loops are from what the machine allows."""
-    size, iterations, count = frames * 3 * vertices, found["iterations"], found["components"]
+    size, iterations, count = frames * 3 * vertices, figures["iterations"], figures["components"]
     flops = 2 * iterations * 2 * size * count
     rows = [
-        ("products, as if dense, GFlop/s", flops / found["products"] / 1e9, arithmetic() / 1e9),
-        # Reads each frame once a component.
-        ("start, GB/s", count * found["bytes"] / found["start"] / 1e9, bandwidth() / 1e9),
+        ("products, as if dense, GFlop/s", flops / figures["products"] / 1e9, arithmetic() / 1e9),
+        # Reads each frame once per component.
+        ("start, GB/s", count * figures["bytes"] / figures["start"] / 1e9, bandwidth() / 1e9),
         # What it reads and writes once an iteration: components, projections, penalties.
         ("components' step, GB/s",
-         iterations * vertices * count * (4 * 7 + 4 * 6) / found["components_step"] / 1e9,
+         iterations * vertices * count * (4 * 7 + 4 * 6) / figures["components_step"] / 1e9,
          bandwidth() / 1e9),
     ]  # fmt: skip
     columns = ["hot loop", "attained", "machine"]
     print(pd.DataFrame(rows, columns=columns).round(1).to_string(index=False))
-    each = found["weights_step"] / (iterations * frames)
-    print(f"weights' step, sequential in cache: {1e6 * each:.0f} us a frame")
+    each = figures["weights_step"] / (iterations * frames)
+    print(f"weights' step, sequential in cache: {1e6 * each:.0f} us per frame")
 
 
 def template_part(options):
     """The bars of the template in memory."""
-    found = blendshapes_store.in_process([__file__, "--work", str(options.template_frames)])
+    figures = blendshapes_store.in_process([__file__, "--work", str(options.template_frames)])
     vertices = len(load_template().vertices)
     print(f"\n{vertices} vertices, {options.template_frames} frames in memory:")
-    print(pd.Series(found).round(2).to_string())
-    print_distances_to_limits(found, options.template_frames, vertices)
+    print(pd.Series(figures).round(2).to_string())
+    print_distances_to_limits(figures, options.template_frames, vertices)
     return [
-        Bar(f"template, {options.template_frames:,} frames, CPU s", found["cpu_s"], 90),
-        Bar(f"template, {options.template_frames:,} frames, peak GB", found["peak_gb"], 5),
+        Bar(f"template, {options.template_frames:,} frames, CPU s", figures["cpu_s"], 90),
+        Bar(f"template, {options.template_frames:,} frames, peak GB", figures["peak_gb"], 5),
     ]
 
 

@@ -77,14 +77,14 @@ def work(folder, frames, components):
     total = time.process_time() - start
     print(json.dumps({
         "frames": frames, "K": model.n_components_, "iterations": model.n_iter_,
-        "lost_mm2_a_frame": model.lost_energy_ / frames, "objective": model.objective_[-1],
+        "lost_mm2_per_frame": model.lost_energy_ / frames, "objective": model.objective_[-1],
         "cpu_s": total, "peak_gb": peak_gb(), **stages.seconds,
         "other": total - sum(stages.seconds.values()),
     }))  # fmt: skip
 
 
 def law(table):
-    """Core seconds a class as a function of frames m, components K and iterations.
+    """Core seconds per class as a function of frames m, components K and iterations.
 
     Reading and compressing are a term in m. The start and the search for centres are terms in K and
     m K, an iteration terms in K, K^2 (components) and m K^2 (weights). There are no constants.
@@ -100,8 +100,9 @@ def law(table):
     read = fitted([m], table["read"] + table["compress"])
     begin = fitted([K, m * K], once)
     step = fitted([n * K, n * K**2, n * m * K**2], iterative)
-    print(f"read and compress {read[0] * 1e3:.2f} ms a frame; start and centres {begin[0]:.3g} K + "
-          f"{begin[1]:.3g} m K; an iteration {step[0]:.3g} K + {step[1]:.3g} K^2 + "
+    print(f"read and compress {read[0] * 1e3:.2f} ms per frame; start and centres "
+          f"{begin[0]:.3g} K + {begin[1]:.3g} m K; an iteration "
+          f"{step[0]:.3g} K + {step[1]:.3g} K^2 + "
           f"{step[2]:.3g} m K^2 s")  # fmt: skip
 
     def seconds(m, K, n):

@@ -1,7 +1,7 @@
 """Sparse localized deformation components as their publication describes them, for comparison.
 
 T. Neumann et al., Sparse Localized Deformation Components, ACM Trans. Graph. 32(6), 2013: a greedy
-start on the residual; then, in turn, weights by coordinate descent on the residual, each course
+start on the residual; then, in turn, weights by coordinate descent on the residual, each trajectory
 projected onto the constraint, and components by ADMM; every support from geodesic distances by the
 heat method (Crane et al. 2013), solved anew each time they are asked for. Nothing is made faster
 than the text makes it; the mesh's two systems are factorised once, as the heat method means it.
@@ -21,7 +21,7 @@ ITERATIONS, ADMM_STEPS, RHO = 10, 10, 10.0
 
 @dataclass(frozen=True)
 class Components:
-    """What was found: weights (m, K), components (K, V, 3), centres (K,) of their penalties."""
+    """The result: weights (m, K), components (K, V, 3), centres (K,) of their penalties."""
 
     weights: np.ndarray
     components: np.ndarray
@@ -95,14 +95,14 @@ def fit(D, vertices, triangles, count, sparsity, inner_radius, outer_radius):
 
 
 def _start(X, count, penalty_map):
-    """One after the other: the vertex of most motion left, its course, the motion around it."""
+    """One after the other: the vertex of most motion left, its trajectory, the motion around it."""
     residual = X.copy()
     weights, components = np.zeros((len(X), count)), np.zeros((count, *X.shape[1:]))
     for k in range(count):
         centre = (residual**2).sum((0, 2)).argmax()
         u, s, _ = np.linalg.svd(residual[:, centre], full_matrices=False)
-        course = s[0] * u[:, 0]
-        weight = max(_project(course), _project(-course), key=np.linalg.norm)
+        trajectory = s[0] * u[:, 0]
+        weight = max(_project(trajectory), _project(-trajectory), key=np.linalg.norm)
         field = np.tensordot(weight, residual, 1) / (weight @ weight)
         components[k] = field * (1 - penalty_map(centre))[:, None]
         weights[:, k] = weight
@@ -110,9 +110,9 @@ def _start(X, count, penalty_map):
     return weights, components
 
 
-def _project(course):
-    course = np.maximum(course, 0)
-    return course / course.max() if course.max() > 0 else course
+def _project(trajectory):
+    trajectory = np.maximum(trajectory, 0)
+    return trajectory / trajectory.max() if trajectory.max() > 0 else trajectory
 
 
 def _update_weights(weights, components, residual):

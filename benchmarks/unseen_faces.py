@@ -1,12 +1,12 @@
-"""What components are worth on people never seen, and whether unseen faces are anybody's.
+"""How well components describe unseen people, and whether unseen faces reveal who was seen.
 
     python benchmarks/unseen_faces.py
     python benchmarks/unseen_faces.py --seed 3
     python benchmarks/unseen_faces.py --results results --bins 2
 
 The frames are ICT-FaceKit's people and expressions with their known truth and white noise
-(AFFECT4D_ICT names a clone, or an archive of one), or the registered frames of a build. One class a
-quadrant is looked at, that which holds (.5, .5) and its mirror images.
+(AFFECT4D_ICT names a clone, or an archive of one), or the registered frames of a build. One class
+per quadrant is used, that which holds (.5, .5) or one of its mirror images.
 
 Reconstruction. A class's mean and components are fitted on some of the people; frames of the others
 are described by them. The error is the root of the mean squared distance over the inner face's
@@ -71,13 +71,13 @@ from affect4d.blendshapes.differences import subsample_by_subject
 from affect4d.random_streams import named_rng
 
 SEED = 2
-LEAST_PEOPLE = 6
+MIN_PEOPLE = 6
 SIZES = [5, 10, 20, 50]
 FOLDS, FIT_FRAMES, BATCH = 3, 150, 32
 AXES_KEPT = 40
 SPLITS, FACES = 5, 100
 RESAMPLES = 2000
-OWN, ALL = "the class's mean", "everybody's mean"
+CLASS, ALL = "the class's mean", "everybody's mean"
 UNSEEN, REAL = "unseen faces", "real frames"
 KEY = ["people", "less", "shown"]
 
@@ -86,16 +86,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, help="a build's frames in place of ICT-FaceKit's")
     parser.add_argument("--bins", type=int, default=10, help="classes along an axis of the plane")
-    parser.add_argument("--splits", type=int, default=SPLITS, help="sets of candidates a class")
+    parser.add_argument("--splits", type=int, default=SPLITS, help="sets of candidates per class")
     parser.add_argument("--seed", type=int, default=SEED, help="of people, noise and candidates")
     arguments = parser.parse_args()
     globals()["SEED"] = arguments.seed
     grid = Grid(arguments.bins)
     if arguments.results:
-        found, patch = from_results(grid, arguments.results)
+        all_classes, patch = from_results(grid, arguments.results)
     else:
-        found, patch = from_facekit(grid, arguments.seed)
-    classes = {name: faces for name, faces in found.items() if suffices(name, faces)}
+        all_classes, patch = from_facekit(grid, arguments.seed)
+    classes = {name: faces for name, faces in all_classes.items() if suffices(name, faces)}
     if not classes:
         print("no class has enough people: choose fewer --bins, or a larger build", file=sys.stderr)
         return 2
@@ -110,10 +110,10 @@ def main():
 def suffices(name, faces):
     """Whether a class has the people and frames that all tables need; prints a line of it."""
     people, frames = len(faces.people), len(faces.seen)
-    enough = people >= LEAST_PEOPLE and min(len(train) for train, _ in folds(faces)) > max(SIZES)
+    enough = people >= MIN_PEOPLE and min(len(train) for train, _ in folds(faces)) > max(SIZES)
     line = f"{name}: {frames} frames of {people} people"
     if not enough:
-        needed = f"{LEAST_PEOPLE} people, and {max(SIZES) + 1} frames of any two thirds of them"
+        needed = f"{MIN_PEOPLE} people, and {max(SIZES) + 1} frames of any two thirds of them"
         line += f"; left out, for the tables need {needed}"
     print(line)
     return enough
@@ -140,8 +140,8 @@ def reconstruction(classes, patch, geodesics):
             known, unknown = faces.of(chosen(faces, train)), faces.of(test)
             for key, described in descriptions(known.seen, unknown.seen, patch, geodesics):
                 error = np.sqrt(3 * ((described - unknown.true) ** 2).mean(1, dtype=np.float64))
-                mine = pd.Series(error).groupby(unknown.subject).mean()
-                errors.setdefault(key, []).append(mine)
+                by_person = pd.Series(error).groupby(unknown.subject).mean()
+                errors.setdefault(key, []).append(by_person)
     rows = []
     for (method, size), parts in errors.items():
         each = pd.concat(parts).groupby(level=0).mean().to_numpy()
@@ -177,7 +177,7 @@ def descriptions(known, unknown, patch, geodesics):
 
 def leakage(classes, patch, geodesics, splits):
     """Tables of what the classifier finds before and after, and the bars."""
-    before, after, many = [], [], []
+    before, after, mean_scores = [], [], []
     for name, faces in tqdm(classes.items(), "leakage", unit="class", disable=None):
         attacker = Attacker(faces)
         before.append(attacker.accuracy())
@@ -190,11 +190,11 @@ def leakage(classes, patch, geodesics, splits):
                 unseen = np.stack([sample(model, rng).ravel() for _ in range(FACES)])
                 real = attacker.test.of(np.isin(attacker.test.subject, members)).seen
                 for what, shown in ((UNSEEN, unseen), (REAL, real)):
-                    for less, mean in ((OWN, model.mean.ravel()), (ALL, attacker.mean)):
+                    for less, mean in ((CLASS, model.mean.ravel()), (ALL, attacker.mean)):
                         scores = attacker.scores(shown - mean, candidates)
                         key = (k, less, what)
                         after.append((*key, *named(scores, candidates)))
-                        many.append((*key, *scored(scores, candidates)))
+                        mean_scores.append((*key, *scored(scores, candidates)))
     accuracy = pd.concat(before).groupby(level=0).mean().to_numpy()
     chance = np.mean([1 / len(faces.people) for faces in classes.values()])
     above = interval(accuracy)
@@ -203,26 +203,33 @@ def leakage(classes, patch, geodesics, splits):
         columns=["named rightly", "95 %", "chance"],
     )
     members = members_named(after)
-    most, unseen, real = with_most_people(members)
+    people, unseen, real = with_most_people(members)
     bars = [
         Bar(
             "before: lower end of the share rightly named, over chance", above[0] / chance, 1, True
         ),
-        Bar(f"after, {most} people: lower end of members named, one unseen face", unseen.low, 0.5),
         Bar(
-            f"after, {most} people: upper end of members named, one unseen face",
+            f"after, {people} people: lower end of members named, one unseen face",
+            unseen.low,
+            0.5,
+        ),
+        Bar(
+            f"after, {people} people: upper end of members named, one unseen face",
             unseen.high,
             0.5,
             True,
         ),
         Bar(
-            f"power, {most} people: lower end of members named, one real frame", real.low, 0.5, True
+            f"power, {people} people: lower end of members named, one real frame",
+            real.low,
+            0.5,
+            True,
         ),
     ]
     return {
         "Before: people named in real frames of other sequences": told,
         "After: share of faces whose named candidate is a member (chance 0.5)": written(members),
-        "Without a bar: a member told from non-members by many faces (AUC)": auc(many),
+        "Without a bar: a member told from non-members by many faces (AUC)": auc(mean_scores),
         "Verdict by people behind a model, less the class's mean (bars: the last row)": by_people(
             members
         ),
@@ -231,8 +238,8 @@ def leakage(classes, patch, geodesics, splits):
 
 def sizes(classes):
     """How many people are behind a model: few, then up to half of them."""
-    most = min(len(faces.people) for faces in classes.values()) // 2
-    return [k for k in (2, 5, 10, 20) if k < most] + [most]
+    max_people = min(len(faces.people) for faces in classes.values()) // 2
+    return [k for k in (2, 5, 10, 20) if k < max_people] + [max_people]
 
 
 class Attacker:
@@ -244,8 +251,8 @@ class Attacker:
     def __init__(self, faces):
         known = np.zeros(len(faces.subject), dtype=bool)
         for name in faces.people:
-            own = np.unique(faces.sequence[faces.subject == name])
-            known |= np.isin(faces.sequence, own[::2])
+            sequences = np.unique(faces.sequence[faces.subject == name])
+            known |= np.isin(faces.sequence, sequences[::2])
         train, self.test = faces.of(known), faces.of(~known)
         self.mean = train.seen.mean(0)
         even = np.full(len(faces.people), 1 / len(faces.people))
@@ -310,27 +317,28 @@ def long(rows):
 
 def members_named(rows):
     """The share of members among those named, and its interval (`low`, `high`), by KEY."""
-    found = []
-    for key, own in long(rows).groupby(KEY):
-        sums = own.pivot_table(
+    shares = []
+    for key, group in long(rows).groupby(KEY):
+        sums = group.pivot_table(
             index="subject", columns="member", values="value", aggfunc="sum"
         ).to_numpy()
-        found.append((*key, members_share(sums), *interval(sums, members_share)))
-    return pd.DataFrame(found, columns=[*KEY, "members", "low", "high"])
+        shares.append((*key, members_share(sums), *interval(sums, members_share)))
+    return pd.DataFrame(shares, columns=[*KEY, "members", "low", "high"])
 
 
 def with_most_people(members):
     """The largest number of people; its rows for unseen faces and real frames, as it is claimed."""
-    most = members["people"].max()
-    own = members[(members["people"] == most) & (members["less"] == OWN)].set_index("shown")
-    return most, own.loc[UNSEEN], own.loc[REAL]
+    max_people = members["people"].max()
+    rows = members[(members["people"] == max_people) & (members["less"] == CLASS)]
+    by_kind = rows.set_index("shown")
+    return max_people, by_kind.loc[UNSEEN], by_kind.loc[REAL]
 
 
 def by_people(members):
-    """A row a number of people: what unseen faces tell of them, and what real frames do."""
+    """One row per number of people: what unseen faces tell of them, and what real frames do."""
     rows = []
-    for people, own in members[members["less"] == OWN].groupby("people"):
-        unseen, real = (own[own["shown"] == shown].iloc[0] for shown in (UNSEEN, REAL))
+    for people, group in members[members["less"] == CLASS].groupby("people"):
+        unseen, real = (group[group["shown"] == shown].iloc[0] for shown in (UNSEEN, REAL))
         chance = "holds chance" if unseen.low <= 0.5 <= unseen.high else "not chance"
         rows.append((people, between(unseen), chance, between(real)))
     return pd.DataFrame(rows, columns=["people", UNSEEN, "verdict", REAL])
@@ -353,22 +361,22 @@ def members_share(sums):
 
 def auc(rows):
     """How well scores tell when a person is a member, the mean over people, with its interval."""
-    found = []
-    for key, own in long(rows).groupby(KEY):
-        each = own.groupby("subject")[["member", "value"]].apply(
-            lambda mine: roc_auc_score(mine["member"], mine["value"])
+    table = []
+    for key, group in long(rows).groupby(KEY):
+        each = group.groupby("subject")[["member", "value"]].apply(
+            lambda person: roc_auc_score(person["member"], person["value"])
         )
         each = each.to_numpy()
         low, high = interval(each)
-        found.append((*key, f"{each.mean():.3f}", f"{low:.3f} .. {high:.3f}"))
-    return pd.DataFrame(found, columns=[*KEY, "AUC", "95 %"])
+        table.append((*key, f"{each.mean():.3f}", f"{low:.3f} .. {high:.3f}"))
+    return pd.DataFrame(table, columns=[*KEY, "AUC", "95 %"])
 
 
 def interval(values, statistic=np.mean):
     """95 % percentile bootstrap interval of a statistic of people's values (people, ...)."""
     rng, count = named_rng(SEED, "bootstrap"), len(values)
-    found = [statistic(values[rng.integers(count, size=count)]) for _ in range(RESAMPLES)]
-    return np.quantile(found, [0.025, 0.975])
+    resampled = [statistic(values[rng.integers(count, size=count)]) for _ in range(RESAMPLES)]
+    return np.quantile(resampled, [0.025, 0.975])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `unseen_faces.py` looks at: frames of four classes, from ICT-FaceKit or from a build."""
+"""What `unseen_faces.py` uses: frames of four classes, from ICT-FaceKit or from a build."""
 
 import sys
 from dataclasses import dataclass
@@ -52,10 +52,10 @@ class Faces:
 
 def from_facekit(grid, seed):
     """Faces by class name of people of ICT-FaceKit, and the Patch that they are on."""
-    place = ict_truth.clone()
-    if place is None:
+    folder = ict_truth.clone()
+    if folder is None:
         sys.exit("no ICT-FaceKit here: set AFFECT4D_ICT to the folder of a clone")
-    model = facekit_model(place.parent, 0)
+    model = facekit_model(folder.parent, 0)
     template = model.template
     patch = make_patch(template.vertices, template.triangles, inner=template.inner, count=VERTICES)
     settings = IctFaceKit(spontaneous=9, spontaneous_frames=120, frame_rate=15.0)
@@ -73,7 +73,7 @@ def from_facekit(grid, seed):
                 true = model.expressions(units[frames], asymmetry)[:, patch.index]
                 noise = named_rng(seed, "noise", take.name, name).normal(size=true.shape) * NOISE_MM
                 rows[name].append((true, true + noise, take.subject, take.name))
-    return {name: gathered(own) for name, own in rows.items()}, patch
+    return {name: gathered(parts) for name, parts in rows.items()}, patch
 
 
 def from_results(grid, root):
@@ -84,31 +84,31 @@ def from_results(grid, root):
     frames = frames[frames["status"] == USED]
     index = grid.assign(frames["valence"].to_numpy(), frames["arousal"].to_numpy())
     rows = {name: [] for name in names_of(grid)}
-    for sequence, own in frames.assign(index=index).groupby("sequence", sort=True):
+    for sequence, members in frames.assign(index=index).groupby("sequence", sort=True):
         opened = Sequence(root / f"registered/{sequence}.zarr")
         try:
-            neutral = opened.neutral_rows(SHIPPED.neutral, SHIPPED.neutral_frames, own)
+            neutral = opened.neutral_rows(SHIPPED.neutral, SHIPPED.neutral_frames, members)
         except BadInput:
             continue
         for name, wanted in names_of(grid).items():
-            chosen = opened.rows(own.loc[own["index"] == wanted, "frame_id"])
+            chosen = opened.rows(members.loc[members["index"] == wanted, "frame_id"])
             chosen = np.setdiff1d(chosen, neutral)
             if len(chosen):
                 seen = opened.differences(chosen, neutral, patch.index)
-                rows[name].append((seen, seen, own["subject"].iloc[0], sequence))
-    return {name: gathered(own) for name, own in rows.items()}, patch
+                rows[name].append((seen, seen, members["subject"].iloc[0], sequence))
+    return {name: gathered(parts) for name, parts in rows.items()}, patch
 
 
 def names_of(grid):
-    """The classes looked at: name to index."""
-    indices = [int(grid.assign(*place)) for place in QUADRANTS]
+    """The classes used: name to index."""
+    indices = [int(grid.assign(*middle)) for middle in QUADRANTS]
     return {grid.name(index): index for index in indices}
 
 
 def gathered(rows):
     """Faces of (true, seen, subject, sequence) rows.
 
-    A sequence counts from two frames on, a person from two sequences on.
+    A sequence counts that has at least two frames, a person with at least two sequences.
     """
     rows = [row for row in rows if len(row[0]) > 1]
     if not rows:

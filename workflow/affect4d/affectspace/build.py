@@ -9,24 +9,32 @@ from affect4d import store
 from affect4d.affectspace.classes import classify, report_classes, summarise
 from affect4d.affectspace.grid import Grid
 from affect4d.affectspace.histogram import draw_histogram
+from affect4d.artifacts.affectspace import (
+    AFFECT_SPACE,
+    CLASSES,
+    FRAMES,
+    HISTOGRAM,
+    QUARANTINE,
+)
+from affect4d.artifacts.declaration import File
+from affect4d.artifacts.gallery import FRAMES as GALLERY_FRAMES
+from affect4d.artifacts.registration import REGISTERED
 from affect4d.config.affectspace import Settings as AffectSpaceSettings
 from affect4d.pipeline.context import RunContext
 
-GALLERY = "gallery/frames.parquet"
 
-
-def registration_flags(registered: Path, sequences: Iterable[str]) -> dict[str, int]:
+def registration_flags(root: Path, sequences: Iterable[str]) -> dict[str, int]:
     """Flags of every registered frame, by its frame_id.
 
     Parameters
     ----------
-    registered : folder with the registered sequences
+    root : the results folder
     sequences
         Those without a store are skipped: their frames are not registered.
     """
     flags: dict[str, int] = {}
     for name in sorted(sequences):
-        path = registered / f"{name}.zarr"
+        path = REGISTERED.path(root, sequence=name)
         if store.manifest_of(path).exists():
             stored = store.open(path)
             flags |= zip(stored.attributes["frame_ids"], stored["flags"][...].tolist(), strict=True)
@@ -48,23 +56,25 @@ def build_affectspace(context: RunContext, settings: AffectSpaceSettings) -> lis
     The files written, in `affectspace` of the results folder.
     """
     grid = Grid(settings.bins)
-    table = pd.read_parquet(context.root / GALLERY)
-    flags = registration_flags(context.root / "registered", table["sequence"].unique())
-    frames = classify(table, flags, grid, quarantine=context.quarantine, source=GALLERY)
+    table = pd.read_parquet(GALLERY_FRAMES.path(context.root))
+    flags = registration_flags(context.root, table["sequence"].unique())
+    frames = classify(
+        table, flags, grid, quarantine=context.quarantine, source=GALLERY_FRAMES.pattern
+    )
     classes = summarise(
         frames, grid, min_frames=settings.min_frames, min_subjects=settings.min_subjects
     )
     report_classes(classes, settings, context.quarantine)
-    writers: dict[str, Callable[[Path], None]] = {
-        "frames.parquet": lambda path: frames.to_parquet(path, index=False),
-        "classes.parquet": lambda path: classes.to_parquet(path, index=False),
-        "histogram.png": lambda path: draw_histogram(path, classes, grid),
-        "quarantine.csv": context.quarantine.write,
+    writers: dict[File, Callable[[Path], None]] = {
+        FRAMES: lambda path: frames.to_parquet(path, index=False),
+        CLASSES: lambda path: classes.to_parquet(path, index=False),
+        HISTOGRAM: lambda path: draw_histogram(path, classes, grid),
+        QUARANTINE: context.quarantine.write,
     }
-    folder = context.root / "affectspace"
-    for name, write in writers.items():
-        with store.atomic(folder / name) as path:
+    files = []
+    for file, write in writers.items():
+        files.append(file.path(context.root))
+        with store.atomic(files[-1]) as path:
             write(path)
-    files = [folder / name for name in writers]
-    store.record(folder / "affectspace.manifest.json", files, context.provenance())
+    store.record(AFFECT_SPACE.manifest(context.root), files, context.provenance())
     return files

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d.affectspace.grid import INVALID, Grid
+from affect4d.artifacts.affectspace import CLASSES
 from affect4d.artifacts.statuses import (
     EMPTY,
     FLAGGED,
@@ -96,7 +97,7 @@ def report_classes(
             f"{settings.min_frames} of {settings.min_subjects}"
         )
         remedy = "annotate more frames there, or lower affectspace.min_frames or min_subjects"
-        quarantine.leave_out(row.name, BadInput("affectspace/classes.parquet", rule, remedy))
+        quarantine.leave_out(row.name, BadInput(CLASSES.pattern, rule, remedy))
 
 
 def summarise(

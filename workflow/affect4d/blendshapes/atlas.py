@@ -13,12 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.affectspace import CLASSES
+from affect4d.artifacts.blendshapes import ATLAS, CHUNK, EXPRESSIONS, MODEL, QUARANTINE
+from affect4d.artifacts.declaration import MANIFEST_SUFFIX
 from affect4d.artifacts.statuses import INSUFFICIENT, INTERPOLATED, OK, STATUSES
 from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbour_weights
 from affect4d.pipeline.context import RunContext
 from affect4d.store.protocol import remove
 
-CLASS_NAMES = "v[-+]*_a[-+]*"
+CLASS_MODELS = "v[-+]*_a[-+]*"  # glob of the models of classes, of any grid
 AXES = ("valence", "arousal")
 
 
@@ -42,33 +45,34 @@ def build_atlas(
         Give a class without a model, whose centre lies among the medians of those that have one,
         the natural neighbours' mean there.
     """
-    folder = context.root / "blendshapes"
-    classes = pd.read_parquet(context.root / "affectspace/classes.parquet")
-    remove_former(folder, set(classes["name"]), groups=groups)
-    atlas = _collect(folder, classes)
+    classes = pd.read_parquet(CLASSES.path(context.root))
+    remove_former(context.root, set(classes["name"]), groups=groups)
+    atlas = _collect(context.root, classes)
     if interpolate:
         atlas.interpolate(classes[[f"centre_{axis}" for axis in AXES]].to_numpy(np.float64))
-    atlas.write(folder / "atlas.zarr", vertex_count, context.provenance())
+    atlas.write(ATLAS.path(context.root), vertex_count, context.provenance())
 
 
-def remove_former(folder: Path, names: Collection[str], *, groups: int) -> None:
-    """Remove what another grid, or another number of jobs, left in the folder.
+def remove_former(root: Path, names: Collection[str], *, groups: int) -> None:
+    """Remove what another grid, or another number of jobs, left in the results folder.
 
     Parameters
     ----------
-    folder : of the classes' models, with `chunks` and `quarantine` of their jobs
+    root : the results folder
     names : of the classes that there are
     groups : jobs that fit them, named by their numbers
     """
-    for manifest in sorted(folder.glob(f"{CLASS_NAMES}.manifest.json")):
-        name = manifest.name.removesuffix(".manifest.json")
+    pattern = MODEL.manifest(root, model=CLASS_MODELS)
+    for manifest in sorted(pattern.parent.glob(pattern.name)):
+        name = manifest.name.removesuffix(MANIFEST_SUFFIX)
         if name not in names:
             remove(manifest)
-            remove(folder / f"{name}.zarr")
-    for path in [*folder.glob("chunks/*.manifest.json"), *folder.glob("quarantine/*.csv")]:
-        job = path.name.split(".")[0]
-        if job.isdecimal() and int(job) >= groups:
-            remove(path)
+            remove(MODEL.path(root, model=name))
+    for pattern in (CHUNK.manifest(root, group="*"), QUARANTINE.path(root, group="*")):
+        for path in pattern.parent.glob(pattern.name):
+            job = path.name.split(".")[0]
+            if job.isdecimal() and int(job) >= groups:
+                remove(path)
 
 
 def write_expressions(
@@ -87,11 +91,10 @@ def write_expressions(
     vertex_count : of the template
     provenance : of the store
     """
-    folder = root / "blendshapes"
-    _collect(folder, expressions).write(folder / "expressions.zarr", vertex_count, provenance)
+    _collect(root, expressions).write(EXPRESSIONS.path(root), vertex_count, provenance)
 
 
-def _collect(folder: Path, items: pd.DataFrame) -> "_Atlas":
+def _collect(root: Path, items: pd.DataFrame) -> "_Atlas":
     """What is known of items before their means are read."""
     names, status = items["name"].tolist(), items["status"].tolist()
     median = items[[f"median_{axis}" for axis in AXES]].to_numpy(np.float64, copy=True)
@@ -99,7 +102,7 @@ def _collect(folder: Path, items: pd.DataFrame) -> "_Atlas":
     for index, name in enumerate(names):
         if status[index] != OK:
             continue
-        model = folder / f"{name}.zarr"
+        model = MODEL.path(root, model=name)
         if not store.manifest_of(model).exists():
             status[index] = INSUFFICIENT
             continue
@@ -108,14 +111,14 @@ def _collect(folder: Path, items: pd.DataFrame) -> "_Atlas":
         label = [attributes[f"median_{axis}"] for axis in AXES]
         median[index] = np.array(label, np.float64)
     weights = np.diag((np.array(status) == OK).astype(np.float64))
-    return _Atlas(folder, names, status, median, count, weights)
+    return _Atlas(root, names, status, median, count, weights)
 
 
 @dataclass
 class _Atlas:
     """Names, statuses, labels (C, 2) and counts (C,) of classes; weights (C, C) in their means."""
 
-    folder: Path
+    root: Path
     names: list[str]
     status: list[str]
     median: NDArray[np.float64]
@@ -132,7 +135,7 @@ class _Atlas:
             self.weights[index, has_model] = natural_neighbour_weights(centres[index], medians)[0]
 
     def write(self, path: Path, vertex_count: int, provenance: store.Provenance | None) -> None:
-        means = _Means(self.folder, self.names, self.weights, vertex_count=vertex_count)
+        means = _Means(self.root, self.names, self.weights, vertex_count=vertex_count)
         arrays: dict[str, NDArray[Any] | store.Vertices] = {
             "mean": store.Vertices(means, np.zeros((vertex_count, 3), np.float32)),
             "median": self.median,
@@ -147,9 +150,9 @@ class _Means:
     """The means (C, V, 3) of an atlas, mixed from the models' as they are sliced."""
 
     def __init__(
-        self, folder: Path, names: list[str], weights: NDArray[np.float64], *, vertex_count: int
+        self, root: Path, names: list[str], weights: NDArray[np.float64], *, vertex_count: int
     ) -> None:
-        self.folder, self.names, self.weights = folder, names, weights
+        self.root, self.names, self.weights = root, names, weights
         self.shape, self.dtype = (len(names), vertex_count, 3), np.dtype(np.float32)
 
     def __len__(self) -> int:
@@ -161,6 +164,6 @@ class _Means:
     def _mix(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
         mixed = np.zeros(self.shape[1:])
         for index in np.flatnonzero(weights):
-            model = store.open(self.folder / f"{self.names[index]}.zarr")
+            model = store.open(MODEL.path(self.root, model=self.names[index]))
             mixed += weights[index] * model["mean"][...]
         return mixed.astype(np.float32)

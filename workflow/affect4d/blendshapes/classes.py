@@ -17,6 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.affectspace import AFFECT_SPACE, CLASSES, FRAMES
+from affect4d.artifacts.blendshapes import CHUNK, MODEL, QUARANTINE
+from affect4d.artifacts.gallery import FRAMES as GALLERY_FRAMES
 from affect4d.artifacts.statuses import OK, USED
 from affect4d.blendshapes.compression import BLOCK_BYTES
 from affect4d.blendshapes.differences import (
@@ -38,7 +41,6 @@ from affect4d.template.ibug68 import NOSE_TIP
 from affect4d.template.template import Template
 
 log = logging.getLogger(__name__)
-GALLERY = "gallery/frames.parquet"  # where frames are marked neutral
 FADE_MM = 25.0  # width of the rim over which components fade out beyond the face's radius
 BLOCK_FRAMES = 256  # in memory at a time where only the mean needs them
 COORDINATE_BYTES = 4  # of float32
@@ -65,12 +67,12 @@ def fit_group(
     plane : how many frames and subjects suffice for a model (rule 5)
     """
     size = settings.classes_per_job
-    classes = pd.read_parquet(context.root / "affectspace/classes.parquet")
-    frames = pd.read_parquet(context.root / "affectspace/frames.parquet")
+    classes = pd.read_parquet(CLASSES.path(context.root))
+    frames = pd.read_parquet(FRAMES.path(context.root))
     used = frames[frames["status"] == USED]
     fitter = ClassFitter(context, template, settings=settings, plane=plane)
     manifests = fitter.fit(classes.iloc[group * size : (group + 1) * size], used, used)
-    inputs = [context.root / "affectspace/affectspace.manifest.json"]
+    inputs = [AFFECT_SPACE.manifest(context.root)]
     record_models(context, str(group), manifests, item=f"group {group}", inputs=inputs)
 
 
@@ -92,12 +94,12 @@ def record_models(
     item : names the job in its provenance
     inputs : of the job, beside the context's
     """
-    folder = context.root / "blendshapes"
-    quarantined = folder / "quarantine" / f"{job}.csv"
+    quarantined = QUARANTINE.path(context.root, group=job)
     with store.atomic(quarantined) as path:
         context.quarantine.write(path)
     provenance = context.provenance(inputs, item=item)
-    store.record(folder / "chunks" / f"{job}.manifest.json", [*manifests, quarantined], provenance)
+    manifest = CHUNK.manifest(context.root, group=job)
+    store.record(manifest, [*manifests, quarantined], provenance)
 
 
 def build_estimator(settings: BlendshapesSettings, n_components: int) -> SparseLocalizedPCA:
@@ -190,7 +192,7 @@ class ClassFitter:
         wanted = wanted[wanted["sequence"].isin(list(sequences))]
         manifests, pending = [], []
         for row in classes.to_dict("records"):
-            path = self.context.root / "blendshapes" / f"{row['name']}.zarr"
+            path = MODEL.path(self.context.root, model=row["name"])
             item = _ClassFrames(row, wanted[wanted["class"] == row["class"]], path)
             if not self._suffices(item):
                 remove(item.manifest)
@@ -219,7 +221,7 @@ class ClassFitter:
         remedy = (
             "mark neutral frames in its sequences, or lower affectspace.min_frames or min_subjects"
         )
-        self.context.quarantine.leave_out(item.name, BadInput(GALLERY, rule, remedy))
+        self.context.quarantine.leave_out(item.name, BadInput(GALLERY_FRAMES.pattern, rule, remedy))
         return False
 
     def _provenance(

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.registration import REGISTERED
 from affect4d.config.blendshapes import Settings as BlendshapesSettings
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
@@ -50,7 +51,7 @@ def open_sequences(
     """
     sequences = {}
     for name in sorted(names):
-        sequence = Sequence(context.root / "registered" / f"{name}.zarr")
+        sequence = Sequence(REGISTERED.path(context.root, sequence=name))
         annotated = annotations[annotations["sequence"] == name]
         try:
             rows = sequence.neutral_rows(settings.neutral, settings.neutral_frames, annotated)

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 
 from affect4d.affectspace.build import registration_flags
+from affect4d.artifacts.affectspace import AFFECT_SPACE
+from affect4d.artifacts.affectspace import FRAMES as ANNOTATED_FRAMES
+from affect4d.artifacts.gallery import FRAMES, GALLERY
 from affect4d.artifacts.statuses import EMPTY, INSUFFICIENT, OK, USED
 from affect4d.blendshapes.atlas import write_expressions
 from affect4d.blendshapes.classes import ClassFitter, record_models
@@ -45,28 +48,25 @@ def fit_expressions(
     plane : how many frames and subjects suffice for a model, as for a class
     """
     root = context.root
-    gallery = pd.read_parquet(root / "gallery/frames.parquet")
-    frames = apex_frames(gallery, root / "registered")
+    gallery = pd.read_parquet(FRAMES.path(root))
+    frames = apex_frames(gallery, root)
     table = summarise_expressions(frames, plane, context.quarantine)
-    annotated = pd.read_parquet(root / "affectspace/frames.parquet")
+    annotated = pd.read_parquet(ANNOTATED_FRAMES.path(root))
     fitter = ClassFitter(context, template, settings=settings, plane=plane)
     manifests = fitter.fit(table, frames, annotated[annotated["status"] == USED])
-    inputs = [
-        root / "gallery/frames.manifest.json",
-        root / "affectspace/affectspace.manifest.json",
-    ]
+    inputs = [GALLERY.manifest(root), AFFECT_SPACE.manifest(root)]
     record_models(context, JOB, manifests, item=JOB, inputs=inputs)
     provenance = context.provenance(manifests, item=JOB)
     write_expressions(root, table, vertex_count=len(template.vertices), provenance=provenance)
 
 
-def apex_frames(gallery: pd.DataFrame, registered: Path) -> pd.DataFrame:
+def apex_frames(gallery: pd.DataFrame, root: Path) -> pd.DataFrame:
     """The cleanly registered apex frames of posed sequences of the basic expressions.
 
     Parameters
     ----------
     gallery : `gallery/frames.parquet`
-    registered : folder with the registered sequences
+    root : the results folder
 
     Returns
     -------
@@ -78,7 +78,7 @@ def apex_frames(gallery: pd.DataFrame, registered: Path) -> pd.DataFrame:
     if others:
         log.warning("apex frames of other than the basic expressions: %s", ", ".join(others))
     posed = posed[posed["expression"].isin(EXPRESSIONS)]
-    flags = posed["frame_id"].map(registration_flags(registered, posed["sequence"].unique()))
+    flags = posed["frame_id"].map(registration_flags(root, posed["sequence"].unique()))
     columns = ["frame_id", "sequence", "subject", "valence", "arousal", "expression"]
     clean = posed.loc[flags == 0, columns]
     return clean.assign(**{"class": clean["expression"].map(EXPRESSIONS.index).astype(np.int64)})
@@ -110,7 +110,7 @@ def summarise_expressions(
 
 def _too_few(count: int, subjects: int, plane: AffectSpaceSettings) -> BadInput:
     return BadInput(
-        "gallery/frames.parquet",
+        FRAMES.pattern,
         f"the expression has {count} clean apex frames of {subjects} people, fewer than "
         f"{plane.min_frames} of {plane.min_subjects}",
         "mark more apexes of posed sequences, or lower affectspace.min_frames or min_subjects",

@@ -14,9 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-CACHED_SOURCES = (
-    512  # vertices of which distances are remembered: centres of a few hundred components
-)
+CACHED_SOURCES = 512  # vertices of which distances are remembered: more than a fit has centres
 
 
 class Geodesics:

@@ -9,6 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.blendshapes import (
+    ATLAS,
+    COMPONENTS,
+    CONVERGENCE,
+    MEAN_FACES,
+    MODEL,
+    PATH,
+    PICTURES,
+    PICTURES_STATED,
+    SUPPORT,
+)
+from affect4d.artifacts.declaration import File
 from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK, decode_statuses
 from affect4d.blendshapes import pictures
 from affect4d.blendshapes.animation import animate, circle
@@ -19,12 +31,11 @@ from affect4d.template.template import Template
 
 log = logging.getLogger(__name__)
 
-MEANS, COMPONENTS = "mean_faces.png", "components.png"
-CONVERGENCE, SUPPORT = "convergence.png", "support.png"
-PATH, STATED = "path.webp", "pictures.json"
 # valence and arousal of the quadrants' middles, counter-clockwise
 MIDDLES = np.array([(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)])
 PATH_FRAMES = 97  # the last one is the first again
+
+_Part = tuple[dict[File, bytes], dict[str, Any]]  # pictures, and what is stated of them
 
 
 def write_pictures(context: RunContext, template: Template, counts: NDArray[np.int64]) -> None:
@@ -43,42 +54,51 @@ def write_pictures(context: RunContext, template: Template, counts: NDArray[np.i
     template : on which deformations are shown
     counts : (C,), frames of each class of the plane
     """
-    folder = context.root / "blendshapes"
-    atlas = store.open(folder / "atlas.zarr")
-    classes = _with_model(atlas)
-    names = [atlas.attributes["names"][index] for index in classes]
+    atlas = store.open(ATLAS.path(context.root))
     log.info("drawing the mean faces")
-    drawn = {MEANS: pictures.draw_mean_faces(template, atlas, counts)}
-    stated: dict[str, Any] = {
-        "classes": [],
-        "models": len(names),
-        "components": 0,
-        "support": None,
-        "path": None,
-    }
-    if names:
+    drawn: dict[File, bytes] = {MEAN_FACES: pictures.draw_mean_faces(template, atlas, counts)}
+    stated: dict[str, Any] = dict.fromkeys(("support", "path"))
+    stated |= {"classes": [], "models": 0, "components": 0}
+    classes = _with_model(atlas)
+    if len(classes):
+        names = [atlas.attributes["names"][index] for index in classes]
         shown = _one_per_quadrant(names, atlas["median"][...][classes])
-        stated["classes"] = shown
-        objectives, support = _measure(folder, names)
-        shares = support.shares
-        drawn[CONVERGENCE] = pictures.draw_convergence(objectives, shown)
-        stated["components"] = len(shares)
-        if len(shares):
-            models = {name: read_class(folder / f"{name}.zarr") for name in shown}
-            log.info("drawing components of %s", ", ".join(shown))
-            drawn[COMPONENTS] = pictures.draw_components(template, models)
-            drawn[SUPPORT] = pictures.draw_support(template, support)
-            stated["support"] = {"median": float(np.median(shares)), "most": float(shares.max())}
-        interpolant = Interpolant.read(folder / "atlas.zarr")
-        trajectory = trace(interpolant, circle(), PATH_FRAMES)
-        log.info("drawing %d frames of a path", PATH_FRAMES)
-        drawn[PATH] = animate(template, trajectory, interpolant.medians)
-        stated["path"] = _steps(trajectory, template.inner)
-    drawn[STATED] = json.dumps(stated, indent=1, sort_keys=True).encode()
-    with store.atomic_replace(folder / "pictures", context.provenance()) as unfinished:
+        for part_drawn, part_stated in (
+            _draw_models(context.root, template, names, shown=shown),
+            _draw_path(context.root, template),
+        ):
+            drawn |= part_drawn
+            stated |= part_stated
+    drawn[PICTURES_STATED] = json.dumps(stated, indent=1, sort_keys=True).encode()
+    folder = context.root / PICTURES.name()
+    with store.atomic_replace(folder, context.provenance()) as unfinished:
         unfinished.mkdir()
-        for name, content in drawn.items():
-            (unfinished / name).write_bytes(content)
+        for file, content in drawn.items():
+            (unfinished / Path(file.name()).name).write_bytes(content)
+
+
+def _draw_models(root: Path, template: Template, names: list[str], *, shown: list[str]) -> _Part:
+    """Convergence and components of the named models, of which some are shown one by one."""
+    objectives, support = _measure(root, names)
+    shares = support.shares
+    drawn: dict[File, bytes] = {CONVERGENCE: pictures.draw_convergence(objectives, shown)}
+    stated: dict[str, Any] = {"classes": shown, "models": len(names), "components": len(shares)}
+    if len(shares):
+        models = {name: read_class(MODEL.path(root, model=name)) for name in shown}
+        log.info("drawing components of %s", ", ".join(shown))
+        drawn[COMPONENTS] = pictures.draw_components(template, models)
+        drawn[SUPPORT] = pictures.draw_support(template, support)
+        stated["support"] = {"median": float(np.median(shares)), "most": float(shares.max())}
+    return drawn, stated
+
+
+def _draw_path(root: Path, template: Template) -> _Part:
+    """The animation of a path around the plane."""
+    interpolant = Interpolant.read(ATLAS.path(root))
+    trajectory = trace(interpolant, circle(), PATH_FRAMES)
+    log.info("drawing %d frames of a path", PATH_FRAMES)
+    animation = animate(template, trajectory, interpolant.medians)
+    return {PATH: animation}, {"path": _steps(trajectory, template.inner)}
 
 
 def _with_model(atlas: store.Store) -> NDArray[np.int64]:
@@ -106,12 +126,12 @@ def _steps(trajectory: Trajectory, inner: NDArray[np.bool_]) -> dict[str, float]
 
 
 def _measure(
-    folder: Path, names: list[str]
+    root: Path, names: list[str]
 ) -> tuple[dict[str, NDArray[np.float64]], pictures.Support]:
     """Objectives (iterations,) by class, and the support of every component."""
     objectives, shares, vertices, lengths = {}, [], [], []
     for name in names:
-        stored = store.open(folder / f"{name}.zarr")
+        stored = store.open(MODEL.path(root, model=name))
         objectives[name] = stored["objective"][...]
         length = np.linalg.norm(stored["components"][...], axis=2)
         shares.append((length > 0).mean(1))
