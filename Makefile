@@ -42,7 +42,7 @@ generated: .venv/pipeline.done
 	$(BIN)/python -m affect4d.artifacts.document > docs/artifacts.md
 
 docs: generated .venv/docs.done
-	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/site
 
 clean:
 	rm -rf .venv .snakemake build workflow/*.egg-info
