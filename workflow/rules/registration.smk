@@ -47,9 +47,7 @@ rule registration:
 rule registration_pictures:
     input:
         template=f"{RESULTS}/registration/template.manifest.json",
-        scans=expand(
-            f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json", chunk=CHUNKS
-        ),
+        scans=expand(f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json", chunk=CHUNKS),
         registered=expand(
             f"{RESULTS}/registered/chunks/{{chunk}}.manifest.json", chunk=CHUNKS
         ),
