@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from affect4d import provenance, store
 from affect4d.cli import app
-from affect4d.provenance.dataset_diff import compare
+from affect4d.provenance.dataset_diff import compare_datasets
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_what_cannot_be_compared_is_said(old, tmp_path):
     for other in ("empty", "absent"):
         found = provenance.compare_builds(old, tmp_path / other)
         assert found.exit_code == 2 and not found.same
-        assert found.text().startswith("could not look: ")
+        assert found.text().startswith("comparison failed to run: ")
     damaged = shutil.copytree(old, tmp_path / "damaged")
     path = damaged / "affectspace/affectspace.manifest.json"
     path.write_bytes(path.read_bytes().replace(b"c0", b"c1", 1))
@@ -262,5 +262,5 @@ def test_missing_labels_equal_each_other(tmp_path):
         pq.write_table(pa.Table.from_pandas(table), folder / "t.parquet")
         store.record(folder / "d.manifest.json", [folder / "t.parquet"], None)
         manifests.append(store.read_manifest(folder / "d.manifest.json"))
-    assert compare(manifests[0], manifests[1]).changed == {"spare": 2}
-    assert compare(manifests[0], manifests[2]).changed == {"spare": 2, "valence": 1}
+    assert compare_datasets(manifests[0], manifests[1]).changed == {"spare": 2}
+    assert compare_datasets(manifests[0], manifests[2]).changed == {"spare": 2, "valence": 1}

@@ -261,7 +261,7 @@ def diff(
 ) -> None:
     """Say what changed between two builds, and which setting, input, code or package is behind it.
 
-    Exit code 0: every artifact has the same bytes; 1: something differs; 2: could not look.
+    Exit code 0: every artifact has the same bytes; 1: something differs; 2: it failed to run.
     """
     from affect4d import provenance
 

@@ -1,7 +1,7 @@
 """Where anything in a build comes from: lineage, explanations, comparisons of builds, RO-Crate.
 
-`explain` walks from an image back to the scans, `diff` finds what is behind the changes between
-two builds, `crate` describes the build to others.
+`explain` traces an image back to the scans, `diff` finds the causes of changes between two builds,
+`crate` describes the build to other programs.
 """
 
 from affect4d.provenance.diff import Difference, compare_builds

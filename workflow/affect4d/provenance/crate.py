@@ -1,4 +1,4 @@
-"""The build as a Workflow Run RO-Crate: what ran, on what, giving what, for programs of others.
+"""The build as a Workflow Run RO-Crate: what ran, on what, giving what, for other programs.
 
 Everything in it comes from the manifests of this build, so that the same build gives the same
 bytes: it holds no time of day, host or user. Vocabulary: RO-Crate 1.1, Provenance Run Crate 0.5.

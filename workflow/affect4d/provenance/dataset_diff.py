@@ -1,7 +1,7 @@
 """Rows of two published datasets compared: which images came, went, or changed label or pixels.
 
 Shards are read a row group at a time; of every image eight bytes are kept for the picture and
-eight for each label, so that a million images take some 300 MB.
+eight for each label, so that a million images take about 300 MB.
 """
 
 import hashlib
@@ -15,16 +15,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from affect4d.store import Manifest, StoreError
 
 _KEY, _IMAGE = "image_id", "image"
-_EXAMPLES = 3
+_EXAMPLES = 3  # image_ids shown of each difference
 
 
 @dataclass(frozen=True)
-class Rows:
+class DatasetDifference:
     """How two datasets differ.
 
     Attributes
@@ -62,7 +63,7 @@ class Rows:
         return asdict(self)
 
 
-def compare(old: Manifest, new: Manifest) -> Rows:
+def compare_datasets(old: Manifest, new: Manifest) -> DatasetDifference:
     """Compare the rows of two published datasets by their image_id.
 
     Parameters
@@ -89,7 +90,7 @@ def compare(old: Manifest, new: Manifest) -> Rows:
         "removed": before.index.difference(after.index),
     }
     columns = [_columns(side) for side in shards]
-    return Rows(
+    return DatasetDifference(
         old=_count(shards[0]),
         new=_count(shards[1]),
         added=len(one_sided["added"]),
@@ -128,7 +129,7 @@ def _columns(shards: list[tuple[Path, str]]) -> set[str]:
 
 
 def _fingerprints(paths: list[Path]) -> pd.DataFrame:
-    """Eight bytes for each value, a row an image_id."""
+    """Eight bytes for each value, one row per image_id."""
     bar = tqdm(paths, "shards", unit="shard", mininterval=1, leave=False)
     parts = [part for path in bar for part in _read(path)]
     if not parts:
@@ -152,7 +153,7 @@ def _read(path: Path) -> Iterator[pd.DataFrame]:
         raise StoreError(path, f"cannot be read ({error})", "run `affect4d audit`") from error
 
 
-def _pictures(column: pa.ChunkedArray) -> np.ndarray:
+def _pictures(column: pa.ChunkedArray) -> NDArray[np.uint64]:
     digests = (
         hashlib.blake2b(image["bytes"].as_buffer(), digest_size=8).digest()
         for chunk in column.chunks
@@ -161,9 +162,9 @@ def _pictures(column: pa.ChunkedArray) -> np.ndarray:
     return np.frombuffer(b"".join(digests), np.uint64)
 
 
-def _labels(column: pa.ChunkedArray) -> np.ndarray:
-    values = column.to_pandas()
-    return pd.util.hash_array(values.to_numpy(), categorize=False)
+def _labels(column: pa.ChunkedArray) -> NDArray[np.uint64]:
+    hashes: NDArray[np.uint64] = pd.util.hash_array(column.to_pandas().to_numpy(), categorize=False)
+    return hashes
 
 
 def _examples(name: str, ids: list[str], sides: list[list[Path]]) -> list[dict[str, Any]]:
@@ -172,8 +173,8 @@ def _examples(name: str, ids: list[str], sides: list[list[Path]]) -> list[dict[s
         return [{_KEY: image_id} for image_id in ids]
     values = []
     for paths in sides:
-        found = ds.dataset(paths).to_table([_KEY, name], filter=ds.field(_KEY).isin(ids))
-        values.append(dict(zip(found[_KEY].to_pylist(), found[name].to_pylist(), strict=True)))
+        rows = ds.dataset(paths).to_table([_KEY, name], filter=ds.field(_KEY).isin(ids))
+        values.append(dict(zip(rows[_KEY].to_pylist(), rows[name].to_pylist(), strict=True)))
     return [{_KEY: i, "old": values[0][i], "new": values[1][i]} for i in ids]
 
 

@@ -11,16 +11,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from affect4d.provenance import crate, lineage
-from affect4d.provenance import dataset_diff as rows
-from affect4d.provenance.causes import Cause, Pair
+from affect4d.artifacts.dataset import DATASET
+from affect4d.provenance import crate
+from affect4d.provenance.causes import BuildPair, Cause
+from affect4d.provenance.dataset_diff import DatasetDifference, compare_datasets
+from affect4d.provenance.lineage import load_build
 from affect4d.store import StoreError
 from affect4d.store.manifest import SUFFIX
 
-# The crate only says again what the manifests say.
+# The crate only repeats what the manifests say.
 _SKIP = frozenset({crate.RULE})
 _KINDS = ("input", "setting", "code", "version", "unexplained")
-_CAUSES, _RULES = 20, 8  # shown in the text; the record has them all
+_MAX_CAUSES, _MAX_RULES = 20, 8  # shown in the text; the record has them all
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,9 @@ class Effect:
     Attributes
     ----------
     cause : the difference
-    stated : rules in whose manifests it stands, with the number of artifacts
+    stated : artifacts in whose manifests it is recorded, by rule
     changed : artifacts with other bytes that rest on it, or are there on one side only, by rule
-    same : artifacts in whose manifests it stands and that have the same bytes nevertheless, by rule
+    same : artifacts in whose manifests it is recorded and that have the same bytes, by rule
     """
 
     cause: Cause
@@ -60,7 +62,7 @@ class Difference:
     changed: dict[str, int] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
     added: dict[str, int] = field(default_factory=dict)
-    dataset: rows.Rows | None = None
+    dataset: DatasetDifference | None = None
     note: str = ""
     error: str = ""
 
@@ -71,26 +73,26 @@ class Difference:
 
     @property
     def exit_code(self) -> int:
-        """0 same, 1 different, 2 could not look."""
+        """0 same, 1 different, 2 failed to run."""
         return 2 if self.error else int(not self.same)
 
     def text(self) -> str:
-        """Causes first, then what follows from each, then the dataset, then a line that sums up."""
+        """Causes with what follows from each, then the dataset, then a line with totals."""
         if self.error:
-            return f"could not look: {self.error}"
+            return f"comparison failed to run: {self.error}"
         lines = []
         for (_, kind), group in groupby(self.effects, lambda e: (bool(e.changed), e.cause.kind)):
             effects = list(group)
-            lines += [line for effect in effects[:_CAUSES] for line in _effect_lines(effect)]
-            if len(effects) > _CAUSES:
-                lines.append(f"{kind}: {len(effects) - _CAUSES} more; --json lists them all")
+            lines += [line for effect in effects[:_MAX_CAUSES] for line in _effect_lines(effect)]
+            if len(effects) > _MAX_CAUSES:
+                lines.append(f"{kind}: {len(effects) - _MAX_CAUSES} more; --json lists them all")
         if self.dataset is not None:
             lines += self.dataset.lines()
         if self.note:
             lines.append(f"note: {self.note}")
         for title in ("changed", "removed", "added"):
-            if found := getattr(self, title):
-                lines.append(f"{title}: {_counted(found)}")
+            if counts := getattr(self, title):
+                lines.append(f"{title}: {_counted(counts)}")
         total = ", ".join(f"{count} {status}" for status, count in self.counts.items())
         return "\n".join([*lines, f"artifacts: {total}"])
 
@@ -128,9 +130,9 @@ def compare_builds(old: Path, new: Path) -> Difference:
     builds = []
     for root in (Path(old), Path(new)):
         if not root.is_dir():
-            return Difference(error=f"{root} is no folder; name the results folder of a build")
+            return Difference(error=f"{root} is not a folder; name the results folder of a build")
         try:
-            build = lineage.load_build(root)
+            build = load_build(root)
         except OSError as error:
             return Difference(error=f"{error.filename}: {error.strerror}")
         if build.unreadable:
@@ -138,7 +140,7 @@ def compare_builds(old: Path, new: Path) -> Difference:
         if not build.manifests:
             return Difference(error=f"{root} holds no manifest; run snakemake first")
         builds.append(build)
-    pair = Pair(builds[0], builds[1], _SKIP)
+    pair = BuildPair(builds[0], builds[1], _SKIP)
     dataset, note = None, ""
     try:
         dataset = _dataset(pair)
@@ -157,7 +159,7 @@ def compare_builds(old: Path, new: Path) -> Difference:
     )
 
 
-def _effects(pair: Pair) -> list[Effect]:
+def _effects(pair: BuildPair) -> list[Effect]:
     """Every cause with what it did, those without consequence last."""
     stated: dict[Cause, list[str]] = defaultdict(list)
     changed: dict[Cause, list[str]] = defaultdict(list)
@@ -167,7 +169,7 @@ def _effects(pair: Pair) -> list[Effect]:
     for name, roots in pair.roots.items():
         for cause in roots:
             changed[cause].append(name)
-    found = [
+    effects = [
         Effect(
             cause,
             _count(pair, stated[cause]),
@@ -176,22 +178,22 @@ def _effects(pair: Pair) -> list[Effect]:
         )
         for cause in sorted({*stated, *changed})
     ]
-    return sorted(found, key=lambda e: (not e.changed, _KINDS.index(e.cause.kind), e.cause))
+    return sorted(effects, key=lambda e: (not e.changed, _KINDS.index(e.cause.kind), e.cause))
 
 
-def _dataset(pair: Pair) -> rows.Rows | None:
+def _dataset(pair: BuildPair) -> DatasetDifference | None:
     """The rows of both datasets, where both were published and they differ."""
-    if pair.status.get("dataset" + SUFFIX) != "changed":
+    if pair.status.get(DATASET.name() + SUFFIX) != "changed":
         return None
-    sides = [build.manifests["dataset" + SUFFIX] for build in (pair.old, pair.new)]
-    return rows.compare(*sides)
+    sides = [build.manifests[DATASET.name() + SUFFIX] for build in (pair.old, pair.new)]
+    return compare_datasets(*sides)
 
 
-def _by_rule(pair: Pair, status: str) -> dict[str, int]:
-    return _count(pair, [name for name, found in pair.status.items() if found == status])
+def _by_rule(pair: BuildPair, status: str) -> dict[str, int]:
+    return _count(pair, [name for name, current in pair.status.items() if current == status])
 
 
-def _count(pair: Pair, names: Iterable[str]) -> dict[str, int]:
+def _count(pair: BuildPair, names: Iterable[str]) -> dict[str, int]:
     """Artifacts by rule, the most frequent first."""
     builds = (pair.new, pair.old)
     rules = [next(b.manifests[n].rule for b in builds if n in b.manifests) for n in names]
@@ -201,12 +203,11 @@ def _count(pair: Pair, names: Iterable[str]) -> dict[str, int]:
 def _effect_lines(effect: Effect) -> list[str]:
     cause = effect.cause
     if cause.kind == "unexplained":
-        head = (
+        lines = [
             f"unexplained {cause.name}: other bytes from the same inputs, settings, code, versions"
-        )
+        ]
     else:
-        head = str(cause)
-    lines = [head]
+        lines = [str(cause)]
     if effect.changed:
         lines.append(
             f"  behind {sum(effect.changed.values())} artifacts: {_counted(effect.changed)}"
@@ -217,6 +218,6 @@ def _effect_lines(effect: Effect) -> list[str]:
 
 
 def _counted(counts: dict[str, int]) -> str:
-    shown = [f"{rule} {count}" for rule, count in list(counts.items())[:_RULES]]
-    more = [f"{len(counts) - _RULES} more rules"] if len(counts) > _RULES else []
+    shown = [f"{rule} {count}" for rule, count in list(counts.items())[:_MAX_RULES]]
+    more = [f"{len(counts) - _MAX_RULES} more rules"] if len(counts) > _MAX_RULES else []
     return ", ".join([*shown, *more])
