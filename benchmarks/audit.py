@@ -93,7 +93,7 @@ def in_threads(function, tasks, threads):
 
 def measure_speed(folder, gigabytes):
     """The audit beside disk and hash; prints a table, returns bars."""
-    from affect4d.audit import audit
+    from affect4d.audit import audit_build
 
     root = Path(folder) / "results"
     write_files(root, int(gigabytes * 1e9))
@@ -101,7 +101,7 @@ def measure_speed(folder, gigabytes):
     size, part = sum(path.stat().st_size for path in paths), 512 * 2**20
 
     def look():
-        assert audit(root).whole
+        assert audit_build(root).intact
 
     def fresh(work):
         drop(paths)
@@ -154,11 +154,11 @@ def build(root, chunks, samples):
 
 def look(root):
     """Audit it; prints seconds and peak in MB."""
-    from affect4d.audit import audit
+    from affect4d.audit import audit_build
 
     start = time.perf_counter()
-    verdict = audit(Path(root))
-    assert verdict.whole, verdict.text()
+    verdict = audit_build(Path(root))
+    assert verdict.intact, verdict.text()
     seconds = time.perf_counter() - start
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -129,7 +129,7 @@ def test_a_toy_stage_is_declared_in_one_place(results, toy_stage):
     store.record(results / "toy/smiles.manifest.json", [folder / "smiles.csv"], made)
     store.write(folder / "widths/s1.zarr", {"breadth": pd.Series([1.5]).to_numpy()}, {}, made)
 
-    found = {(p.artifact, p.what) for p in audit.audit(results).problems}
+    found = {(p.artifact, p.what) for p in audit.audit_build(results).problems}
     assert found == {
         ("toy/smiles", "column smiles: a value is below 0 in 1 of 2 rows, first in row 1 (-1)"),
         (
@@ -137,8 +137,10 @@ def test_a_toy_stage_is_declared_in_one_place(results, toy_stage):
             "column subject: a value is not in gallery/frames.parquet:subject in 1 of 2 rows, "
             "first in row 1 ('s9')",
         ),
+        ("toy/widths/s1", "this array is missing"),
+        ("toy/widths/s1", "this array is not in its schema"),
     }
-    build = lineage.load(results)
+    build = lineage.load_build(results)
     assert describe_artifact(build, "toy/smiles")["what"] == "who smiles"
     assert set(undeclared(results)) == {
         f"toy/widths/s1: toy/widths/s1.zarr/width: this array is missing; {REBUILD}",
@@ -148,7 +150,7 @@ def test_a_toy_stage_is_declared_in_one_place(results, toy_stage):
     store.write(
         folder / "widths/s1.zarr", {"width": pd.Series([1.5], dtype="f4").to_numpy()}, {}, made
     )
-    (array,) = describe_artifact(lineage.load(results), "toy/widths/s1")["arrays"]
+    (array,) = describe_artifact(lineage.load_build(results), "toy/widths/s1")["arrays"]
     assert (array["unit"], array["description"]) == ("mm", "Distance of its corners.")
     page = document.page()
     assert (

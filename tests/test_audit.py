@@ -35,13 +35,13 @@ def files(results):
 
 
 def audited(results):
-    return audit.audit(results)
+    return audit.audit_build(results)
 
 
 def test_a_whole_build_is_whole(original):
     verdict = audited(original)
-    assert verdict.text().splitlines()[-1].endswith(": whole")
-    assert verdict.whole and verdict.exit_code == 0 and verdict.problems == ()
+    assert verdict.text().splitlines()[-1].endswith(": intact")
+    assert verdict.intact and verdict.exit_code == 0 and verdict.problems == ()
     assert verdict.artifacts == 15
     assert json.loads(json.dumps(verdict.record()))["whole"] is True
 
@@ -55,7 +55,7 @@ def test_every_file_removed_or_truncated_is_named(results, damage):
             path.write_bytes(content[: len(content) // 2])
 
     assert_all_found(results, spoil)
-    assert audited(results).whole
+    assert audited(results).intact
 
 
 @settings(max_examples=2, deadline=None)
@@ -162,7 +162,7 @@ def test_names_that_are_no_unicode_or_hold_a_newline_are_one_line_each(results):
 def test_a_changed_verdict_of_the_last_audit_is_found(results):
     path = results / "audit.json"
     path.write_bytes(store.canonical(audited(results).record()))
-    assert audited(results).whole
+    assert audited(results).intact
     before = path.read_bytes()
     at = before.index(b"dataset.manifest.json")
     flipped = bytearray(before)
@@ -177,7 +177,7 @@ def test_logs_and_reports_are_no_part_of_the_results(results):
     for name in ("logs/a/b.log", "benchmarks/a.tsv", "report.html"):
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         (results / name).write_text("x")
-    assert audited(results).whole
+    assert audited(results).intact
 
 
 def test_leftovers_of_killed_jobs_are_notes_and_are_swept(results):
@@ -199,7 +199,7 @@ def test_a_changed_photograph_makes_its_artifact_stale_a_lost_one_leaves_it(orig
     photograph.write_bytes(content)
     assert [p.kind.value for p in stale.problems] == ["stale"]
     assert [(p.kind.value, p.remedy) for p in lost.problems] == [
-        ("open", "bring it back to its place")
+        ("unresolved", "bring it back to its place")
     ]
     assert audit.invalidate(results, lost) == []
     assert "neutrals/photos/neutrals.manifest.json" in audit.invalidate(results, stale)
@@ -211,7 +211,7 @@ def test_an_input_without_a_manifest_leaves_the_lineage_open(results):
     provenance = store.Provenance(results, "rule", "x", [results / "notes.csv"], {}, "c")
     store.record(results / "a.manifest.json", [], provenance)
     kinds = {p.kind.value for p in audited(results).problems if p.artifact == "a"}
-    assert kinds == {"open"}
+    assert kinds == {"unresolved"}
 
 
 def test_labels_that_are_not_the_class_median_are_found(results):
@@ -219,7 +219,7 @@ def test_labels_that_are_not_the_class_median_are_found(results):
     frames = pd.read_parquet(path)
     frames.loc[frames["class"] == 7, "valence"] -= 0.005
     frames.to_parquet(path, index=False)
-    seal(results, "affectspace/affectspace", path.parent)
+    record_again(results, "affectspace/affectspace", path.parent)
     text = audited(results).text()
     assert "affectspace/classes.parquet: the median valence of class 7" in text
     atlas = results / "blendshapes/atlas.zarr"
@@ -237,7 +237,7 @@ def test_labels_that_are_not_the_class_median_are_found(results):
 def test_counts_that_disagree_are_found(results):
     path = results / "affectspace/frames.parquet"
     pd.read_parquet(path).iloc[1:].to_parquet(path, index=False)
-    seal(results, "affectspace/affectspace", path.parent)
+    record_again(results, "affectspace/affectspace", path.parent)
     text = audited(results).text()
     assert "has 11 frames, the gallery 12" in text
     assert "class 7 counts 6 frames, 5 are in it" in text
@@ -246,13 +246,13 @@ def test_counts_that_disagree_are_found(results):
 def test_a_dataset_with_fewer_images_than_its_chunks_is_found(results):
     shard = sorted((results / "dataset/data").glob("*.parquet"))[0]
     shard.unlink()
-    seal(results, "dataset", results / "dataset")
+    record_again(results, "dataset", results / "dataset")
     text = audited(results).text()
     assert "dataset/data: has 0 rows, the chunks 6 images" in text
     assert f"dataset/data: {IMAGE} is there 0 times in place of 1" in text
 
 
-def seal(results, name, folder):
+def record_again(results, name, folder):
     """Record files anew, as a program that writes wrong content would."""
     path = results / f"{name}.manifest.json"
     old = store.read_manifest(path)
@@ -264,8 +264,8 @@ def seal(results, name, folder):
 @pytest.mark.parametrize("there", [True, False])
 def test_where_nothing_was_built_the_audit_could_not_look(tmp_path, there):
     verdict = audited(tmp_path if there else tmp_path / "absent")
-    assert verdict.exit_code == 2 and not verdict.whole
-    assert verdict.text().startswith("could not look: ")
+    assert verdict.exit_code == 2 and not verdict.intact
+    assert verdict.text().startswith("audit failed to run: ")
 
 
 def test_invalidate_takes_away_the_broken_and_what_follows_and_keeps_the_rest(results):
@@ -311,18 +311,18 @@ def test_invalidate_touches_nothing_of_a_whole_build_and_nothing_outside(results
 
 
 def test_an_artifact_that_is_gone_with_its_manifest_is_missed(results):
-    (results / "audit.json").write_bytes(store.canonical(audit.audit(results).record()))
-    assert audit.audit(results).whole
+    (results / "audit.json").write_bytes(store.canonical(audit.audit_build(results).record()))
+    assert audit.audit_build(results).intact
     shutil.rmtree(results / "dataset")
     (results / "dataset.manifest.json").unlink()
-    verdict = audit.audit(results)
+    verdict = audit.audit_build(results)
     assert verdict.exit_code == 1 and "dataset.manifest.json" in verdict.text()
     audit.invalidate(results, verdict)
-    assert audit.audit(results).exit_code == 1
+    assert audit.audit_build(results).exit_code == 1
 
 
 def test_what_was_invalidated_is_missed_until_it_is_rebuilt(results):
-    (results / "audit.json").write_bytes(store.canonical(audit.audit(results).record()))
+    (results / "audit.json").write_bytes(store.canonical(audit.audit_build(results).record()))
     shard = next((results / "dataset").rglob("*.parquet"))
     shard.write_bytes(shard.read_bytes()[:-1])
     assert audit.invalidate(results, audited(results))

@@ -64,22 +64,22 @@ def interrupt(results, monkeypatch, after=40):
 
         patched.setattr(journal.Journal, "keep", stopping)
         with pytest.raises(KeyboardInterrupt):
-            audit.audit(results)
+            audit.audit_build(results)
     return found
 
 
 def test_an_interrupted_audit_goes_on_and_leaves_nothing_behind(results, monkeypatch, reads):
-    whole = audit.audit(results)
+    whole = audit.audit_build(results)
     every = set(reads)
     before = interrupt(results, monkeypatch)
     assert len(before) >= 40 and (results / journal.NAME).exists()
     reads.clear()
-    verdict = audit.audit(results)
+    verdict = audit.audit_build(results)
     assert not set(reads) & set(before) and {*reads, *before} == every
-    assert verdict.whole and "were read by an audit that was interrupted" in verdict.notes[0]
+    assert verdict.intact and "were read by an audit that was interrupted" in verdict.notes[0]
     assert not (results / journal.NAME).exists()
     reads.clear()
-    assert audit.audit(results).record() == whole.record()
+    assert audit.audit_build(results).record() == whole.record()
     assert set(reads) == every
 
 
@@ -89,7 +89,7 @@ def test_an_audit_killed_with_kill_9_is_resumed(results, monkeypatch, reads):
         "keep = j.Journal.keep\n"
         "def slow(self, *a):\n    keep(self, *a); time.sleep(.05)\n"
         "j.Journal.keep = slow\n"
-        "from affect4d.audit import audit; audit(Path(sys.argv[1]))\n"
+        "from affect4d.audit import audit_build; audit_build(Path(sys.argv[1]))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, results], stderr=subprocess.DEVNULL)
     path = results / journal.NAME
@@ -101,8 +101,8 @@ def test_an_audit_killed_with_kill_9_is_resumed(results, monkeypatch, reads):
     process.wait()
     kept = {json.loads(line)[0] for line in path.read_text().splitlines() if line.endswith("]")}
     assert len(kept) >= 10
-    verdict = audit.audit(results)
-    assert verdict.whole and not kept & set(reads) and f"{len(kept)} files" in verdict.notes[0]
+    verdict = audit.audit_build(results)
+    assert verdict.intact and not kept & set(reads) and f"{len(kept)} files" in verdict.notes[0]
 
 
 def spoil(path, how):
@@ -123,16 +123,16 @@ def test_what_changes_after_it_was_read_is_read_again(results, monkeypatch, how)
     before = interrupt(results, monkeypatch, after=60)
     name = next(path for path in before if path.endswith("/c/0/0/0") or "/c/0" in path)
     spoil(results / name, how)
-    verdict = audit.audit(results)
+    verdict = audit.audit_build(results)
     assert verdict.exit_code == 1
     assert os.path.relpath(name, results) in {problem.file for problem in verdict.problems}
 
 
 def test_a_finished_audit_is_never_resumed(results):
-    assert audit.audit(results).whole
+    assert audit.audit_build(results).intact
     spoil(results / SHARD, "written")
-    assert audit.audit(results).exit_code == 1
-    assert audit.audit(results).exit_code == 1
+    assert audit.audit_build(results).exit_code == 1
+    assert audit.audit_build(results).exit_code == 1
 
 
 @pytest.mark.parametrize("shift", [-journal.RESUMABLE_S - 1, 3600.0])
@@ -144,7 +144,7 @@ def test_old_entries_and_those_of_a_clock_set_back_count_for_nothing(
     lines = [json.loads(line) for line in path.read_text().splitlines() if line]
     path.write_text("".join(json.dumps([*line[:-1], line[-1] + shift]) + "\n" for line in lines))
     reads.clear()
-    assert audit.audit(results).notes == ()
+    assert audit.audit_build(results).notes == ()
     assert set(before) <= set(reads)
 
 
@@ -152,7 +152,7 @@ def test_what_was_written_while_it_was_read_is_read_again(results, monkeypatch, 
     before = interrupt(results, monkeypatch)
     monkeypatch.setattr(journal, "TICK_S", 3600.0)
     reads.clear()
-    assert audit.audit(results).notes == ()
+    assert audit.audit_build(results).notes == ()
     assert set(before) <= set(reads)
 
 
@@ -165,7 +165,7 @@ def test_a_journal_of_nonsense_is_no_harm(results):
         bytes(99),
     ):
         (results / journal.NAME).write_bytes(content)
-        assert audit.audit(results).whole
+        assert audit.audit_build(results).intact
 
 
 def test_a_digest_in_the_journal_never_stands_for_another_that_is_asked_for(results, monkeypatch):
@@ -173,13 +173,13 @@ def test_a_digest_in_the_journal_never_stands_for_another_that_is_asked_for(resu
     path = results / journal.NAME
     lines = [json.loads(line) for line in path.read_text().splitlines() if line]
     path.write_text("".join(json.dumps([*l[:-2], "0" * 64, l[-1]]) + "\n" for l in lines))  # noqa: E741
-    assert audit.audit(results).exit_code == 1
-    assert audit.audit(results).whole
+    assert audit.audit_build(results).exit_code == 1
+    assert audit.audit_build(results).intact
 
 
 def test_two_audits_at_once_do_not_disturb_each_other(results):
     with journal.Journal(results) as first:
-        assert audit.audit(results).whole
+        assert audit.audit_build(results).intact
         assert (results / journal.NAME).exists()
         first.finish()
     assert not (results / journal.NAME).exists()
@@ -190,27 +190,27 @@ def test_a_folder_that_cannot_be_written_is_audited_all_the_same(results, monkey
         raise PermissionError(13, "Permission denied", str(results / journal.NAME))
 
     monkeypatch.setattr(journal.os, "open", refuse)
-    assert audit.audit(results).whole
+    assert audit.audit_build(results).intact
 
 
 def test_a_sample_reads_so_many_files_and_says_so(results, reads):
-    verdict = audit.audit(results, sample=10)
+    verdict = audit.audit_build(results, sample=10)
     inputs = [name for name in reads if name.endswith(".manifest.json")]
-    assert verdict.whole and verdict.sampled == 10
+    assert verdict.intact and verdict.sampled == 10
     assert len(reads) <= 10 + len(set(inputs)) and not (results / journal.NAME).exists()
     assert "of which 10 files were read: no problem in this sample" in verdict.text()
     first = list(reads)
     reads.clear()
-    audit.audit(results, sample=10)
+    audit.audit_build(results, sample=10)
     assert sorted(reads) == sorted(first)
     reads.clear()
-    audit.audit(results, sample=10, seed=1)
+    audit.audit_build(results, sample=10, seed=1)
     assert sorted(reads) != sorted(first)
 
 
 def test_a_sample_of_everything_finds_what_the_whole_audit_finds(results):
     spoil(results / SHARD, "written")
-    assert audit.audit(results, sample=1000).problems == audit.audit(results).problems
+    assert audit.audit_build(results, sample=1000).problems == audit.audit_build(results).problems
 
 
 @pytest.mark.parametrize("damage", ["removed", "truncated", "added"])
@@ -222,17 +222,17 @@ def test_a_sample_of_one_still_finds_what_is_missing_short_or_too_many(results, 
         path.write_bytes(path.read_bytes()[:-1])
     else:
         path.with_name("9").write_bytes(b"x")
-    verdict = audit.audit(results, sample=1)
+    verdict = audit.audit_build(results, sample=1)
     assert "registered/s1" in {problem.artifact for problem in verdict.problems}
 
 
 def test_samples_of_many_seeds_find_a_flipped_bit(results):
     spoil(results / SHARD, "written")
-    codes = (audit.audit(results, sample=60, seed=seed).exit_code for seed in range(60))
+    codes = (audit.audit_build(results, sample=60, seed=seed).exit_code for seed in range(60))
     assert 1 in codes
 
 
-def test_a_sample_takes_from_every_room():
+def test_a_sample_takes_from_every_stage():
     names = [f"gallery/{n}" for n in range(1000)] + ["dataset/a", "fits/b", "audit"]
     chosen = Sample(4, "seed").choose(names)
     assert {"dataset/a", "fits/b", "audit"} < chosen and len(chosen) == 4
@@ -248,11 +248,11 @@ def test_the_command_prints_json_and_its_code(results):
     assert store.verify(results / "registered/s1.zarr")
 
 
-def test_an_interrupted_command_could_not_look(results, monkeypatch):
+def test_an_interrupted_command_failed_to_run(results, monkeypatch):
     def stop(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(audit, "audit", stop)
+    monkeypatch.setattr(audit, "audit_build", stop)
     assert CliRunner().invoke(app, ["audit", str(results)]).exit_code == 2
 
 
@@ -261,5 +261,5 @@ def test_a_file_that_may_not_be_read_leaves_the_audit_without_a_verdict(results,
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(digests._Reader, "_digest", refuse)
-    verdict = audit.audit(results)
+    verdict = audit.audit_build(results)
     assert verdict.exit_code == 2 and "Permission denied" in verdict.text()

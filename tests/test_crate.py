@@ -255,10 +255,10 @@ def test_a_damaged_manifest_stops_it(results, tmp_path):
 def test_the_audit_knows_the_crate_and_finds_a_change_in_it(results, tmp_path):
     shutil.copytree(results, tmp_path / "results")
     root = tmp_path / "results"
-    assert not [p for p in audit.audit(root).problems if "crate" in p.artifact + p.file]
+    assert not [p for p in audit.audit_build(root).problems if "crate" in p.artifact + p.file]
     for name in ("ro-crate-metadata.json", "crate/Snakefile", "crate/config.json"):
         path = root / name
         content = path.read_bytes()
         path.write_bytes(content[:-1] + b"x")
-        assert name in {p.file for p in audit.audit(root).problems}
+        assert name in {p.file for p in audit.audit_build(root).problems}
         path.write_bytes(content)

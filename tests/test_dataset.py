@@ -10,12 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
+from support.contexts import context
 from support.small_results import KINDS, write_chunk
 
 from affect4d import store
+from affect4d.artifacts.dataset import SPLITS
 from affect4d.config.dataset import Settings
-from affect4d.dataset import publish, splits
-from affect4d.dataset.rows import collect
+from affect4d.dataset import publish_dataset
+from affect4d.dataset.rows import collect_rows
+from affect4d.dataset.splits import assign_splits
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +38,10 @@ def build(chunks, tmp_path_factory):
     def run(**settings):
         root = chunks[0].parents[2]
         out = tmp_path_factory.mktemp("out") / "dataset"
-        inputs = [store.manifest_of(chunk) for chunk in chunks]
-        provenance = store.Provenance(root, "dataset", "dataset", inputs, settings, "c")
-        publish(chunks, KINDS, out, Settings(**settings), 0, provenance)
+        inputs = tuple(store.manifest_of(chunk) for chunk in chunks)
+        fields = {"item": "dataset", "inputs": inputs, "settings": settings, "code": "c"}
+        run_context = context(root, "dataset", **fields)
+        publish_dataset(run_context, chunks, kinds=KINDS, settings=Settings(**settings), out=out)
         return out
 
     return run
@@ -84,7 +88,7 @@ def test_labels_and_pixels_are_those_of_the_stores(table, chunks):
 def test_no_subject_is_in_two_splits_and_all_splits_have_some(table, dataset):
     assert (table.groupby(["database", "subject"])["split"].nunique() == 1).all()
     listed = pd.read_csv(dataset / "splits.csv").set_index(["database", "subject"])
-    assert set(listed["split"]) == set(splits.SPLITS)
+    assert set(listed["split"]) == set(SPLITS)
     assert listed["images"].sum() == len(table)
     for row in table.itertuples():
         assert listed.loc[(row.database, row.subject), "split"] == row.split
@@ -152,19 +156,19 @@ def test_jpeg_is_smaller_and_close(build, table):
 
 def test_the_same_image_id_twice_is_refused(chunks):
     with pytest.raises(ValueError, match="occurs twice"):
-        collect([chunks[0], chunks[0]], KINDS)
+        collect_rows([chunks[0], chunks[0]], KINDS)
 
 
 def test_nothing_to_publish_is_refused():
     with pytest.raises(ValueError, match="no image was synthesized"):
-        collect([], {})
+        collect_rows([], {})
 
 
 def test_another_seed_gives_other_splits_and_more_subjects_keep_the_shares():
     subjects = [f"s{i:03d}" for i in range(100)]
     rows = pd.DataFrame({"database": "d", "subject": subjects * 2})
-    first, second = (splits.assign(rows, 0.2, 0.1, seed) for seed in (0, 1))
+    first, second = (assign_splits(rows, validation=0.2, test=0.1, seed=seed) for seed in (0, 1))
     assert first["split"].value_counts().to_dict() == {"train": 70, "validation": 20, "test": 10}
     assert (first["split"] != second["split"]).any()
-    assert splits.assign(rows[::-1], 0.2, 0.1, 0).equals(first)
-    assert set(splits.assign(rows, 0, 0, 0)["split"]) == {"train"}
+    assert assign_splits(rows[::-1], validation=0.2, test=0.1, seed=0).equals(first)
+    assert set(assign_splits(rows, validation=0, test=0, seed=0)["split"]) == {"train"}

@@ -20,7 +20,7 @@ from support.fault_injection.kills import (
 from support.fault_injection.writers import race
 
 from affect4d import store
-from affect4d.audit import audit
+from affect4d.audit import audit_build
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def test_a_folder_in_place_of_a_file_is_damage_not_a_crash(builds):
         content = path.read_bytes()
         path.unlink()
         path.mkdir()
-        assert audit(results).exit_code == 1, name
+        assert audit_build(results).exit_code == 1, name
         assert store.verify(results / "registered/s1.zarr" if "s1" in name else path.parent)
         path.rmdir()
         path.write_bytes(content)
@@ -211,4 +211,4 @@ def test_whatever_the_clock_said_of_a_file_the_verdict_is_the_same(builds):
     for seconds in (0, 4e9):
         for path in builds[0].rglob("*"):
             os.utime(path, (seconds, seconds))
-        assert audit(builds[0]).whole
+        assert audit_build(builds[0]).intact

@@ -29,7 +29,7 @@ from affect4d.blendshapes.natural_neighbour import natural_neighbour_weights
 from affect4d.blendshapes.path import resample
 from affect4d.blendshapes.targets import Expressions, component_target
 from affect4d.config.synthesis import Settings
-from affect4d.dataset.rows import collect
+from affect4d.dataset.rows import collect_rows
 from affect4d.fitting import MorphableModel
 from affect4d.fitting.quality import FIGURES as FIT_FIGURES
 from affect4d.fitting.storage import write_fits
@@ -166,7 +166,7 @@ def test_an_interpolated_class_says_so_in_the_chunk_and_in_the_dataset(tmp_path,
     assert chunk["class"][...].tolist() == [own, other]
     assert chunk["interpolated"][...].tolist() == [False, True]
     assert (chunk["valence"][1], chunk["arousal"][1]) == (0.5, 0.5)
-    rows = collect([out / "000.zarr"], {"people": "photograph"})
+    rows = collect_rows([out / "000.zarr"], {"people": "photograph"})
     assert rows.set_index("class")["interpolated"].to_dict() == {-1: False, own: False, other: True}
 
 

@@ -11,13 +11,13 @@ from affect4d.store.manifest import SUFFIX
 
 def undeclared(root):
     """What exists below `root` and is not as its declaration says: one line each."""
-    build = lineage.load(root)
+    build = lineage.load_build(root)
     return [line for name in build.manifests for line in _artifact(build, name)]
 
 
 def missing(root):
     """The patterns of artifacts and files that are declared, not optional, and not below `root`."""
-    build = lineage.load(root)
+    build = lineage.load_build(root)
     names = {name.removesuffix(SUFFIX) for name in build.manifests}
     paths = {_file_of(path) for name in build.manifests for path in build.listed(name)}
     paths |= {f"{name}.zarr" for name in names}

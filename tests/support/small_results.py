@@ -1,4 +1,4 @@
-"""A small results folder with an artifact of every kind, as the rooms write them."""
+"""A small results folder with an artifact of every kind, as the stages write them."""
 
 import itertools
 
@@ -15,10 +15,11 @@ from affect4d.artifacts.registry import find_artifact
 from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes.model import DISTRIBUTION, model_arrays
 from affect4d.config.dataset import Settings
-from affect4d.dataset import publish
+from affect4d.dataset import publish_dataset
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
 from affect4d.quarantine import Quarantine
+from support.contexts import context
 
 CLASSES = {7: ("v-0.9_a+0.5", -0.88, 0.51), 66: ("v+0.3_a+0.3", 0.31, 0.29)}
 
@@ -29,7 +30,7 @@ KINDS = {"photos": "photograph", "synthetic": "rendered"}
 
 
 def write_chunk(root, database, number, subjects, provenance=None, samples=(MEAN,)):
-    """A synthesis chunk of one 8 x 8 photograph a subject, in two classes; the last is refused."""
+    """A synthesis chunk of 8 x 8 pixels, one photograph per subject; the last image is refused."""
     rng = np.random.default_rng(number)
     made = list(itertools.product(range(len(subjects)), CLASSES, samples))
     photograph, classes, sample = np.array(made[: -1 if number else None]).T
@@ -135,12 +136,14 @@ def build_results(root, photograph, people=(("ann", "bob"),), samples=(MEAN,)):
         inputs = [f"fits/photos/{number:03d}", "blendshapes/atlas"]
         provenance = made.provenance("synthesis", inputs)
         chunks.append(write_chunk(root, "photos", number, subjects, provenance, samples))
-    provenance = made.provenance("dataset", [f"synthesis/photos/{c.stem}" for c in chunks])
-    publish(chunks, KINDS, root / "dataset", Settings(), 0, provenance)
+    inputs = tuple(store.manifest_of(chunk) for chunk in chunks)
+    fields = {"item": "item", "inputs": inputs, "settings": {"dataset": {"size": 3}}, "code": "c0"}
+    run_context = context(root, "dataset", **fields)
+    publish_dataset(run_context, chunks, kinds=KINDS, settings=Settings())
 
 
 def _frames():
-    """Three frames a class, whose medians are the class's; two sequences."""
+    """Three frames per class, whose medians are the class's; two sequences."""
     rows = [
         {
             "frame_id": f"s{part}_{index}_{step}",

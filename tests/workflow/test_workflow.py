@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 from support.declared import missing, undeclared
 
-from affect4d.audit import audit
+from affect4d.audit import audit_build
 from affect4d.formats.images import read_image
 from affect4d.provenance import explain_name
 
@@ -146,12 +146,12 @@ def test_any_damage_is_found_and_named(built):
                 path.unlink()
             else:
                 path.write_bytes(damage)
-            verdict = audit(built.results)
+            verdict = audit_build(built.results)
             path.write_bytes(whole)
             name = path.relative_to(built.results).as_posix()
             assert verdict.exit_code == 1, name
             assert name in verdict.text(), f"{name} not named in:\n{verdict.text()}"
-    assert audit(built.results).exit_code == 0
+    assert audit_build(built.results).exit_code == 0
 
 
 def test_what_is_invalidated_is_rebuilt_to_the_same_bytes(built):

@@ -181,8 +181,8 @@ def play(
         server.server_close()
 
 
-@app.command()
-def audit(
+@app.command("audit")
+def audit_command(
     results: Annotated[Path, typer.Argument(help="Results folder of a build.")] = RESULTS,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
     invalidate: Annotated[
@@ -198,25 +198,25 @@ def audit(
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed draws another --sample.")] = 0,
 ) -> None:
-    """Hold every artifact to its manifest: digests, lineage, schemas, labels, counts.
+    """Check every artifact against its manifest: digests, lineage, schemas, labels, counts.
 
-    Exit code 0: everything whole and its lineage known; 1: something is broken (each line names
-    artifact, file and remedy); 2: could not look. An audit that is interrupted goes on where it
-    stopped when it is started again within a day.
+    Exit code 0: everything intact and its lineage known; 1: something is broken (each line names
+    artifact, file and remedy); 2: the audit failed to run. An audit that is interrupted continues
+    where it stopped when it is started again within a day.
     """
-    from affect4d import audit as room
+    from affect4d import audit
     from affect4d.store import StoreError
     from affect4d.store.protocol import translate_errors
 
     try:
-        verdict = room.audit(results, sample, seed)
+        verdict = audit.audit_build(results, sample, seed)
     except KeyboardInterrupt:
         _fail("interrupted; start the audit again to go on", 2)
     typer.echo(json.dumps(verdict.record(), indent=1) if as_json else verdict.text())
     if invalidate and not verdict.error:
         try:
             with translate_errors(results):
-                deleted = room.invalidate(results, verdict)
+                deleted = audit.invalidate(results, verdict)
         except StoreError as error:
             _fail(error, 2)
         for name in deleted:

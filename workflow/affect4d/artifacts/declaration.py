@@ -223,6 +223,11 @@ class Artifact:
         return match_pattern(self.pattern, name)
 
 
+def store_of(manifest: Path | str) -> Path:
+    """The store whose manifest lies at this path."""
+    return Path(str(manifest).removesuffix(MANIFEST_SUFFIX) + ".zarr")
+
+
 def quantised(name: str, shape: tuple[str | int, ...], description: str) -> tuple[Array, Array]:
     """Vertices that are stored quantised, beside the neutral mesh from which they are stored."""
     neutral = f"Neutral mesh from which {name.split('{')[0]} are stored as differences."

@@ -12,18 +12,20 @@ CRATE = Artifact(
     rules=("crate",),
     files=(CRATE_METADATA, CRATE_FILE),
 )
+VERDICT = File("audit.json", "the verdict as JSON values")
+REPORT_PAGE = File("report.html", "the page")
 AUDIT = Artifact(
     "audit.json",
     "the verdict of the audit: what is damaged, stale or missing",
     rules=("audit",),
-    files=(File("audit.json", "the verdict as JSON values"),),
+    files=(VERDICT,),
     has_manifest=False,
 )
 REPORT = Artifact(
     "report.html",
     "the page on what the build made",
     rules=("report",),
-    files=(File("report.html", "the page"),),
+    files=(REPORT_PAGE,),
     has_manifest=False,
 )
 

@@ -1,11 +1,11 @@
-"""The audit: is the build whole, and what must be built anew.
+"""The audit: is the build intact, and what must be built again.
 
-`check` holds every file against its manifest and every artifact against its inputs, `repair` takes
-away what is broken.
+`check` checks every file against its manifest and every artifact against its inputs, `repair`
+removes what is broken.
 """
 
-from affect4d.audit.check import audit
+from affect4d.audit.check import audit_build
 from affect4d.audit.repair import invalidate
 from affect4d.audit.verdict import Finding, Verdict
 
-__all__ = ["Finding", "Verdict", "audit", "invalidate"]
+__all__ = ["Finding", "Verdict", "audit_build", "invalidate"]

@@ -1,7 +1,7 @@
 """The audit: is every file what was written, and everything built from what is there?
 
-Nothing is believed that a digest does not cover: tables are held to their schemas, and labels and
-counts compared across artifacts, only where their bytes are whole.
+Nothing is trusted that a digest does not cover: tables and stores are checked against their
+declarations, and labels and counts across artifacts, only where their bytes are intact.
 """
 
 import hashlib
@@ -9,40 +9,45 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from affect4d.audit import agreement, images, published, tables
+from affect4d.artifacts import provenance
+from affect4d.audit.agreement import check_agreement
 from affect4d.audit.digests import Digested, Sample, digest_all
+from affect4d.audit.images import Images
 from affect4d.audit.orphans import find_orphans
-from affect4d.audit.verdict import Finding, Kind, Verdict, seal
-from affect4d.audit.whole import Whole
+from affect4d.audit.published import check_dataset
+from affect4d.audit.tables import check_tables
+from affect4d.audit.verdict import Finding, Kind, Verdict, add_digest, damaged
+from affect4d.audit.verified_build import VerifiedBuild
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
 from affect4d.store import protocol
 from affect4d.store.manifest import SUFFIX
 
 
-def audit(
-    results: Path, sample: int | None = None, seed: int = 0, threads: int | None = None
+def audit_build(
+    results: Path, sample: int | None = None, seed: int = 0, *, threads: int | None = None
 ) -> Verdict:
-    """Look at everything under the results folder.
+    """Check everything under the results folder.
 
     Every listed file is digested (in parallel, with a bar on stderr; where an audit was interrupted
     within a day, what it has read is not read again), every artifact's inputs are compared with
-    those it was built from, files that nobody lists are found, tables and stores are held to their
-    schemas, and labels, counts and names are compared across artifacts.
+    those it was built from, files that no manifest lists are found, tables and stores are checked
+    against their declarations, and labels, counts and names are compared across artifacts.
 
     Parameters
     ----------
     results : the folder
-    sample : read the content of that many files, chunks and shards only; of all others, that they
-        are there at their sizes
+    sample : read the content of that many files, chunks and shards only; of all others, check that
+        they are there at their sizes
     seed : another seed, another sample
-    threads : how many may compute digests; by default one a core
+    threads : how many may compute digests; by default one per core
 
     Returns
     -------
     Verdict
-        Its `error` says why the audit could not look, if it could not.
+        Its `error` says why the audit failed to run, if it did.
     """
     root = Path(results)
     if not root.is_dir():
@@ -52,7 +57,7 @@ def audit(
         if not build.manifests and not build.unreadable:
             return Verdict(error=f"{root} holds no manifest; run snakemake first")
         chosen = None if sample is None else _sample(build, sample, seed)
-        return _look(build, chosen, threads or len(os.sched_getaffinity(0)))
+        return _check_build(build, chosen, threads or len(os.sched_getaffinity(0)))
     except OSError as error:
         return Verdict(error=f"{error.filename or root}: {error.strerror or error}")
 
@@ -63,22 +68,22 @@ def _sample(build: Build, count: int, seed: int) -> Sample:
     return Sample(count, hashlib.sha256(content.encode()).hexdigest())
 
 
-def _look(build: Build, sample: Sample | None, threads: int) -> Verdict:
+def _check_build(build: Build, sample: Sample | None, threads: int) -> Verdict:
     problems = [
-        Finding(Kind.DAMAGED, name.removesuffix(SUFFIX), name, error.what)
+        damaged(name.removesuffix(SUFFIX), name, error.what)
         for name, error in build.unreadable.items()
     ]
     problems += _check_last(build.root)
     problems += _find_missing(build)
     digested = digest_all(build, sample, threads)
     problems += [
-        Finding(Kind.DAMAGED, manifest.artifact, build.relative(manifest.locate(file)), what)
+        damaged(manifest.artifact, build.relative(manifest.locate(file)), what)
         for manifest, file, what in digested.problems
     ]
     problems += _check_inputs(build, digested)
     problems += find_orphans(build)
     broken = {problem.artifact for problem in problems if problem.kind is Kind.DAMAGED}
-    problems += _check_content(Whole(build, broken, sample))
+    problems += _check_content(VerifiedBuild(build, broken, sample))
     listed = [file for manifest in build.manifests.values() for file in manifest.files]
     return Verdict(
         artifacts=len(build.manifests) + len(build.unreadable),
@@ -94,13 +99,15 @@ def _look(build: Build, sample: Sample | None, threads: int) -> Verdict:
     )
 
 
-def _check_content(whole: Whole) -> Iterator[Finding]:
+def _check_content(build: VerifiedBuild) -> Iterator[Finding]:
     """What the bytes say, where they are those that were written."""
-    yield from tables.check(whole)
-    yield from agreement.check(whole)
-    chunks = images.Images(whole, published.sources(whole.build))
-    yield from chunks.check()
-    yield from published.check(whole, chunks)
+    yield from check_tables(build)
+    for name in build.chosen(build.stores):
+        yield from build.store_faults(name)
+    yield from check_agreement(build)
+    images = Images(build)
+    yield from images.check()
+    yield from check_dataset(build, images)
 
 
 def _notes(build: Build, digested: Digested) -> Iterator[str]:
@@ -122,24 +129,24 @@ def _find_missing(build: Build) -> Iterator[Finding]:
     for name in _known(build.root):
         if name not in build.manifests and name not in build.unreadable:
             what = "was there when the build was audited and is missing"
-            yield Finding(Kind.OPEN, name.removesuffix(SUFFIX), name, what, "run snakemake")
+            yield Finding(Kind.UNRESOLVED, name.removesuffix(SUFFIX), name, what, "run snakemake")
 
 
 def _known(root: Path) -> list[str]:
-    """The artifacts of the last audit that was written down; none where there is none."""
+    """The artifacts of the last audit that was recorded; none where there is none."""
     try:
         return [str(name) for name in (_last(root) or {"known": []})["known"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
 
-def _last(root: Path) -> dict | None:
-    """The last verdict that was written down, if any; ValueError where it is not what was."""
-    path = root / "audit.json"
+def _last(root: Path) -> dict[str, Any] | None:
+    """The last verdict that was recorded, if any; ValueError where it was changed since."""
+    path = provenance.VERDICT.path(root)
     if not path.is_file():
         return None
-    record = json.loads(path.read_bytes())
-    if seal(record) != record:
+    record: dict[str, Any] = json.loads(path.read_bytes())
+    if add_digest(record) != record:
         raise ValueError("the digest is another")
     return record
 
@@ -150,7 +157,8 @@ def _check_last(root: Path) -> Iterator[Finding]:
         _last(root)
     except (ValueError, TypeError, AttributeError, RecursionError):
         what = "the verdict of the last audit is not what was written"
-        yield Finding(Kind.OPEN, "audit", "audit.json", what, "delete it, then run snakemake")
+        file = provenance.VERDICT.name()
+        yield Finding(Kind.UNRESOLVED, "audit", file, what, "delete it, then run snakemake")
 
 
 def _check_inputs(build: Build, digested: Digested) -> Iterator[Finding]:
@@ -167,7 +175,7 @@ def _check_inputs(build: Build, digested: Digested) -> Iterator[Finding]:
                 yield Finding(Kind.STALE, manifest.artifact, name, what)
             elif outside:
                 what, remedy = "this input is no longer there", "bring it back to its place"
-                yield Finding(Kind.OPEN, manifest.artifact, name, what, remedy)
+                yield Finding(Kind.UNRESOLVED, manifest.artifact, name, what, remedy)
             else:
                 yield Finding(Kind.STALE, manifest.artifact, name, "this input is missing")
     yield from _open_ends(build)
@@ -180,4 +188,4 @@ def _open_ends(build: Build) -> Iterator[Finding]:
             known = name in build.manifests or name in build.unreadable or name in build.owners
             if not known and not Path(name).is_absolute() and (build.root / name).exists():
                 what = "no manifest lists this input, so its origin is unknown"
-                yield Finding(Kind.OPEN, manifest.artifact, name, what)
+                yield Finding(Kind.UNRESOLVED, manifest.artifact, name, what)

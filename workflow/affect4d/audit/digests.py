@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
@@ -23,10 +23,10 @@ from affect4d.store.manifest import SUFFIX, File
 T = TypeVar("T")
 R = TypeVar("R")
 
-_READ_BYTES = 2**20
-# Threads that wait for the disk leave the cores to those that compute.
-_READERS_A_THREAD, _TASKS_A_READER = 2, 16
-_LARGE_BYTES = 64 * 2**20
+_READ_BYTES = 2**20  # large enough that threads hash without the interpreter's lock
+_READERS_PER_THREAD = 2  # those that wait for the disk leave the cores to those that compute
+_TASKS_PER_READER = 16  # waiting, so that no reader is idle
+_LARGE_BYTES = 64 * 2**20  # files of this size are read first
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Sample:
     seed: str
 
     def choose(self, names: Iterable[str]) -> set[str]:
-        """`count` of the names, spread evenly over the rooms (their first folders)."""
-        taken: dict[str, int] = {}
+        """`count` of the names, spread evenly over the stages (their first folders)."""
+        ranks: dict[str, int] = {}
         order = []
         for name in sorted(names, key=self._rank):
-            room = name.split("/")[0]
-            taken[room] = taken.get(room, 0) + 1
-            order.append((taken[room], self._rank(name), name))
+            stage = name.split("/")[0]
+            ranks[stage] = ranks.get(stage, 0) + 1
+            order.append((ranks[stage], self._rank(name), name))
         return {name for _, _, name in sorted(order)[: self.count]}
 
     def number(self, name: str, below: int) -> int:
@@ -56,7 +56,7 @@ class Sample:
 
 @dataclass
 class Digested:
-    """What reading has shown.
+    """The results of reading.
 
     Attributes
     ----------
@@ -75,10 +75,10 @@ class Digested:
 
 
 def digest_all(build: Build, sample: Sample | None, threads: int) -> Digested:
-    """Hold every listed file against its manifest, and digest the inputs that no manifest lists.
+    """Check every listed file against its manifest, and digest the inputs that no manifest lists.
 
-    On `threads` cores. With a sample, all other files are held to their size alone, and all other
-    inputs to being there.
+    On `threads` cores. With a sample, of all other files only the size is checked, and of all other
+    inputs that they are there.
 
     Raises
     ------
@@ -91,35 +91,37 @@ def digest_all(build: Build, sample: Sample | None, threads: int) -> Digested:
         for file, path in zip(manifest.files, build.listed(name), strict=True)
     ]
     inputs = _inputs(build)
-    found = Digested()
+    digested = Digested()
     if sample:
         outside = [name for name in inputs if not name.endswith(SUFFIX)]
         chosen = sample.choose([*(path for _, _, path in listed), *outside])
-        left = [task for task in listed if task[2] not in chosen]
-        found.problems = [(m, file, p.what) for m, file, _ in left if (p := check_size(m, file))]
+        others = [task for task in listed if task[2] not in chosen]
+        digested.problems = [
+            (m, file, p.what) for m, file, _ in others if (p := check_size(m, file))
+        ]
         listed = [task for task in listed if task[2] in chosen]
         unread = [name for name in outside if name not in chosen]
-        found.inputs = {n: None if (build.root / n).is_file() else "" for n in unread}
-        found.read = len(chosen)
+        digested.inputs = {n: None if (build.root / n).is_file() else "" for n in unread}
+        digested.read = len(chosen)
     total = sum(file.size for _, file, _ in listed)
     bar = tqdm(total=total, unit="B", unit_scale=True, desc="audit", mininterval=1)
     with bar, nullcontext() if sample else Journal(build.root) as journal:
-        reader = _Reader(found, bar, journal)
+        reader = _Reader(digested, bar, journal)
         for (manifest, file, _), what in _in_parallel(
             reader.check, sorted(listed, key=_order), threads
         ):
             if what:
-                found.problems.append((manifest, file, what))
-        names = [name for name in inputs if name not in found.inputs]
-        found.inputs |= _in_parallel(lambda name: reader.find(build.root / name), names, threads)
+                digested.problems.append((manifest, file, what))
+        names = [name for name in inputs if name not in digested.inputs]
+        digested.inputs |= _in_parallel(lambda name: reader.find(build.root / name), names, threads)
         if journal:
             journal.finish()
-    found.problems.sort(key=lambda problem: (problem[0].artifact, problem[1].path))
-    return found
+    digested.problems.sort(key=lambda problem: (problem[0].artifact, problem[1].path))
+    return digested
 
 
 def _inputs(build: Build) -> list[str]:
-    """The inputs to be read: a listed file is held against its manifest anyway."""
+    """The inputs to be read: a listed file is checked against its manifest anyway."""
     names = {name for manifest in build.manifests.values() for name in manifest.inputs}
     return sorted(name for name in names if name.endswith(SUFFIX) or name not in build.owners)
 
@@ -134,13 +136,13 @@ def _in_parallel(
     function: Callable[[T], R], tasks: Iterable[T], threads: int
 ) -> Iterator[tuple[T, R]]:
     """Each task with its result, in order; only as many wait as keep the threads busy."""
-    readers = _READERS_A_THREAD * threads
+    readers = _READERS_PER_THREAD * threads
     waiting: deque[tuple[T, Future[R]]] = deque()
     with ThreadPoolExecutor(readers) as pool:
         try:
             for task in tasks:
                 waiting.append((task, pool.submit(function, task)))
-                if len(waiting) == readers * _TASKS_A_READER:
+                if len(waiting) == readers * _TASKS_PER_READER:
                     first, future = waiting.popleft()
                     yield first, future.result()
             while waiting:
@@ -153,8 +155,8 @@ def _in_parallel(
 class _Reader:
     """Digests files in large reads; what an interrupted audit has read is not read again."""
 
-    def __init__(self, found: Digested, bar: tqdm, journal: Journal | None):
-        self._found, self._bar, self._journal, self._lock = found, bar, journal, Lock()
+    def __init__(self, digested: Digested, bar: "tqdm[NoReturn]", journal: Journal | None):
+        self._digested, self._bar, self._journal, self._lock = digested, bar, journal, Lock()
 
     def check(self, task: tuple[Manifest, File, str]) -> str:
         """What is wrong with a listed file, or nothing."""
@@ -199,6 +201,6 @@ class _Reader:
 
     def _resume(self, size: int) -> None:
         with self._lock:
-            self._found.resumed += 1
-            self._found.resumed_bytes += size
+            self._digested.resumed += 1
+            self._digested.resumed_bytes += size
             self._bar.update(size)

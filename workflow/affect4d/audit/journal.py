@@ -1,9 +1,9 @@
-"""What an unfinished audit has verified, so that the next one goes on where it was stopped.
+"""What an unfinished audit has verified, so that the next one continues where it was stopped.
 
-The journal is no part of the results' truth: an entry counts only for a file that has not been
-touched since and whose manifest still asks for the very digest that was found, and only for a day.
-A finished audit deletes it, because bits that rot behind an unchanged time stamp are found by
-nothing but reading everything again.
+The journal is no part of the results: an entry counts only for a file that has not been touched
+since and whose manifest still asks for the very digest that was computed, and only for a day. A
+finished audit deletes it, because bits that rot behind an unchanged time stamp are detected only by
+reading everything again.
 """
 
 import fcntl
@@ -12,12 +12,11 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, NamedTuple
 
 NAME = ".audit.journal"
-RESUMABLE_S = 24 * 3600.0
-TICK_S = 0.1
+RESUMABLE_S = 24 * 3600.0  # a day: rot that hides behind an old entry is found by the next audit
+TICK_S = 0.1  # coarser than any file system's clock: a change within it shows the same times
 
 
 class State(NamedTuple):
@@ -35,49 +34,44 @@ class State(NamedTuple):
 
 
 class Journal:
-    """Digests found by an audit of `root`; a context, and deleted by `finish` alone.
+    """Digests computed by an audit of `root`; a context, and deleted by `finish` alone.
 
     Where the results folder takes no journal (it is read-only, or another audit holds it), nothing
     is kept and nothing resumed.
     """
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path) -> None:
         self._path = root / NAME
         self._file: IO[str] | None = None
-        self._found: dict[str, tuple[State, str]] = {}
+        self._entries: dict[str, tuple[State, str]] = {}
 
     def __enter__(self) -> "Journal":
         with suppress(OSError):
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            file = open(descriptor, "r+", encoding="utf-8", errors="replace")  # noqa: PTH123
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                os.close(descriptor)
+                file.close()
                 raise
-            self._file = open(descriptor, "r+", encoding="utf-8", errors="replace")  # noqa: PTH123
-            self._file.seek(0)
-            self._found = dict(filter(None, map(_parse, self._file)))
-            # a killed writer may have stopped in the middle of a line
-            self._file.write("\n")
+            file.seek(0)
+            self._entries = dict(filter(None, map(_parse, file)))
+            file.write("\n")  # a killed writer may have stopped in the middle of a line
+            self._file = file
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._file:
             with suppress(OSError):
                 self._file.close()
 
     def digest(self, path: Path, stat: os.stat_result) -> str | None:
-        """The sha256 found for `path` by an audit that was interrupted, if nothing touched it."""
-        state, sha256 = self._found.get(str(path), (None, None))
+        """The sha256 that an interrupted audit computed of `path`, if nothing touched it since."""
+        state, sha256 = self._entries.get(str(path), (None, None))
         return sha256 if state == State.of(stat) else None
 
     def keep(self, path: Path, stat: os.stat_result, sha256: str) -> None:
-        """Write down the digest of a file that was found in this state."""
+        """Record the digest of a file in this state."""
         if self._file:
             line = json.dumps([str(path), *State.of(stat), sha256, time.time()])
             # A full disk must not end an audit.
@@ -86,7 +80,7 @@ class Journal:
                 self._file.flush()
 
     def finish(self) -> None:
-        """Everything was read: the next audit begins anew."""
+        """Everything was read: the next audit reads all of it again."""
         if self._file:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
@@ -95,11 +89,10 @@ class Journal:
 def _parse(line: str) -> tuple[str, tuple[State, str]] | None:
     """One entry; None where it is torn, or not of the last day by this machine's clock."""
     try:
-        path, *state, sha256, when = json.loads(line)
-        state = State(*state)
+        path, *numbers, sha256, when = json.loads(line)
+        state = State(*numbers)
         recent = 0 <= time.time() - when <= RESUMABLE_S
-        # a file changed once more within a tick of its clock would show the same times
-        settled = when - state.changed / 1e9 > TICK_S
-        return (str(path), (state, str(sha256))) if recent and settled else None
+        certain = when - state.changed / 1e9 > TICK_S
+        return (str(path), (state, str(sha256))) if recent and certain else None
     except (ValueError, TypeError, RecursionError):
         return None

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from affect4d.artifacts import provenance
 from affect4d.audit import journal
 from affect4d.audit.verdict import Finding, Kind
 from affect4d.provenance.lineage import Build
@@ -11,11 +12,17 @@ from affect4d.store import protocol
 from affect4d.store.manifest import SUFFIX
 
 # Written about the results, not part of them.
-_ASIDE = {"logs", "benchmarks", "audit.json", "report.html", journal.NAME}
+_NOT_RESULTS = {
+    "logs",
+    "benchmarks",
+    provenance.VERDICT.name(),
+    provenance.REPORT_PAGE.name(),
+    journal.NAME,
+}
 
 
 def find_orphans(build: Build) -> Iterator[Finding]:
-    """One finding a file within a store, else one a folder with unlisted files."""
+    """One finding per file within a store, else one per folder with unlisted files."""
     loose: dict[str, list[str]] = {}
     for name in _walk(build.root):
         if name in build.owners or name in build.manifests or name in build.unreadable:
@@ -52,8 +59,8 @@ def _walk(root: Path) -> Iterator[str]:
     """
     for parent, folders, files in os.walk(root):
         if Path(parent) == root:
-            folders[:] = [name for name in folders if name not in _ASIDE]
-            files = [name for name in files if name not in _ASIDE]
+            folders[:] = [name for name in folders if name not in _NOT_RESULTS]
+            files = [name for name in files if name not in _NOT_RESULTS]
         folders[:] = sorted(name for name in folders if not protocol.is_temporary(Path(name)))
         links = [name for name in folders if Path(parent, name).is_symlink()]
         for name in sorted([*files, *links]):

@@ -1,128 +1,130 @@
-"""The dataset: its rows are the images of its chunks, its pictures open, its own lists agree."""
+"""The dataset: its rows are the images of its chunks, its images open, its own lists agree."""
 
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from PIL import Image
 
-from affect4d.audit.images import COLUMNS, ROOM, Images
-from affect4d.audit.ledger import Ledger
-from affect4d.audit.tables import batches
-from affect4d.audit.verdict import Finding, Kind, few, guarded
-from affect4d.audit.whole import Whole
-from affect4d.dataset.publish import CHECKSUMS
-from affect4d.provenance.lineage import Build
+from affect4d.artifacts import synthesis
+from affect4d.artifacts.dataset import CHECKSUMS, CROISSANT, DATASET, SHARD, SPLIT_TABLE
+from affect4d.audit.images import Images
+from affect4d.audit.tables import batches, hashes, table_names
+from affect4d.audit.verdict import Finding, damaged, guarded, shortened
+from affect4d.audit.verified_build import VerifiedBuild
 from affect4d.store.manifest import SUFFIX
 
-_DATASET = "dataset"
-_ROWS = [*COLUMNS, "split"]
+_DATASET = DATASET.name()
+_ROOT = f"{_DATASET}/"
+_NOT_IN_CHUNKS = ("image", "kind", "split")  # columns that a chunk does not state
+_MAX_NAMED = 20  # images that differ: read again to say how
+_SHA256_CHARACTERS, _SEPARATOR_CHARACTERS = 64, 2  # of a line of SHA256SUMS
+
+Parts = Callable[[], Iterable[pd.DataFrame]]
 
 
-def sources(build: Build) -> set[str]:
-    """The chunks from which the dataset was built."""
-    manifest = build.manifests.get(_DATASET + SUFFIX)
-    names = (name.removesuffix(SUFFIX) for name in manifest.inputs) if manifest else ()
-    return {name for name in names if name.startswith(ROOM)}
-
-
-def check(whole: Whole, images: Images) -> Iterator[Finding]:
-    """Compare a whole dataset with its own lists and with the chunks it was built from.
+def check_dataset(build: VerifiedBuild, images: Images) -> Iterator[Finding]:
+    """Compare a dataset with its own lists and with the chunks it was built from.
 
     Parameters
     ----------
-    whole : what may be believed
+    build : what may be compared
     images : the chunks, all checked
     """
-    if _DATASET not in whole.artifacts:
+    if _DATASET not in build.artifacts:
         return
-    published = _Published(whole, images, sources(whole.build))
-    for name, step in (
-        (CHECKSUMS, published.checksums),
-        ("croissant.json", published.croissant),
-        ("data", published.rows),
+    published = _Published(build, images)
+    for file, step in (
+        (CHECKSUMS.name(), published.check_checksums),
+        (CROISSANT.name(), published.check_croissant),
+        (f"{_ROOT}data", published.check_rows),
     ):
-        yield from guarded(_DATASET, f"{_DATASET}/{name}", step)
-    for shard in whole.chosen(published.shards):
-        yield from guarded(_DATASET, shard, published.picture, shard)
+        yield from guarded(_DATASET, file, step)
+    for shard in build.chosen(published.shards):
+        yield from guarded(_DATASET, shard, published.check_image, shard)
 
 
 @dataclass
 class _Published:
-    whole: Whole
+    build: VerifiedBuild
     images: Images
-    sources: set[str]
 
-    @property
+    @cached_property
     def files(self) -> dict[str, tuple[str, int]]:
         """Digest and size of each listed file, by its path within the dataset."""
-        manifest = self.whole.build.manifests[_DATASET + SUFFIX]
-        start = f"{_DATASET}/"
-        return {file.path.removeprefix(start): (file.sha256, file.size) for file in manifest.files}
+        manifest = self.build.build.manifests[_DATASET + SUFFIX]
+        return {file.path.removeprefix(_ROOT): (file.sha256, file.size) for file in manifest.files}
 
     @property
     def shards(self) -> list[str]:
         """The shards, relative to the results folder."""
-        return [f"{_DATASET}/{name}" for name in self.files if name.startswith("data/")]
+        return [name for file in self.files if SHARD.match(name := _ROOT + file) is not None]
 
-    def checksums(self) -> Iterator[Finding]:
+    @property
+    def chunks(self) -> list[str]:
+        """The chunks from which the dataset was built, where all are valid; else none."""
+        inputs = self.build.build.manifests[_DATASET + SUFFIX].inputs
+        names = [name.removesuffix(SUFFIX) for name in inputs]
+        chunks = sorted(n for n in names if synthesis.CHUNK.match(f"{n}.zarr") is not None)
+        return chunks if self.images.checked >= set(chunks) else []
+
+    def check_checksums(self) -> Iterator[Finding]:
         """`SHA256SUMS` says of every file what the manifest says."""
-        text = (self.whole.root / _DATASET / CHECKSUMS).read_text("utf-8")
-        said = {line[66:]: line[:64] for line in text.splitlines()}
-        asked = {name: sha for name, (sha, _) in self.files.items() if name != CHECKSUMS}
-        yield from _compare(CHECKSUMS, said, asked)
+        lines = CHECKSUMS.path(self.build.root).read_text("utf-8").splitlines()
+        start = _SHA256_CHARACTERS + _SEPARATOR_CHARACTERS
+        stated = {line[start:]: line[:_SHA256_CHARACTERS] for line in lines}
+        listed = {_ROOT + name: sha256 for name, (sha256, _) in self.files.items()}
+        del listed[CHECKSUMS.name()]
+        yield from _compare(CHECKSUMS.name(), {_ROOT + n: s for n, s in stated.items()}, listed)
 
-    def croissant(self) -> Iterator[Finding]:
+    def check_croissant(self) -> Iterator[Finding]:
         """`croissant.json` says of every shard what the manifest says."""
-        content = json.loads((self.whole.root / _DATASET / "croissant.json").read_bytes())
-        parts = [part for part in content["distribution"] if part["@type"] == "cr:FileObject"]
-        said = {part["contentUrl"]: (part["sha256"], part["contentSize"]) for part in parts}
-        shards = (name.removeprefix(f"{_DATASET}/") for name in self.shards)
-        asked = {name: (self.files[name][0], f"{self.files[name][1]} B") for name in shards}
-        yield from _compare("croissant.json", said, asked)
+        content = json.loads(CROISSANT.path(self.build.root).read_bytes())
+        files = [part for part in content["distribution"] if part["@type"] == "cr:FileObject"]
+        stated = {_ROOT + f["contentUrl"]: (f["sha256"], f["contentSize"]) for f in files}
+        listed = {_ROOT + name: (sha, f"{size} B") for name, (sha, size) in self.files.items()}
+        shards = {name: listed[name] for name in self.shards}
+        yield from _compare(CROISSANT.name(), stated, shards)
 
-    def rows(self) -> Iterator[Finding]:
+    def check_rows(self) -> Iterator[Finding]:
         """Every row is in its split and is an image of a chunk; every such image is a row."""
-        ledger, counts = self.images.ledger, Counter[tuple[str, str, str]]()
-        shards = self.whole.chosen(self.shards)
+        counts = Counter[tuple[str, str, str]]()
+        shards = self.build.chosen(self.shards)
         for shard in shards:
-            yield from guarded(_DATASET, shard, self._shard, shard, ledger, counts)
+            yield from guarded(_DATASET, shard, self._check_shard, shard, counts)
         if len(shards) < len(self.shards):
             return
-        yield from self._splits(counts)
-        if self.images.entered != self.sources:
+        yield from self._check_splits(counts)
+        if not self.chunks or not shards:
             return
-        if ledger.balanced:
-            return
-        if ledger.made != ledger.published:
-            what = f"has {ledger.published} rows, the chunks {ledger.made} images"
-            yield _damaged("data", what)
-        made = map(self.images.rows, sorted(self.sources))
-        found = ledger.differences(
-            COLUMNS, made, (r[COLUMNS] for s in shards for r in self._rows(s))
+        columns = table_names(self.build.root / shards[0])
+        columns = [name for name in columns if name not in _NOT_IN_CHUNKS]
+        differences = compare_rows(
+            columns,
+            made=lambda: map(self.images.rows, self.chunks),
+            published=lambda: (rows for shard in shards for rows in self._rows(shard, columns)),
         )
-        named = few(
-            _damaged("data", f"{image_id} {what}, by the chunks") for image_id, what in found
-        )
-        yield from list(named) or [_damaged("data", "has other rows than the chunks have images")]
+        for image_id, what in differences:
+            yield damaged(_DATASET, f"{_ROOT}data", f"{image_id} {what}, by the chunks")
 
-    def _rows(self, shard: str) -> Iterator[pd.DataFrame]:
-        for batch in batches(self.whole.root / shard, _ROWS):
-            rows = batch.to_pandas()
-            text = [name for name in rows if not pd.api.types.is_numeric_dtype(rows[name])]
-            yield rows.astype(dict.fromkeys(text, object))
+    def _rows(self, shard: str, columns: list[str]) -> Iterator[pd.DataFrame]:
+        for batch in batches(self.build.root / shard, columns):
+            yield batch.to_pandas()
 
-    def _shard(self, shard: str, ledger: Ledger, counts: Counter) -> Iterator[Finding]:
+    def _check_shard(self, shard: str, counts: Counter[tuple[str, str, str]]) -> Iterator[Finding]:
         split = Path(shard).name.split("-")[0]
-        for rows in self._rows(shard):
-            ledger.take(rows[COLUMNS])
-            counts.update(zip(rows["database"], rows["subject"], rows["split"], strict=True))
+        columns = ["image_id", "neutral_image_id", "class", *_PERSON, "valence", "arousal"]
+        for rows in self._rows(shard, columns):
+            counts.update(zip(*(rows[name] for name in _PERSON), strict=True))
             neutral = rows["image_id"] == rows["neutral_image_id"]
             label = rows[["valence", "arousal"]].notna()
             wrong = {
@@ -134,59 +136,132 @@ class _Published:
             }
             for what, mask in wrong.items():
                 ids = rows.loc[mask, "image_id"]
-                yield from few(_damaged(shard, f"{image_id} {what}") for image_id in ids)
+                yield from shortened(damaged(_DATASET, shard, f"{name} {what}") for name in ids)
 
-    def _splits(self, counts: Counter) -> Iterator[Finding]:
+    def _check_splits(self, counts: Counter[tuple[str, str, str]]) -> Iterator[Finding]:
         """`splits.csv` counts each subject's images, and no subject is in two splits."""
-        table = pd.read_csv(
-            self.whole.root / _DATASET / "splits.csv", dtype={"database": str, "subject": str},
-            keep_default_na=False,
-        )  # fmt: skip
-        keys = zip(table["database"], table["subject"], table["split"], strict=True)
-        said = dict(zip(keys, table["images"], strict=True))
-        yield from few(
-            _damaged(
-                "splits.csv", f"{'/'.join(key)}: {said.get(key, 0)} images, {counts[key]} are there"
+        file = SPLIT_TABLE.name()
+        types = dict.fromkeys(_PERSON, str)
+        table = pd.read_csv(SPLIT_TABLE.path(self.build.root), dtype=types, keep_default_na=False)
+        keys = zip(*(table[name] for name in _PERSON), strict=True)
+        stated = dict(zip(keys, table["images"], strict=True))
+        yield from shortened(
+            damaged(
+                _DATASET,
+                file,
+                f"{'/'.join(key)}: {stated.get(key, 0)} images, {counts[key]} are there",
             )
-            for key in sorted({*said, *counts})
-            if said.get(key, 0) != counts[key]
+            for key in sorted({*stated, *counts})
+            if stated.get(key, 0) != counts[key]
         )
         people = Counter((database, subject) for database, subject, _ in counts)
-        yield from few(
-            _damaged("splits.csv", f"{'/'.join(person)} is in {count} splits")
+        yield from shortened(
+            damaged(_DATASET, file, f"{'/'.join(person)} is in {count} splits")
             for person, count in people.items()
             if count > 1
         )
 
-    def picture(self, shard: str) -> Iterator[Finding]:
-        """One picture of the shard opens, is called after its row and has its chunk's size."""
-        with pq.ParquetFile(self.whole.root / shard) as file:
-            group = self.whole.number(shard, file.num_row_groups)
+    def check_image(self, shard: str) -> Iterator[Finding]:
+        """One image of the shard opens, is named after its row and has its chunk's size."""
+        with pq.ParquetFile(self.build.root / shard) as file:
+            group = self.build.number(shard, file.num_row_groups)
             table = file.read_row_group(group, columns=["image", "image_id"])
-        row = self.whole.number(f"{shard}/{group}", table.num_rows)
-        image_id = table["image_id"][row].as_py()
-        encoded = table["image"][row].as_py()
+        row = self.build.number(f"{shard}/{group}", table.num_rows)
+        image_id, encoded = table["image_id"][row].as_py(), table["image"][row].as_py()
         if Path(encoded["path"]).stem != image_id and encoded["path"] != image_id:
-            yield _damaged(shard, f"the picture of {image_id} is called {encoded['path']}")
+            what = f"the image of {image_id} is called {encoded['path']}"
+            yield damaged(_DATASET, shard, what)
         try:
             with Image.open(io.BytesIO(encoded["bytes"])) as opened:
                 opened.load()
-                found = np.array(opened.convert("RGB")).shape[:2]
+                size = np.array(opened.convert("RGB")).shape[:2]
         except (OSError, ValueError, SyntaxError) as error:
-            yield _damaged(shard, f"the picture of {image_id} does not open ({error})")
+            yield damaged(_DATASET, shard, f"the image of {image_id} does not open ({error})")
             return
-        if self.images.entered == self.sources and found not in self.images.sizes:
-            what = f"is {found[0]} x {found[1]} pixels, as no picture of the chunks is"
-            yield _damaged(shard, f"the picture of {image_id} {what}")
+        if self.chunks and size not in self.images.sizes:
+            what = f"is {size[0]} x {size[1]} pixels, as no image of the chunks is"
+            yield damaged(_DATASET, shard, f"the image of {image_id} {what}")
 
 
-def _compare(name: str, said: dict, asked: dict) -> Iterator[Finding]:
+_PERSON = ("database", "subject", "split")
+
+
+def compare_rows(columns: list[str], *, made: Parts, published: Parts) -> Iterator[tuple[str, str]]:
+    """How the rows of two tables differ, by their image_id: (image_id, what is wrong).
+
+    Of each row 16 bytes are kept; the rows of the first `_MAX_NAMED` images that differ are read
+    again to name the columns.
+
+    Parameters
+    ----------
+    columns : which are compared, image_id among them
+    made, published : both give their table in parts, again each time they are called
+    """
+    sides = [
+        pd.concat([_digests(part, columns) for part in parts()], ignore_index=True)
+        for parts in (made, published)
+    ]
+    signs = [table.assign(count=sign) for table, sign in zip(sides, (1, -1), strict=True)]
+    balance = pd.concat(signs).groupby(["key", "digest"])["count"].sum()
+    differing = balance[balance != 0].index.unique("key").to_numpy()
+    if not len(differing):
+        return
+    if len(sides[0]) != len(sides[1]):
+        yield "the table", f"has {len(sides[1])} rows in place of {len(sides[0])}"
+    expected, stated = (
+        _select(parts(), columns, keys=differing[:_MAX_NAMED]) for parts in (made, published)
+    )
+    for image_id in sorted({*expected, *stated}):
+        rows = expected.get(image_id, []), stated.get(image_id, [])
+        if len(rows[0]) != len(rows[1]):
+            yield image_id, f"occurs {len(rows[1])} times in place of {len(rows[0])}"
+        else:
+            other = [
+                name
+                for index, name in enumerate(columns)
+                if Counter(row[index] for row in rows[0]) != Counter(row[index] for row in rows[1])
+            ]
+            yield image_id, f"has another {', '.join(other) or 'combination of values'}"
+    if len(differing) > _MAX_NAMED:
+        yield f"{len(differing) - _MAX_NAMED} more images", "differ"
+
+
+def _digests(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """`key` (of the image_id) and `digest` (of the columns) of each row, 8 bytes each."""
+    table = _comparable(rows, columns)
+    digest = pd.util.hash_pandas_object(table, index=False, categorize=False)
+    return pd.DataFrame({"key": hashes(table["image_id"]), "digest": digest.to_numpy()})
+
+
+def _select(
+    parts: Iterable[pd.DataFrame], columns: list[str], *, keys: NDArray[np.uint64]
+) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of the images with these keys, by image_id; a missing value is None."""
+    selected: dict[str, list[tuple[Any, ...]]] = {}
+    for part in parts:
+        rows = _comparable(part, columns)
+        rows = rows[np.isin(hashes(rows["image_id"]), keys)].astype(object)
+        for row in rows.where(rows.notna(), None).itertuples(index=False, name=None):
+            selected.setdefault(row[columns.index("image_id")], []).append(row)
+    return selected
+
+
+def _comparable(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The columns, those that are missing as NaN; text as objects, floats as float64."""
+    table = rows.reindex(columns=columns)
+    for name in columns:
+        if pd.api.types.is_float_dtype(table[name]):
+            values = table[name].to_numpy(np.float64, copy=True)
+            values[np.isnan(values)] = np.nan  # one NaN has many encodings
+            table[name] = values
+        elif not pd.api.types.is_numeric_dtype(table[name]):
+            table[name] = table[name].astype(object)
+    return table
+
+
+def _compare(name: str, stated: dict[str, Any], listed: dict[str, Any]) -> Iterator[Finding]:
     """Differences of a list of files from the manifest."""
-    for file in sorted({*said, *asked}):
-        if said.get(file) != asked.get(file):
-            yield _damaged(name, f"says of {file} something else than the manifest")
-
-
-def _damaged(name: str, what: str) -> Finding:
-    file = name if name.startswith(f"{_DATASET}/") else f"{_DATASET}/{name}"
-    return Finding(Kind.DAMAGED, _DATASET, file, what)
+    for file in sorted({*stated, *listed}):
+        if stated.get(file) != listed.get(file):
+            what = f"says of {file.removeprefix(_ROOT)} something else than the manifest"
+            yield damaged(_DATASET, name, what)

@@ -1,10 +1,11 @@
-"""Invalidate: take away what is broken, so that snakemake builds it, and what follows, anew."""
+"""Invalidate: remove what is broken, so that snakemake rebuilds it and all that follows."""
 
 import logging
 from contextlib import ExitStack
 from pathlib import Path
 
 from affect4d import store
+from affect4d.artifacts import provenance
 from affect4d.audit.verdict import Kind, Verdict
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
@@ -19,8 +20,8 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
 
     Stale artifacts lose their manifest only; items that are still current are kept by their rules.
     Files that no manifest lists are deleted inside stores only, and nothing outside the results
-    folder ever. Leftovers of killed jobs go too. An artifact that was built anew since the audit,
-    or is being written, is kept, and a line in the log says so.
+    folder ever. Leftovers of killed jobs go too. An artifact that was rebuilt since the audit, or
+    is being written, is kept, and a line in the log says so.
 
     Returns
     -------
@@ -36,27 +37,28 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
         if p.kind is Kind.UNLISTED and p.file.endswith(".zarr")
     }
     changed = {
-        name for name in {*damaged, *stale, *uncommitted} if _is_as_seen(build, verdict, name)
+        name for name in {*damaged, *stale, *uncommitted} if _is_unchanged(build, verdict, name)
     }
     deleted = []
-    # What rests on an artifact goes before it does, lest it stay if this is interrupted.
+    # What was built from an artifact goes before it does, or an interruption would leave it.
     for name in sorted(build.dependents(changed)):
         deleted += _delete(build, name, [])
     for name in sorted(changed):
         data = [uncommitted[name]] if name in uncommitted else []
         deleted += _delete(build, name, _files(build, name) if name in damaged else data)
-    if deleted and (build.root / "audit.json").exists():
+    recorded = provenance.VERDICT.path(build.root)
+    if deleted and recorded.exists():
         # the next audit must miss what is gone now, should nobody rebuild it
-        with store.atomic(build.root / "audit.json") as unfinished:
+        with store.atomic(recorded) as unfinished:
             unfinished.write_bytes(store.canonical(verdict.record()))
     return [*deleted, *(build.relative(path) for path in protocol.garbage_collect(build.root))]
 
 
-def _is_as_seen(build: Build, verdict: Verdict, name: str) -> bool:
+def _is_unchanged(build: Build, verdict: Verdict, name: str) -> bool:
     """Whether an artifact's manifest is still the one that the audit saw, or as missing."""
     same = build.manifest_digest(name) == verdict.known.get(name, "")
     if not same:
-        log.warning("%s was built anew since the audit and is kept", name.removesuffix(SUFFIX))
+        log.warning("%s was rebuilt since the audit and is kept", name.removesuffix(SUFFIX))
     return same
 
 

@@ -1,26 +1,11 @@
-"""Stores against their schemas: which arrays, of which shapes, beside lists of which lengths."""
+"""Stores against their declarations: arrays, their types and shapes, lists beside them."""
 
 from collections.abc import Iterator
 
 from affect4d.artifacts.declaration import Store as Declared
 from affect4d.artifacts.registry import find_store
-from affect4d.audit.verdict import Finding, Kind
-from affect4d.audit.whole import Whole
+from affect4d.audit.verdict import Finding, damaged
 from affect4d.store import Store
-
-
-def sound(whole: Whole, name: str) -> Store | None:
-    """A store to compare others with; None where it is missing, broken or not as its schema says.
-
-    Raises
-    ------
-    StoreError
-        It cannot be read by this version.
-    """
-    if name not in whole.stores:
-        return None
-    stored = whole.open(name)
-    return None if check_store(name, stored) else stored
 
 
 def check_store(name: str, stored: Store) -> list[Finding]:
@@ -35,7 +20,7 @@ def check_store(name: str, stored: Store) -> list[Finding]:
     ]
     if not wrong:
         wrong = list(_check_indices(declared, stored, lengths))
-    return [Finding(Kind.DAMAGED, name, f"{name}.zarr/{part}", what) for part, what in wrong]
+    return [damaged(name, f"{name}.zarr/{part}", what) for part, what in wrong]
 
 
 def _check_arrays(

@@ -1,4 +1,4 @@
-"""What an audit found: one finding a line, naming artifact, file and remedy, and the exit code."""
+"""What an audit found: one finding per line, naming artifact, file and remedy; the exit code."""
 
 import enum
 import hashlib
@@ -11,15 +11,15 @@ from typing import Any
 from affect4d.store import StoreError, canonical
 from affect4d.store.manifest import REBUILD
 
-_SHOWN = 20
+_MAX_SHOWN = 20  # findings of one kind about one file: more would bury those about other files
 
 
 class Kind(enum.StrEnum):
     """What a finding means for the artifact."""
 
     DAMAGED = "damaged"  # its bytes, or its labels, are not what they must be
-    STALE = "stale"  # it is whole, but was built from other inputs than those that are there
-    OPEN = "open"  # its lineage leads to something that is not there or not known
+    STALE = "stale"  # it is intact, but was built from other inputs than those that are there
+    UNRESOLVED = "unresolved"  # its lineage leads to something that is missing or not known
     UNLISTED = "unlisted"  # files that no manifest lists
 
 
@@ -37,6 +37,11 @@ class Finding:
         return _printable(f"{self.artifact}: {self.file}: {self.what}; {self.remedy}")
 
 
+def damaged(artifact: str, file: str, what: str) -> Finding:
+    """The finding that an artifact has to be built again."""
+    return Finding(Kind.DAMAGED, artifact, file, what)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The outcome of an audit.
@@ -45,10 +50,10 @@ class Verdict:
     ----------
     artifacts, files, bytes : how much there is
     known : the digest of every artifact's manifest, so that a later audit misses one that is gone
-        altogether, and `invalidate` keeps what was built anew since
-    problems : what makes the build not whole
-    notes : what is in the way of nothing, such as leftovers of killed jobs
-    error : why the audit could not look; empty where it could
+        altogether, and `invalidate` keeps what was rebuilt since
+    problems : what keeps the build from being intact
+    notes : what does no harm, such as leftovers of killed jobs
+    error : why the audit failed to run; empty where it ran
     sampled : the number of files whose content was read, where not all were; else None
     """
 
@@ -62,39 +67,39 @@ class Verdict:
     sampled: int | None = None
 
     @property
-    def whole(self) -> bool:
-        """Whether every artifact, as far as it was looked at, is whole and its lineage known."""
+    def intact(self) -> bool:
+        """Whether every artifact, as far as it was checked, is intact and its lineage known."""
         return not self.problems and not self.error
 
     @property
     def exit_code(self) -> int:
-        """0 whole, 1 broken, 2 could not look."""
+        """0 intact, 1 broken, 2 failed to run."""
         return 2 if self.error else int(bool(self.problems))
 
     def text(self) -> str:
-        """One line a problem, one a note, and a line that sums up."""
+        """One line per problem, one per note, and a line that sums up."""
         if self.error:
-            return f"could not look: {self.error}"
-        looked = f"{self.artifacts} artifacts, {self.files} files, {self.bytes / 1e6:.1f} MB"
+            return f"audit failed to run: {self.error}"
+        checked = f"{self.artifacts} artifacts, {self.files} files, {self.bytes / 1e6:.1f} MB"
         if self.sampled is not None:
-            looked += f", of which {self.sampled} files were read"
+            checked += f", of which {self.sampled} files were read"
         if self.problems:
             state = f"broken, problems: {len(self.problems)}"
         else:
-            state = "whole" if self.sampled is None else "no problem in this sample"
+            state = "intact" if self.sampled is None else "no problem in this sample"
         notes = [_printable(f"note: {note}") for note in self.notes]
-        return "\n".join([*map(str, self.problems), *notes, f"{looked}: {state}"])
+        return "\n".join([*map(str, self.problems), *notes, f"{checked}: {state}"])
 
-    def record(self) -> dict:
-        """The verdict as JSON values, its text and a digest of all the rest among them."""
-        values = {**asdict(self), "whole": self.whole, "text": self.text()}
-        return seal(_unicode(json.loads(json.dumps(values))))
+    def record(self) -> dict[str, Any]:
+        """The verdict as JSON values, its text and a digest of all else among them."""
+        values = {**asdict(self), "whole": self.intact, "text": self.text()}
+        return add_digest(_unicode(json.loads(json.dumps(values))))
 
 
-def seal(record: dict) -> dict:
-    """`record` with the sha256 of its canonical JSON, by which a later audit believes it."""
-    rest = {key: value for key, value in record.items() if key != "digest"}
-    return {**rest, "digest": hashlib.sha256(canonical(rest)).hexdigest()}
+def add_digest(record: dict[str, Any]) -> dict[str, Any]:
+    """`record` with the sha256 of its canonical JSON, by which a later audit trusts it."""
+    content = {key: value for key, value in record.items() if key != "digest"}
+    return {**content, "digest": hashlib.sha256(canonical(content)).hexdigest()}
 
 
 def _unicode(value: Any) -> Any:
@@ -110,17 +115,18 @@ def _unicode(value: Any) -> Any:
 
 def _printable(text: str) -> str:
     """One line of Unicode, whatever bytes a file's name is made of."""
-    whole = _unicode(text)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in _unicode(text)
+    )
 
 
-def few(findings: Iterable[Finding]) -> Iterator[Finding]:
+def shortened(findings: Iterable[Finding]) -> Iterator[Finding]:
     """The first findings of one kind about one file, and how many more there are."""
-    rest = iter(findings)
+    remaining = iter(findings)
     last = None
-    for last in islice(rest, _SHOWN):
+    for last in islice(remaining, _MAX_SHOWN):
         yield last
-    more = sum(1 for _ in rest)
+    more = sum(1 for _ in remaining)
     if last and more:
         yield Finding(last.kind, last.artifact, last.file, f"and {more} more like this")
 
@@ -128,25 +134,25 @@ def few(findings: Iterable[Finding]) -> Iterator[Finding]:
 def guarded(
     artifact: str, file: str, check: Callable[..., Iterable[Finding]], *arguments: Any
 ) -> list[Finding]:
-    """The findings of `check(*arguments)`; what it cannot make sense of is a finding about `file`.
+    """The findings of `check(*arguments)`; what makes it fail is a finding about `file`.
 
     Raises
     ------
     OSError
         The system refuses to let the file be read.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     try:
-        found.extend(check(*arguments))
+        findings.extend(check(*arguments))
     except StoreError as error:
-        kind = Kind.DAMAGED if error.remedy == REBUILD else Kind.OPEN
-        found.append(Finding(kind, artifact, file, error.what, error.remedy))
+        kind = Kind.DAMAGED if error.remedy == REBUILD else Kind.UNRESOLVED
+        findings.append(Finding(kind, artifact, file, error.what, error.remedy))
     # Whatever the bytes make a parser raise, the audit must go on and name the file.
     except Exception as error:
         # Arrow's own errors are OSErrors without a number.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        said = str(error).splitlines() or [""]
-        what = f"is not what its schema says ({type(error).__name__}: {said[0]})"
-        found.append(Finding(Kind.DAMAGED, artifact, file, what))
-    return found
+        message = (str(error).splitlines() or [""])[0]
+        what = f"is not what its schema says ({type(error).__name__}: {message})"
+        findings.append(damaged(artifact, file, what))
+    return findings

@@ -3,6 +3,6 @@
 Every neutral image is a row beside the images made from it; splits are by subject.
 """
 
-from affect4d.dataset.publish import publish
+from affect4d.dataset.publish import publish_dataset
 
-__all__ = ["publish"]
+__all__ = ["publish_dataset"]

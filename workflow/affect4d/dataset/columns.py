@@ -1,6 +1,7 @@
-"""The dataset's columns, stated once for Parquet, Hugging Face, Croissant and the card."""
+"""The dataset's columns as Parquet, Hugging Face and Croissant name their types."""
 
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -21,13 +22,12 @@ def all_columns(names: list[str]) -> list[Column]:
     return [*COLUMNS, *(replace(QUALITY_COLUMN, name=name) for name in measures)]
 
 
-def schema(columns: list[Column]) -> pa.Schema:
+def arrow_schema(columns: list[Column]) -> pa.Schema:
     """The Arrow schema, with the features by which Hugging Face's `datasets` decodes images."""
-    fields = [pa.field(column.name, _arrow(column.type)) for column in columns]
-    return pa.schema(fields)
+    return pa.schema([pa.field(column.name, _arrow(column.type)) for column in columns])
 
 
-def features(columns: list[Column]) -> dict:
+def hugging_face_features(columns: list[Column]) -> dict[str, dict[str, Any]]:
     """Hugging Face's features of the columns."""
     return {
         column.name: {"_type": "Image"}
@@ -37,7 +37,7 @@ def features(columns: list[Column]) -> dict:
     }
 
 
-def schema_org(column: Column) -> str:
+def schema_org_type(column: Column) -> str:
     """The data type of a column in Croissant."""
     return _SCHEMA_ORG.get(column.type, "sc:Float")
 

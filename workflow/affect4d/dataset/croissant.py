@@ -1,10 +1,11 @@
 """`croissant.json`: the dataset's files and columns in MLCommons' Croissant 1.0 vocabulary."""
 
 from pathlib import Path
+from typing import Any
 
 from affect4d import store
 from affect4d.artifacts.declaration import Column
-from affect4d.dataset.columns import schema_org
+from affect4d.dataset.columns import schema_org_type
 
 CITATION = (
     "Kollias, Cheng, Pantic, Zafeiriou: Photorealistic Facial Synthesis in the Dimensional Affect "
@@ -52,8 +53,8 @@ _CONTEXT = {
 
 
 def describe(
-    folder: Path, name: str, description: str, licence: str, columns: list[Column]
-) -> dict:
+    folder: Path, columns: list[Column], *, name: str, description: str, licence: str
+) -> dict[str, Any]:
     """The metadata of the dataset in `folder`; its `data/*.parquet` must be there.
 
     Returns
@@ -96,7 +97,7 @@ def _id(folder: Path, file: Path) -> str:
     return file.relative_to(folder).as_posix()
 
 
-def _file(folder: Path, file: Path) -> dict:
+def _file(folder: Path, file: Path) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": _id(folder, file),
@@ -108,8 +109,8 @@ def _file(folder: Path, file: Path) -> dict:
     }
 
 
-def _field(column: Column) -> dict:
-    source: dict = {"fileSet": {"@id": "shards"}, "extract": {"column": column.name}}
+def _field(column: Column) -> dict[str, Any]:
+    source: dict[str, Any] = {"fileSet": {"@id": "shards"}, "extract": {"column": column.name}}
     if column.type == "image":
         source["transform"] = {"jsonPath": "bytes"}
     unit = f" Unit: {column.unit}." if column.unit else ""
@@ -118,6 +119,6 @@ def _field(column: Column) -> dict:
         "@id": f"images/{column.name}",
         "name": column.name,
         "description": column.description + unit,
-        "dataType": schema_org(column),
+        "dataType": schema_org_type(column),
         "source": source,
     }

@@ -2,43 +2,48 @@
 
 import importlib.resources
 import logging
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pandas as pd
 
 from affect4d import store
-from affect4d.artifacts.declaration import Column
+from affect4d.artifacts.dataset import CARD, CHECKSUMS, CROISSANT, DATASET, SPLIT_TABLE
+from affect4d.artifacts.declaration import Column, File
 from affect4d.config.dataset import Settings
-from affect4d.dataset import croissant, splits
+from affect4d.dataset import croissant
 from affect4d.dataset.columns import all_columns
-from affect4d.dataset.rows import collect
+from affect4d.dataset.rows import collect_rows
 from affect4d.dataset.shards import write_shards
+from affect4d.dataset.splits import assign_splits
+from affect4d.pipeline.context import RunContext
 
 log = logging.getLogger(__name__)
 
-CHECKSUMS = "SHA256SUMS"
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
+_LARGEST_SIZE = "n>1M"  # as Hugging Face names sizes; the numbers are images
+_FOLDER = f"{DATASET.name()}/"
 
 
-def publish(
+def publish_dataset(
+    context: RunContext,
     chunks: list[Path],
+    *,
     kinds: dict[str, str],
-    out: Path,
     settings: Settings,
-    seed: int,
-    provenance: store.Provenance,
+    out: Path | None = None,
 ) -> None:
     """Build the dataset from the synthesis chunks.
 
     Parameters
     ----------
+    context : of the run; its seed decides with the subjects' names who is in which split
     chunks : stores `synthesis/{database}/{chunk}.zarr`
     kinds : database -> "photograph" or "rendered"
-    out : the folder `dataset`; its manifest becomes `dataset.manifest.json` beside it
     settings : name, image format, shares of the splits
-    seed : the build's seed; decides with the subjects' names who is in which split
-    provenance : what it is built from
+    out : the folder; by default `dataset` below the results folder, its manifest beside it
 
     Raises
     ------
@@ -47,31 +52,36 @@ def publish(
     ValueError
         There is no image, or an image_id occurs twice.
     """
-    rows = collect(chunks, kinds)
-    people = splits.assign(rows, settings.validation, settings.test, seed)
+    rows = collect_rows(chunks, kinds)
+    shares = {"validation": settings.validation, "test": settings.test}
+    people = assign_splits(rows, **shares, seed=context.seed)
     rows = rows.merge(people.drop(columns="images"), on=["database", "subject"])
     columns = all_columns(list(rows.columns))
-    with store.atomic_replace(out, provenance) as folder:
+    with store.atomic_replace(out or context.root / DATASET.name(), context.provenance()) as folder:
         folder.mkdir()
-        shards = write_shards(
-            folder / "data",
-            rows,
+        shards = write_shards(folder / "data", rows, columns, settings=settings)
+        files = {
+            SPLIT_TABLE: people.to_csv(index=False, lineterminator="\n"),
+            CARD: _card(rows, columns, shards=shards, settings=settings, chunk=chunks[0]),
+        }
+        for file, text in files.items():
+            _within(folder, file).write_text(text, encoding="utf-8")
+        metadata = croissant.describe(
+            folder,
             columns,
-            settings.shard_rows,
-            settings.image_format,
-            settings.jpeg_quality,
+            name=settings.name,
+            description="Face images with valence and arousal, synthesized from neutral images. "
+            + settings.licence_note,
+            licence=settings.licence,
         )
-        people.to_csv(folder / "splits.csv", index=False, lineterminator="\n")
-        card = _card(rows, columns, shards, settings, chunks[0])
-        (folder / "README.md").write_text(card, encoding="utf-8")
-        description = (
-            "Face images with valence and arousal, synthesized from neutral images. "
-            + settings.licence_note
-        )
-        metadata = croissant.describe(folder, settings.name, description, settings.licence, columns)
-        (folder / "croissant.json").write_bytes(store.canonical(metadata))
-        (folder / CHECKSUMS).write_text(_checksums(folder), encoding="utf-8")
+        _within(folder, CROISSANT).write_bytes(store.canonical(metadata))
+        _within(folder, CHECKSUMS).write_text(_checksums(folder), encoding="utf-8")
     log.info("dataset: %d images in %d shards", len(rows), sum(map(len, shards.values())))
+
+
+def _within(folder: Path, file: File) -> Path:
+    """Where a file of the dataset lies in the folder in which it is made."""
+    return folder / file.name().removeprefix(_FOLDER)
 
 
 def _checksums(folder: Path) -> str:
@@ -91,6 +101,7 @@ _BLENDS = {
 def _card(
     rows: pd.DataFrame,
     columns: list[Column],
+    *,
     shards: dict[str, list[str]],
     settings: Settings,
     chunk: Path,
@@ -108,7 +119,7 @@ def _card(
         citation=croissant.CITATION,
         licence=settings.licence,
         licence_note=settings.licence_note,
-        size=next((name for limit, name in _SIZES if len(rows) < limit), "n>1M"),
+        size=next((name for limit, name in _SIZES if len(rows) < limit), _LARGEST_SIZE),
         shards=shards,
         columns=columns,
         synthesized=len(synthesized),
@@ -126,8 +137,9 @@ def _card(
     )
 
 
-def _counts(rows: pd.DataFrame, keys: list[str]) -> list[dict]:
-    """Subjects and images a group, sorted by `keys`."""
+def _counts(rows: pd.DataFrame, keys: list[str]) -> list[dict[Hashable, Any]]:
+    """Subjects and images per group, sorted by `keys`."""
     people = rows["database"] + "/" + rows["subject"]
     grouped = rows.assign(person=people).groupby(keys, sort=True)["person"]
-    return grouped.agg(subjects="nunique", images="size").reset_index().to_dict("records")
+    counts = grouped.agg(subjects="nunique", images="size").reset_index()
+    return list(counts.to_dict("records"))

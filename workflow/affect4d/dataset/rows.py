@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from affect4d import store
-from affect4d.artifacts.dataset import MEAN, NEUTRAL, QUALITY
+from affect4d.artifacts.dataset import MEAN, NEUTRAL, NEUTRAL_CLASS, QUALITY
 
 
-def collect(chunks: list[Path], kinds: dict[str, str]) -> pd.DataFrame:
+def collect_rows(chunks: list[Path], kinds: dict[str, str]) -> pd.DataFrame:
     """The rows of all synthesis chunks.
 
     Parameters
@@ -23,7 +23,7 @@ def collect(chunks: list[Path], kinds: dict[str, str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an image, by database and image_id: the dataset's columns but `image` and `split`,
+        One row per image, by database and image_id: the dataset's columns but `image` and `split`,
         and `store`, `array`, `index`, which say where the pixels lie.
 
     Raises
@@ -33,26 +33,35 @@ def collect(chunks: list[Path], kinds: dict[str, str]) -> pd.DataFrame:
     ValueError
         Two images have the same image_id, or no image was synthesized.
     """
-    tables = [table for path in chunks for table in _read_chunk(path, kinds) if len(table)]
+    tables = []
+    for path in chunks:
+        rows = read_chunk(store.open(path))
+        if len(rows):
+            tables.append(rows.assign(kind=rows["database"].map(kinds), store=str(path)))
     rows = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"class": []})
     if not (rows["class"] >= 0).any():
         raise ValueError("no image was synthesized: see the quarantine tables")
-    twice = rows.loc[rows["image_id"].duplicated(), "image_id"]
-    if len(twice):
-        raise ValueError(f"image_id {twice.iloc[0]} occurs twice in the synthesis chunks")
+    repeated = rows.loc[rows["image_id"].duplicated(), "image_id"]
+    if len(repeated):
+        raise ValueError(f"image_id {repeated.iloc[0]} occurs twice in the synthesis chunks")
     return rows.sort_values(["database", "image_id"], ignore_index=True)
 
 
-def _read_chunk(path: Path, kinds: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of one chunk's synthesized images, and of its neutral images."""
-    chunk = store.open(path)
+def read_chunk(chunk: store.Store) -> pd.DataFrame:
+    """The rows of one chunk's synthesized images, then of its neutral images.
+
+    Returns
+    -------
+    DataFrame
+        The dataset's columns but `image`, `kind` and `split`, and `array` and `index`.
+    """
     attributes = chunk.attributes
     database, photographs = attributes["database"], attributes["photographs"]
     neutral_ids = [f"{database}-{photograph['image_id']}" for photograph in photographs]
     neutrals = pd.DataFrame(
         {
             "image_id": neutral_ids,
-            "class": -1,
+            "class": NEUTRAL_CLASS,
             "class_name": NEUTRAL,
             "valence": np.nan,
             "arousal": np.nan,
@@ -82,5 +91,6 @@ def _read_chunk(path: Path, kinds: dict[str, str]) -> tuple[pd.DataFrame, pd.Dat
     )
     measures = [QUALITY + name for name in attributes["quality"]]
     images = pd.concat([images, pd.DataFrame(chunk["quality"][...], columns=measures)], axis=1)
-    source = {"database": database, "kind": kinds[database], "store": str(path)}
-    return images.assign(**source), neutrals.assign(**source)
+    tables = [table for table in (images, neutrals) if len(table)]
+    rows = pd.concat(tables, ignore_index=True) if tables else images
+    return rows.assign(database=database)

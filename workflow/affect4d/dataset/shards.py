@@ -8,30 +8,27 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.artifacts.dataset import SPLITS
 from affect4d.artifacts.declaration import Column
-from affect4d.dataset.columns import features, schema
+from affect4d.config.dataset import Settings
+from affect4d.dataset.columns import arrow_schema, hugging_face_features
 from affect4d.formats.images import encode_jpeg, encode_png
 
 ROW_GROUP = 100  # rows; a viewer that shows a few images reads no more than this many
 
 
-def encoder(image_format: str, quality: int) -> tuple[str, Callable[[np.ndarray], bytes]]:
-    """The file suffix and the encoder of images (H, W, 3) uint8."""
-    if image_format == "png":
+def image_encoder(settings: Settings) -> tuple[str, Callable[[NDArray[np.uint8]], bytes]]:
+    """The file suffix and the encoder of images (H, W, 3)."""
+    if settings.image_format == "png":
         return ".png", encode_png
-    return ".jpg", lambda image: encode_jpeg(image, quality)
+    return ".jpg", lambda image: encode_jpeg(image, settings.jpeg_quality)
 
 
 def write_shards(
-    folder: Path,
-    rows: pd.DataFrame,
-    columns: list[Column],
-    shard_rows: int,
-    image_format: str,
-    quality: int,
+    folder: Path, rows: pd.DataFrame, columns: list[Column], *, settings: Settings
 ) -> dict[str, list[str]]:
     """Write `{split}-00000-of-0000N.parquet` for every split that has rows.
 
@@ -40,9 +37,7 @@ def write_shards(
     folder : where the shards go; made if absent
     rows : the dataset's rows with their `split`, and `store`, `array`, `index`
     columns : what is written, in this order
-    shard_rows : the largest number of rows a shard
-    image_format : "jpeg" or "png"
-    quality : of JPEG
+    settings : rows per shard, image format, JPEG quality
 
     Returns
     -------
@@ -52,25 +47,22 @@ def write_shards(
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[str, list[str]] = {}
     for split in SPLITS:
-        mine = rows[rows["split"] == split]
-        starts = range(0, len(mine), shard_rows)
+        selected = rows[rows["split"] == split]
+        starts = range(0, len(selected), settings.shard_rows)
         for number, start in enumerate(starts):
             name = f"{split}-{number:05d}-of-{len(starts):05d}.parquet"
-            shard = mine.iloc[start : start + shard_rows]
-            _write(folder / name, shard, columns, *encoder(image_format, quality))
+            shard = selected.iloc[start : start + settings.shard_rows]
+            _write_shard(folder / name, shard, columns, settings=settings)
             written.setdefault(split, []).append(name)
     return written
 
 
-def _write(
-    path: Path,
-    rows: pd.DataFrame,
-    columns: list[Column],
-    suffix: str,
-    encode: Callable[[np.ndarray], bytes],
+def _write_shard(
+    path: Path, rows: pd.DataFrame, columns: list[Column], *, settings: Settings
 ) -> None:
-    metadata = {"huggingface": json.dumps({"info": {"features": features(columns)}})}
-    table_schema = schema(columns).with_metadata(metadata)
+    suffix, encode = image_encoder(settings)
+    metadata = {"huggingface": json.dumps({"info": {"features": hugging_face_features(columns)}})}
+    table_schema = arrow_schema(columns).with_metadata(metadata)
     labels = [column.name for column in columns if column.type != "image"]
     compression = dict.fromkeys(labels, "ZSTD")
     # Images are compressed already.
@@ -92,10 +84,10 @@ def _write(
             writer.write_table(pa.Table.from_arrays(arrays, schema=table_schema))
 
 
-def _pixels(rows: pd.DataFrame) -> list[np.ndarray]:
-    """The images of the rows, each store and array read once."""
-    found: dict[int, np.ndarray] = {}
+def _pixels(rows: pd.DataFrame) -> list[NDArray[np.uint8]]:
+    """The images (H, W, 3) of the rows, each store and array read once."""
+    pixels: dict[int, NDArray[np.uint8]] = {}
     for (path, array), group in rows.groupby(["store", "array"], sort=False):
         images = store.open(path)[array][group["index"].to_list()]
-        found |= dict(zip(group.index, images, strict=True))
-    return [found[index] for index in rows.index]
+        pixels |= dict(zip(group.index, images, strict=True))
+    return [pixels[index] for index in rows.index]

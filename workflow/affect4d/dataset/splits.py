@@ -4,14 +4,14 @@ import hashlib
 
 import pandas as pd
 
-from affect4d.artifacts.dataset import SPLITS, TEST, TRAIN, VALIDATION
+from affect4d.artifacts.dataset import SPLIT_TABLE, SPLITS, TEST, TRAIN, VALIDATION
 
 
-def assign(rows: pd.DataFrame, validation: float, test: float, seed: int) -> pd.DataFrame:
+def assign_splits(rows: pd.DataFrame, *, validation: float, test: float, seed: int) -> pd.DataFrame:
     """Put every subject into one split.
 
     Subjects are ordered by a hash of seed, database and name; the first go to the test, the next to
-    validation. A share above zero gets at least one subject where three or more are there.
+    validation. A share above zero gets at least one subject where there are three or more.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def assign(rows: pd.DataFrame, validation: float, test: float, seed: int) -> pd.
     Returns
     -------
     DataFrame
-        One row a subject, sorted: database, subject, split, images.
+        One row per subject, sorted: the columns of `splits.csv`.
     """
     table = rows.groupby(["database", "subject"], sort=True).size().reset_index(name="images")
     order = sorted(table.index, key=lambda index: _hash(seed, *table.loc[index, :"subject"]))
@@ -30,7 +30,7 @@ def assign(rows: pd.DataFrame, validation: float, test: float, seed: int) -> pd.
     table.insert(2, "split", TRAIN)
     table.loc[order[:tested], "split"] = TEST
     table.loc[order[tested : tested + validated], "split"] = VALIDATION
-    return table
+    return table[SPLIT_TABLE.names]
 
 
 def _hash(seed: int, database: str, subject: str) -> str:
@@ -38,5 +38,5 @@ def _hash(seed: int, database: str, subject: str) -> str:
 
 
 def _count(share: float, subjects: int) -> int:
-    least = 1 if share > 0 and subjects >= len(SPLITS) else 0
-    return max(round(share * subjects), least)
+    minimum = 1 if share > 0 and subjects >= len(SPLITS) else 0
+    return max(round(share * subjects), minimum)
