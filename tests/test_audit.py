@@ -248,7 +248,7 @@ def test_a_dataset_with_fewer_images_than_its_chunks_is_found(results):
     shard.unlink()
     record_again(results, "dataset", results / "dataset")
     text = audited(results).text()
-    assert "dataset/data: has 0 rows, the chunks 6 images" in text
+    assert "dataset/data: the table has 0 rows in place of 6, by the chunks" in text
     assert f"dataset/data: {IMAGE} is there 0 times in place of 1" in text
 
 
@@ -345,4 +345,4 @@ def test_what_was_built_anew_since_the_audit_or_is_being_written_is_kept(results
     provenance = store.Provenance(results, "registered", "s1", [], {"built": "anew"}, "c")
     store.record(path, [kept.locate(file) for file in kept.files], provenance)
     assert not any("s1" in name for name in audit.invalidate(results, verdict))
-    assert path.exists() and "registered/s1 was built anew since the audit" in caplog.text
+    assert path.exists() and "registered/s1 was rebuilt since the audit" in caplog.text

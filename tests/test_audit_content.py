@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from support.small_results import build_results, model
@@ -402,6 +402,7 @@ def test_schemas_take_their_columns_from_the_stages():
 ROW = st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 3))
 
 
+@settings(deadline=None)
 @given(st.lists(ROW, max_size=12), st.lists(ROW, max_size=12))
 def test_the_images_that_differ_are_those_whose_rows_are_not_the_same(made, published):
     columns = ["image_id", "class"]

@@ -104,9 +104,9 @@ class _Published:
         if len(shards) < len(self.shards):
             return
         yield from self._check_splits(counts)
-        if not self.chunks or not shards:
+        if not self.chunks:
             return
-        columns = table_names(self.build.root / shards[0])
+        columns = table_names(self.build.root / shards[0]) if shards else SHARD.names
         columns = [name for name in columns if name not in _NOT_IN_CHUNKS]
         differences = compare_rows(
             columns,
