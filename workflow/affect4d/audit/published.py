@@ -197,8 +197,9 @@ def compare_rows(columns: list[str], *, made: Parts, published: Parts) -> Iterat
     columns : which are compared, image_id among them
     made, published : both give their table in parts, again each time they are called
     """
+    none = pd.DataFrame(dict.fromkeys(("key", "digest"), np.empty(0, np.uint64)))
     sides = [
-        pd.concat([_digests(part, columns) for part in parts()], ignore_index=True)
+        pd.concat([none, *(_digests(part, columns) for part in parts())], ignore_index=True)
         for parts in (made, published)
     ]
     signs = [table.assign(count=sign) for table, sign in zip(sides, (1, -1), strict=True)]
