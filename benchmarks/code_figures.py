@@ -1,4 +1,4 @@
-"""Figures of the code: lines and statements per package, positional parameters, constants without a comment.
+"""Figures of the code: lines and statements per package, parameters, undocumented constants.
 
 python benchmarks/code_figures.py [FOLDER of the library, workflow/affect4d by default]
 
