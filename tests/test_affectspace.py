@@ -182,7 +182,7 @@ def test_classes_of_the_journal_version_are_one_setting(tmp_path):
         tmp_path / "registered/q.zarr",
         {"flags": np.zeros(count, np.uint8)},
         {"frame_ids": table["frame_id"].tolist()},
-        None,
+        provenance=None,
     )
     run = context(tmp_path, "affectspace")
     build_affectspace(run, Settings(bins=40))

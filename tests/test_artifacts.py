@@ -127,7 +127,9 @@ def test_a_toy_stage_is_declared_in_one_place(results, toy_stage):
     rows.to_csv(folder / "smiles.csv", index=False)
     made = store.Provenance(results, "toy", "toy", [], {}, "c")
     store.record(results / "toy/smiles.manifest.json", [folder / "smiles.csv"], made)
-    store.write(folder / "widths/s1.zarr", {"breadth": pd.Series([1.5]).to_numpy()}, {}, made)
+    store.write(
+        folder / "widths/s1.zarr", {"breadth": pd.Series([1.5]).to_numpy()}, {}, provenance=made
+    )
 
     found = {(p.artifact, p.what) for p in audit.audit_build(results).problems}
     assert found == {
@@ -148,7 +150,10 @@ def test_a_toy_stage_is_declared_in_one_place(results, toy_stage):
     }
 
     store.write(
-        folder / "widths/s1.zarr", {"width": pd.Series([1.5], dtype="f4").to_numpy()}, {}, made
+        folder / "widths/s1.zarr",
+        {"width": pd.Series([1.5], dtype="f4").to_numpy()},
+        {},
+        provenance=made,
     )
     (array,) = describe_artifact(lineage.load_build(results), "toy/widths/s1")["arrays"]
     assert (array["unit"], array["description"]) == ("mm", "Distance of its corners.")

@@ -230,7 +230,7 @@ def test_labels_that_are_not_the_class_median_are_found(results):
     made = store.read_manifest(store.manifest_of(atlas))
     inputs = [results / name for name in made.inputs]
     provenance = store.Provenance(results, "atlas", "atlas", inputs)
-    store.write(atlas, arrays, stored.attributes, provenance)
+    store.write(atlas, arrays, stored.attributes, provenance=provenance)
     assert f"the valence of {IMAGE} is not the median of its class" in audited(results).text()
 
 

@@ -65,7 +65,7 @@ def restore(results, name, arrays=None, attributes=None, drop=()):
         kept[array] = store.Vertices(kept[array], kept.pop(f"{array}_neutral"))
     made_from = provenance(results, name)
     content = {**stored.attributes, **(attributes or {})}
-    store.write(path, {**kept, **(arrays or {})}, content, made_from)
+    store.write(path, {**kept, **(arrays or {})}, content, provenance=made_from)
 
 
 def found(results):
@@ -272,7 +272,7 @@ def with_expression(results):
     arrays, attributes = model(ids, ["s1"], name, label=(None, None), mean=mean)
     made = provenance(results, ATLAS)
     folder = results / "blendshapes"
-    store.write(folder / f"{name}.zarr", arrays, attributes | {"expression": name}, made)
+    store.write(folder / f"{name}.zarr", arrays, attributes | {"expression": name}, provenance=made)
     row = {"name": "happiness", "status": "ok", "median_valence": None, "median_arousal": None}
     write_expressions(results, pd.DataFrame([row]), vertex_count=4, provenance=made)
     return results

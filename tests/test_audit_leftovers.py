@@ -24,7 +24,7 @@ def leave_model(results, index):
     attributes |= {"class": index}
     inputs = [results / "registered/s1.manifest.json"]
     made_from = store.Provenance(results, "blendshapes", LEFTOVER, inputs)
-    store.write(results / f"{LEFTOVER}.zarr", arrays, attributes, made_from)
+    store.write(results / f"{LEFTOVER}.zarr", arrays, attributes, provenance=made_from)
 
 
 @pytest.mark.parametrize("index", [7, 1599])

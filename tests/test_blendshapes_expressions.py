@@ -40,7 +40,9 @@ def flagged(sequence, frames, root):
     flags = np.zeros(len(stored["flags"]), np.uint8)
     flags[frames] = 2
     vertices = store.Vertices(stored["vertices"][...], stored["vertices"][0])
-    store.write(stored.path, {"vertices": vertices, "flags": flags}, stored.attributes, None)
+    store.write(
+        stored.path, {"vertices": vertices, "flags": flags}, stored.attributes, provenance=None
+    )
 
 
 def run(root, plane=PLANE, quarantine=None, **settings):

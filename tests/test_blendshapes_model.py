@@ -192,7 +192,7 @@ def test_what_is_stored_is_what_is_drawn_from(tmp_path):
     weights = weights_of(30).astype(np.float32)
     model = model_of(weights)
     arrays = model_arrays(model.mean, model.components, weights, subjects=np.arange(len(weights)))
-    store.write(tmp_path / "a.zarr", arrays, {"constraint": "nonnegative"}, None)
+    store.write(tmp_path / "a.zarr", arrays, {"constraint": "nonnegative"}, provenance=None)
     assert np.array_equal(sample(read_class(tmp_path / "a.zarr"), 8), sample(model, 8))
 
 

@@ -253,7 +253,10 @@ def results(tmp_path_factory, template, cheek):
         )
         arrays["objective"] = np.array([4.0, 2.0, 1.0])
         store.write(
-            root / f"blendshapes/{names[index]}.zarr", arrays, {"constraint": "nonnegative"}, None
+            root / f"blendshapes/{names[index]}.zarr",
+            arrays,
+            {"constraint": "nonnegative"},
+            provenance=None,
         )
     write_atlas(root, names, means, [0, 2, 2, 2])
     return root
@@ -268,7 +271,7 @@ def write_atlas(root, names, means, status):
         "shares": np.eye(4),
     }
     attributes = {"names": names, "statuses": STATUSES}
-    store.write(root / "blendshapes/atlas.zarr", arrays, attributes, None)
+    store.write(root / "blendshapes/atlas.zarr", arrays, attributes, provenance=None)
 
 
 def test_a_builds_pictures_and_what_is_stated_of_them(results, template, cheek):
@@ -316,7 +319,7 @@ def test_without_components_the_other_pictures_stay(results, template, tmp_path)
         arrays = model_arrays(means[index], empty, np.empty((5, 0)), subjects=np.arange(5))
         arrays["objective"] = np.array([4.0])
         path = tmp_path / f"blendshapes/{names[index]}.zarr"
-        store.write(path, arrays, {"constraint": "nonnegative"}, None)
+        store.write(path, arrays, {"constraint": "nonnegative"}, provenance=None)
     write_pictures(context(tmp_path, "pictures"), template, np.array([0, 3, 3, 3]))
     shown = read_blendshapes(tmp_path)
     assert set(shown["pictures"]) == {"mean_faces", "convergence", "path"}

@@ -99,7 +99,7 @@ def rewrite(root, name, changes):
         kept[array] = store.Vertices(kept[array], stored[f"{array}_neutral"][...])
     inputs = [root / path for path in made.inputs]
     sealed = store.Provenance(root, made.rule, made.item, inputs, made.settings, made.code)
-    store.write(path, kept | changes, stored.attributes, sealed)
+    store.write(path, kept | changes, stored.attributes, provenance=sealed)
 
 
 def test_an_image_of_an_interpolated_class_leads_to_all_that_it_is_mixed_from(results, tmp_path):
@@ -147,7 +147,7 @@ def test_flags_and_quality_of_a_frame_have_names(results, tmp_path):
     arrays = {"flags": np.array([5, 0, 0, 0], np.uint16), "quality": np.full((4, 1), 2.5)}
     attributes = {**old.attributes, "flag_names": ["far", "folded", "unseen"], "measures": ["mm"]}
     provenance = store.Provenance(root, "registered", "s1", [], {}, "c0")
-    store.write(root / "registered/s1.zarr", arrays, attributes, provenance)
+    store.write(root / "registered/s1.zarr", arrays, attributes, provenance=provenance)
     found = record(root, "s1_7_0")["registration"]
     assert found["flags"] == ["far", "unseen"] and found["quality"] == {"mm": 2.5}
     assert record(root, "s1_7_1")["registration"]["flags"] == []

@@ -55,7 +55,7 @@ def write_sequence(folder, name, residuals, flags, quarantined=(), vertices=None
         "is_apex": [index == count - 1 for index in range(count)],
         "quarantined": [[item, "f", "r", "m"] for item in quarantined],
     }
-    store.write(folder / f"{name}.zarr", arrays, attributes, None)
+    store.write(folder / f"{name}.zarr", arrays, attributes, provenance=None)
 
 
 @pytest.fixture

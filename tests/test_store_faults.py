@@ -185,7 +185,7 @@ def test_arrays_that_the_manifest_does_not_list_are_not_read(tmp_path):
 def test_the_manifest_and_data_of_another_artifact_are_refused(tmp_path):
     for stage in ("fits", "synthesis"):
         provenance = store.Provenance(tmp_path, stage, "0", [])
-        store.write(tmp_path / stage / "0.zarr", {stage: np.arange(3)}, {}, provenance)
+        store.write(tmp_path / stage / "0.zarr", {stage: np.arange(3)}, {}, provenance=provenance)
     for name in ("0.zarr", "0.manifest.json"):
         (tmp_path / "fits" / name).rename(tmp_path / "synthesis" / f"new{name}")
     for name in ("0.zarr", "0.manifest.json"):

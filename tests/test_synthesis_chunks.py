@@ -159,7 +159,7 @@ def test_an_interpolated_class_says_so_in_the_chunk_and_in_the_dataset(tmp_path,
     mean = store.Vertices(stored["mean"][...], stored["mean"].neutral)
     arrays = {"mean": mean, "median": median, "count": stored["count"][...]}
     arrays |= {"status": status, "shares": shares}
-    store.write(tmp_path / "atlas.zarr", arrays, stored.attributes, None)
+    store.write(tmp_path / "atlas.zarr", arrays, stored.attributes, provenance=None)
     settings = Settings(size=96)
     out = _run_chunk(tmp_path / "one", tmp_path / "atlas.zarr", settings)
     chunk = store.open(out / "000.zarr")
@@ -195,7 +195,7 @@ def test_samples_are_unseen_faces_and_reproducible(atlas_path, tmp_path):
     atlas = Atlas(atlas_path)
     for index in atlas.usable:
         path = tmp_path / f"{atlas.names[index]}.zarr"
-        store.write(path, arrays, {"constraint": "nonnegative"}, None)
+        store.write(path, arrays, {"constraint": "nonnegative"}, provenance=None)
     drawn = [deformations(atlas, tmp_path, default_anatomy(), samples=2, seed=s) for s in (0, 0, 1)]
     assert [target.name(atlas.names) for target in drawn[0]] == [
         *(f"v-0.5_a+0.3{suffix}" for suffix in ("", "-s0", "-s1")),

@@ -166,7 +166,7 @@ def test_nothing_of_a_test_subject_is_in_what_is_fitted(gallery, built, tmp_path
             path,
             {"vertices": store.Vertices(turned, faces[0]), "flags": stored["flags"][...]},
             stored.attributes,
-            store.Provenance(root, "registration", name),
+            provenance=store.Provenance(root, "registration", name),
         )
         columns = ["valence", "arousal"]
         labels.loc[own.index, columns] = own[columns].to_numpy()[rng.permutation(len(own))]

@@ -67,7 +67,7 @@ def basis(tmp_path):
     arrays |= {"vertices": SQUARE, "triangles": TRIANGLES}
     path = tmp_path / "basis.zarr"
     provenance = store.Provenance(tmp_path, "validation", "basis")
-    store.write(path, arrays, {"components": [2]}, provenance)
+    store.write(path, arrays, {"components": [2]}, provenance=provenance)
     return path
 
 

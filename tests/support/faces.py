@@ -130,7 +130,7 @@ def write_atlas(path):
         "shares": np.diag((status > 0).astype(float)),
     }
     names = [grid.name(index) for index in range(len(grid))]
-    store.write(path, arrays, {"names": names, "statuses": STATUSES}, None)
+    store.write(path, arrays, {"names": names, "statuses": STATUSES}, provenance=None)
     return path
 
 
@@ -143,7 +143,7 @@ def write_expressions(path):
         "status": np.array([STATUSES.index("ok"), STATUSES.index("insufficient")], np.uint8),
     }
     attributes = {"names": ["happiness", "fear"], "statuses": STATUSES}
-    store.write(path, arrays, attributes, None)
+    store.write(path, arrays, attributes, provenance=None)
     return path
 
 
@@ -151,7 +151,7 @@ def write_components(path):
     """A class's model of two components, at the corners of the mouth."""
     components = np.stack([bump(place, 15, [0, 3, 0]) for place in (48, 54)])
     arrays = model_arrays(components.mean(0), components, np.eye(2), subjects=np.arange(2))
-    store.write(path, arrays, {"constraint": "nonnegative"}, None)
+    store.write(path, arrays, {"constraint": "nonnegative"}, provenance=None)
     return components.astype(np.float32)
 
 

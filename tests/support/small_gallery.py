@@ -81,7 +81,7 @@ def write_sequence(root, sequence, vertices, *, attributes):
         "flags": np.zeros(len(vertices), np.uint8),
     }
     provenance = store.Provenance(root, "registration", sequence)
-    store.write(root / f"registered/{sequence}.zarr", arrays, attributes, provenance)
+    store.write(root / f"registered/{sequence}.zarr", arrays, attributes, provenance=provenance)
 
 
 def _write(root, subject, kind, motion, affect, *, apexes=()):

@@ -70,7 +70,7 @@ def write_chunk(root, database, number, subjects, provenance=None, samples=(MEAN
             "settings": {"margin": 0.3, "size": 8, "blend": "warp"},
             "units": {"landmarks": "px", "flow": "px"},
         },
-        provenance,
+        provenance=provenance,
     )
     return path
 
@@ -192,7 +192,7 @@ class _Builder:
 
     def store(self, name, arrays, attributes, inputs):
         provenance = self.provenance(find_artifact(name).rules[0], inputs)
-        store.write(self.root / f"{name}.zarr", arrays, attributes, provenance)
+        store.write(self.root / f"{name}.zarr", arrays, attributes, provenance=provenance)
 
     def scans(self, frames):
         folder = self.root / "gallery/scans"

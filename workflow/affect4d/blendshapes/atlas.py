@@ -143,7 +143,9 @@ class _Atlas:
             "status": np.array([STATUSES.index(name) for name in self.status], np.uint8),
             "shares": self.weights,
         }
-        store.write(path, arrays, {"names": self.names, "statuses": STATUSES}, provenance)
+        store.write(
+            path, arrays, {"names": self.names, "statuses": STATUSES}, provenance=provenance
+        )
 
 
 class _Means:

@@ -257,7 +257,7 @@ class ClassFitter:
         arrays["objective"] = np.array(model.objective_)
         attributes = self._attributes(item, fitted, sequences)
         attributes["lost_energy_mm2"] = model.lost_energy_
-        store.write(item.path, arrays, attributes, provenance)
+        store.write(item.path, arrays, attributes, provenance=provenance)
         log.info(
             "%s: %d frames, %d components, %d iterations",
             item.name,

@@ -23,7 +23,9 @@ _MODEL = ("mean", "identity", "expression", "triangles", "landmark_vertices")
 
 def write_model(path, model, provenance):
     """Write a MorphableModel."""
-    store.write(path, {name: getattr(model, name) for name in _MODEL}, {"unit": "mm"}, provenance)
+    store.write(
+        path, {name: getattr(model, name) for name in _MODEL}, {"unit": "mm"}, provenance=provenance
+    )
 
 
 def read_model(path):
@@ -74,7 +76,7 @@ def write_fits(path, fits, images, model, provenance):
         "units": {"vertices": "mm", "offset": "px", "landmarks": "px"}
         | {"scale": "px/mm", "centre": "px", "inverse_distance": "1/mm"},
     }
-    store.write(path, arrays, attributes, provenance)
+    store.write(path, arrays, attributes, provenance=provenance)
 
 
 def read_fits(path):

@@ -61,7 +61,7 @@ def write_template(path, template, provenance):
 
 def store_reference(path, reference, provenance):
     """Store a prepared template."""
-    store.write(path, reference.arrays(), {}, provenance)
+    store.write(path, reference.arrays(), {}, provenance=provenance)
 
 
 def load_registrar(path, settings):
@@ -296,7 +296,7 @@ class _Sequence:
             "is_neutral": [bool(row.is_neutral) for row in chosen],
             "quarantined": [[row.item, row.file, row.rule, row.remedy] for row in quarantined],
         }
-        store.write(path, arrays, attributes, provenance)
+        store.write(path, arrays, attributes, provenance=provenance)
 
 
 def _check(registrar, points, file):

@@ -42,6 +42,7 @@ def write(
     path: Path,
     arrays: Mapping[str, NDArray[Any] | Sliceable | Vertices | Images],
     attributes: Mapping[str, Any] | None = None,
+    *,
     provenance: Provenance | None = None,
 ) -> None:
     """Write a store and commit it: afterwards it is complete, or absent.
@@ -162,7 +163,8 @@ def _write_group(folder: Path, arrays: Mapping[str, Any], attributes: dict[str, 
             _write_vertices(group, name, array)
             _write_array(group, neutral, np.asarray(array.neutral, np.float32), unit="mm")
         elif isinstance(array, Images):
-            _write_images(group, name, array, _bases(arrays, name) if array.base else None)
+            bases = _bases(arrays, name) if array.base else None
+            _write_images(group, name, array, bases=bases)
         else:
             _write_array(group, name, _sliceable(array))
 
@@ -218,7 +220,7 @@ def _bases(arrays: Mapping[str, Any], name: str) -> _Bases:
     return lambda start, stop: np.stack([values[i] for i in which[start:stop]])
 
 
-def _write_images(group: "zarr.Group", name: str, array: Images, bases: _Bases | None) -> None:
+def _write_images(group: "zarr.Group", name: str, array: Images, *, bases: _Bases | None) -> None:
     """Add pictures, each a chunk, so that one can be read alone; those without a base plainly."""
     from zarr.codecs import BloscCodec
 

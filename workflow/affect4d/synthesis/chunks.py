@@ -130,7 +130,7 @@ def synthesize_chunk(
     )
     provenance = context.provenance()
     out = CHUNK.path(root, database=database, chunk=chunk)
-    store.write(out, pictures.arrays(), pictures.attributes(), provenance)
+    store.write(out, pictures.arrays(), pictures.attributes(), provenance=provenance)
     listing = QUARANTINE.path(root, database=database, chunk=chunk)
     listing.parent.mkdir(parents=True, exist_ok=True)
     with store.atomic(listing) as unfinished:

@@ -70,7 +70,7 @@ def build_validation(
             writers |= zip(_MEASURED, measured, strict=True)
             attributes = {"chosen": str(chosen.key), **chosen.key._asdict()}
             provenance = context.provenance(item="models", settings=extra)
-            store.write(models, study.models, attributes, provenance)
+            store.write(models, study.models, attributes, provenance=provenance)
             written.append(store.manifest_of(models))
     except BadInput as problem:  # the rest of the build does not depend on the validation
         context.quarantine.add("table1", problem)

@@ -57,7 +57,7 @@ def project_chunk(context: RunContext, chunk: str, blendshapes: BlendshapeSettin
             if not store.is_current(manifest, provenance):
                 bases = bases or read_bases(basis)
                 arrays = item.project(*bases)
-                store.write(path, arrays, {"frame_ids": item.frame_ids}, provenance)
+                store.write(path, arrays, {"frame_ids": item.frame_ids}, provenance=provenance)
             written.append(manifest)
         except (BadInput, _NothingToProject) as problem:
             remove(manifest)

@@ -227,7 +227,7 @@ def write_bases(
             "attained": {str(key): len(fitted) for key, fitted in bases.items()},
             "apex_frames": {basis.ALL: apexes.count, basis.TRAIN_ONLY: apexes.training},
         },
-        provenance,
+        provenance=provenance,
     )
 
 

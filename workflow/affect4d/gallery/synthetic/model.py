@@ -81,7 +81,7 @@ def store_model(path: Path, model: Model, provenance: store.Provenance) -> None:
         arrays[f"topology{number}_weights"] = topology.weights
         arrays[f"topology{number}_triangles"] = topology.triangles
     attributes = {"units": list(NAMES), "topologies": len(model.topologies)}
-    store.write(path, arrays, attributes, provenance)
+    store.write(path, arrays, attributes, provenance=provenance)
 
 
 def read_model(path: Path) -> Model:

@@ -230,4 +230,4 @@ def _write_truth(
         "sequences": list(dict.fromkeys(row[3] for row in rows)),
         "gross_kinds": list(GROSS_KINDS),
     }
-    store.write(path, arrays, attributes, provenance)
+    store.write(path, arrays, attributes, provenance=provenance)
