@@ -13,7 +13,7 @@ from affect4d import store
 from affect4d.affectspace.build import build_affectspace
 from affect4d.blendshapes import classes, compression, read_class, sample
 from affect4d.blendshapes.atlas import build_atlas
-from affect4d.blendshapes.classes import fit_group, record_models
+from affect4d.blendshapes.classes import ClassFitter, fit_group, record_models
 from affect4d.blendshapes.differences import subsample_by_subject
 from affect4d.config.affectspace import Settings as PlaneSettings
 from affect4d.config.blendshapes import Settings
@@ -48,7 +48,7 @@ def plane(root, **settings):
 
 def run(root, quarantine=None, workers=1, plane=PLANE, **settings):
     """Fit all classes; return when each class's manifest was written."""
-    fit_group(
+    fitter = ClassFitter(
         context(
             root,
             "blendshapes",
@@ -56,11 +56,11 @@ def run(root, quarantine=None, workers=1, plane=PLANE, **settings):
             settings={"affectspace": plane.model_dump()} | settings,
             workers=workers,
         ),
-        0,
         small_gallery.template(),
         settings=Settings(**{"outer_radius": 45.0, "components": 3, **settings}),
         plane=plane,
     )
+    fit_group(fitter, 0)
     manifests = (root / "blendshapes").glob("v*.manifest.json")
     return {path.name: path.stat().st_mtime_ns for path in manifests}
 

@@ -9,6 +9,7 @@ from support.contexts import context
 from affect4d import store
 from affect4d.affectspace.build import build_affectspace
 from affect4d.blendshapes import read_class, sample
+from affect4d.blendshapes.classes import ClassFitter
 from affect4d.blendshapes.expressions import fit_expressions
 from affect4d.blendshapes.targets import Expressions
 from affect4d.config.affectspace import Settings as PlaneSettings
@@ -46,7 +47,7 @@ def flagged(sequence, frames, root):
 
 
 def run(root, plane=PLANE, quarantine=None, **settings):
-    fit_expressions(
+    fitter = ClassFitter(
         context(
             root,
             "expressions",
@@ -57,6 +58,7 @@ def run(root, plane=PLANE, quarantine=None, **settings):
         settings=Settings(**{"outer_radius": 45.0, "components": 3, **settings}),
         plane=plane,
     )
+    fit_expressions(fitter)
 
 
 def differences(root, expression):

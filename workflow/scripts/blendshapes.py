@@ -1,15 +1,15 @@
 """Fit the blendshape models of one group of classes."""
 
-from affect4d.blendshapes.classes import fit_group
+from affect4d.blendshapes.classes import ClassFitter, fit_group
 from affect4d.pipeline.job import Job
 from affect4d.template.template import load_template
 
 with Job(snakemake) as job:
     template = job.config("template")
-    fit_group(
+    fitter = ClassFitter(
         job.context("blendshapes", [job.input.template]),
-        int(job.wildcards.group),
         load_template(template.mesh, template.landmarks),
         settings=job.config("blendshapes"),
         plane=job.config("affectspace"),
     )
+    fit_group(fitter, int(job.wildcards.group))

@@ -9,13 +9,7 @@ from affect4d import store
 from affect4d.affectspace.classes import classify, report_classes, summarise
 from affect4d.affectspace.grid import Grid
 from affect4d.affectspace.histogram import draw_histogram
-from affect4d.artifacts.affectspace import (
-    AFFECT_SPACE,
-    CLASSES,
-    FRAMES,
-    HISTOGRAM,
-    QUARANTINE,
-)
+from affect4d.artifacts import affectspace as artifacts
 from affect4d.artifacts.declaration import File
 from affect4d.artifacts.gallery import FRAMES as GALLERY_FRAMES
 from affect4d.artifacts.registration import REGISTERED
@@ -66,15 +60,15 @@ def build_affectspace(context: RunContext, settings: AffectSpaceSettings) -> lis
     )
     report_classes(classes, settings, context.quarantine)
     writers: dict[File, Callable[[Path], None]] = {
-        FRAMES: lambda path: frames.to_parquet(path, index=False),
-        CLASSES: lambda path: classes.to_parquet(path, index=False),
-        HISTOGRAM: lambda path: draw_histogram(path, classes, grid),
-        QUARANTINE: context.quarantine.write,
+        artifacts.FRAMES: lambda path: frames.to_parquet(path, index=False),
+        artifacts.CLASSES: lambda path: classes.to_parquet(path, index=False),
+        artifacts.HISTOGRAM: lambda path: draw_histogram(path, classes, grid),
+        artifacts.QUARANTINE: context.quarantine.write,
     }
     files = []
     for file, write in writers.items():
         files.append(file.path(context.root))
         with store.atomic(files[-1]) as path:
             write(path)
-    store.record(AFFECT_SPACE.manifest(context.root), files, context.provenance())
+    store.record(artifacts.AFFECT_SPACE.manifest(context.root), files, context.provenance())
     return files

@@ -46,31 +46,19 @@ BLOCK_FRAMES = 256  # in memory at a time where only the mean needs them
 COORDINATE_BYTES = 4  # of float32
 
 
-def fit_group(
-    context: RunContext,
-    group: int,
-    template: Template,
-    *,
-    settings: BlendshapesSettings,
-    plane: AffectSpaceSettings,
-) -> None:
+def fit_group(fitter: "ClassFitter", group: int) -> None:
     """Fit the classes of one group and record its manifest under `blendshapes`.
 
     Parameters
     ----------
-    context
-        Receives, in quarantine, sequences without a neutral mesh.
+    fitter : of classes
     group
-        Counts groups of `settings.classes_per_job` rows of the table of classes.
-    template : the common mesh
-    settings : of the models
-    plane : how many frames and subjects suffice for a model (rule 5)
+        Counts groups of `classes_per_job` rows of the table of classes.
     """
-    size = settings.classes_per_job
+    context, size = fitter.context, fitter.settings.classes_per_job
     classes = pd.read_parquet(CLASSES.path(context.root))
     frames = pd.read_parquet(FRAMES.path(context.root))
     used = frames[frames["status"] == USED]
-    fitter = ClassFitter(context, template, settings=settings, plane=plane)
     manifests = fitter.fit(classes.iloc[group * size : (group + 1) * size], used, used)
     inputs = [AFFECT_SPACE.manifest(context.root)]
     record_models(context, str(group), manifests, item=f"group {group}", inputs=inputs)

@@ -18,46 +18,28 @@ from affect4d.artifacts.statuses import EMPTY, INSUFFICIENT, OK, USED
 from affect4d.blendshapes.atlas import write_expressions
 from affect4d.blendshapes.classes import ClassFitter, record_models
 from affect4d.config.affectspace import Settings as AffectSpaceSettings
-from affect4d.config.blendshapes import Settings as BlendshapesSettings
 from affect4d.config.gallery import EXPRESSIONS
-from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
-from affect4d.template.template import Template
 
 log = logging.getLogger(__name__)
 JOB = "expressions"
 POSED = "posed"
 
 
-def fit_expressions(
-    context: RunContext,
-    template: Template,
-    *,
-    settings: BlendshapesSettings,
-    plane: AffectSpaceSettings,
-) -> None:
+def fit_expressions(fitter: ClassFitter) -> None:
     """Fit the basic expressions; write their models, `expressions.zarr` and the job's manifest.
 
-    Parameters
-    ----------
-    context
-        Receives, in quarantine, expressions with too few frames, and sequences without a neutral
-        mesh.
-    template : the common mesh
-    settings : of the models
-    plane : how many frames and subjects suffice for a model, as for a class
+    Expressions with too few frames, or sequences without a neutral mesh, go into quarantine.
     """
-    root = context.root
-    gallery = pd.read_parquet(FRAMES.path(root))
-    frames = apex_frames(gallery, root)
-    table = summarise_expressions(frames, plane, context.quarantine)
+    context, root = fitter.context, fitter.context.root
+    frames = apex_frames(pd.read_parquet(FRAMES.path(root)), root)
+    table = summarise_expressions(frames, fitter.plane, context.quarantine)
     annotated = pd.read_parquet(ANNOTATED_FRAMES.path(root))
-    fitter = ClassFitter(context, template, settings=settings, plane=plane)
     manifests = fitter.fit(table, frames, annotated[annotated["status"] == USED])
     inputs = [GALLERY.manifest(root), AFFECT_SPACE.manifest(root)]
     record_models(context, JOB, manifests, item=JOB, inputs=inputs)
     provenance = context.provenance(manifests, item=JOB)
-    write_expressions(root, table, vertex_count=len(template.vertices), provenance=provenance)
+    write_expressions(root, table, vertex_count=len(fitter.vertices), provenance=provenance)
 
 
 def apex_frames(gallery: pd.DataFrame, root: Path) -> pd.DataFrame:

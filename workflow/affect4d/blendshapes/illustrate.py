@@ -9,17 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d import store
-from affect4d.artifacts.blendshapes import (
-    ATLAS,
-    COMPONENTS,
-    CONVERGENCE,
-    MEAN_FACES,
-    MODEL,
-    PATH,
-    PICTURES,
-    PICTURES_STATED,
-    SUPPORT,
-)
+from affect4d.artifacts import blendshapes as artifacts
 from affect4d.artifacts.declaration import File
 from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK, decode_statuses
 from affect4d.blendshapes import pictures
@@ -54,9 +44,11 @@ def write_pictures(context: RunContext, template: Template, counts: NDArray[np.i
     template : on which deformations are shown
     counts : (C,), frames of each class of the plane
     """
-    atlas = store.open(ATLAS.path(context.root))
+    atlas = store.open(artifacts.ATLAS.path(context.root))
     log.info("drawing the mean faces")
-    drawn: dict[File, bytes] = {MEAN_FACES: pictures.draw_mean_faces(template, atlas, counts)}
+    drawn: dict[File, bytes] = {
+        artifacts.MEAN_FACES: pictures.draw_mean_faces(template, atlas, counts)
+    }
     stated: dict[str, Any] = dict.fromkeys(("support", "path"))
     stated |= {"classes": [], "models": 0, "components": 0}
     classes = _with_model(atlas)
@@ -69,8 +61,8 @@ def write_pictures(context: RunContext, template: Template, counts: NDArray[np.i
         ):
             drawn |= part_drawn
             stated |= part_stated
-    drawn[PICTURES_STATED] = json.dumps(stated, indent=1, sort_keys=True).encode()
-    folder = context.root / PICTURES.name()
+    drawn[artifacts.PICTURES_STATED] = json.dumps(stated, indent=1, sort_keys=True).encode()
+    folder = context.root / artifacts.PICTURES.name()
     with store.atomic_replace(folder, context.provenance()) as unfinished:
         unfinished.mkdir()
         for file, content in drawn.items():
@@ -81,24 +73,24 @@ def _draw_models(root: Path, template: Template, names: list[str], *, shown: lis
     """Convergence and components of the named models, of which some are shown one by one."""
     objectives, support = _measure(root, names)
     shares = support.shares
-    drawn: dict[File, bytes] = {CONVERGENCE: pictures.draw_convergence(objectives, shown)}
+    drawn: dict[File, bytes] = {artifacts.CONVERGENCE: pictures.draw_convergence(objectives, shown)}
     stated: dict[str, Any] = {"classes": shown, "models": len(names), "components": len(shares)}
     if len(shares):
-        models = {name: read_class(MODEL.path(root, model=name)) for name in shown}
+        models = {name: read_class(artifacts.MODEL.path(root, model=name)) for name in shown}
         log.info("drawing components of %s", ", ".join(shown))
-        drawn[COMPONENTS] = pictures.draw_components(template, models)
-        drawn[SUPPORT] = pictures.draw_support(template, support)
+        drawn[artifacts.COMPONENTS] = pictures.draw_components(template, models)
+        drawn[artifacts.SUPPORT] = pictures.draw_support(template, support)
         stated["support"] = {"median": float(np.median(shares)), "most": float(shares.max())}
     return drawn, stated
 
 
 def _draw_path(root: Path, template: Template) -> _Part:
     """The animation of a path around the plane."""
-    interpolant = Interpolant.read(ATLAS.path(root))
+    interpolant = Interpolant.read(artifacts.ATLAS.path(root))
     trajectory = trace(interpolant, circle(), PATH_FRAMES)
     log.info("drawing %d frames of a path", PATH_FRAMES)
     animation = animate(template, trajectory, interpolant.medians)
-    return {PATH: animation}, {"path": _steps(trajectory, template.inner)}
+    return {artifacts.PATH: animation}, {"path": _steps(trajectory, template.inner)}
 
 
 def _with_model(atlas: store.Store) -> NDArray[np.int64]:
@@ -131,7 +123,7 @@ def _measure(
     """Objectives (iterations,) by class, and the support of every component."""
     objectives, shares, vertices, lengths = {}, [], [], []
     for name in names:
-        stored = store.open(MODEL.path(root, model=name))
+        stored = store.open(artifacts.MODEL.path(root, model=name))
         objectives[name] = stored["objective"][...]
         length = np.linalg.norm(stored["components"][...], axis=2)
         shares.append((length > 0).mean(1))
