@@ -35,11 +35,10 @@ from affect4d.fitting.quality import FIGURES as FIT_FIGURES
 from affect4d.fitting.storage import write_fits
 from affect4d.formats.images import read_image, write_image
 from affect4d.quarantine import BadInput
-from affect4d.synthesis import Atlas, sheet, synthesize_path, synthesize_photograph
+from affect4d.synthesis import Atlas, PhotographEditor, sheet
 from affect4d.synthesis.chunks import deformations, synthesize_chunk
 from affect4d.synthesis.illustrate import TILE_PX, write_pictures
 from affect4d.synthesis.sheet import GAP, STRIP, points_of_plane
-from affect4d.synthesis.single import synthesize_expression
 from affect4d.template.anatomy import default_anatomy
 
 FITS = "fits/people/000.zarr"
@@ -61,40 +60,37 @@ def person():
 
 
 def test_labels_are_the_class_medians(atlas_path, model, person):
-    image, landmarks = person
-    made, record = synthesize_photograph(
-        image, landmarks, model, atlas=Atlas(atlas_path), valence=0.51, arousal=0.5
-    )
+    image, _ = person
+    target = Atlas(atlas_path).target(0.51, 0.5)
+    made, record = PhotographEditor(*person, model).impose(target)
     assert made.shape == image.shape and not np.array_equal(made, image)
     assert (record["class"], record["valence"], record["arousal"]) == ("v+0.5_a+0.5", 0.55, 0.41)
     assert record["accepted"] and not record["reason"]
-    cropped, _ = synthesize_photograph(
-        image, landmarks, model, atlas=Atlas(atlas_path), valence=0.51, arousal=0.5, crop=True
-    )
+    cropped, _ = PhotographEditor(*person, model, crop=True).impose(target)
     assert cropped.shape == (256, 256, 3)
 
 
-def test_a_class_without_data_names_the_nearest(atlas_path, model, person):
+def test_a_class_without_data_names_the_nearest(atlas_path):
+    atlas = Atlas(atlas_path)
     with pytest.raises(BadInput, match=r"is empty; the nearest class with data is v\+0.5_a\+0.5"):
-        synthesize_photograph(*person, model, atlas=Atlas(atlas_path), valence=0.9, arousal=0.9)
+        atlas.target(0.9, 0.9)
     with pytest.raises(BadInput, match="outside the plane"):
-        synthesize_photograph(*person, model, atlas=Atlas(atlas_path), valence=1.4, arousal=0.0)
+        atlas.target(1.4, 0.0)
 
 
 def test_a_path_interpolates_between_classes(atlas_path, model, person):
     atlas = Atlas(atlas_path)
-    points = [(0.55, 0.41), (0.5, 0.5), (0.5, 0.6)]
-    images = synthesize_path(*person, model, atlas=atlas, points=points, frames=3)
-    assert len(images) == 3
+    points = resample([(0.55, 0.41), (0.5, 0.5), (0.5, 0.6)], 3)
+    editor = PhotographEditor(*person, model)
+    images = [editor.impose(atlas.between(*point)) for point in points]
     medians = atlas.median[atlas.own]
-    for (_, record), place in zip(images, resample(points, 3), strict=True):
-        label = natural_neighbour_weights(place, medians)[0] @ medians
+    for (_, record), point in zip(images, points, strict=True):
+        label = natural_neighbour_weights(point, medians)[0] @ medians
         assert np.allclose([record["valence"], record["arousal"]], label)
     assert [record["interpolated"] for _, record in images] == [False, False, True]
     assert np.array_equal(atlas.between(0.55, 0.41).deformation, atlas.target(0.5, 0.5).deformation)
     with pytest.raises(BadInput):
-        points = [(0.5, 0.5), (0.0, -0.9)]
-        synthesize_path(*person, model, atlas=atlas, points=points, frames=3)
+        atlas.between(0.0, -0.9)
 
 
 def _run_chunk(root, atlas_path, settings, strict=False):
@@ -172,12 +168,13 @@ def test_an_interpolated_class_says_so_in_the_chunk_and_in_the_dataset(tmp_path,
 
 def test_a_basic_expression_is_imposed_by_name(tmp_path, model, person):
     expressions = Expressions(write_expressions(tmp_path / "expressions.zarr"))
-    image, record = synthesize_expression(*person, model, expressions=expressions, name="happiness")
+    target = expressions.target("happiness")
+    image, record = PhotographEditor(*person, model).impose(target)
     assert record["class"] == "happiness" and np.isnan(record["valence"])
     assert not np.array_equal(image, person[0])
     for name, words in (("fear", "insufficient"), ("joy", "unknown")):
         with pytest.raises(BadInput, match=f"{words}.*choose one of happiness"):
-            synthesize_expression(*person, model, expressions=expressions, name=name)
+            expressions.target(name)
 
 
 def test_chunk_lists_refused_pictures(tmp_path, atlas_path):

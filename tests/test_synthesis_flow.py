@@ -71,7 +71,7 @@ def moved_by(own, *deformations):
     """The submesh, the lattice, and the Motion of each deformation."""
     mesh, lattice = surface(own)
     invert = InverseFlow(own, lattice)
-    return mesh, lattice, list(map(invert, flows_of(own, *deformations)))
+    return mesh, lattice, list(map(invert, flows_of(own, *deformations).edits))
 
 
 def test_perspective_shows_what_is_near_move_farther():

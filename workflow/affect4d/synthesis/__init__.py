@@ -7,14 +7,13 @@ rendered with the photograph's texture and Poisson blended (`blend: poisson`, th
 
 from affect4d.blendshapes.targets import Atlas
 from affect4d.synthesis.editing.editor import synthesize
-from affect4d.synthesis.single import synthesize_path, synthesize_photograph
+from affect4d.synthesis.single import PhotographEditor
 from affect4d.template.anatomy import Anatomy, anatomy_of
 
 __all__ = [
     "Anatomy",
     "Atlas",
+    "PhotographEditor",
     "anatomy_of",
     "synthesize",
-    "synthesize_path",
-    "synthesize_photograph",
 ]

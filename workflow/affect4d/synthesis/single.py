@@ -4,10 +4,9 @@ from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from affect4d.blendshapes.path import resample
-from affect4d.blendshapes.targets import Atlas, Expressions, Target
+from affect4d.blendshapes.targets import Target
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import MorphableModel, fit
@@ -81,7 +80,14 @@ class PhotographEditor:
         self.editor = Editor(scene, self.settings)
 
     def impose(self, target: Target) -> tuple[Image, Record]:
-        """Image and record of one Target, as of `synthesize_photograph`."""
+        """Impose one Target.
+
+        Returns
+        -------
+        image : (H, W, 3), or (size, size, 3) with `crop`
+        record : class, valence, arousal (the target's label), interpolated (bool), quality
+            (metrics), accepted (bool), reason (str, empty when accepted)
+        """
         smooth = self.editor.scene.anatomy.smooth_and_taper(target.deformation)
         return self.impose_smooth(replace(target, deformation=smooth))
 
@@ -104,105 +110,3 @@ class PhotographEditor:
             "accepted": not rejection,
             "reason": rejection,
         }
-
-
-def synthesize_photograph(
-    photo: Image,
-    landmarks: NDArray[np.floating],
-    model: MorphableModel,
-    *,
-    atlas: Atlas,
-    valence: float,
-    arousal: float,
-    **options: Unpack[Options],
-) -> tuple[Image, Record]:
-    """Impose the affect of a point of the plane on the face in a photograph.
-
-    Parameters
-    ----------
-    photo, landmarks, model, options : as for `PhotographEditor`
-    atlas : of the build
-    valence, arousal : the class that holds them gives deformation and label
-
-    Returns
-    -------
-    image : (H, W, 3), or (size, size, 3) with `crop`
-    record : class, valence, arousal (the class's medians), interpolated (bool), quality (metrics),
-        accepted (bool), reason (str, empty when accepted)
-
-    Raises
-    ------
-    affect4d.quarantine.BadInput
-        The class has no deformation (its line names the nearest that has), or lies outside.
-    ValueError
-        The landmarks cannot be fitted.
-    """
-    target = atlas.target(valence, arousal)
-    return PhotographEditor(photo, landmarks, model, **options).impose(target)
-
-
-def synthesize_path(
-    photo: Image,
-    landmarks: NDArray[np.floating],
-    model: MorphableModel,
-    *,
-    atlas: Atlas,
-    points: ArrayLike,
-    frames: int = 24,
-    **options: Unpack[Options],
-) -> list[tuple[Image, Record]]:
-    """Images along straight lines through points of the plane.
-
-    Parameters
-    ----------
-    photo, landmarks, model, options : as for `PhotographEditor`
-    atlas : of the build
-    points : (N, 2), valence and arousal, at least two
-    frames : at least 2, in all
-
-    Returns
-    -------
-    Images and records, equally far apart along the path; a record's label is the mean of the
-    classes' labels in which their deformations are mixed
-
-    Raises
-    ------
-    ValueError
-        Fewer than two points or frames.
-    affect4d.quarantine.BadInput
-        No class around a point has data.
-    """
-    targets = [atlas.between(v, a) for v, a in resample(points, frames)]
-    editor = PhotographEditor(photo, landmarks, model, **options)
-    return [editor.impose(target) for target in targets]
-
-
-def synthesize_expression(
-    photo: Image,
-    landmarks: NDArray[np.floating],
-    model: MorphableModel,
-    *,
-    expressions: Expressions,
-    name: str,
-    **options: Unpack[Options],
-) -> tuple[Image, Record]:
-    """Impose a basic expression on the face in a photograph.
-
-    Parameters
-    ----------
-    photo, landmarks, model, options : as for `PhotographEditor`
-    expressions : of the build
-    name : of the expression
-
-    Returns
-    -------
-    Image and record, whose class is the expression; valence and arousal are NaN where posed
-    sequences are not annotated
-
-    Raises
-    ------
-    affect4d.quarantine.BadInput
-        The expression has no deformation.
-    """
-    target = expressions.target(name)
-    return PhotographEditor(photo, landmarks, model, **options).impose(target)

@@ -113,7 +113,9 @@ def _between_lids(
     inside = np.zeros(len(vertices), dtype=bool)
     for eye in EYE_OUTLINES:
         near = np.linalg.norm(vertices - landmarks[eye].mean(0), axis=1) < EYE_MM
-        inside[near] |= points_in_poly(vertices[near, :2], landmarks[eye][:, :2])
+        inside[near] |= points_in_poly(  # type: ignore[no-untyped-call]
+            vertices[near, :2], landmarks[eye][:, :2]
+        )
     return inside
 
 
@@ -160,4 +162,4 @@ def _below_jaw(
     angle = np.arctan2(jaw[:, 0], jaw[:, 2] - depth)
     order = np.argsort(angle)
     here = np.arctan2(vertices[:, 0], vertices[:, 2] - depth)
-    return vertices[:, 1] < np.interp(here, angle[order], jaw[order, 1])
+    return np.asarray(vertices[:, 1] < np.interp(here, angle[order], jaw[order, 1]))

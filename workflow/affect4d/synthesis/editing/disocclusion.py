@@ -2,15 +2,29 @@
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.synthesis.editing.lattice import NOTHING, STEP
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
 
 MIN_AREA_PX = 1e-6  # pixels^2, twice a triangle's: smaller ones show nothing
 MAX_STRETCH = 1.0  # pixels per pixel: what moves apart by more has something between it
 
 
 @numba.njit(cache=True, fastmath=True)
-def reveal(triangles, hidden, xy, depth, change, source, flow, triangle_ids, margin):
+def reveal(
+    triangles: Ints,
+    hidden: NDArray[np.int64],
+    xy: Floats,
+    depth: Floats,
+    change: Floats,
+    source: Floats,
+    flow: Floats,
+    triangle_ids: Ints,
+    margin: np.float32,
+) -> tuple[Ints, int]:
     """The nearest of some hidden triangles at each pixel where one appears, and how many do.
 
     It appears where the map takes the pixel from beside the face or from where the face is torn
@@ -59,7 +73,9 @@ def reveal(triangles, hidden, xy, depth, change, source, flow, triangle_ids, mar
 
 
 @numba.njit(cache=True, fastmath=True)
-def _depth(corners, xy, depth, change, x, y):
+def _depth(
+    corners: Ints, xy: Floats, depth: Floats, change: Floats, x: np.float32, y: np.float32
+) -> np.float32:
     """The new depth of a triangle where the photograph shows it; beside it, within its bounds."""
     a, b, c = corners[0], corners[1], corners[2]
     ux, uy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
@@ -69,11 +85,12 @@ def _depth(corners, xy, depth, change, x, y):
     wb = min(max((y * vx - x * vy) * inverse, zero), one)
     wc = min(max((x * uy - y * ux) * inverse, zero), one - wb)
     za, zb, zc = depth[a] + change[a, 2], depth[b] + change[b, 2], depth[c] + change[c, 2]
-    return za + wb * (zb - za) + wc * (zc - za)
+    z: np.float32 = za + wb * (zb - za) + wc * (zc - za)
+    return z
 
 
 @numba.njit(cache=True, fastmath=True)
-def _is_torn(flow, row, column):
+def _is_torn(flow: Floats, row: int, column: int) -> np.bool_:
     """Whether the flow tears the cell of the lattice at a row and column apart."""
     below, right = min(row + 1, flow.shape[0] - 1), min(column + 1, flow.shape[1] - 1)
     stretch = np.float32(0)

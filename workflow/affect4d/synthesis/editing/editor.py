@@ -99,7 +99,7 @@ class Editor:
         """
         flows = self._flow(deformations)
         factors = self._relight.factors(flows) if self._relight else None
-        for number, flow in enumerate(flows):
+        for number, flow in enumerate(flows.edits):
             motion = self._invert(flow)
             picture = self._warp(motion)
             if self._relight and factors is not None:

@@ -6,7 +6,7 @@ harmonically (background, hair, neck), for many edits at once, as their unknown 
 the silhouette takes its surroundings along and leaves no ghost.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numba
@@ -19,6 +19,10 @@ from affect4d.synthesis.editing.lattice import STEP, Lattice
 from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
 from affect4d.template.ibug68 import CHIN
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 
 BATCH = 32  # edits per block: enough for the widest vector instructions
 MIN_LID_WEIGHT = 1e-3  # of an upper lid's motion; vertices with less do not go with it
@@ -41,61 +45,29 @@ class EditFlow:
     """
 
     mesh: VisibleSubmesh
-    change: NDArray[np.float32]
-    jaw: NDArray[np.float32]
-    flow: NDArray[np.float32]
-    facing: NDArray[np.bool_]
+    change: Floats
+    jaw: Floats
+    flow: Floats
+    facing: Bools
     flipped: float
     folded: float
 
-    def positions(
-        self, vertices: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def positions(self, vertices: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Positions (n, 2) and depths (n,), pixels, of vertices (n,) of the submesh."""
-        moved: tuple[NDArray[np.float32], NDArray[np.float32]] = _positions(
-            self.mesh.xy, self.mesh.depth, self.change, vertices
-        )
-        return moved
+        return _positions(self.mesh.xy, self.mesh.depth, self.change, vertices)
 
 
 @dataclass(frozen=True)
 class BlockFlow:
-    """The forward flows of B edits made together.
+    """The forward flows of B edits made together, and their `change` (U, 3, B), pixels."""
 
-    Attributes
-    ----------
-    mesh : the photograph's VisibleSubmesh
-    change : (U, 3, B), pixels (x, y, depth), how far its vertices move
-    jaws : B arrays (3,), pixels, how far the jaw moves
-    flows : (B, h, w, 2), pixels
-    facing : (B, n), as of EditFlow
-    flipped, folded : (B,), as of EditFlow
-    """
-
-    mesh: VisibleSubmesh
-    change: NDArray[np.float32]
-    jaws: Sequence[NDArray[np.float32]]
-    flows: NDArray[np.float32]
-    facing: NDArray[np.bool_]
-    flipped: NDArray[np.float32]
-    folded: NDArray[np.float32]
-
-    def __iter__(self) -> Iterator[EditFlow]:
-        for edit, flow in enumerate(self.flows):
-            yield EditFlow(
-                mesh=self.mesh,
-                change=self.change[..., edit],
-                jaw=self.jaws[edit],
-                flow=flow,
-                facing=self.facing[edit],
-                flipped=float(self.flipped[edit]),
-                folded=float(self.folded[edit]),
-            )
+    change: Floats
+    edits: list[EditFlow]
 
 
 def stack_deformations(
     deformations: Sequence[NDArray[np.floating]], intensity: float = 1.0
-) -> list[NDArray[np.float32]]:
+) -> list[Floats]:
     """Deformations in blocks (V, 3, B), mm, of edits that are made together.
 
     Parameters
@@ -121,26 +93,33 @@ class ForwardFlow:
         fixed = lattice.far[::STEP, ::STEP] | border
         self._extension = HarmonicExtension(lattice.nodes | fixed)
 
-    def __call__(self, deformations: NDArray[np.float32]) -> BlockFlow:
+    def __call__(self, deformations: Floats) -> BlockFlow:
         """The flows of B edits by deformations (V, 3, B), mm, smoothed and tapered."""
         mesh, nodes = self._mesh, self._lattice.nodes
         change = self._change(deformations)
         interpolated = self._lattice.interpolate(change[:, :2])
         flows = self._extension(interpolated.reshape(*nodes.shape, -1))
         facing = _facing(self._hidden, mesh.xy, change, np.float32(MIN_AREA_PX))
+        facing = np.ascontiguousarray(facing.T)
+        flipped = _flipped(mesh.visible, mesh.xy, mesh.areas, change)
+        folded = _folded(flows, nodes).astype(np.float64) / max(int(nodes.sum()), 1)
         # beside the chin, skin moves less than the jaw does
         chin = deformations[self._scene.anatomy.landmark_vertices[CHIN]]
-        return BlockFlow(
-            mesh=mesh,
-            change=change,
-            jaws=[self._scene.motion @ jaw for jaw in chin.T],
-            flows=unstack(flows),
-            facing=np.ascontiguousarray(facing.T),
-            flipped=_flipped(mesh.visible, mesh.xy, mesh.areas, change),
-            folded=_folded(flows, nodes) / max(np.count_nonzero(nodes), 1),
-        )
+        edits = [
+            EditFlow(
+                mesh=mesh,
+                change=change[..., edit],
+                jaw=self._scene.motion @ chin[:, edit],
+                flow=flow,
+                facing=facing[edit],
+                flipped=float(flipped[edit]),
+                folded=float(folded[edit]),
+            )
+            for edit, flow in enumerate(unstack(flows))
+        ]
+        return BlockFlow(change, edits)
 
-    def _change(self, deformations: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _change(self, deformations: Floats) -> Floats:
         """How far the submesh's vertices move: (U, 3, B), pixels (x, y, depth)."""
         mesh, scene = self._mesh, self._scene
         change = np.empty((len(mesh.vertices), 3, deformations.shape[2]), np.float32)
@@ -150,7 +129,9 @@ class ForwardFlow:
 
 
 @numba.njit(cache=True, fastmath=True)
-def _positions(xy, depth, change, vertices):
+def _positions(
+    xy: Floats, depth: Floats, change: Floats, vertices: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
     """Positions (n, 2) and depths (n,) of some vertices after their change."""
     positions = np.empty((len(vertices), 2), np.float32)
     depths = np.empty(len(vertices), np.float32)
@@ -162,7 +143,15 @@ def _positions(xy, depth, change, vertices):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _project(deformations, vertices, motion, nearness, lids, shifts, change):
+def _project(
+    deformations: Floats,
+    vertices: NDArray[np.int64],
+    motion: Floats,
+    nearness: Floats,
+    lids: Floats,
+    shifts: Floats,
+    change: Floats,
+) -> None:
     """Change in the picture of some vertices in all edits, in place."""
     for n in range(len(vertices)):
         moved, row, near = deformations[vertices[n]], change[n], nearness[n]
@@ -178,7 +167,7 @@ def _project(deformations, vertices, motion, nearness, lids, shifts, change):
 
 
 @numba.njit(cache=True)
-def unstack(flows):
+def unstack(flows: Floats) -> Floats:
     """Flows (h, w, 2 B), x of all edits, then y, one edit after the other: (B, h, w, 2)."""
     height, width, channels = flows.shape
     edits = channels // 2
@@ -192,7 +181,7 @@ def unstack(flows):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _facing(triangles, xy, change, min_area):
+def _facing(triangles: Ints, xy: Floats, change: Floats, min_area: np.float32) -> Bools:
     """(n, B) bool: triangles (n, 3) that face the viewer with at least an area, in each edit."""
     edits = change.shape[2]
     facing = np.empty((len(triangles), edits), np.bool_)
@@ -209,7 +198,7 @@ def _facing(triangles, xy, change, min_area):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _flipped(triangles, xy, areas, change):
+def _flipped(triangles: Ints, xy: Floats, areas: Floats, change: Floats) -> Floats:
     """(B,) share of the area of visible triangles (v, 3) that turns away in each edit."""
     facing = _facing(triangles, xy, change, np.float32(0))
     edits = change.shape[2]
@@ -222,7 +211,7 @@ def _flipped(triangles, xy, areas, change):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _folded(flows, known):
+def _folded(flows: Floats, known: Bools) -> Floats:
     """(B,) float32: at how many known nodes each of the flows (h, w, 2 B) folds.
 
     There its Jacobian is not positive.

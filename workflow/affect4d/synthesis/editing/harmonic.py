@@ -11,6 +11,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Bools = NDArray[np.bool_]
+
 ITERATIONS = 8  # of Gauss-Seidel, on each grid
 FINEST_ITERATIONS = 4  # the coarser grids leave it little to smooth
 COARSEST_ITERATIONS = 64  # there they cost next to nothing
@@ -18,7 +22,7 @@ COARSEST = 4  # pixels, the shorter side of the coarsest grid
 BAND = 8  # pixels of each grid around known ones in which it is relaxed
 
 
-def extend(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+def extend(values: Floats, known: Bools) -> Floats:
     """Fill unknown pixels harmonically; the image's border is free.
 
     Parameters
@@ -36,13 +40,13 @@ def extend(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.
 class HarmonicExtension:
     """The harmonic extension of any number of fields from known pixels (H, W)."""
 
-    def __init__(self, known: NDArray[np.bool_]) -> None:
+    def __init__(self, known: Bools) -> None:
         masks = [np.ascontiguousarray(known)]
         while min(masks[-1].shape) > COARSEST and not masks[-1].all():
             masks.append(_coarser(masks[-1]))
         self._levels = [(mask, np.argwhere(_to_relax(mask)).astype(np.int32)) for mask in masks]
 
-    def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, values: Floats) -> Floats:
         """Fields (H, W, C) with the unknown pixels filled, as by `extend`."""
         grids = [np.ascontiguousarray(values, dtype=np.float32)]
         for known, _ in self._levels[:-1]:
@@ -50,7 +54,7 @@ class HarmonicExtension:
         known, unknown = self._levels[-1]
         coarsest = grids.pop()
         mean = coarsest[known].sum(0) / np.float32(max(int(known.sum()), 1))
-        guess: NDArray[np.float32] = np.zeros_like(coarsest) + mean
+        guess: Floats = np.zeros_like(coarsest) + mean
         _relax(guess, coarsest, known, unknown, COARSEST_ITERATIONS)
         for level, grid in reversed(list(enumerate(grids))):
             known, unknown = self._levels[level]
@@ -60,7 +64,7 @@ class HarmonicExtension:
         return guess
 
 
-def _to_relax(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _to_relax(known: Bools) -> Bools:
     """Unknown pixels near known ones; the deeper ones are smooth enough for the coarser grid."""
     if min(known.shape) <= COARSEST:
         return ~known
@@ -68,7 +72,7 @@ def _to_relax(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(~known & (depth <= BAND))
 
 
-def _coarser(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _coarser(known: Bools) -> Bools:
     """Blocks of 2 x 2 pixels of which one is known."""
     rows, columns = ((size + 1) // 2 for size in known.shape)
     padded = np.zeros((2 * rows, 2 * columns), dtype=bool)
@@ -77,7 +81,7 @@ def _coarser(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 @numba.njit(cache=True)
-def _coarsen(values, known):
+def _coarsen(values: Floats, known: Bools) -> Floats:
     """Mean of the known pixels of each 2 x 2 block, zero for a block without any."""
     height, width, channels = values.shape
     rows, columns = (height + 1) // 2, (width + 1) // 2
@@ -98,7 +102,7 @@ def _coarsen(values, known):
 
 
 @numba.njit(cache=True)
-def _refine(coarse, height, width):
+def _refine(coarse: Floats, height: int, width: int) -> Floats:
     """Bilinear interpolation of a coarse grid at the centres of the finer one."""
     rows, columns, channels = coarse.shape
     fine = np.empty((height, width, channels), dtype=np.float32)
@@ -118,7 +122,7 @@ def _refine(coarse, height, width):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _relax(guess, values, known, unknown, iterations):
+def _relax(guess: Floats, values: Floats, known: Bools, unknown: Ints, iterations: int) -> None:
     """Gauss-Seidel iterations over the unknown pixels, in place; known pixels are set first."""
     height, width, channels = guess.shape
     for j in range(height):

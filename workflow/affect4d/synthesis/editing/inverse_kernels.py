@@ -7,8 +7,13 @@ bends within a cell they are made for every pixel, on the flow of every pixel.
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.synthesis.editing.lattice import STEP
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 
 CELL = 2  # nodes of the lattice that a drawn cell spans
 MAX_NEWTON_STEPS = 4  # a pixel that has not converged by then keeps its guess
@@ -27,7 +32,7 @@ MIN_DETERMINANT = 0.05  # of a cell's area: below it the flow nearly folds and t
 
 
 @numba.njit(cache=True, fastmath=True)
-def invert(flow, fixed):
+def invert(flow: Floats, fixed: Ints) -> Floats:
     """Where nodes of the lattice come from, (h, w, 2) float32, by their flow; both in nodes.
 
     Nodes `fixed` (n, 2) are their own source.
@@ -50,7 +55,7 @@ def invert(flow, fixed):
 
 
 @numba.njit(cache=True, fastmath=True)
-def double(coarse, edge, height, width):
+def double(coarse: Floats, edge: Ints, height: int, width: int) -> Floats:
     """The lattice's map, bilinear, at every pixel; pixels `edge` (n, 2) are their own source."""
     rows, columns, _ = coarse.shape
     source = np.empty((height, width, 2), np.float32)
@@ -80,7 +85,16 @@ def double(coarse, edge, height, width):
 
 
 @numba.njit(cache=True, fastmath=True)
-def refine(coarse, far, flow, index, corners, weights, change, source):
+def refine(
+    coarse: Floats,
+    far: Bools,
+    flow: Floats,
+    index: Ints,
+    corners: Ints,
+    weights: Floats,
+    change: Floats,
+    source: Floats,
+) -> None:
     """Make a doubled map exact, in place, where that of the lattice bends within a cell."""
     rows, columns, _ = coarse.shape
     height, width = far.shape
@@ -99,7 +113,7 @@ def refine(coarse, far, flow, index, corners, weights, change, source):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _is_bent(coarse):
+def _is_bent(coarse: Floats) -> Bools:
     """(h, w) bool: cells of the lattice in which the map differs from its bilinear interpolant."""
     rows, columns, _ = coarse.shape
     bends = np.zeros((rows, columns), np.bool_)
@@ -123,7 +137,7 @@ def _is_bent(coarse):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _guess(flow, source, needs_refinement):
+def _guess(flow: Floats, source: Floats, needs_refinement: Bools) -> None:
     """Where nodes come from, by cells that move as their corners do; those at rest are left out.
 
     Cells whose flow is not linear come last; the nodes that they cover need refinement.
@@ -154,7 +168,7 @@ def _guess(flow, source, needs_refinement):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _nonlinearity(flow, left, top, right, bottom):
+def _nonlinearity(flow: Floats, left: int, top: int, right: int, bottom: int) -> np.float32:
     """How far the flow is from linear at the middles of a cell and of its sides."""
     half, deviation = np.float32(0.5), np.float32(0)
     column, row = (left + right) // 2, (top + bottom) // 2
@@ -175,7 +189,7 @@ def _nonlinearity(flow, left, top, right, bottom):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _draw_cell(flow, source, left, top, right, bottom):
+def _draw_cell(flow: Floats, source: Floats, left: int, top: int, right: int, bottom: int) -> bool:
     """A cell whose flow is linear, where it lands; False where it leans too much for a box."""
     height, width, _ = flow.shape
     px, py = np.float32(left) + flow[top, left, 0], np.float32(top) + flow[top, left, 1]
@@ -205,7 +219,17 @@ def _draw_cell(flow, source, left, top, right, bottom):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _draw_triangle(flow, source, needs_refinement, ax, ay, bx, by, cx, cy):
+def _draw_triangle(
+    flow: Floats,
+    source: Floats,
+    needs_refinement: Bools,
+    ax: int,
+    ay: int,
+    bx: int,
+    by: int,
+    cx: int,
+    cy: int,
+) -> None:
     """One triangle of a cell, where it lands."""
     height, width, _ = flow.shape
     one, overlap = np.float32(1), np.float32(TRIANGLE_OVERLAP)
@@ -231,7 +255,7 @@ def _draw_triangle(flow, source, needs_refinement, ax, ay, bx, by, cx, cy):
 
 
 @numba.njit(cache=True, fastmath=True, inline="always")
-def _newton_refine(flow, source, j, i):
+def _newton_refine(flow: Floats, source: Floats, j: int, i: int) -> None:
     """s + u(s) = p at one node of the lattice."""
     right, bottom = np.float32(flow.shape[1] - EDGE), np.float32(flow.shape[0] - EDGE)
     x, y = source[j, i, 0], source[j, i, 1]
@@ -247,7 +271,18 @@ def _newton_refine(flow, source, j, i):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _newton_refine_pixel(flow, index, corners, weights, change, is_filled, fine, source, j, i):
+def _newton_refine_pixel(
+    flow: Floats,
+    index: Ints,
+    corners: Ints,
+    weights: Floats,
+    change: Floats,
+    is_filled: Bools,
+    fine: Floats,
+    source: Floats,
+    j: int,
+    i: int,
+) -> None:
     """s + u(s) = p at one pixel, on the flow of every pixel: `fine`, where `is_filled` for."""
     height, width, _ = source.shape
     right, bottom = np.float32(width - EDGE), np.float32(height - EDGE)
@@ -271,7 +306,16 @@ def _newton_refine_pixel(flow, index, corners, weights, change, is_filled, fine,
 
 
 @numba.njit(cache=True, fastmath=True, inline="always")
-def _accept(source, j, i, x, y, right, bottom, max_jump):
+def _accept(
+    source: Floats,
+    j: int,
+    i: int,
+    x: np.float32,
+    y: np.float32,
+    right: np.float32,
+    bottom: np.float32,
+    max_jump: np.float32,
+) -> None:
     """What the steps from a guess led to; where the flow breaks off it is no better than that."""
     if max(abs(x - source[j, i, 0]), abs(y - source[j, i, 1])) <= max_jump:
         source[j, i, 0] = min(max(x, np.float32(0)), right)
@@ -279,7 +323,18 @@ def _accept(source, j, i, x, y, right, bottom, max_jump):
 
 
 @numba.njit(cache=True, fastmath=True, inline="always")
-def _newton_step(one, two, three, four, x, y, c, r, j, i):
+def _newton_step(
+    one: Floats,
+    two: Floats,
+    three: Floats,
+    four: Floats,
+    x: np.float32,
+    y: np.float32,
+    c: int,
+    r: int,
+    j: int,
+    i: int,
+) -> tuple[np.float32, np.float32, bool]:
     """A step towards s + u(s) = p in the cell of four flows, and whether it was a small one."""
     unit = np.float32(1)  # whole numbers would make doubles of these
     a, b = x - np.float32(c), y - np.float32(r)
@@ -301,7 +356,16 @@ def _newton_step(one, two, three, four, x, y, c, r, j, i):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _fill(flow, index, corners, weights, change, row, column, fine):
+def _fill(
+    flow: Floats,
+    index: Ints,
+    corners: Ints,
+    weights: Floats,
+    change: Floats,
+    row: int,
+    column: int,
+    fine: Floats,
+) -> None:
     """The flow of one pixel: of the face where it shows it, else between the lattice's nodes."""
     n = index[row, column]
     r, c = row // STEP, column // STEP

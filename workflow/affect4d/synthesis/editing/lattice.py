@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
 
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
 STEP = 2  # pixels between neighbouring nodes; the kernels that double the lattice rely on 2
 NOTHING = -1  # in place of a triangle or a pixel's number
 REACH = 0.4  # inter-ocular distances beyond the face's edge; farther away nothing moves
@@ -35,10 +38,10 @@ class Lattice:
         self.known: NDArray[np.bool_] = (ids >= 0) & (scene.visible & ~scene.anatomy.eyes)[ids]
         position = np.full(len(scene.visible), NOTHING, np.int32)
         position[mesh.faces] = np.arange(len(mesh.faces), dtype=np.int32)
-        self.corners: NDArray[np.int32] = mesh.triangles[position[ids[self.known]]]
-        self.weights: NDArray[np.float32] = np.ascontiguousarray(weights[self.known])
-        self.triangle_ids: NDArray[np.int32] = np.where(ids >= 0, position[ids], np.int32(NOTHING))
-        self.index: NDArray[np.int32] = np.full(self.known.shape, NOTHING, np.int32)
+        self.corners: Ints = mesh.triangles[position[ids[self.known]]]
+        self.weights: Floats = np.ascontiguousarray(weights[self.known])
+        self.triangle_ids: Ints = np.where(ids >= 0, position[ids], np.int32(NOTHING))
+        self.index: Ints = np.full(self.known.shape, NOTHING, np.int32)
         self.index[self.known] = np.arange(len(self.corners))
         away = cv2.distanceTransform((ids < 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         self.far: NDArray[np.bool_] = away > REACH * scene.inter_ocular
@@ -48,7 +51,7 @@ class Lattice:
         self._corners = np.ascontiguousarray(self.corners[at_nodes])
         self._weights = np.ascontiguousarray(self.weights[at_nodes])
 
-    def interpolate(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def interpolate(self, values: Floats) -> Floats:
         """Values (U, k, B) of the submesh's vertices at the known nodes: (h, w, k, B), else 0."""
         _, count, edits = values.shape
         interpolated = np.zeros((self.nodes.size, count, edits), np.float32)
@@ -66,7 +69,9 @@ def bounding_box(mask: NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice
 
 
 @numba.njit(cache=True, fastmath=True)
-def _interpolate(numbers, corners, weights, values, interpolated):
+def _interpolate(
+    numbers: Ints, corners: Ints, weights: Floats, values: Floats, interpolated: Floats
+) -> None:
     """Mean of each node's corners, in place."""
     _, count, edits = values.shape
     for n in range(len(numbers)):

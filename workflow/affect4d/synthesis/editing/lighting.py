@@ -23,6 +23,10 @@ from affect4d.synthesis.editing.lattice import STEP, Lattice, bounding_box
 from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
 
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # Bounds of the change of light: darkening is what creases do; brightening would bleach the skin.
 RATIOS = (0.75, 1.08)
@@ -58,13 +62,13 @@ class Light:
         self.lit = np.asarray(normals.any(2))
         brightness = scene.image[::STEP, ::STEP][self.lit] @ LUMINANCE
         terms = np.concatenate([np.ones((len(brightness), 1)), normals[self.lit]], axis=1)
-        self.harmonics: NDArray[np.float32] = _robust(terms, brightness).astype(np.float32)
+        self.harmonics: Floats = _robust(terms, brightness).astype(np.float32)
         before = self.lit * (self.harmonics[0] + normals @ self.harmonics[1:])
         mean = float(before[self.lit].mean()) if self.lit.any() else MIN_MEAN_SHADE
         self._floor = np.float32(DARKEST * max(mean, MIN_MEAN_SHADE))
         self._scale = 1 / np.maximum(before, self._floor)
 
-    def ratios(self, change: NDArray[np.float32]) -> NDArray[np.float32]:
+    def ratios(self, change: Floats) -> Floats:
         """Factors (h, w, B) by which B edits change the light; 1 where the face is not seen.
 
         Parameters
@@ -76,11 +80,9 @@ class Light:
         _bound(shades, self._floor, self._scale)
         return shades
 
-    def shades(
-        self, change: NDArray[np.float32], harmonics: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+    def shades(self, change: Floats, harmonics: Floats) -> Floats:
         """Brightness (h, w, B) of the surface moved by (h, w, 3, B) pixels; 0 beyond it."""
-        return np.asarray(_shades(self._surface, change, self._lattice.nodes, harmonics))
+        return _shades(self._surface, change, self._lattice.nodes, harmonics)
 
 
 class Relighting:
@@ -99,13 +101,13 @@ class Relighting:
         self._strength = strength
         self.light = Light(scene, mesh, lattice)
         self.blur = max(BLUR_MM * scene.scale, MIN_BLUR_PX) / STEP
-        self.mask: NDArray[np.bool_] = np.ascontiguousarray(_mask(scene)[::STEP, ::STEP])
+        self.mask: Bools = np.ascontiguousarray(_mask(scene)[::STEP, ::STEP])
         self._box = bounding_box(self.mask, int(np.ceil(BLUR_EXTENT * self.blur)) + 2)
         self._extension = HarmonicExtension(~self.mask[self._box])
         beside = cv2.dilate(lattice.far.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         self._fixed = np.ascontiguousarray(beside[::STEP, ::STEP])
 
-    def factors(self, flows: BlockFlow) -> NDArray[np.float32]:
+    def factors(self, flows: BlockFlow) -> Floats:
         """Factors (B, h, w) on the lattice that relight B edits, blended to 1 around the face."""
         ratios = np.ascontiguousarray(self.light.ratios(flows.change)[self._box])
         logs = np.asarray(cv2.GaussianBlur(np.log(ratios), (0, 0), self.blur), np.float32)
@@ -115,15 +117,13 @@ class Relighting:
         factors[:, *self._box] = np.exp(self._strength * logs).transpose(2, 0, 1)
         return factors
 
-    def __call__(
-        self, picture: NDArray[np.uint8], motion: Motion, factor: NDArray[np.float32]
-    ) -> NDArray[np.uint8]:
+    def __call__(self, picture: Bytes, motion: Motion, factor: Floats) -> Bytes:
         """The picture (H, W, 3), relit in place by a factor (h, w) of `factors`."""
         _relight(picture, _move(factor, motion.source, self._fixed))
         return picture
 
 
-def _mask(scene: Scene) -> NDArray[np.bool_]:
+def _mask(scene: Scene) -> Bools:
     """(H, W): the face without holes (mouth, eyes), a little inside its edge.
 
     A hole's edge would pull the cheeks towards the colours of lips and teeth.
@@ -136,7 +136,7 @@ def _mask(scene: Scene) -> NDArray[np.bool_]:
     return cv2.erode(filled, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
 
 
-def _robust(terms: NDArray[np.float64], values: NDArray[np.float32]) -> NDArray[np.floating]:
+def _robust(terms: NDArray[np.float64], values: Floats) -> NDArray[np.floating]:
     """Least squares (K,) of values (n,) by terms (n, K), reweighted after Cauchy.
 
     Hair, brows, eyes and lips are darker than skin and look the same way: by plain least squares
@@ -153,7 +153,7 @@ def _robust(terms: NDArray[np.float64], values: NDArray[np.float32]) -> NDArray[
 
 
 @numba.njit(cache=True, fastmath=True)
-def _shades(surface, change, known, harmonics):
+def _shades(surface: Floats, change: Floats, known: Bools, harmonics: Floats) -> Floats:
     """Brightness (h, w, B) of the moved surface, of one colour; zero where it has no normal.
 
     Differences are those of the nodes on both sides, or of one side where the other is hidden.
@@ -187,7 +187,7 @@ def _shades(surface, change, known, harmonics):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _bound(shades, floor, scale):
+def _bound(shades: Floats, floor: np.float32, scale: Floats) -> None:
     """Shades (h, w, B), at least the floor, to ratios within RATIOS, in place."""
     height, width, edits = shades.shape
     low, high = np.float32(RATIOS[0]), np.float32(RATIOS[1])
@@ -199,7 +199,7 @@ def _bound(shades, floor, scale):
 
 
 @numba.njit(cache=True)
-def _beside(surface, known, j, i, down, across):
+def _beside(surface: Floats, known: Bools, j: int, i: int, down: int, across: int) -> int:
     """1 where the node beside belongs to the same surface, else 0."""
     r, c = j + down, i + across
     if not (0 <= r < known.shape[0] and 0 <= c < known.shape[1] and known[r, c]):
@@ -208,7 +208,7 @@ def _beside(surface, known, j, i, down, across):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _move(factor, source, fixed):
+def _move(factor: Floats, source: Floats, fixed: Bools) -> Floats:
     """A factor on the lattice, (h, w), through a map (H, W, 2); 1 at `fixed` nodes."""
     rows, columns = factor.shape
     moved = np.ones((rows, columns), np.float32)
@@ -227,7 +227,7 @@ def _move(factor, source, fixed):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _relight(picture, factor):
+def _relight(picture: Bytes, factor: Floats) -> None:
     """Multiply a picture (H, W, 3) uint8 in place by a factor (h, w) given on the lattice."""
     height, width, _ = picture.shape
     rows, columns = factor.shape

@@ -33,6 +33,10 @@ from affect4d.template.ibug68 import (
     UPPER_LIP,
 )
 
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+
 BEHIND_LIPS_MM = 6.0
 LIPS_WIDTH_MM = 40.0  # between the corners of the inner lips for which the surfaces are made
 # Points of the outer lips and the inner ones opposite: red lies halfway between.
@@ -71,7 +75,7 @@ class _Patch:
     height: int
     factor: int
 
-    def apply(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
+    def apply(self, xy: Floats) -> Floats:
         return (xy - np.array([self.left, self.top], np.float32) + 0.5) * self.factor - 0.5
 
     @property
@@ -90,9 +94,9 @@ class _Layer:
 
     left: int
     top: int
-    kinds: NDArray[np.uint8]
-    tones: NDArray[np.float32]
-    depth: NDArray[np.float32]
+    kinds: Bytes
+    tones: Floats
+    depth: Floats
 
 
 class Mouth:
@@ -107,9 +111,7 @@ class Mouth:
         gap = settings.mouth_gap * scene.inter_ocular
         self._max_stretched = max(settings.mouth_ratio * before, before + gap)
 
-    def __call__(
-        self, picture: NDArray[np.uint8], motion: Motion
-    ) -> tuple[NDArray[np.uint8], bool]:
+    def __call__(self, picture: Bytes, motion: Motion) -> tuple[Bytes, bool]:
         """The moved photograph (H, W, 3) with the interior drawn, and whether it was.
 
         It is where the opening grew beyond what stretching the photograph's own interior bears.
@@ -118,7 +120,7 @@ class Mouth:
             return picture, False
         return self._draw(picture, motion), True
 
-    def _draw(self, picture: NDArray[np.uint8], motion: Motion) -> NDArray[np.uint8]:
+    def _draw(self, picture: Bytes, motion: Motion) -> Bytes:
         scene = self._scene
         outline, _ = motion.positions(self._mesh.landmarks[OUTER_LIPS])
         patch = _patch_around(outline, scene.shape, self._factor)
@@ -134,8 +136,8 @@ class Mouth:
         kind, tone = self._behind(patch, motion.jaw)
         colours = _painted(kind, tone, inward, lip, self._palette)
         blur = max(MIN_BLUR_PX, BLUR_PX * scene.zoom) * patch.factor
-        colours = cv2.GaussianBlur(colours, (0, 0), blur)
-        return _overlay(picture, colours, opening, patch=patch, far=self._far)
+        blurred = np.asarray(cv2.GaussianBlur(colours, (0, 0), blur), np.float32)
+        return _overlay(picture, blurred, opening, patch=patch, far=self._far)
 
     @cached_property
     def _factor(self) -> int:
@@ -150,7 +152,7 @@ class Mouth:
         return [_layer(self._scene, part, self._factor) for part in surfaces(columns)]
 
     @cached_property
-    def _palette(self) -> NDArray[np.float32]:
+    def _palette(self) -> Floats:
         """(5, 3), colours of TOOTH, GUM, TONGUE, SOCKET and LIP in the photograph."""
         skin, red = _exposure(self._scene)
         light = GREY_SHARE * (skin @ LUMINANCE) * WARM_WHITE + SKIN_SHARE * skin
@@ -159,9 +161,7 @@ class Mouth:
         colours = [tooth, GUM_LIGHT * pink, TONGUE_LIGHT * pink, SOCKET_LIGHT * red, red]
         return np.stack(colours).astype(np.float32)
 
-    def _behind(
-        self, patch: _Patch, jaw: NDArray[np.float32]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def _behind(self, patch: _Patch, jaw: Floats) -> tuple[Bytes, Floats]:
         """Kinds and tones (h, w) behind the lips, the jaw moved by (3,) pixels.
 
         It moves by whole samples, and nothing has to be drawn again.
@@ -177,9 +177,7 @@ class Mouth:
             _put_behind(layer.kinds, layer.tones, *depth, row, column, kind, tone, nearest)
         return kind, tone
 
-    def _opening(
-        self, motion: Motion, outline: NDArray[np.float32], patch: _Patch
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def _opening(self, motion: Motion, outline: Floats, patch: _Patch) -> tuple[Bools, Bools]:
         """Pixels between the lips' visible parts; those among them where a lip rolls inwards."""
         mesh = self._mesh
         xy, depth = motion.positions(mesh.mouth_vertices)
@@ -196,15 +194,13 @@ class Mouth:
         return opening, opening & hidden
 
 
-def _opening_between(lips: NDArray[np.float32]) -> float:
+def _opening_between(lips: Floats) -> float:
     """Mean distance of the inner lips, the upper's points and the lower's (2 n, 2), pixels."""
     across = lips[: len(UPPER_INNER_LIP)] - lips[len(UPPER_INNER_LIP) :]
     return float(np.hypot(across[:, 0], across[:, 1]).mean())
 
 
-def _patch_around(
-    outline: NDArray[np.float32], shape: tuple[int, int], factor: int
-) -> _Patch | None:
+def _patch_around(outline: Floats, shape: tuple[int, int], factor: int) -> _Patch | None:
     low = np.maximum(np.floor(outline.min(0)).astype(int) - 2, 0)
     high = np.minimum(np.ceil(outline.max(0)).astype(int) + 3, [shape[1], shape[0]])
     width, height = (high - low).tolist()
@@ -213,7 +209,7 @@ def _patch_around(
     return _Patch(int(low[0]), int(low[1]), width, height, factor)
 
 
-def _exposure(scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _exposure(scene: Scene) -> tuple[Floats, Floats]:
     """Colours (3,) of lit skin and of the lips in the photograph."""
     points = scene.xy[scene.anatomy.landmark_vertices]
     lips = (points[RED_OUTER] + points[RED_INNER]) / 2
@@ -244,29 +240,38 @@ def _layer(scene: Scene, part: Surface, factor: int) -> _Layer:
 
 
 def _overlay(
-    picture: NDArray[np.uint8],
-    colours: NDArray[np.float32],
-    opening: NDArray[np.bool_],
+    picture: Bytes,
+    colours: Floats,
+    opening: Bools,
     *,
     patch: _Patch,
-    far: NDArray[np.bool_],
-) -> NDArray[np.uint8]:
-    """The patch laid over the opening in the picture, edges averaged over each pixel's samples."""
+    far: Bools,
+) -> Bytes:
+    """The patch laid over the opening in the picture, in place; edges averaged over samples."""
     size = (patch.width, patch.height)
     box = (slice(patch.top, patch.top + patch.height), slice(patch.left, patch.left + patch.width))
     soft = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), EDGE_BLUR_PX * patch.factor)
     opacity = cv2.resize(soft, size, interpolation=cv2.INTER_AREA)
     opacity[far[box]] = 0
     small = cv2.resize(colours, size, interpolation=cv2.INTER_AREA)
-    result = picture.copy()
-    target = result[box]
+    target = picture[box]
     mixed = target + opacity[..., None] * (small - target)
     target[...] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
-    return result
+    return picture
 
 
 @numba.njit(cache=True)
-def _put_behind(kinds, tones, depth, nearer, row, column, kind, tone, nearest):
+def _put_behind(
+    kinds: Bytes,
+    tones: Floats,
+    depth: Floats,
+    nearer: np.float32,
+    row: int,
+    column: int,
+    kind: Bytes,
+    tone: Floats,
+    nearest: Floats,
+) -> None:
     """A layer into what is seen so far, in place; that starts at a row and column of it."""
     top, bottom = max(-row, 0), min(kinds.shape[0] - row, kind.shape[0])
     left, right = max(-column, 0), min(kinds.shape[1] - column, kind.shape[1])
@@ -279,7 +284,7 @@ def _put_behind(kinds, tones, depth, nearer, row, column, kind, tone, nearest):
 
 
 @numba.njit(cache=True, fastmath=True)
-def _painted(kind, tone, inward, lip, palette):
+def _painted(kind: Bytes, tone: Floats, inward: Floats, lip: Bools, palette: Floats) -> Floats:
     """Colours (h, w, 3) float32 at some mm from the lips, in whose shadow they lie."""
     height, width = kind.shape
     colours = np.empty((height, width, 3), np.float32)

@@ -10,6 +10,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Words = NDArray[np.uint32]
+
 FINER = 2  # samples per pixel of the finer copy, along either axis
 BITS = 4
 PARTS = 1 << BITS  # between samples: 32 per pixel, as of cv2.remap
@@ -32,7 +36,7 @@ class Sampler:
         self.finer = _finer(self._image)
         self._spans = _spans(~far)
 
-    def sample(self, source: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def sample(self, source: Floats) -> NDArray[np.uint8]:
         """The photograph through a map: (H, W, 3).
 
         Parameters
@@ -44,7 +48,7 @@ class Sampler:
         return np.asarray(cv2.cvtColor(as_bytes(words), cv2.COLOR_RGBA2RGB), np.uint8)
 
 
-def remap(image: NDArray[np.uint8], source: NDArray[np.float32]) -> NDArray[np.uint8]:
+def remap(image: NDArray[np.uint8], source: Floats) -> NDArray[np.uint8]:
     """A picture through a map (H, W, 2), pixels, cubic; beyond its edge the edge is repeated."""
     # in 32nds of a sample, which takes two thirds of the time that floating point does
     pixels, fractions = cv2.convertMaps(source, None, cv2.CV_16SC2)  # type: ignore[call-overload]
@@ -52,12 +56,12 @@ def remap(image: NDArray[np.uint8], source: NDArray[np.float32]) -> NDArray[np.u
     return np.asarray(sampled, np.uint8)
 
 
-def _words(image: NDArray[np.uint8]) -> NDArray[np.uint32]:
+def _words(image: NDArray[np.uint8]) -> Words:
     """A picture (H, W, 3) as one word per pixel: (H, W)."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2RGBA).view(np.uint32)[..., 0]
 
 
-def as_bytes(words: NDArray[np.uint32]) -> NDArray[np.uint8]:
+def as_bytes(words: Words) -> NDArray[np.uint8]:
     """Words (H, W) as four bytes per pixel: (H, W, 4)."""
     return words.view(np.uint8).reshape(*words.shape, 4)
 
@@ -68,7 +72,7 @@ def _spans(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(mask.any(1, keepdims=True), np.stack([first, last], axis=1), 0)
 
 
-def _finer(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def _finer(words: Words) -> Words:
     """A picture (H, W) of words with samples halfway between its own, cubic: (2 H, 2 W)."""
     height, width = words.shape
     finer, colours = np.empty((FINER * height, FINER * width), np.uint32), as_bytes(words)
@@ -83,7 +87,7 @@ def _finer(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 @numba.njit(cache=True, fastmath=True)
-def _sample(finer, source, spans, words):
+def _sample(finer: Words, source: Floats, spans: NDArray[np.int64], words: Words) -> None:
     """Words (H, W) in place, within each row's span: bilinear samples of the finer copy.
 
     One loop each, so that they use vector instructions: where samples lie, their neighbours, their

@@ -14,6 +14,9 @@ from affect4d.synthesis.crop import Crop, Window
 from affect4d.template.anatomy import Anatomy
 from affect4d.template.ibug68 import OUTER_EYE_CORNERS
 
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
 HIDDEN_MM = 2.5  # farther than this behind the nearest surface: hidden
 MIN_INTER_OCULAR_MM = 80.0  # a little below the template's distance of the outer eye corners
 BACKGROUND = np.float32(-1e9)  # pixels, depth where there is no face
@@ -37,11 +40,11 @@ class Scene:
     """
 
     image: NDArray[np.uint8]
-    vertices: NDArray[np.float32]
-    xy: NDArray[np.float32]
-    depth: NDArray[np.float32]
-    motion: NDArray[np.float32]
-    nearness: NDArray[np.float32]
+    vertices: Floats
+    xy: Floats
+    depth: Floats
+    motion: Floats
+    nearness: Floats
     zoom: float
     yaw: float
     anatomy: Anatomy
@@ -76,9 +79,9 @@ class Scene:
         return ~self.anatomy.neck
 
     @cached_property
-    def areas(self) -> NDArray[np.float32]:
+    def areas(self) -> Floats:
         """(F,), pixels^2: twice the triangles' areas in the picture; negative: backs."""
-        return np.asarray(facing(self.xy, self.anatomy.triangles))
+        return facing(self.xy, self.anatomy.triangles)
 
     @cached_property
     def raster(self) -> Raster:
@@ -104,7 +107,9 @@ class Scene:
     def visible(self) -> NDArray[np.bool_]:
         """(F,): triangles whose texture the picture shows."""
         a, b, c = self.anatomy.triangles.T
-        return self.drawn & self.seen[a] & self.seen[b] & self.seen[c] & (self.areas > 0)
+        return np.asarray(
+            self.drawn & self.seen[a] & self.seen[b] & self.seen[c] & (self.areas > 0)
+        )
 
     @cached_property
     def grey(self) -> bool:
@@ -114,7 +119,7 @@ class Scene:
 
 
 @numba.njit(cache=True)
-def facing(xy, triangles):
+def facing(xy: Floats, triangles: Ints) -> Floats:
     """(F,) float32, pixels^2: twice the area in the picture, positive where the front shows."""
     areas = np.empty(len(triangles), dtype=np.float32)
     for f in range(len(triangles)):

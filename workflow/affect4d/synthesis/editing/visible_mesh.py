@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 
 from affect4d.synthesis.editing.scene import Scene
 
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Bools = NDArray[np.bool_]
+
 # Cosine to the line of sight of the triangles that no expression turns towards the viewer.
 MAX_AVERTED_COSINE = -0.5
 
@@ -38,19 +42,19 @@ class VisibleSubmesh:
     """
 
     vertices: NDArray[np.int64]
-    triangles: NDArray[np.int32]
+    triangles: Ints
     faces: NDArray[np.int64]
-    xy: NDArray[np.float32]
-    depth: NDArray[np.float32]
-    nearness: NDArray[np.float32]
-    visible: NDArray[np.int32]
-    areas: NDArray[np.float32]
+    xy: Floats
+    depth: Floats
+    nearness: Floats
+    visible: Ints
+    areas: Floats
     hidden: NDArray[np.int64]
     mouth_vertices: NDArray[np.int64]
-    mouth: NDArray[np.int32]
-    mouth_visible: NDArray[np.bool_]
+    mouth: Ints
+    mouth_visible: Bools
     landmarks: NDArray[np.int64]
-    lids: NDArray[np.float32]
+    lids: Floats
 
 
 def visible_submesh(scene: Scene) -> VisibleSubmesh:
@@ -82,9 +86,7 @@ def visible_submesh(scene: Scene) -> VisibleSubmesh:
     )
 
 
-def _renumber(
-    count: int, *indices: NDArray[np.integer]
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _renumber(count: int, *indices: NDArray[np.integer]) -> tuple[NDArray[np.int64], Ints]:
     """Those of `count` vertices that some indices name, and the number of each among them."""
     needed = np.zeros(count, dtype=bool)
     for some in indices:
@@ -96,7 +98,7 @@ def _renumber(
 
 
 @numba.njit(cache=True)
-def _averted(vertices, triangles, areas, scale):
+def _averted(vertices: Floats, triangles: Ints, areas: Floats, scale: float) -> Bools:
     """(F,) bool: triangles that turn away from the viewer by at least MAX_AVERTED_COSINE."""
     averted = np.ones(len(triangles), np.bool_)
     for f in range(len(triangles)):

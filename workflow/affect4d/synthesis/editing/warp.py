@@ -13,6 +13,8 @@ from affect4d.synthesis.editing.lattice import STEP, Lattice, bounding_box
 from affect4d.synthesis.editing.sampling import Sampler, remap
 from affect4d.synthesis.editing.scene import Scene
 
+Floats = NDArray[np.float32]
+
 # Pixels that the map crowds into one, and the blur (standard deviation, pixels) of the copy that is
 # sampled there: about 0.4 of that number, which stands for their mean.
 CROWDING = ((2.0, 0.8), (4.0, 1.8))
@@ -39,8 +41,8 @@ class Warp:
     def _soften(
         self,
         picture: NDArray[np.uint8],
-        source: NDArray[np.float32],
-        crowding: NDArray[np.float32],
+        source: Floats,
+        crowding: Floats,
         *,
         blur: float,
     ) -> None:
@@ -53,9 +55,7 @@ class Warp:
         picture[box] = np.rint(picture[box] + share[..., None] * (copy - picture[box]))
 
 
-def _sample_blurred(
-    image: NDArray[np.uint8], source: NDArray[np.float32], blur: float
-) -> NDArray[np.uint8]:
+def _sample_blurred(image: NDArray[np.uint8], source: Floats, blur: float) -> NDArray[np.uint8]:
     """What a part of a map samples of a blurred picture."""
     pad = int(BLUR_EXTENT * blur) + 3
     low = np.maximum(source.min((0, 1)).astype(int) - pad, 0)
@@ -66,7 +66,7 @@ def _sample_blurred(
 
 
 @numba.njit(cache=True, fastmath=True)
-def _crowding(source):
+def _crowding(source: Floats) -> Floats:
     """(h, w) float32: pixels that fall on a pixel along the worse direction, on the lattice."""
     height, width = source.shape[0] // STEP, source.shape[1] // STEP
     worst = np.zeros((height, width), np.float32)
