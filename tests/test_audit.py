@@ -249,7 +249,7 @@ def test_a_dataset_with_fewer_images_than_its_chunks_is_found(results):
     record_again(results, "dataset", results / "dataset")
     text = audited(results).text()
     assert "dataset/data: the table has 0 rows in place of 6, by the chunks" in text
-    assert f"dataset/data: {IMAGE} is there 0 times in place of 1" in text
+    assert f"dataset/data: {IMAGE} occurs 0 times in place of 1" in text
 
 
 def record_again(results, name, folder):

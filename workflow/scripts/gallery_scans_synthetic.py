@@ -1,5 +1,6 @@
 """Scan one chunk of synthetic people."""
 
+from affect4d.artifacts.declaration import store_of
 from affect4d.gallery.jobs import chunks
 from affect4d.gallery.synthetic.scans import scan_chunk
 from affect4d.pipeline.job import Job
@@ -10,6 +11,6 @@ with Job(snakemake) as job:
         chunk,
         chunks(settings)[chunk],
         settings.recording,
-        model=job.input.model.removesuffix(".manifest.json") + ".zarr",
+        model=store_of(job.input.model),
         context=job.context("gallery", job.input),
     )

@@ -1,5 +1,6 @@
 """Impose every class's deformation on the photographs of one chunk."""
 
+from affect4d.artifacts.blendshapes import ATLAS
 from affect4d.blendshapes.targets import Atlas
 from affect4d.pipeline.job import Job
 from affect4d.synthesis.chunks import synthesize_chunk
@@ -11,7 +12,7 @@ with Job(snakemake) as job:
     synthesize_chunk(
         job.context("synthesis", job.input),
         *job.wildcards,
-        atlas=Atlas(job.root / "blendshapes" / "atlas.zarr"),
+        atlas=Atlas(ATLAS.path(job.root)),
         anatomy=anatomy_of(load_template(template.mesh, template.landmarks)),
         settings=job.config("synthesis"),
     )

@@ -1,7 +1,6 @@
 """Draw some photographs over the plane, by both blends."""
 
-from pathlib import Path
-
+from affect4d.artifacts.declaration import store_of
 from affect4d.pipeline.job import Job
 from affect4d.synthesis.illustrate import write_pictures
 from affect4d.template.anatomy import anatomy_of
@@ -11,7 +10,7 @@ with Job(snakemake) as job:
     template = job.config("template")
     write_pictures(
         job.context("synthesis", job.input),
-        [Path(path.removesuffix(".manifest.json") + ".zarr") for path in snakemake.input.fits],
+        [store_of(manifest) for manifest in snakemake.input.fits],
         anatomy=anatomy_of(load_template(template.mesh, template.landmarks)),
         settings=job.config("synthesis"),
     )
