@@ -5,7 +5,6 @@ Commands parse and print. What they do is in the library, which they import when
 """
 
 import json
-import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
@@ -162,6 +161,8 @@ def play(
 
     Example: affect4d play me.jpg
     """
+    import webbrowser
+
     from affect4d.store import StoreError
     from affect4d.synthesis.play import PlaySession, serve
     from affect4d.synthesis.request import open_photograph

@@ -25,7 +25,7 @@ class RunContext:
     quarantine : receives the job's bad input
     item : the rule's wildcards, joined; the rule's name where it has none
     inputs : files that every artifact of the run depends on
-    settings : the part of the configuration that the rule declares, as JSON values
+    settings : the parts of the configuration that the rule declares, as JSON values
     code : digest of the library modules that the rule declares
     seed : the build's seed
     workers : threads or processes that the job may use

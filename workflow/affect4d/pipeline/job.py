@@ -1,6 +1,6 @@
 """One rule's run: typed settings, provenance, a log with progress.
 
-The scripts in `workflow/scripts` hand in Snakemake's object; nothing here imports Snakemake.
+The scripts in `workflow/scripts` pass Snakemake's object; nothing here imports Snakemake.
 """
 
 import logging
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import cv2
@@ -21,12 +22,12 @@ log = logging.getLogger("affect4d")
 
 
 class Job:
-    """Context of one rule's run; bad input, damage, a full disk that leave it end it with one line.
+    """One rule's run; bad input, a damaged store or a full disk end it with one line in its log.
 
     Attributes
     ----------
     root : the results folder
-    strict : stop at bad input instead of putting it into quarantine
+    strict : stop at bad input instead of quarantining it
     seed : the build's seed
     workers : threads that the job may use
     input, output, wildcards : Snakemake's
@@ -42,7 +43,7 @@ class Job:
         self.code: str = snakemake.params.code
         self._project = Project.model_validate(self.settings)
         self._log = Path(str(snakemake.log[0]))
-        cv2.setNumThreads(snakemake.threads)  # which does not heed what Snakemake sets for others
+        cv2.setNumThreads(self.workers)  # OpenCV ignores the variables that Snakemake sets for others
 
     @property
     def item(self) -> str:
@@ -111,18 +112,23 @@ class Job:
             handler.setFormatter(form)
             log.addHandler(handler)
         log.setLevel(logging.INFO)
-        # on a full disk the log's own failure must not bury the line that says so
+        # on a full disk the log's own failure must not hide the line that says so
         logging.raiseExceptions = False
         log.propagate = False
         logging.captureWarnings(True)
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if isinstance(error, OSError):
             error = translate_os_error(error, error.filename or self.root) or error
         if isinstance(error, BadInput | StoreError):
             log.error("%s", error)
             sys.exit(1)
         if error is not None and kind is not SystemExit:
-            log.error("rule %s, %s failed", self.rule, self.item, exc_info=(kind, error, trace))
+            log.error("rule %s, %s failed", self.rule, self.item, exc_info=error)
         logging.shutdown()
