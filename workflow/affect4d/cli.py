@@ -50,6 +50,7 @@ def synth(
             "or a folder of images.",
         ),
     ],
+    *,
     valence: Annotated[
         float | None, typer.Option(min=-1, max=1, help="Negative to positive.")
     ] = None,
@@ -140,6 +141,7 @@ def synth(
 @app.command()
 def play(
     photo: Annotated[Path, typer.Argument(help="Photograph of one face (JPEG, PNG, ...).")],
+    *,
     landmarks: Annotated[
         Path | None,
         typer.Option(help="68 iBUG landmarks, as for synth."),

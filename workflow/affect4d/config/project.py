@@ -1,4 +1,4 @@
-"""The whole configuration: `load` checks it, `schema` describes it."""
+"""The complete configuration: `load` checks it, `schema` describes it."""
 
 import json
 import re

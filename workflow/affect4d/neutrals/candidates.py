@@ -13,9 +13,8 @@ from affect4d.artifacts.neutrals import CANDIDATES
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.quarantine import BadInput, Quarantine
 
-_MAX_ID = (
-    100  # characters of an image_id, so that a file name with its suffix stays below 255 bytes
-)
+# characters of an image_id: file names, suffix included, stay well below 255 bytes
+_MAX_ID = 100
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,7 +43,9 @@ class Job:
         self.code: str = snakemake.params.code
         self._project = Project.model_validate(self.settings)
         self._log = Path(str(snakemake.log[0]))
-        cv2.setNumThreads(self.workers)  # OpenCV ignores the variables that Snakemake sets for others
+        cv2.setNumThreads(
+            self.workers
+        )  # OpenCV ignores the variables that Snakemake sets for others
 
     @property
     def item(self) -> str:

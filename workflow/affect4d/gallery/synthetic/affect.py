@@ -21,7 +21,7 @@ AFFECT = {  # valence, arousal
     "bored": (-0.65, -0.62),
     "relaxed": (0.68, -0.46),
 }
-PROTOTYPES = {
+PROTOTYPES = {  # intensities of the units
     "happiness": {"AU6": 0.9, "AU12": 1.0, "AU25": 0.5},
     "excited": {"AU5": 0.4, "AU6": 0.6, "AU12": 1.0, "AU25": 0.5, "AU26": 0.4, "AU2": 0.3},
     "surprise": {"AU1": 0.9, "AU2": 0.9, "AU5": 0.9, "AU26": 0.75},

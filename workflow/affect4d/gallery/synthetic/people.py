@@ -13,10 +13,8 @@ from affect4d.random_streams import named_rng
 AMPLITUDE_SD = 0.15  # of the logarithm of a person's overall strength
 UNIT_SD = 0.25  # of the logarithm of one unit's strength within a person
 ASYMMETRY_SD, MAX_ASYMMETRY = 0.12, 0.3  # share by which the left side moves more than the right
-RARE_SHARE, RARE_GAIN = (
-    0.2,
-    0.45,
-)  # share of the units that a person hardly uses, and their strength
+# share of the units that a person hardly uses, and their strength
+RARE_SHARE, RARE_GAIN = 0.2, 0.45
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def write_portraits(count: int, context: RunContext) -> None:
     context : of the run
     """
     folder = context.root / "gallery/portraits"
-    # the manifest lists the complete folder, so nobody of an earlier build may stay in it
+    # the manifest lists the complete folder, so no person of an earlier build may stay in it
     shutil.rmtree(folder, ignore_errors=True)
     model = read_model(context.root / "gallery/model.zarr")
     for number in range(1, count + 1):

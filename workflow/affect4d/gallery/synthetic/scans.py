@@ -29,7 +29,7 @@ from affect4d.pipeline.context import RunContext
 from affect4d.random_streams import named_rng
 from affect4d.template.ibug68 import EYES, INTERNAL, MIRROR
 
-TEXTURE_PX = 256  # side of a scan's texture: a hundredth of a scanner's, so that builds stay small
+TEXTURE_PX = 256  # side of a scan's texture: small, so that the embedded build is
 # What a scanner does to a face: chosen by eye after published 4D data.
 ANGLE_SD = 4.0  # degrees, of the head's rotation about each axis
 SHIFT_SD = 25.0  # mm, of the head's translation along each axis
