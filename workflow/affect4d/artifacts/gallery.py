@@ -151,6 +151,14 @@ PORTRAITS = Artifact(
     optional=True,
 )
 
+TABLE = Artifact(
+    "gallery/table",
+    "the user's table of scans, checked",
+    rules=("gallery_table",),
+    files=(USER_TABLE,),
+    optional=True,
+)
+
 ARTIFACTS = (
     Artifact(
         "gallery/model",
@@ -166,13 +174,7 @@ ARTIFACTS = (
         files=(FACEKIT,),
         optional=True,
     ),
-    Artifact(
-        "gallery/table",
-        "the user's table of scans, checked",
-        rules=("gallery_table",),
-        files=(USER_TABLE,),
-        optional=True,
-    ),
+    TABLE,
     CHUNK,
     Artifact(
         "gallery/truth/{chunk}",

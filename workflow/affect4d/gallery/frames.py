@@ -9,16 +9,20 @@ from pathlib import Path
 import pandas as pd
 
 from affect4d import store
-from affect4d.artifacts.gallery import FRAME_COLUMNS
+from affect4d.artifacts.declaration import Table
+from affect4d.artifacts.gallery import (
+    ANNOTATED,
+    ANNOTATIONS,
+    ANNOTATIONS_QUARANTINE,
+    FRAME_COLUMNS,
+    FRAMES,
+    GALLERY,
+    QUARANTINE,
+    SCANS,
+    SCANS_QUARANTINE,
+)
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
-
-_SCAN_TYPES = dict.fromkeys(
-    ("frame_id", "subject", "session", "sequence", "task", "mesh", "texture", "landmarks",
-     "expression"),
-    "string",
-) | {"frame": "int64", "is_apex": "bool", "is_neutral": "bool"}  # fmt: skip
-_ANNOTATION_TYPES = {"frame_id": "string", "valence": "float64", "arousal": "float64"}
 
 
 def write_annotations(annotations: pd.DataFrame, context: RunContext) -> None:
@@ -29,15 +33,12 @@ def write_annotations(annotations: pd.DataFrame, context: RunContext) -> None:
     annotations : frame_id, valence, arousal (NaN where not annotated)
     context : of the run
     """
-    folder = context.root / "gallery"
-    table, rejected = folder / "annotations.csv", folder / "annotations.quarantine.csv"
+    table, rejected = (file.path(context.root) for file in (ANNOTATIONS, ANNOTATIONS_QUARANTINE))
     with store.atomic(table) as unfinished:
-        annotations.to_csv(
-            unfinished, columns=list(_ANNOTATION_TYPES), index=False, lineterminator="\n"
-        )
+        annotations.to_csv(unfinished, columns=ANNOTATIONS.names, index=False, lineterminator="\n")
     with store.atomic(rejected) as unfinished:
         context.quarantine.write(unfinished)
-    store.record(folder / "annotations.manifest.json", [table, rejected], context.provenance())
+    store.record(ANNOTATED.manifest(context.root), [table, rejected], context.provenance())
 
 
 def write_frames(chunks: Sequence[str], files_root: Path, context: RunContext) -> None:
@@ -56,32 +57,33 @@ def write_frames(chunks: Sequence[str], files_root: Path, context: RunContext) -
     BadInput
         No frame is left.
     """
-    folder = context.root / "gallery"
-    scans = [folder / "scans" / f"{chunk}.csv" for chunk in chunks]
-    rejected = [path.with_suffix(".quarantine.csv") for path in scans]
-    table, quarantine = folder / "frames.parquet", folder / "quarantine.csv"
+    root = context.root
+    rejected = [SCANS_QUARANTINE.path(root, chunk=chunk) for chunk in chunks]
+    table, quarantine = FRAMES.path(root), QUARANTINE.path(root)
     with store.atomic(quarantine) as unfinished:
-        _concatenate(unfinished, [*rejected, folder / "annotations.quarantine.csv"])
-    frames = _join(scans, folder / "annotations.csv")
+        _concatenate(unfinished, [*rejected, ANNOTATIONS_QUARANTINE.path(root)])
+    scans = [SCANS.path(root, chunk=chunk) for chunk in chunks]
+    frames = _join(scans, ANNOTATIONS.path(root))
     if frames.empty:
         raise BadInput(quarantine, "every scan is in quarantine", "correct what it lists")
     with store.atomic(table) as unfinished:
         frames.to_parquet(unfinished, index=False)
-    outside = {} if files_root == context.root else {"files_root": str(files_root.absolute())}
+    outside = {} if files_root == root else {"files_root": str(files_root.absolute())}
     provenance = context.provenance(settings=outside)
-    store.record(folder / "frames.manifest.json", [table, quarantine], provenance)
+    store.record(GALLERY.manifest(root), [table, quarantine], provenance)
 
 
 def _join(scans: Sequence[Path], annotations: Path) -> pd.DataFrame:
     """FRAME_COLUMNS of all chunks, one row per scan; NaN where it is not annotated."""
-    table = pd.concat([_read(path, _SCAN_TYPES) for path in scans], ignore_index=True)
-    affect = _read(annotations, _ANNOTATION_TYPES)
+    table = pd.concat([_read(path, SCANS) for path in scans], ignore_index=True)
+    affect = _read(annotations, ANNOTATIONS)
     joined = table.merge(affect, on="frame_id", how="left", validate="one_to_one")
     return joined[list(FRAME_COLUMNS)]
 
 
-def _read(path: Path, types: dict[str, str]) -> pd.DataFrame:
+def _read(path: Path, table: Table) -> pd.DataFrame:
     """A table where only an empty cell is missing: a person may be called NA."""
+    types = {column.name: column.type for column in table.columns}
     return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet
 
 from affect4d import store
+from affect4d.artifacts.gallery import CHUNK, SCANS, SCANS_QUARANTINE, TABLE, USER_TABLE
 from affect4d.config.gallery import Settings
 from affect4d.formats.markup import load_markup
 from affect4d.gallery.checks import check_scans, find_problems
@@ -58,10 +59,10 @@ def write_table(settings: Settings, context: RunContext) -> None:
             without,
             len(rows),
         )
-    path = context.root / "gallery/table.parquet"
+    path = USER_TABLE.path(context.root)
     with store.atomic(path) as unfinished:
         pyarrow.parquet.write_table(table, unfinished)
-    store.record(path.with_name("table.manifest.json"), [path], context.provenance())
+    store.record(TABLE.manifest(context.root), [path], context.provenance())
 
 
 def write_scans(chunk: str, settings: Settings, context: RunContext) -> None:
@@ -83,14 +84,13 @@ def write_scans(chunk: str, settings: Settings, context: RunContext) -> None:
     scans = check_scans(
         table.to_pandas(), settings.manifest, files=files, quarantine=context.quarantine
     )
-    folder = context.root / "gallery/scans"
-    kept, rejected = folder / f"{chunk}.csv", folder / f"{chunk}.quarantine.csv"
-    with store.atomic(kept) as unfinished:
+    files_written = [file.path(context.root, chunk=chunk) for file in (SCANS, SCANS_QUARANTINE)]
+    with store.atomic(files_written[0]) as unfinished:
         scans.to_csv(unfinished, index=False, lineterminator="\n")
-    with store.atomic(rejected) as unfinished:
+    with store.atomic(files_written[1]) as unfinished:
         context.quarantine.write(unfinished)
     provenance = context.provenance(item=chunk, settings={"rows": scans_digest(table, files)})
-    store.record(folder / f"{chunk}.manifest.json", [kept, rejected], provenance)
+    store.record(CHUNK.manifest(context.root, chunk=chunk), files_written, provenance)
 
 
 def read_annotations(settings: Settings, context: RunContext) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def read_annotations(settings: Settings, context: RunContext) -> pd.DataFrame:
         The quarantine is strict and an annotation is bad.
     """
     columns = ["frame_id", "valence", "arousal", "repeated"]
-    path = context.root / "gallery/table.parquet"
+    path = USER_TABLE.path(context.root)
     rows = pyarrow.parquet.read_table(path, columns=columns).to_pandas()
     rows = rows[rows["repeated"] == ""].reset_index(drop=True)
     annotations = rows[["frame_id"]].copy()

@@ -11,7 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
-from affect4d.artifacts.neutrals import ACCEPTED
+from affect4d.artifacts.neutrals import (
+    ACCEPTED_TABLE,
+    CANDIDATES,
+    IMAGE,
+    LANDMARKS,
+    NEUTRALS,
+    QUARANTINE,
+)
 from affect4d.config.neutrals import Database, Settings
 from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import write_pts
@@ -39,8 +46,8 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     context : of the run
     """
     database = settings.databases[name]
-    folder = context.root / "neutrals" / name
-    manifest = folder / "neutrals.manifest.json"
+    manifest = NEUTRALS.manifest(context.root, database=name)
+    folder = manifest.parent
     manifest.unlink(missing_ok=True)
     shutil.rmtree(folder / "images", ignore_errors=True)
     (folder / "images").mkdir(parents=True)
@@ -55,12 +62,14 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
         max_images=settings.max_images,
     )
     for candidate, (image, landmarks) in accepted:
-        write_image(folder / "images" / f"{candidate.image_id}.png", image)
-        write_pts(folder / "images" / f"{candidate.image_id}.pts", landmarks)
+        names = {"database": name, "image_id": candidate.image_id}
+        write_image(IMAGE.path(context.root, **names), image)
+        write_pts(LANDMARKS.path(context.root, **names), landmarks)
     log.info("%s: %d candidates, %d accepted", name, len(candidates), len(accepted))
 
     chosen = [candidate for candidate, _ in accepted]
-    tables = [folder / file for file in ("candidates.parquet", "accepted.csv", "quarantine.csv")]
+    files = (CANDIDATES, ACCEPTED_TABLE, QUARANTINE)
+    tables = [file.path(context.root, database=name) for file in files]
     with store.atomic(tables[0]) as path:
         _candidate_table(candidates, chosen, database).to_parquet(path, index=False)
     with store.atomic(tables[1]) as path:
@@ -123,14 +132,14 @@ def _accepted_table(chosen: Sequence[Candidate], name: str) -> pd.DataFrame:
         [
             candidate.image_id,
             candidate.subject_id,
-            f"neutrals/{name}/images/{candidate.image_id}.png",
-            f"neutrals/{name}/images/{candidate.image_id}.pts",
+            IMAGE.name(database=name, image_id=candidate.image_id),
+            LANDMARKS.name(database=name, image_id=candidate.image_id),
             candidate.evidence,
             candidate.source,
         ]
         for candidate in chosen
     ]
-    return pd.DataFrame(rows, columns=ACCEPTED)
+    return pd.DataFrame(rows, columns=ACCEPTED_TABLE.names)
 
 
 def _sources(chosen: Sequence[Candidate]) -> list[Path]:

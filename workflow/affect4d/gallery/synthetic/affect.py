@@ -72,8 +72,9 @@ def intensities(affect: NDArray[np.float64]) -> NDArray[np.float64]:
     weights /= weights.sum(1, keepdims=True)
     radius = np.linalg.norm(affect, axis=1, keepdims=True) / FULL_RADIUS
     inside, beyond = radius**2 * (3 - 2 * radius), 1 + GAIN_BEYOND * (radius - 1)
-    growth: NDArray[np.float64] = inside * (radius < 1) + beyond * (radius >= 1)
-    return growth * (weights @ _UNITS)
+    growth = inside * (radius < 1) + beyond * (radius >= 1)
+    shown: NDArray[np.float64] = growth * (weights @ _UNITS)
+    return shown
 
 
 def annotate(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from affect4d.artifacts.gallery import FACEKIT
 from affect4d.formats.facekit import (
     LANDMARKS,
     NEUTRAL,
@@ -61,7 +62,7 @@ def write_facekit(root: str, subdivisions: int, context: RunContext) -> None:
         The folder is no clone, or an incomplete one.
     """
     model = facekit_model(root, subdivisions)
-    store_model(context.root / "gallery/facekit.zarr", model, context.provenance())
+    store_model(FACEKIT.path(context.root), model, context.provenance())
 
 
 def facekit_model(root: str | Path, subdivisions: int) -> Model:

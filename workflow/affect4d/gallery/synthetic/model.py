@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.gallery import MODEL
 from affect4d.gallery.synthetic.action_units import NAMES, action_fields
 from affect4d.gallery.synthetic.identity import identity_modes
 from affect4d.gallery.synthetic.topology import Topology, scan_topology
@@ -64,7 +65,7 @@ def write_model(template: Template, scan_vertices: int, context: RunContext) -> 
         for number in range(TOPOLOGIES)
     ]
     model = Model(template, identity_modes(template), action_fields(template), topologies)
-    store_model(context.root / "gallery/model.zarr", model, context.provenance())
+    store_model(MODEL.path(context.root), model, context.provenance())
 
 
 def store_model(path: Path, model: Model, provenance: store.Provenance) -> None:

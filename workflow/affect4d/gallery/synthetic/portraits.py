@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from affect4d import store
+from affect4d.artifacts.gallery import MODEL, PORTRAITS
 from affect4d.formats.images import write_image
 from affect4d.gallery.synthetic.affect import intensities
 from affect4d.gallery.synthetic.model import Model, read_model
@@ -90,10 +91,10 @@ def write_portraits(count: int, context: RunContext) -> None:
     count : number of people
     context : of the run
     """
-    folder = context.root / "gallery/portraits"
+    folder = context.root / PORTRAITS.name()
     # the manifest lists the complete folder, so no person of an earlier build may stay in it
     shutil.rmtree(folder, ignore_errors=True)
-    model = read_model(context.root / "gallery/model.zarr")
+    model = read_model(MODEL.path(context.root))
     for number in range(1, count + 1):
         video = f"{number:03d}"
         (folder / video).mkdir(parents=True, exist_ok=True)
@@ -101,7 +102,7 @@ def write_portraits(count: int, context: RunContext) -> None:
         content = {"actor": f"Portrait {video}", "video_id": video, "frames": frames}
         text = json.dumps(content, indent=1, sort_keys=True)
         (folder / video / f"{video}.json").write_text(text + "\n", encoding="utf-8")
-    store.record(folder.with_suffix(".manifest.json"), [folder], context.provenance())
+    store.record(PORTRAITS.manifest(context.root), [folder], context.provenance())
 
 
 def _film(model: Model, name: str, folder: Path, *, seed: int) -> dict[str, Any]:
@@ -204,8 +205,8 @@ def _hair(picture: NDArray[np.float32], setting: Setting) -> NDArray[np.float64]
     soft = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), HAIR_BLUR) * fade[:, None]
     y = np.arange(len(mask), dtype=np.float32)[:, None]
     light = HAIR_DARK + HAIR_GAIN * np.clip((centre[1] - y) / axes[1], 0, 1)
-    difference: NDArray[np.float64] = setting.hair * light[..., None] - picture
-    return picture + soft[..., None] * difference
+    covered: NDArray[np.float64] = soft[..., None] * (setting.hair * light[..., None] - picture)
+    return picture + covered
 
 
 def _clothes(picture: NDArray[np.float64], setting: Setting) -> NDArray[np.float64]:
@@ -219,8 +220,8 @@ def _clothes(picture: NDArray[np.float64], setting: Setting) -> NDArray[np.float
     x = np.arange(picture.shape[1], dtype=np.float32)
     shift = CLOTHES_SHIFT * axes[0] * setting.light[0]
     light = 1.0 - CLOTHES_FALL * np.abs(x - centre[0] - shift) / axes[0]
-    difference: NDArray[np.float64] = setting.clothes * light[None, :, None] - picture
-    return picture + soft * difference
+    covered: NDArray[np.float64] = soft * (setting.clothes * light[None, :, None] - picture)
+    return picture + covered
 
 
 def _mouth(picture: NDArray[np.float64], outline: NDArray[np.float64]) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from affect4d import store
-from affect4d.artifacts.gallery import SCAN_COLUMNS
+from affect4d.artifacts.gallery import CHUNK, SCAN_COLUMNS, SCANS, SCANS_QUARANTINE, TRUTH
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import DEFAULT_MARKUP, write_pts
 from affect4d.formats.meshes import Mesh, write_ply
@@ -64,9 +64,9 @@ def scan_chunk(
     model : path of the generator's store
     context : of the run
     """
-    folder = context.root / "gallery/scans"
+    folder = context.root / CHUNK.name(chunk=chunk)
     # the manifest lists the complete folder, so no file of an earlier build may stay in it
-    shutil.rmtree(folder / chunk, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     generator = read_model(Path(model))
     rows, truths = [], []
     for subject in context.progress(subjects, total=len(subjects), what="people scanned"):
@@ -74,22 +74,22 @@ def scan_chunk(
         small = cv2.resize(painted, (TEXTURE_PX, TEXTURE_PX), interpolation=cv2.INTER_AREA)
         texture = np.asarray(small, np.uint8)
         for take in takes(settings, subject, context.seed):
-            out = folder / chunk / take.name
+            out = folder / take.name
             out.mkdir(parents=True, exist_ok=True)
             truths.append(
                 _scan_take(generator, take, texture, out=out, settings=settings, seed=context.seed)
             )
-            rows += _rows(take, f"gallery/scans/{chunk}/{take.name}")
-    truth = context.root / f"gallery/truth/{chunk}.zarr"
+            rows += _rows(take, f"{CHUNK.name(chunk=chunk)}/{take.name}")
+    truth = TRUTH.path(context.root, chunk=chunk)
     _write_truth(truth, truths, rows, provenance=context.provenance(item=f"truth {chunk}"))
-    table, rejected = folder / f"{chunk}.csv", folder / f"{chunk}.quarantine.csv"
+    table, rejected = (f.path(context.root, chunk=chunk) for f in (SCANS, SCANS_QUARANTINE))
     with store.atomic(table) as unfinished:
         pd.DataFrame(rows, columns=SCAN_COLUMNS).to_csv(unfinished, index=False)
     with store.atomic(rejected) as unfinished:
         context.quarantine.write(unfinished)
     store.record(
-        folder / f"{chunk}.manifest.json",
-        [table, rejected, folder / chunk],
+        CHUNK.manifest(context.root, chunk=chunk),
+        [table, rejected, folder],
         context.provenance(item=chunk),
     )
 
