@@ -130,7 +130,8 @@ def read_run_times(root: Path) -> list[dict[str, Any]]:
         .sort_values("seconds", ascending=False)
     )
     grouped["share"] = grouped["seconds"] / grouped["seconds"].max()
-    return grouped.reset_index().to_dict("records")
+    records: list[dict[str, Any]] = grouped.reset_index().to_dict("records")
+    return records
 
 
 def read_versions() -> Markup:
