@@ -1,0 +1,121 @@
+"""The page on a build: what it shows of a small one, that it needs no other file, and escapes."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.small_results import CLASSES, build_results
+
+from affect4d.formats.images import write_image
+from affect4d.report.page import render, write_report
+from affect4d.report.sections import read_run_times, read_validation
+
+AUDIT = {"whole": True, "artifacts": 9, "text": "9 artifacts: whole"}
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A small build, and what its stages drew."""
+    (tmp_path / "photo.jpg").write_bytes(b"jpeg")
+    root = tmp_path / "results"
+    build_results(root, tmp_path / "photo.jpg")
+    draw(root / "affectspace/histogram.png")
+    draw(root / "blendshapes/pictures/mean_faces.png")
+    state(root / "blendshapes", {"models": 0, "support": None, "path": None})
+    state(root / "synthesis", {"photographs": []})
+    worst = [{"picture": "worst_1.jpg", "caption": SCRIPT}]
+    captions = {"overview": "o", "strip": "s", "real": "r", "real_seen": "q", "worst": worst}
+    state(root / "registration", captions)
+    for name in ("overview.png", "people.jpg", "strip.jpg", "real.jpg", "worst_1.jpg"):
+        draw(root / "registration/pictures" / name)
+    for name in ("flags", "sequences"):
+        table = pd.DataFrame({"name": ["landmarks"], "share": [0.25]})
+        table.to_csv(root / f"registration/pictures/{name}.csv", index=False)
+    write_table1(root)
+    benchmark(root / "benchmarks/fitting/0.tsv", 3.0)
+    benchmark(root / "benchmarks/fitting/1.tsv", 5.0)
+    benchmark(root / "benchmarks/dataset.tsv", 2.0)
+    return root
+
+
+def draw(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, np.full((4, 4, 3), 128, np.uint8))
+
+
+def state(folder, content):
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    (folder / "pictures/pictures.json").write_text(json.dumps(content))
+
+
+def benchmark(path, seconds):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"s\tmax_rss\n{seconds}\t100.0\n")
+
+
+def write_table1(root):
+    (root / "validation").mkdir()
+    keys = {"components": [20, np.nan], "basis": ["sparse", ""], "basis_subjects": ["all", ""]}
+    figures = {"ccc_valence": [0.5, 0.1], "ccc_valence_low": [0.4, np.nan]}
+    figures |= {"ccc_valence_high": [0.6, np.nan], "paper_ccc_valence": [0.7, np.nan]}
+    models = {"model": ["cca + svr", "shuffled labels"], "status": ["ok", "ok"]}
+    pd.DataFrame(keys | models | figures).to_csv(root / "validation/table1.csv", index=False)
+
+
+@pytest.fixture
+def page(results):
+    config = {"gallery": {"source": "synthetic"}}
+    write_report(results, results / "report.html", config=config, audit=AUDIT)
+    return (results / "report.html").read_text()
+
+
+def test_every_section_is_there_and_in_the_contents(page):
+    sections = re.findall(r'<section id="(\w+)">', page)
+    assert sections == re.findall(r'<a href="#(\w+)">', page)
+    assert sections[:2] == ["plane", "registration"] and len(sections) == len(set(sections)) == 9
+
+
+def test_the_page_needs_no_other_file(page):
+    sources = re.findall(r'(?:src|href)="([^"]{0,20})', page)
+    assert all(source.startswith(("data:image/", "#")) for source in sources)
+
+
+def test_it_counts_frames_classes_faces_and_images(page):
+    facts = dict(re.findall(r"<li><b>([^<]+)</b>([^<]+)</li>", page))
+    assert facts["12"] == "frames in the gallery" and facts["2"] == "neutral faces"
+    assert facts[f"{len(CLASSES)} of 100"] == "classes with a model"
+    assert facts["4"] == "synthesized images"
+
+
+def test_a_name_in_a_caption_cannot_become_code(page):
+    assert SCRIPT not in page and "&lt;script&gt;" in page
+
+
+def test_table_1_has_intervals_and_its_controls_have_no_papers_column(results):
+    shown = read_validation(results)
+    assert "0.500 [0.40, 0.60]" in shown["main"] and "0.700" in shown["main"]
+    assert "0.100" in shown["controls"] and "paper_" not in shown["controls"]
+    assert shown["pictures"] == {}  # nothing was predicted
+
+
+def test_run_times_are_summed_by_rule_and_the_longest_comes_first(results):
+    first, second = read_run_times(results)
+    assert (first["rule"], first["jobs"], first["seconds"]) == ("fitting", 2, 8.0)
+    assert (second["rule"], second["share"]) == ("dataset", 0.25)
+    bars = render("run_times", run_times=[first, second])
+    assert "width: 100.00%" in bars and "width: 25.00%" in bars
+
+
+def test_what_was_quarantined_is_counted_by_rule_whatever_the_numbers_in_it(results):
+    columns = ["stage", "item", "file", "rule", "remedy"]
+    rows = [["fitting", f"p{n}", "f.jpg", f"{n} landmarks", "mark it"] for n in (1, 2)]
+    table = results / "fits/photos/quarantine/000.csv"
+    table.parent.mkdir(parents=True)
+    pd.DataFrame(rows, columns=columns).to_csv(table, index=False)
+    config = {"gallery": {"source": "synthetic"}}
+    write_report(results, results / "report.html", config=config, audit=AUDIT)
+    page = (results / "report.html").read_text()
+    assert "# landmarks" in page and "The first 2 of 2 rows" in page
