@@ -10,6 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+# The powers of ten in the range of normal float64.
 _POWERS = np.array([float(f"1e{exponent}") for exponent in range(309)])
 _INVERSE_POWERS = np.array([float(f"1e-{exponent}") for exponent in range(308)])
 _EXACT = 22  # the largest power of ten that float64 represents exactly

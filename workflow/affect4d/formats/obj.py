@@ -20,10 +20,10 @@ from affect4d.quarantine import BadInput
 
 _MAX_MATERIAL_BYTES = 4 << 20  # a material takes some hundred bytes
 _MAX_STATEMENTS = 100_000  # of mtllib and usemtl: exporters may repeat one per group of faces
-_OTHER, _VERTEX, _TEXTURE, _FACE, _NAMED = range(5)
+_OTHER, _VERTEX, _TEXTURE, _FACE, _NAMED = range(5)  # kinds of statements
 _BLANK, _NEWLINE, _RETURN, _BACKSLASH, _SLASH = 32, 10, 13, ord("\\"), ord("/")  # ASCII
 _NOWHERE = 2**31 - 1  # beyond any vertex
-_NO_TEXTURE = -1
+_NO_TEXTURE = -1  # the index of a corner without a texture coordinate
 _MAX_NAME = 4096  # bytes: Linux' longest path
 
 Text: TypeAlias = NDArray[np.uint8]

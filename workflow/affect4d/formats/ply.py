@@ -41,6 +41,7 @@ _TRUNCATED = "truncated: less than the header announces"
 _READ = {"x", "y", "z", "texcoord", *_CORNER_NAMES, *(n for names in _TEXTURE_NAMES for n in names)}
 _MAX_COUNT_DIGITS = 19  # that 64 bits hold
 
+# The elements that `write_ply` writes.
 _VERTEX = np.dtype([("position", "<f4", 3), ("uv", "<f4", 2)])
 _FACE = np.dtype([("count", "u1"), ("index", "<i4", 3)])
 _HEADER = """ply

@@ -20,6 +20,7 @@ _UNSUPPORTED = {
     "Switch": "alternatives",
     "Inline": "other files' scenes",
 }
+# Fields of a Transform that moves nothing.
 _IDENTITY = {"translation": [0, 0, 0], "scale": [1, 1, 1]}
 
 Floats: TypeAlias = NDArray[np.float32]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 STEP = 0.01  # mm: small beside the .1 mm noise of scanners
 FRAMES = 8  # per chunk, all of which are decoded to read one
 ENCODING = "zigzag-time-difference"
-VERSION = 1
+VERSION = 1  # of the encoding; readers refuse any other
 
 # mm, beyond any face; up to here, with float32's own rounding added, a decoded vertex is less than
 # .01 mm from the original, and the differences fit 32 bits.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from affect4d.store.codec import Sliceable
 
 ENCODING = "median-residual-to-base"
-VERSION = 1
+VERSION = 1  # of the encoding; readers refuse any other
 CHUNKS = 64  # pictures per shard; each is a chunk by itself
 
 
