@@ -6,9 +6,7 @@ from affect4d.config.base import Section, field
 class Settings(Section):
     """How the valence-arousal plane is divided and when a class has enough data."""
 
-    bins: int = field(
-        10, "bins", "Bins along each axis; the number of classes is its square.", ge=2, le=40
-    )
+    bins: int = field(10, "bins", "Bins along each axis; the classes are its square.", ge=2, le=40)
     min_frames: int = field(
         6, "frames", "A class with fewer used frames is marked insufficient.", ge=2
     )

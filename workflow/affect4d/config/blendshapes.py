@@ -23,9 +23,7 @@ class Settings(Section):
         8, "components", "Components per class; at most the number of its frames minus one.", ge=1
     )
     constraint: Literal["nonnegative", "signed"] = field(
-        "nonnegative",
-        "",
-        "Weights in [0, 1] with maximum 1, or in [-1, 1] with maximum modulus 1.",
+        "nonnegative", "", "Weights in [0, 1] with maximum 1, or in [-1, 1] with maximum modulus 1."
     )
     sparsity: float = field(
         0.3,

@@ -17,9 +17,7 @@ class Settings(Section):
         "by default the identities are learnt from the gallery's neutral meshes.",
     )
     ict_facekit: str | None = field(
-        None,
-        "",
-        "Folder of a clone of ICT-FaceKit whose identities replace the gallery's.",
+        None, "", "Folder of a clone of ICT-FaceKit whose identities replace the gallery's."
     )
     chunks: int = field(
         2, "jobs", "Jobs per database, among which its images are distributed.", ge=1

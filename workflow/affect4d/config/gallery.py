@@ -78,9 +78,7 @@ class Settings(Section):
     """Where scans and their annotations come from."""
 
     source: Literal["synthetic", "ict_facekit", "manifest"] = field(
-        "synthetic",
-        "",
-        "The embedded gallery, ICT-FaceKit's people, or a table of scans on disk.",
+        "synthetic", "", "The embedded gallery, ICT-FaceKit's people, or a table of scans on disk."
     )
     synthetic: Synthetic = field(Synthetic, "", "The embedded gallery.")
     ict_facekit: IctFaceKit = field(IctFaceKit, "", "People of ICT-FaceKit.")

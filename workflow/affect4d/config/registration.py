@@ -13,21 +13,13 @@ class Settings(Section):
         0.2, "1", "Weight of the jaw contour, whose landmarks slide along the jaw.", gt=0, le=1
     )
     refinements: int = field(
-        3,
-        "steps",
-        "Steps that fit surface and landmarks together; 0: landmarks only.",
-        ge=0,
-        le=9,
+        3, "steps", "Steps that fit surface and landmarks; 0: landmarks only.", ge=0, le=9
     )
     surface_noise: float = field(
         0.3, "mm", "Noise of the surface assumed when it is weighed against the landmarks.", gt=0
     )
     smoothing: int = field(
-        2,
-        "passes",
-        "Passes of averaging over neighbouring vertices, against scanner noise.",
-        ge=0,
-        le=20,
+        2, "passes", "Averages over neighbouring vertices, against scanner noise.", ge=0, le=20
     )
     tracking: bool = field(
         True, "", "Track the skin's pattern from the neutral frame on, where there is a texture."

@@ -15,45 +15,23 @@ class Settings(Section):
         "and completed from the other half of the face, by solving Poisson's equation.",
     )
     relight: float = field(
-        1.0,
-        "1",
-        "Strength of poisson's relighting; 0 keeps the light of the photograph.",
-        ge=0,
-        le=1,
+        1.0, "1", "Strength of poisson's relighting; 0 keeps the photograph's light.", ge=0, le=1
     )
     size: int = field(
-        256,
-        "pixels",
-        "Side of the square images, which are rotated so that the eyes are level.",
-        ge=64,
-        le=1024,
+        256, "pixels", "Side of the square images, in which the eyes are level.", ge=64, le=1024
     )
     margin: float = field(
-        0.32,
-        "1",
-        "Margin on each side of the landmarks, as a share of their extent.",
-        ge=0.1,
-        le=1.0,
+        0.32, "1", "Margin around the landmarks, as a share of their extent.", ge=0.1, le=1.0
     )
     intensity: float = field(1.0, "1", "Factor by which the deformation is scaled.", gt=0, le=2.0)
     samples: int = field(
-        0,
-        "images",
-        "Additional images per class, of faces drawn from its blendshape weights.",
-        ge=0,
-        le=20,
+        0, "images", "Additional images per class, drawn from its blendshape weights.", ge=0, le=20
     )
     mouth_ratio: float = field(
-        1.7,
-        "1",
-        "A mouth opening that grows by more than this ratio gets a synthetic interior.",
-        gt=1,
+        1.7, "1", "An opening of the mouth beyond this ratio gets an interior.", gt=1
     )
     mouth_gap: float = field(
-        0.02,
-        "inter-ocular distance",
-        "Growth of the mouth opening up to which no interior is drawn.",
-        ge=0,
+        0.02, "inter-ocular distance", "Growth of the opening up to which it gets none.", ge=0
     )
     max_yaw: float = field(
         50.0, "degrees", "Photographs of heads turned farther are rejected.", gt=0, le=90

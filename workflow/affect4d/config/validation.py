@@ -42,13 +42,10 @@ class Settings(Section):
         "follow; by default that of the embedded gallery, where it is the source.",
     )
     folds: int = field(
-        4, "folds", "Cross-validation folds over the training subjects in the grid search.", ge=2
+        4, "folds", "Cross-validation folds over training subjects in the search.", ge=2
     )
     search_frames: int = field(
-        20_000,
-        "frames",
-        "Maximum number of training frames in the grid search, equally many per subject.",
-        ge=50,
+        20_000, "frames", "Maximum training frames in the search, equally many per subject.", ge=50
     )
     gammas: list[PositiveFloat] = field(
         [0.1, 0.3, 1.0], "1", "Candidates for gamma of the RBF kernel.", min_length=1
@@ -57,14 +54,9 @@ class Settings(Section):
         [0.1, 1.0, 10.0], "1", "Candidates for the penalty C.", min_length=1
     )
     epsilons: list[NonNegativeFloat] = field(
-        [0.05, 0.1, 0.2],
-        "1",
-        "Candidates for epsilon, the half width of the insensitive tube.",
-        min_length=1,
+        [0.05, 0.1, 0.2], "1", "Candidates for epsilon of the SVR.", min_length=1
     )
     regressor: Literal["auto", "exact", "nystroem"] = field(
-        "auto",
-        "",
-        "Support vector regression; auto: exact up to 10,000 frames, Nystroem beyond.",
+        "auto", "", "Regression (SVR); auto: exact up to 10,000 frames, then Nystroem."
     )
     bootstrap: int = field(10_000, "resamples", "Bootstrap resamples of the test subjects.", ge=0)
