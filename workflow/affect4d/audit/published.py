@@ -197,16 +197,18 @@ def compare_rows(columns: list[str], *, made: Parts, published: Parts) -> Iterat
     columns : which are compared, image_id among them
     made, published : both give their table in parts, again each time they are called
     """
-    none = pd.DataFrame(dict.fromkeys(("key", "digest"), np.empty(0, np.uint64)))
+    none = np.empty((0, 2), np.uint64)
     sides = [
-        pd.concat([none, *(_digests(part, columns) for part in parts())], ignore_index=True)
+        np.concatenate([none, *(_digests(part, columns) for part in parts())])
         for parts in (made, published)
     ]
-    signs = [table.assign(count=sign) for table, sign in zip(sides, (1, -1), strict=True)]
-    balance = pd.concat(signs).groupby(["key", "digest"])["count"].sum()
-    differing = balance[balance != 0].index.unique("key").to_numpy()
-    if not len(differing):
+    sides = [side[np.lexsort(side.T)] for side in sides]
+    if np.array_equal(sides[0], sides[1]):
         return
+    signs = np.repeat([1, -1], [len(side) for side in sides])
+    keys, digests = np.concatenate(sides).T
+    balance = pd.Series(signs).groupby([keys, digests]).sum()
+    differing = balance[balance != 0].index.unique(0).to_numpy()
     if len(sides[0]) != len(sides[1]):
         yield "the table", f"has {len(sides[1])} rows in place of {len(sides[0])}"
     expected, stated = (
@@ -227,11 +229,11 @@ def compare_rows(columns: list[str], *, made: Parts, published: Parts) -> Iterat
         yield f"{len(differing) - _MAX_NAMED} more images", "differ"
 
 
-def _digests(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """`key` (of the image_id) and `digest` (of the columns) of each row, 8 bytes each."""
+def _digests(rows: pd.DataFrame, columns: list[str]) -> NDArray[np.uint64]:
+    """Hashes (n, 2) of each row: of its image_id, and of the columns."""
     table = _comparable(rows, columns)
     digest = pd.util.hash_pandas_object(table, index=False, categorize=False)
-    return pd.DataFrame({"key": hashes(table["image_id"]), "digest": digest.to_numpy()})
+    return np.stack([hashes(table["image_id"]), digest.to_numpy()], axis=1)
 
 
 def _select(
