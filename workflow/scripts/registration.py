@@ -3,18 +3,13 @@
 from pathlib import Path
 
 from affect4d.pipeline.job import Job
-from affect4d.quarantine import Quarantine
 from affect4d.registration.sequences import load_registrar, register_chunk
 
 with Job(snakemake) as job:
+    context = job.context("registration", [job.input.template])
     register_chunk(
+        context,
         load_registrar(job.root / "registration/template.zarr", job.config("registration")),
-        scans=job.root / f"gallery/scans/{job.wildcards.chunk}.csv",
-        root=Path(snakemake.params.scans_root),
-        quarantine=Quarantine("registration", job.strict),
-        provenance=lambda item, files, extra: job.provenance(
-            item, [job.input.template, *files], extra
-        ),
-        manifest=job.output[0],
-        progress=job.progress,
+        job.root / f"gallery/scans/{context.item}.csv",
+        files_root=Path(snakemake.params.scans_root),
     )

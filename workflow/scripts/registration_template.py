@@ -7,8 +7,4 @@ from affect4d.template.template import load_template
 with Job(snakemake) as job:
     source = job.config("template")
     files = [path for path in (source.mesh, source.landmarks) if path is not None]
-    write_template(
-        job.root / "registration/template.zarr",
-        load_template(source.mesh, source.landmarks),
-        job.provenance(job.item, files),
-    )
+    write_template(job.context("registration", files), load_template(source.mesh, source.landmarks))

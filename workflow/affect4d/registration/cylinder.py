@@ -1,15 +1,35 @@
 """The cylinder on which scan and template are unwrapped, and what it shows of a scan.
 
 u = r * theta, v = y, depth = distance from the axis (Booth & Zafeiriou, ICIP 2014). The plane is
-rasterised once a scan; every template vertex then looks up the one triangle under it.
+rasterised once per scan; every template vertex then looks up the one triangle under it.
 """
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
-from affect4d.geometry.raster import draw
+# A barycentric coordinate is not extrapolated further outside its triangle than this, so that the
+# sliver of a triangle under a position half a pixel off does not throw it far away.
+_MAX_OUTSIDE = 0.5
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
+
+
+class Located(NamedTuple):
+    """Positions on a scan's surface.
+
+    Attributes
+    ----------
+    triangle : (N,) int32, -1 where the scan shows nothing
+    weights : (N, 3) float32, barycentric coordinates in it
+    """
+
+    triangle: NDArray[np.int32]
+    weights: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -18,9 +38,9 @@ class Cylinder:
 
     Attributes
     ----------
-    axis : (x, z) mm, where the axis stands
+    axis : x and z of the vertical axis, mm
     radius : mm; an arc at this distance from the axis keeps its length
-    window : (left, bottom, right, top) mm of the (u, v) plane
+    window : left, bottom, right and top of the (u, v) plane, mm
     resolution : pixels per mm
     """
 
@@ -30,82 +50,82 @@ class Cylinder:
     resolution: float
 
     @property
-    def shape(self):
-        """(height, width) of the raster, pixels."""
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the raster, pixels."""
         left, bottom, right, top = self.window
         return (
             int(np.ceil((top - bottom) * self.resolution)) + 1,
             int(np.ceil((right - left) * self.resolution)) + 1,
         )
 
-    def unwrap(self, points):
-        """Points (N, 3) mm -> (uv (N, 2) mm, depth (N,) mm); the seam lies behind the head."""
+    def unwrap(self, points: Floats) -> tuple[Floats, Floats]:
+        """Points (N, 3) mm -> uv (N, 2) mm, depth (N,) mm; the seam lies behind the head."""
         x = points[:, 0] - self.axis[0]
         z = points[:, 2] - self.axis[1]
         uv = np.stack([self.radius * np.arctan2(x, z), points[:, 1]], axis=1)
         return uv, np.hypot(x, z)
 
-    def pixels(self, uv):
-        """(u, v) mm -> (x right, y down) pixels of the raster."""
+    def pixels(self, uv: Floats) -> Floats:
+        """(u, v) (N, 2) mm -> (x right, y down) pixels of the raster."""
         left, _, _, top = self.window
         return np.stack([uv[:, 0] - left, top - uv[:, 1]], axis=1) * self.resolution
 
 
 @dataclass(frozen=True)
-class Plane:
-    """A scan on the cylinder's plane.
+class UnwrappedScan:
+    """An aligned scan, and how the cylinder's plane shows it.
 
     Attributes
     ----------
-    xy : (V, 2) float32 pixels of the scan's vertices
-    triangles : (F, 3) int32
-    triangle_id : (H, W) int32, -1 where no triangle is seen
-    resolution : pixels per mm
+    cylinder : Cylinder
+    vertices : (V, 3) mm, aligned to the template
+    xy : (V, 2) float32, pixels of the vertices on the plane
+    triangles : (F, 3)
+    triangle_id : (H, W), -1 where the plane shows no triangle
     """
 
-    xy: np.ndarray
-    triangles: np.ndarray
-    triangle_id: np.ndarray
-    resolution: float
+    cylinder: Cylinder
+    vertices: NDArray[np.float32]
+    xy: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    triangle_id: NDArray[np.int32]
 
-    def locate(self, xy):
-        """The triangle under each position and the barycentric coordinates in it.
+    def locate(self, xy: Floats) -> Located:
+        """Where positions (N, 2), pixels of the plane, lie on the scan.
 
         The raster proposes the triangle, the coordinates are exact; a position up to half a pixel
         outside its triangle is carried on linearly.
-
-        Parameters
-        ----------
-        xy : (N, 2) pixels
-
-        Returns
-        -------
-        triangle : (N,) int32, -1 where nothing is seen
-        weights : (N, 3) float32
         """
-        xy = np.ascontiguousarray(xy, dtype=np.float32)
-        return _locate(xy, self.xy, self.triangles, self.triangle_id)
+        query = np.ascontiguousarray(xy, dtype=np.float32)
+        return Located(*_locate(query, self.xy, self.triangles, self.triangle_id))
+
+    def points(self, located: Located) -> NDArray[np.float32]:
+        """The located points (N, 3) mm; zero where nothing is located."""
+        return sample(self.vertices, self.triangles, located)
 
 
-def unroll(cylinder, uv, depth, triangles, keep):
-    """Rasterise an unwrapped scan (mm, aligned to the template) -> Plane; `keep` is (F,) bool."""
-    xy = np.ascontiguousarray(cylinder.pixels(uv), dtype=np.float32)
-    height, width = cylinder.shape
-    triangle_id = draw(xy, depth, triangles, shape=(height, width), keep=keep)
-    triangles = np.ascontiguousarray(triangles, dtype=np.int32)
-    return Plane(xy, triangles, triangle_id, cylinder.resolution)
+def sample(values: Floats, triangles: Ints, located: Located) -> NDArray[np.float32]:
+    """Values at vertices (V, C) of triangles (F, 3) at located positions: (N, C).
 
-
-def sample(values, triangles, triangle, weights):
-    """Values (V, C) at the located positions: (N, C) float32; rows not located are zero."""
-    values = np.ascontiguousarray(values, dtype=np.float32)
-    return _sample(values, np.ascontiguousarray(triangles, dtype=np.int32), triangle, weights)
+    Rows that are not located are zero.
+    """
+    return _sample(
+        np.ascontiguousarray(values, dtype=np.float32),
+        np.ascontiguousarray(triangles, dtype=np.int32),
+        *located,
+    )
 
 
 @numba.njit(cache=True)
-def _locate(query, xy, triangles, triangle_id):
+def _locate(
+    query: NDArray[np.float32],
+    xy: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    triangle_id: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    low, high = np.float32(-_MAX_OUTSIDE), np.float32(1.0 + _MAX_OUTSIDE)
     height, width = triangle_id.shape
-    found = np.full(len(query), -1, dtype=np.int32)
+    triangle = np.full(len(query), -1, dtype=np.int32)
     weights = np.zeros((len(query), 3), dtype=np.float32)
     for n in range(len(query)):
         x, y = query[n, 0], query[n, 1]
@@ -121,17 +141,22 @@ def _locate(query, xy, triangles, triangle_id):
         area = ux * vy - uy * vx
         wb = (px * vy - py * vx) / area
         wc = (ux * py - uy * px) / area
-        wb = min(max(wb, np.float32(-0.5)), np.float32(1.5))
-        wc = min(max(wc, np.float32(-0.5)), np.float32(1.5))
-        found[n] = f
+        wb = min(max(wb, low), high)
+        wc = min(max(wc, low), high)
+        triangle[n] = f
         weights[n, 0] = np.float32(1.0) - wb - wc
         weights[n, 1] = wb
         weights[n, 2] = wc
-    return found, weights
+    return triangle, weights
 
 
 @numba.njit(cache=True)
-def _sample(values, triangles, triangle, weights):
+def _sample(
+    values: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    triangle: NDArray[np.int32],
+    weights: NDArray[np.float32],
+) -> NDArray[np.float32]:
     out = np.zeros((len(triangle), values.shape[1]), dtype=np.float32)
     for n in range(len(triangle)):
         f = triangle[n]

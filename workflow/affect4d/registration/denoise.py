@@ -5,50 +5,56 @@ noise: singular values under the optimal hard threshold (Gavish & Donoho, IEEE T
 2014) are noise. Time plays no part, so that no apex is smoothed away.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
+
+from affect4d.registration.robust import Checked
 
 # With fewer frames, half of the singular values may carry movement, and none shows the noise.
-_LEAST_FRAMES = 5
-# A face is not registered by fewer landmarks that most frames share.
-_LEAST_LANDMARKS = 12
+_MIN_FRAMES = 5
+# Of those that most frames share; fewer do not register a face.
+_MIN_LANDMARKS = 12
+# The optimal threshold over the median singular value, as a cubic in the matrix's aspect ratio
+# (Gavish & Donoho 2014, eq. 5), highest power first.
+_THRESHOLD = (0.56, -0.95, 1.82, 1.43)
 
 
-def denoise(checks):
+def denoise_landmarks(checks: Sequence[Checked]) -> list[Checked]:
     """Project a sequence's displacements on the few ways in which its landmarks move.
 
     Parameters
     ----------
-    checks : list of Checked, in temporal order
+    checks : in temporal order
 
     Returns
     -------
-    list of Checked
-        With less noise, and one stiffness for all that goes with it. A landmark dropped in some
-        frames is used where the others tell where it is.
+    With less noise, and one stiffness for all that goes with it. A landmark dropped in some frames
+    is used where the other frames determine it.
     """
     frames = len(checks)
-    if frames < _LEAST_FRAMES:
+    if frames < _MIN_FRAMES:
         return list(checks)
     trusted = np.stack([check.keep for check in checks])
     filled = _interpolate(np.stack([check.displacement for check in checks]), trusted)
     smooth, rank = _low_rank(filled)
     known = trusted.sum(0) > frames / 2
-    if known.sum() < _LEAST_LANDMARKS:  # each frame marks other points
+    if known.sum() < _MIN_LANDMARKS:  # each frame marks other points
         return list(checks)
     # The mean and each way of moving keep 1 / frames of the noise's variance.
-    left = (1 + rank) / frames
-    stiffness = left * float(np.median([check.stiffness for check in checks]))
+    remaining = (1 + rank) / frames
+    stiffness = remaining * float(np.median([check.stiffness for check in checks]))
     return [
         replace(check, displacement=value, keep=known, stiffness=stiffness)
         for check, value in zip(checks, smooth, strict=True)
     ]
 
 
-def _interpolate(values, trusted):
+def _interpolate(values: NDArray[np.float64], trusted: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Displacements (T, 68, 3) with those not trusted replaced along time."""
-    filled = np.where(trusted.any(0)[:, None], values, 0.0)  # not in the mark-up
+    filled = np.where(np.any(trusted, axis=0)[:, None], values, 0.0)  # not in the mark-up
     time = np.arange(len(values))
     for landmark in np.flatnonzero(~trusted.all(0) & trusted.any(0)):
         known = trusted[:, landmark]
@@ -59,13 +65,14 @@ def _interpolate(values, trusted):
     return filled
 
 
-def _low_rank(values):
+def _low_rank(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     """The values (T, 68, 3) without the singular values that are noise, and how many remain."""
     matrix = values.reshape(len(values), -1)
     mean = matrix.mean(0)
     left, singular, right = np.linalg.svd(matrix - mean, full_matrices=False)
     beta = min(matrix.shape) / max(matrix.shape)
-    omega = 0.56 * beta**3 - 0.95 * beta**2 + 1.82 * beta + 1.43
+    cubic, square, linear, constant = _THRESHOLD
+    omega = cubic * beta**3 + square * beta**2 + linear * beta + constant
     signal = singular > omega * np.median(singular[:-1])  # the mean took one away
     smooth = (left[:, signal] * singular[signal]) @ right[signal] + mean
     return smooth.reshape(values.shape), int(signal.sum())

@@ -2,6 +2,8 @@
 
 from dataclasses import astuple, dataclass, fields
 
+from affect4d.config.registration import Settings
+
 # Bit i of a frame's flags has this name.
 FLAGS = (
     "landmarks",
@@ -17,13 +19,13 @@ FLAGS = (
 
 REMEDIES = {
     "landmarks": "mark the face again",
-    "similarity": "look at the landmarks; their order may be another mark-up's",
-    "folded": "look at mesh and landmarks",
+    "similarity": "check the landmarks; their order may be another mark-up's",
+    "folded": "check mesh and landmarks",
     "unseen": "nothing, if the scan has holes; else export all of it",
     "mirrored": "export the scan without mirroring it, or put left and right landmarks in order",
     "unit": "export the scan in millimetres",
-    "scale": "look at the landmarks and at the scan's unit",
-    "jitter": "look at the frames beside it",
+    "scale": "check the landmarks and the scan's unit",
+    "jitter": "check the frames beside it",
     "disagreement": "give mesh and landmarks of the same frame, in the same coordinates",
 }
 
@@ -38,7 +40,7 @@ class Quality:
     landmarks_dropped : number of landmarks dropped or relabelled
     similarity_residual : mm, weighted mean after the similarity
     scale : size of the scan relative to the template, units corrected
-    scale_change : size relative to the sequence's median; NaN for a frame by itself
+    scale_change : size relative to the sequence's median; NaN for a single frame
     disagreement : how far the kept landmarks as a whole lie from where landmarks and surface
         together put them, in standard errors of their noise
     flipped : share of the inner face's triangles turned over by the warp
@@ -60,11 +62,11 @@ class Quality:
     unit: float
     jitter: float
 
-    def row(self):
+    def row(self) -> tuple[float, ...]:
         """The measures in the order of `MEASURES`."""
         return astuple(self)
 
-    def flags(self, settings):
+    def flags(self, settings: Settings) -> int:
         """Bit mask over `FLAGS` under the thresholds of the registration's settings."""
         raised = (
             self.landmarks_dropped > 0 or self.landmark_residual > settings.max_landmark_residual,
@@ -78,18 +80,18 @@ class Quality:
             self.jitter > settings.max_jitter,
             self.disagreement > settings.max_disagreement,
         )
-        return sum(1 << bit for bit, up in enumerate(raised) if up)
+        return sum(1 << bit for bit, is_raised in enumerate(raised) if is_raised)
 
 
 MEASURES = tuple(field.name for field in fields(Quality))
 
 
-def flag_names(flags):
+def flag_names(flags: int) -> list[str]:
     """Names of the bits set in a mask."""
     return [name for bit, name in enumerate(FLAGS) if int(flags) >> bit & 1]
 
 
-def reasons(settings):
+def reasons(settings: Settings) -> dict[str, str]:
     """{flag: what raises it}, under the thresholds of the registration's settings."""
     return {
         "landmarks": "a landmark dropped or relabelled, or a mean residual above "

@@ -1,8 +1,11 @@
 """What registration needs of the template, computed once: unwrapping, spline, prior, Laplacian."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from affect4d.geometry.raster import rasterise
@@ -14,12 +17,14 @@ from affect4d.registration.spline import Green, affine
 from affect4d.template.ibug68 import JAW_ENDS, STABLE
 from affect4d.template.template import Template, make_template
 
-# Room around the template in the plane: a dropped jaw below, other heads elsewhere (mm).
+# Margins of the plane around the template (left, bottom, right, top): a dropped jaw below, wider
+# heads elsewhere.
 _MARGIN_MM = (25.0, 45.0, 25.0, 25.0)
-# A template vertex this far (mm) behind the plane's front surface is folded away from the viewer.
+# A template vertex this far behind the plane's front surface is folded away from the viewer.
 _FOLD_MM = 1.5
-_STABLE_REACH_MM = 9.0
-# Pixels per mm at which the prior asks what the cylinder shows.
+# Standard deviation of the weights around each stable landmark, and where they end, in these.
+_STABLE_MM, _STABLE_END = 9.0, 2
+# Pixels per mm at which the prior samples what the cylinder shows.
 _RESOLUTION = 2.0
 
 
@@ -30,19 +35,19 @@ class Reference:
     Attributes
     ----------
     template : Template
-    kernel : (V, 68) float32, mm^2, columns of the surface's Green's function
+    kernel : (V, 68) mm^2, columns of the surface's Green's function
     prior : Prior
-    laplacian : (V, V) csr, cotangent weights
+    laplacian : (V, V), cotangent weights
     area : (V,) mm^2
     """
 
     template: Template
-    kernel: np.ndarray
+    kernel: NDArray[np.float32]
     prior: Prior
     laplacian: sparse.csr_matrix
-    area: np.ndarray
+    area: NDArray[np.float64]
 
-    def arrays(self):
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays that restore it, by name."""
         return {
             "vertices": self.template.vertices,
@@ -58,10 +63,10 @@ class Reference:
         }
 
     @classmethod
-    def restore(cls, arrays):
+    def restore(cls, arrays: Mapping[str, Any]) -> "Reference":
         """A Reference from what `arrays` gave (any mapping of names to arrays)."""
 
-        def part(name):
+        def part(name: str) -> NDArray[Any]:
             return np.asarray(arrays[name][...])
 
         template = make_template(part("vertices"), part("triangles"), part("landmarks"))
@@ -73,22 +78,26 @@ class Reference:
         return cls(template, part("kernel"), prior, laplacian, part("area"))
 
 
-def prepare(template):
+def prepare(template: Template) -> Reference:
     """Prepare a template (some 15 s for 53,349 vertices)."""
     laplacian, area = cotangent(template.vertices, template.triangles)
     green = Green(laplacian, area)
     shown = single_valued(template, fit_cylinder(template, _RESOLUTION))
     prior = make_prior(
-        template.vertices, template.landmarks, shown, green, affine(template.vertices)
+        template.vertices,
+        template.landmarks,
+        shown,
+        green=green,
+        affine=affine(template.vertices),
     )
     kernel = green(template.landmark_vertices)
     return Reference(template, kernel, prior, sparse.csr_matrix(laplacian), area)
 
 
-def fit_cylinder(template, resolution):
-    """The cylinder around a template's head.
+def fit_cylinder(template: Template, resolution: float) -> Cylinder:
+    """The cylinder around a template's head, rasterised at `resolution` pixels per mm.
 
-    The axis stands midway between the ends of the jaw's contour, before the ears; the radius is
+    The axis lies midway between the ends of the jaw's contour, before the ears; the radius is
     that of the inner face, so that lengths are kept where they matter.
     """
     ends = template.landmarks[JAW_ENDS].mean(0)
@@ -109,27 +118,27 @@ def fit_cylinder(template, resolution):
     return Cylinder(axis, radius, window, resolution)
 
 
-def single_valued(template, cylinder):
+def single_valued(template: Template, cylinder: Cylinder) -> NDArray[np.bool_]:
     """Mask (V,) of the vertices that the cylinder shows: not behind an ear or a wing of the nose,
     nor in a triangle that is folded over."""
     uv, depth = cylinder.unwrap(template.vertices)
     xy = cylinder.pixels(uv)
     height, width = cylinder.shape
-    triangle_id, weights = rasterise(xy, depth, template.triangles, shape=(height, width))
+    triangle_id, weights = rasterise(xy, depth, template.triangles, shape=cylinder.shape)
     rows = np.clip(np.rint(xy[:, 1]).astype(int), 0, height - 1)
     columns = np.clip(np.rint(xy[:, 0]).astype(int), 0, width - 1)
     face = triangle_id[rows, columns]
     front = (depth[template.triangles[face]] * weights[rows, columns]).sum(1)
-    shown = (face < 0) | (depth >= front - _FOLD_MM)
+    shown: NDArray[np.bool_] = (face < 0) | (depth >= front - _FOLD_MM)
     shown[template.triangles[signed_area(uv, template.triangles) <= 0].ravel()] = False
     return shown
 
 
-def stable_weights(template):
+def stable_weights(template: Template) -> NDArray[np.float64]:
     """Weights (V,) of the skin that follows the skull: around the nose's bridge and the corners of
     the eyes."""
     weights = np.zeros(len(template.vertices))
     for point in template.landmarks[STABLE]:
-        distance = np.linalg.norm(template.vertices - point, axis=1) / _STABLE_REACH_MM
-        weights = np.maximum(weights, np.exp(-0.5 * distance**2) * (distance < 2))
+        distance = np.linalg.norm(template.vertices - point, axis=1) / _STABLE_MM
+        weights = np.maximum(weights, np.exp(-0.5 * distance**2) * (distance < _STABLE_END))
     return weights

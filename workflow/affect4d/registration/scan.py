@@ -1,92 +1,114 @@
 """Which triangles of a raw scan are skin: no seam, no stretched bridge, no floating fragment,
 no inside of the mouth."""
 
+from typing import Any
+
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
-# Connected pieces smaller than this share of the largest are fragments.
-_FRAGMENT = 0.1
-# A piece whose middle is further (mm) from the face's is another head, or a chair.
-_ELSEWHERE_MM = 120.0
+Floats = NDArray[np.floating[Any]]
+
+# Connected pieces of fewer triangles than this share of the largest's are fragments.
+_MIN_PIECE = 0.1
+# A piece whose middle is farther from the face's is another head, or a chair: a head is some 240 mm
+# high.
+_MAX_FROM_FACE_MM = 120.0
 # A triangle whose edge is longer than this many times the median bridges a gap.
-_STRETCHED = 10.0
-# The polygon of the inner lips is drawn in by this much, so that noisy landmarks spare the lips.
+_MAX_EDGE = 10.0
+# The polygon of the inner lips shrinks by this much, so that noisy landmarks do not cut the lips.
 _LIP_MARGIN_MM = 1.0
-# Every so many triangles one is measured for the median edge.
-_MEASURED = 16
+_MIN_LENGTH_MM = 1e-6  # no division by zero
+# One in so many triangles is measured for the median edge.
+_EDGE_STEP = 16
+
+_KEYS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)  # odd 64-bit factors (xxHash)
+_KEY_X, _KEY_Y, _KEY_Z = map(np.uint64, _KEYS)
 
 
-def folded(uv, triangles):
-    """Share of the triangles that are turned against most others: beyond a third, noise folds the
-    surface over, and its outermost layer is not where the skin is."""
+def folded_share(uv: Floats, triangles: NDArray[np.int32]) -> float:
+    """Share of the triangles (F, 3) wound against most others on the plane, uv (V, 2) mm: beyond a
+    third, noise folds the surface, and its outermost layer is not where the skin is."""
     turned = float((signed_area(uv, triangles) < 0).mean())
     return min(turned, 1.0 - turned)
 
 
-def relax(vertices, triangles):
-    """Vertices (V, 3) float32 drawn two thirds to their neighbours' mean."""
-    return _relax(vertices, triangles)
+def smooth_once(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Vertices (V, 3) moved two thirds to their neighbours' mean."""
+    return _smooth_once(vertices, triangles)
 
 
-def skin(vertices, uv, triangles, half_turn, lips, centre):
+def skin(
+    vertices: NDArray[np.float32],
+    uv: Floats,
+    triangles: NDArray[np.int32],
+    *,
+    half_turn: float,
+    lips: Floats,
+    centre: NDArray[np.float64],
+) -> NDArray[np.bool_]:
     """The triangles of a scan that show the outside of one face.
 
-    Left out are fragments (connected pieces much smaller than the largest), pieces elsewhere (as
-    another head), triangles across the seam behind the head or a gap, those whose inside shows
+    Excluded are fragments (connected pieces much smaller than the largest), pieces elsewhere (such
+    as another head), triangles across the seam behind the head or a gap, those whose inside shows
     (through a hole one would see it; the winding that covers more of the plane is taken to be the
     outside's), and those whose centroid lies between the inner lips.
 
     Parameters
     ----------
-    vertices : (V, 3) float32, mm
+    vertices : (V, 3) mm
     uv : (V, 2) mm, where they lie on the cylinder's plane
-    triangles : (F, 3) int32
+    triangles : (F, 3)
     half_turn : mm of the plane from the front to the seam
     lips : (K, 2) mm, the inner lips in order
     centre : (3,) mm, the middle of the face
 
     Returns
     -------
-    (F,) bool
+    (F,)
     """
-    some = triangles[::_MEASURED]
-    edge = np.linalg.norm(vertices[some[:, 0]] - vertices[some[:, 1]], axis=1)
-    longest = _STRETCHED * float(np.median(edge))
-    inner = _drawn_in(np.asarray(lips, dtype=float)).astype(np.float32)
+    measured = triangles[::_EDGE_STEP]
+    edge = np.linalg.norm(vertices[measured[:, 0]] - vertices[measured[:, 1]], axis=1)
+    longest = _MAX_EDGE * float(np.median(edge))
+    inner = _shrunk(np.asarray(lips, dtype=float)).astype(np.float32)
     keep, area = _clean(vertices, uv, triangles, longest**2, half_turn, inner)
-    pieces = whole_pieces(vertices, triangles, centre)
+    pieces = large_pieces(vertices, triangles, centre)
     keep &= pieces
     keep &= area > 0 if area[pieces].sum() > 0 else area < 0
     return keep
 
 
-def signed_area(uv, triangles):
-    """Area (F,) of triangles in the plane, mm^2; positive where the winding is anticlockwise."""
+def signed_area(uv: Floats, triangles: NDArray[np.integer[Any]]) -> Floats:
+    """Area (F,) of triangles in the plane, square units of `uv` (V, 2); positive where the winding
+    is anticlockwise."""
     return _signed_area(np.asarray(uv), np.asarray(triangles))
 
 
-def whole_pieces(vertices, triangles, centre):
-    """Mask (F,) of the triangles that belong to a large connected piece about `centre` (3,) mm."""
-    vertices = np.ascontiguousarray(vertices, dtype=np.float32)
-    centre = np.asarray(centre, dtype=np.float64)
-    return _whole_pieces(weld(vertices), vertices, triangles, centre, _ELSEWHERE_MM, _FRAGMENT)
+def large_pieces(
+    vertices: Floats, triangles: NDArray[np.int32], centre: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Mask (F,) of the triangles that belong to a large connected piece near `centre` (3,) mm."""
+    positions = np.ascontiguousarray(vertices, dtype=np.float32)
+    return _large_pieces(
+        weld(positions), positions, triangles, centre, _MAX_FROM_FACE_MM, _MIN_PIECE
+    )
 
 
-def weld(vertices):
+def weld(vertices: Floats) -> NDArray[np.int32]:
     """The first vertex at the same position, for each vertex (V,): texture seams split vertices."""
     bits = np.ascontiguousarray(vertices, dtype=np.float32).view(np.uint32)
     return _weld(bits, 1 << int(np.ceil(np.log2(max(len(bits), 2)))) + 1)
 
 
 @numba.njit(cache=True)
-def _weld(bits, size):
+def _weld(bits: NDArray[np.uint32], size: int) -> NDArray[np.int32]:
     table = np.full(size, -1, dtype=np.int32)  # open addressing, at most half full
     mask = np.uint64(size - 1)
     first = np.empty(len(bits), dtype=np.int32)
     for v in range(len(bits)):
-        key = np.uint64(bits[v, 0]) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= np.uint64(bits[v, 1]) * np.uint64(0xC2B2AE3D27D4EB4F)
-        key ^= np.uint64(bits[v, 2]) * np.uint64(0x165667B19E3779F9)
+        key = np.uint64(bits[v, 0]) * _KEY_X
+        key ^= np.uint64(bits[v, 1]) * _KEY_Y
+        key ^= np.uint64(bits[v, 2]) * _KEY_Z
         slot = (key ^ (key >> np.uint64(29))) & mask
         while True:
             other = table[slot]
@@ -106,7 +128,14 @@ def _weld(bits, size):
 
 
 @numba.njit(cache=True)
-def _whole_pieces(welded, vertices, triangles, centre, reach, share):
+def _large_pieces(
+    welded: NDArray[np.int32],
+    vertices: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    centre: NDArray[np.float64],
+    max_distance: float,
+    min_share: float,
+) -> NDArray[np.bool_]:
     count = len(vertices)
     parent = np.arange(count).astype(np.int32)
     for f in range(len(triangles)):
@@ -137,17 +166,17 @@ def _whole_pieces(welded, vertices, triangles, centre, reach, share):
         square = 0.0
         for k in range(3):
             square += (middle[a, k] / max(sizes[a], 1) - centre[k]) ** 2
-        if square > reach**2:
+        if square > max_distance**2:
             sizes[a] = 0
-    least = max(share * sizes.max(), 1.0)
+    min_size = max(min_share * sizes.max(), 1.0)
     keep = np.empty(len(triangles), dtype=np.bool_)
     for f in range(len(triangles)):
-        keep[f] = sizes[roots[f]] >= least
+        keep[f] = sizes[roots[f]] >= min_size
     return keep
 
 
 @numba.njit(cache=True)
-def _signed_area(uv, triangles):
+def _signed_area(uv: Floats, triangles: NDArray[np.integer[Any]]) -> Floats:
     area = np.empty(len(triangles), dtype=uv.dtype)
     for f in range(len(triangles)):
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
@@ -158,7 +187,9 @@ def _signed_area(uv, triangles):
 
 
 @numba.njit(cache=True)
-def _relax(vertices, triangles):
+def _smooth_once(
+    vertices: NDArray[np.float32], triangles: NDArray[np.int32]
+) -> NDArray[np.float32]:
     total = np.zeros_like(vertices)
     count = np.zeros(len(vertices), dtype=np.float32)
     for f in range(len(triangles)):
@@ -178,7 +209,14 @@ def _relax(vertices, triangles):
 
 
 @numba.njit(cache=True)
-def _clean(vertices, uv, triangles, longest, half_turn, polygon):
+def _clean(
+    vertices: NDArray[np.float32],
+    uv: Floats,
+    triangles: NDArray[np.int32],
+    longest: float,
+    half_turn: float,
+    polygon: NDArray[np.float32],
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Neither stretched, nor across the seam, nor between the lips (F,); signed areas (F,) mm^2."""
     keep = np.empty(len(triangles), dtype=np.bool_)
     area = np.empty(len(triangles), dtype=np.float32)
@@ -190,22 +228,22 @@ def _clean(vertices, uv, triangles, longest, half_turn, polygon):
         au, bu, cu = uv[a, 0], uv[b, 0], uv[c, 0]
         av, bv, cv = uv[a, 1], uv[b, 1], uv[c, 1]
         area[f] = ((bu - au) * (cv - av) - (bv - av) * (cu - au)) / 2
-        whole = max(au, bu, cu) - min(au, bu, cu) <= half_turn
+        clean = max(au, bu, cu) - min(au, bu, cu) <= half_turn
         for first, second in ((a, b), (b, c), (c, a)):
             square = np.float32(0.0)
             for k in range(3):
                 square += (vertices[first, k] - vertices[second, k]) ** 2
-            whole &= square < longest
-        if whole:
+            clean &= square < longest
+        if clean:
             x, y = (au + bu + cu) * third, (av + bv + cv) * third
             if left <= x <= right and bottom <= y <= top:
-                whole = not _inside(x, y, polygon)
-        keep[f] = whole
+                clean = not _inside(x, y, polygon)
+        keep[f] = clean
     return keep, area
 
 
 @numba.njit(cache=True)
-def _inside(x, y, polygon):
+def _inside(x: np.float32, y: np.float32, polygon: NDArray[np.float32]) -> bool:
     """Even-odd rule: crossings of a ray to the right."""
     within = False
     for k in range(len(polygon)):
@@ -216,9 +254,11 @@ def _inside(x, y, polygon):
     return within
 
 
-def _drawn_in(polygon):
+def _shrunk(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     """A polygon (K, 2) mm shrunk towards its centre by the lips' margin."""
     centre = polygon.mean(0)
     offset = polygon - centre
     length = np.linalg.norm(offset, axis=1, keepdims=True)
-    return centre + offset * np.maximum(1.0 - _LIP_MARGIN_MM / np.maximum(length, 1e-6), 0.0)
+    share = np.maximum(1.0 - _LIP_MARGIN_MM / np.maximum(length, _MIN_LENGTH_MM), 0.0)
+    shrunk: NDArray[np.float64] = centre + offset * share
+    return shrunk

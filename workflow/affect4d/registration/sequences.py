@@ -1,8 +1,9 @@
 """One chunk of sequences: every frame registered, or in quarantine with the reason.
 
-A sequence is registered as a whole: its landmarks are freed of noise together, and every frame is
-placed on the neutral face of its own sequence, because later rooms use frame minus neutral. Each
-file is read once; what was registered waits on disk, so that memory does not grow with the length.
+The frames of a sequence are registered together: their landmarks are freed of noise in one step,
+and every frame is placed on the neutral face of its own sequence, because later stages use frame
+minus neutral. Each file is read once; registered frames are buffered on disk, so that memory does
+not grow with the length.
 """
 
 import hashlib
@@ -13,15 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.config.registration import Settings
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import DEFAULT_MARKUP, read_landmarks
 from affect4d.formats.markup import MARKUP_FILES
-from affect4d.formats.meshes import read_mesh
+from affect4d.formats.meshes import Mesh, read_mesh
 from affect4d.formats.paths import inside, safe_name
+from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
-from affect4d.registration.denoise import denoise
+from affect4d.registration.denoise import denoise_landmarks
+from affect4d.registration.disk_buffer import DiskBuffer
 from affect4d.registration.quality import (
     FLAGS,
     MEASURES,
@@ -31,17 +36,19 @@ from affect4d.registration.quality import (
     reasons,
 )
 from affect4d.registration.reference import Reference, prepare
-from affect4d.registration.registrar import Checked, Registered, Registrar
-from affect4d.registration.spool import Spool
+from affect4d.registration.registrar import Registered, Registrar
+from affect4d.registration.robust import Checked
 from affect4d.registration.track import Texture, Tracker
+from affect4d.store import Provenance
 from affect4d.store.protocol import remove
+from affect4d.template.template import Template
 
 log = logging.getLogger("affect4d")
 _TEXT = ("frame_id", "subject", "sequence", "task", "mesh", "texture", "landmarks", "markup")
-# A scan that shows less of the inner face is not the landmarks'.
-_LEAST_SEEN = 0.1
-# A sequence of more frames logs how far it got.
-_LONG = 200
+# A scan that shows a smaller share of the inner face is not the landmarks'.
+_MIN_SEEN = 0.1
+# A sequence of more frames logs its progress: some minutes of registration.
+_LONG_SEQUENCE = 200
 
 
 @dataclass(frozen=True)
@@ -54,115 +61,125 @@ class Frame:
     checked: Checked
 
 
-def write_template(path, template, provenance):
+def write_template(context: RunContext, template: Template) -> None:
     """Prepare a template and store it (rule `registration_template`)."""
-    store_reference(path, prepare(template), provenance)
+    path = context.root / "registration" / "template.zarr"
+    store_reference(path, prepare(template), context.provenance())
 
 
-def store_reference(path, reference, provenance):
+def store_reference(path: Path, reference: Reference, provenance: Provenance | None) -> None:
     """Store a prepared template."""
     store.write(path, reference.arrays(), {}, provenance=provenance)
 
 
-def load_registrar(path, settings):
+def load_registrar(path: Path, settings: Settings) -> Registrar:
     """The Registrar on a template stored by `write_template`."""
     return Registrar(Reference.restore(store.open(path)), settings)
 
 
-def register_chunk(registrar, scans, root, quarantine, provenance, manifest, progress):
-    """Register the sequences of one chunk.
+def register_chunk(
+    context: RunContext, registrar: Registrar, scans: Path, *, files_root: Path
+) -> None:
+    """Register the sequences of one chunk, `context.item`, into `registered/`.
 
     Parameters
     ----------
-    registrar : Registrar
-    scans : path of the chunk's table of scans (CSV); its paths are relative to `root`
-    root : folder of the scans' files
-    quarantine : Quarantine
-    provenance : (item, inputs, extra settings) -> store.Provenance
-    manifest : path of the chunk's manifest, `registered/chunks/{chunk}.manifest.json`
-    progress : (iterable, total, what) -> iterable, logs how far it got
+    context : its inputs are what every sequence depends on: the template
+    registrar : on the template
+    scans : the chunk's table of scans (CSV)
+    files_root : folder to which the table's paths are relative
 
     Raises
     ------
     BadInput
         At the first bad input, where the quarantine is strict.
     """
-    scans, root, manifest = Path(scans), Path(root), Path(manifest)
-    folder = manifest.parent.parent
-    chunk = manifest.name.removesuffix(".manifest.json")
+    folder, chunk, quarantine = context.root / "registered", context.item, context.quarantine
     table = pd.read_csv(
         scans, dtype=dict.fromkeys(_TEXT, "string"), keep_default_na=False, na_values=[""]
     )
     groups = list(table.groupby("sequence", sort=True))
     done = []
-    for sequence, rows in progress(groups, len(groups), "sequences"):
+    for sequence, rows in context.progress(groups, total=len(groups), what="sequences"):
         rows = rows.sort_values("frame", kind="stable")
         path = None
         try:
             path = folder / f"{safe_name(sequence, scans)}.zarr"
-            made_from = provenance(sequence, _files(rows, root), {"rows": _digest(rows)})
-            if not _is_kept(path, made_from, quarantine):
-                sequence_of = _Sequence(registrar, rows, root, quarantine, progress)
-                sequence_of.write(path, scans, made_from)
+            provenance = context.provenance(
+                _files(rows, files_root), item=sequence, settings={"rows": _digest(rows)}
+            )
+            if not _is_current(path, provenance, context):
+                job = _SequenceJob(context, registrar, rows, files_root=files_root)
+                job.write(path, scans, provenance)
             done.append(store.manifest_of(path))
         except BadInput as problem:
-            if path is not None:  # what an earlier, better version of the sequence left
+            if path is not None:  # an earlier, valid version of the sequence
                 remove(store.manifest_of(path))
                 remove(path)
             quarantine.add(sequence, problem)
     rejected = folder / "quarantine" / f"{chunk}.csv"
     with store.atomic(rejected) as unfinished:
         quarantine.write(unfinished)
+    manifest = folder / "chunks" / f"{chunk}.manifest.json"
     store.record(
-        manifest, [*done, rejected], provenance(chunk, [scans.with_suffix(".manifest.json")], {})
+        manifest, [*done, rejected], context.provenance([scans.with_suffix(".manifest.json")])
     )
 
 
-def _files(rows, root):
-    """Every file of a sequence that is there: what its store is made from."""
+def _files(rows: pd.DataFrame, root: Path) -> list[Path]:
+    """Every existing file of a sequence: the inputs of its store."""
     names = pd.concat([rows[column] for column in ("mesh", "texture", "landmarks")]).dropna()
-    # a user's own mark-up; the gallery made sure of where it lies
-    found = {Path(name) for name in rows["markup"].dropna() if name.endswith(MARKUP_FILES)}
+    # a user's own mark-up; the gallery has checked where it lies
+    files = {Path(name) for name in rows["markup"].dropna() if name.endswith(MARKUP_FILES)}
     for name in names:
         try:
-            found.add(inside(root, name))
+            files.add(inside(root, name))
         except BadInput:
             continue
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in files if path.is_file())
 
 
-def _digest(rows):
-    """The table's rows enter the store as well: its neutral frame, its names."""
+def _digest(rows: pd.DataFrame) -> str:
+    """Digest of the table's rows, which enter the store as well: its neutral frame, its names."""
     return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()[:16]
 
 
-def _is_kept(path, provenance, quarantine):
-    """Whether the store is as it would be built again; its quarantined frames are reported anew."""
+def _is_current(path: Path, provenance: Provenance, context: RunContext) -> bool:
+    """Whether the store is as it would be built again; its quarantined frames are reported again."""
     if not store.is_current(store.manifest_of(path), provenance):
         return False
     for item, *problem in store.open(path).attributes["quarantined"]:
-        quarantine.add(item, BadInput(*problem))
+        context.quarantine.add(item, BadInput(*problem))
     return True
 
 
-class _Sequence:
-    """One sequence on its way from files to a store."""
+class _SequenceJob:
+    """One sequence's registration: from files to a store."""
 
-    def __init__(self, registrar, rows, root, quarantine, progress):
-        self._registrar, self._rows, self._root = registrar, rows, root
-        self._quarantine, self._progress = quarantine, progress
-        self._first = len(quarantine.rows)
+    def __init__(
+        self,
+        context: RunContext,
+        registrar: Registrar,
+        rows: pd.DataFrame,
+        *,
+        files_root: Path,
+    ) -> None:
+        self._context, self._quarantine = context, context.quarantine
+        self._registrar, self._rows, self._root = registrar, rows, files_root
+        self._first_quarantined = len(self._quarantine.rows)
         self._tracker: Tracker | None = None
         self._qualities: dict[int, Quality] = {}
-        self._colour: np.ndarray | None = None
+        self._colour: NDArray[np.uint8] | None = None
         self._tried: list[int] = []
+        count = len(registrar.template.vertices)
+        self._vertices = DiskBuffer((count, 3), np.float32)
+        self._seen = DiskBuffer((count,), np.bool_)
 
-    def write(self, path, scans, provenance):
+    def write(self, path: Path, scans: Path, provenance: Provenance) -> None:
         """Register every frame that can be; BadInput where none can be the neutral one."""
-        frames = self._check_frames()
-        count = len(self._registrar.template.vertices)
-        with Spool((count, 3), np.float32) as vertices, Spool((count,), np.bool_) as seen:
-            neutral = self._register_neutral(frames, vertices, seen)
+        with self._vertices, self._seen:
+            frames = self._check_frames()
+            neutral = self._register_neutral(frames)
             if neutral is None:
                 raise BadInput(
                     scans,
@@ -170,14 +187,15 @@ class _Sequence:
                     "mark one of its frames as is_neutral, or repair the one there is",
                 )
             others = [number for number in range(len(frames)) if number not in self._tried]
-            if len(others) >= _LONG:
-                others = self._progress(others, len(others), f"frames of {path.stem}")
-            for number in others:
-                self._register(number, frames[number], neutral, vertices, seen)
-            self._store(path, frames, neutral, vertices, seen, provenance)
+            what = f"frames of {path.stem}"
+            is_long = len(others) >= _LONG_SEQUENCE
+            progress = self._context.progress(others, total=len(others), what=what)
+            for number in progress if is_long else others:
+                self._register(number, frames[number], neutral)
+            self._store(path, frames, provenance, neutral=neutral)
 
-    def _check_frames(self):
-        """Frames whose files are there and whose landmarks can be used; others in quarantine."""
+    def _check_frames(self) -> list[Frame]:
+        """Frames whose files exist and whose landmarks can be used; others in quarantine."""
         frames = []
         for _, row in self._rows.iterrows():
             try:
@@ -189,13 +207,13 @@ class _Sequence:
                 frames.append(Frame(row, mesh, texture, checked))
             except BadInput as problem:
                 self._quarantine.add(row.frame_id, problem)
-        checks = denoise([frame.checked for frame in frames])
+        checks = denoise_landmarks([frame.checked for frame in frames])
         return [
             replace(frame, checked=checked) for frame, checked in zip(frames, checks, strict=True)
         ]
 
-    def _register_neutral(self, frames, vertices, seen):
-        """The neutral frame placed on the template: (V, 3), or None where none can be read.
+    def _register_neutral(self, frames: list[Frame]) -> NDArray[np.float32] | None:
+        """The neutral frame placed on the template: (V, 3) mm, or None where none can be read.
 
         The first without a flag; the first that can be read where all are flagged.
         """
@@ -204,7 +222,7 @@ class _Sequence:
             if not frame.row.is_neutral:
                 continue
             self._tried.append(number)
-            registered = self._begin(number, frame, vertices, seen)
+            registered = self._begin(number, frame)
             if registered is not None:
                 usable.append((number, frame, registered))
                 if not registered.quality.flags(self._registrar.settings):
@@ -214,36 +232,45 @@ class _Sequence:
         number, frame, neutral = usable[-1]
         if neutral.quality.flags(self._registrar.settings) and len(usable) > 1:
             number, frame, neutral = usable[0]
-            self._begin(number, frame, vertices, seen)  # the tracker saw others since
+            self._begin(number, frame)  # the tracker has seen others since
         for other, frame, _ in usable:  # they are placed on it as well
             if other != number:
-                self._register(other, frame, neutral.vertices, vertices, seen)
+                self._register(other, frame, neutral.vertices)
         return neutral.vertices
 
-    def _begin(self, number, frame, vertices, seen) -> Registered | None:
+    def _begin(self, number: int, frame: Frame) -> Registered | None:
         """A frame as the neutral one: the tracker's first."""
         tracking = self._registrar.settings.tracking and frame.texture is not None
-        self._tracker = Tracker(self._registrar.grid) if tracking else None
-        return self._register(number, frame, None, vertices, seen)
+        self._tracker = Tracker(self._registrar.raster) if tracking else None
+        return self._register(number, frame, None)
 
-    def _register(self, number, frame, place_on, vertices, seen) -> Registered | None:
-        """One frame into the spools; None and a row in quarantine where it cannot be read."""
+    def _register(
+        self, number: int, frame: Frame, place_on: NDArray[np.float32] | None
+    ) -> Registered | None:
+        """One frame into the buffers; None and a row in quarantine where it cannot be read."""
         try:
             mesh = read_mesh(frame.mesh)
-            wanted = place_on is None or self._tracker is not None
-            texture = _read_texture(mesh, frame) if wanted else None
-            registered = self._surface(mesh, frame, place_on, texture)
+            is_needed = place_on is None or self._tracker is not None
+            texture = _read_texture(mesh, frame) if is_needed else None
+            registered = self._register_mesh(mesh, frame, place_on=place_on, texture=texture)
         except BadInput as problem:
             self._quarantine.add(frame.row.frame_id, problem)
             return None
-        vertices.put(number, registered.vertices)
-        seen.put(number, registered.seen)
+        self._vertices.put(number, registered.vertices)
+        self._seen.put(number, registered.seen)
         self._qualities[number] = registered.quality
         if place_on is None and texture is not None:
-            self._colour = _colour(self._registrar, mesh, texture, registered)
+            self._colour = _colour(self._registrar, mesh, texture, registered=registered)
         return registered
 
-    def _surface(self, mesh, frame, place_on, texture) -> Registered:
+    def _register_mesh(
+        self,
+        mesh: Mesh,
+        frame: Frame,
+        *,
+        place_on: NDArray[np.float32] | None,
+        texture: Texture | None,
+    ) -> Registered:
         """The registered scan; BadInput where mesh and landmarks do not belong together."""
         try:
             registered = self._registrar.register(
@@ -256,9 +283,9 @@ class _Sequence:
             )
         except ValueError as error:
             raise BadInput(
-                frame.mesh, f"cannot be registered ({error})", "look at mesh and landmarks"
+                frame.mesh, f"cannot be registered ({error})", "check mesh and landmarks"
             ) from None
-        if registered.quality.seen < _LEAST_SEEN:
+        if registered.quality.seen < _MIN_SEEN:
             raise BadInput(
                 frame.mesh,
                 "the mesh shows nothing of the face that the landmarks mark",
@@ -266,25 +293,32 @@ class _Sequence:
             )
         return registered
 
-    def _store(self, path, frames, neutral, vertices, seen, provenance):
+    def _store(
+        self,
+        path: Path,
+        frames: list[Frame],
+        provenance: Provenance,
+        *,
+        neutral: NDArray[np.float32],
+    ) -> None:
         kept = sorted(self._qualities)
         inner = self._registrar.template.inner
         qualities = _with_scale_change(
             [self._qualities[number] for number in kept], self._registrar.settings
         )
-        qualities = _with_jitter(vertices.select(kept), qualities, inner)
+        qualities = _with_jitter(self._vertices.select(kept), qualities, inner)
         flags = [quality.flags(self._registrar.settings) for quality in qualities]
         _warn(path.stem, flags, self._registrar.settings)
         arrays = {
-            "vertices": store.Vertices(vertices, neutral),
-            "seen": seen.select(kept),
+            "vertices": store.Vertices(self._vertices, neutral),
+            "seen": self._seen.select(kept),
             "quality": np.array([quality.row() for quality in qualities], dtype=np.float32),
             "flags": np.array(flags, dtype=np.uint16),
         }
         if self._colour is not None:
             arrays["colour"] = self._colour
         chosen = [frames[number].row for number in kept]
-        quarantined = self._quarantine.rows[self._first :]
+        quarantined = self._quarantine.rows[self._first_quarantined :]
         attributes = {
             "measures": list(MEASURES),
             "flag_names": list(FLAGS),
@@ -299,14 +333,14 @@ class _Sequence:
         store.write(path, arrays, attributes, provenance=provenance)
 
 
-def _check(registrar, points, file):
+def _check(registrar: Registrar, points: NDArray[np.float64], file: Path) -> Checked:
     try:
         return registrar.check(points)
     except ValueError as error:
         raise BadInput(file, f"the landmarks form no face ({error})", "mark them again") from None
 
 
-def _read_texture(mesh, frame):
+def _read_texture(mesh: Mesh, frame: Frame) -> Texture | None:
     """The frame's Texture, or None where the table names none."""
     if frame.texture is None:
         return None
@@ -316,8 +350,8 @@ def _read_texture(mesh, frame):
     return Texture(image, mesh.uv)
 
 
-def _warn(sequence, flags, settings):
-    """One line on the frames that later rooms leave out, with what to do about each flag."""
+def _warn(sequence: str, flags: list[int], settings: Settings) -> None:
+    """One line on the frames that later stages exclude, with a remedy for each flag."""
     flagged = sum(map(bool, flags))
     if not flagged:
         return
@@ -332,32 +366,36 @@ def _warn(sequence, flags, settings):
     )
 
 
-def _with_scale_change(qualities, settings):
+def _with_scale_change(qualities: list[Quality], settings: Settings) -> list[Quality]:
     """Qualities with each frame's size over the sequence's median: a head does not grow.
 
-    The median of the frames that nothing else speaks against, where there are any.
+    The median of the frames without any other flag, where there are any.
     """
-    sound = [quality.scale for quality in qualities if not quality.flags(settings)]
-    usual = float(np.median(sound or [quality.scale for quality in qualities]))
+    clean = [quality.scale for quality in qualities if not quality.flags(settings)]
+    usual = float(np.median(clean or [quality.scale for quality in qualities]))
     return [replace(quality, scale_change=quality.scale / usual) for quality in qualities]
 
 
-def _with_jitter(vertices, qualities, inner):
+def _with_jitter(
+    vertices: DiskBuffer, qualities: list[Quality], inner: NDArray[np.bool_]
+) -> list[Quality]:
     """Qualities with each frame's mean distance (mm) from the mean of its two neighbours."""
     if len(qualities) < 3:
         return qualities
     before, here = (vertices[number : number + 1][0][inner] for number in (0, 1))
-    judged = [qualities[0]]
+    measured = [qualities[0]]
     for number, quality in enumerate(qualities[1:-1], 1):
         after = vertices[number + 1 : number + 2][0][inner]
         jitter = np.linalg.norm(here - (before + after) / 2, axis=1).mean()
-        judged.append(replace(quality, jitter=float(jitter)))
+        measured.append(replace(quality, jitter=float(jitter)))
         before, here = here, after
-    return [*judged, qualities[-1]]
+    return [*measured, qualities[-1]]
 
 
-def _colour(registrar, mesh, texture, registered):
-    """The texture's colour (V, 3) uint8 at the registered vertices; filled where none was seen."""
+def _colour(
+    registrar: Registrar, mesh: Mesh, texture: Texture, *, registered: Registered
+) -> NDArray[np.uint8]:
+    """The texture's colour (V, 3) at the registered vertices; filled where none was seen."""
     colour = texture.colours(mesh.triangles, registered.triangle, registered.weights)
     seen = registered.seen
     mean = colour[seen].mean(0)
@@ -365,5 +403,5 @@ def _colour(registrar, mesh, texture, registered):
     return np.clip(np.rint(filled + mean), 0, 255).astype(np.uint8)
 
 
-def _text(value):
+def _text(value: object) -> str:
     return "" if pd.isna(value) else str(value)

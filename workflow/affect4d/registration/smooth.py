@@ -1,64 +1,81 @@
-"""The scanner's noise taken off a registered surface: averages over neighbours on the template."""
+"""Noise of the scanner removed from a registered surface: averages over neighbouring vertices."""
+
+from typing import Any
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from affect4d.geometry.surface import edges
 
-# A vertex that leaves its neighbours by more than this (mm), or so many times the noise.
+# A spike is farther from its neighbours' mean than this, and than so many times the noise.
 _SPIKE_MM, _SPIKE_NOISE = 3.0, 5.0
-# The number of passes is meant for this noise (mm a coordinate); variance falls with each.
-_USUAL_MM, _MOST_PASSES = 0.25, 40
-# Median length of a vector of three standard normal variables.
-_MEDIAN = 1.538
+# The number of passes is meant for this noise (mm per coordinate); variance falls with each.
+_USUAL_NOISE_MM, _MAX_PASSES = 0.25, 40
+# Median length of a vector of three standard normal variables (chi with 3 degrees of freedom).
+_CHI3_MEDIAN = 1.538
 
 
 class Smoother:
     """Neighbours of each vertex of a topology (F, 3) of `count` vertices."""
 
-    def __init__(self, triangles, count):
+    def __init__(self, triangles: NDArray[np.integer[Any]], count: int) -> None:
         pairs = edges(triangles)
         rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
         graph = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(count, count))
         self._indptr, self._indices = graph.indptr, graph.indices
 
-    def clean(self, values, seen, passes):
-        """Values (V, 3) mm without the scanner's noise.
+    def clean(
+        self, values: NDArray[np.float32], seen: NDArray[np.bool_], passes: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Values without the scanner's noise.
 
         Parameters
         ----------
-        values : (V, 3) float32, mm
-        seen : (V,) bool
-        passes : int
-            Each draws a vertex two thirds to its seen neighbours' mean; noisier scans get more.
+        values : (V, 3) mm
+        seen : (V,)
+        passes : each moves a vertex two thirds to its seen neighbours' mean; noisier scans get more
 
         Returns
         -------
-        values : (V, 3) float32
-        seen : (V,) bool, without the spikes
+        values : (V, 3) mm
+        seen : (V,), without the spikes
         """
-        off = _distances(values, seen, self._indptr, self._indices)
-        known = off >= 0
-        noise = float(np.median(off[known])) / _MEDIAN if known.any() else 0.0
-        seen = seen & ~(off > max(_SPIKE_MM, _SPIKE_NOISE * noise))
-        wanted = round(passes * (noise / _USUAL_MM) ** 2)
-        for _ in range(min(max(passes, wanted), max(passes, _MOST_PASSES))):
-            values = _drawn(values, seen, self._indptr, self._indices)
+        distance = _distances(values, seen, self._indptr, self._indices)
+        known = distance >= 0
+        noise = float(np.median(distance[known])) / _CHI3_MEDIAN if known.any() else 0.0
+        seen = seen & ~(distance > max(_SPIKE_MM, _SPIKE_NOISE * noise))
+        wanted = round(passes * (noise / _USUAL_NOISE_MM) ** 2)
+        for _ in range(min(max(passes, wanted), max(passes, _MAX_PASSES))):
+            values = _averaged(values, seen, self._indptr, self._indices)
         return values, seen
 
-    def carry(self, values, known, to, passes):
+    def carry(
+        self,
+        values: NDArray[np.float32],
+        known: NDArray[np.bool_],
+        to: NDArray[np.int64],
+        *,
+        passes: int,
+    ) -> NDArray[np.float32]:
         """Values (V, 3) spread from the `known` (V,) to the vertices `to` (n,), and smoothed there;
         those of all others stay."""
         moved = values.copy()
         for _ in range(passes):
-            mean = _carried(moved, known, to, self._indptr, self._indices)
+            mean = _means_at(moved, known, to, self._indptr, self._indices)
             moved[to] = np.where(known[to][:, None], (moved[to] + 2 * mean) / 3, mean)
         return moved
 
 
 @numba.njit(cache=True)
-def _carried(values, known, to, indptr, indices):
+def _means_at(
+    values: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    to: NDArray[np.int64],
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+) -> NDArray[np.float32]:
     means = np.zeros((len(to), 3), dtype=np.float32)
     for n in range(len(to)):
         x, y, z, _ = _mean(to[n], values, known, indptr, indices)
@@ -67,7 +84,12 @@ def _carried(values, known, to, indptr, indices):
 
 
 @numba.njit(cache=True)
-def _distances(values, seen, indptr, indices):
+def _distances(
+    values: NDArray[np.float32],
+    seen: NDArray[np.bool_],
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+) -> NDArray[np.float32]:
     """Distance (V,) of seen vertices' values from their seen neighbours' mean; -1 without any."""
     distance = np.full(len(values), np.float32(-1.0))
     for v in range(len(values)):
@@ -79,8 +101,13 @@ def _distances(values, seen, indptr, indices):
 
 
 @numba.njit(cache=True)
-def _drawn(values, seen, indptr, indices):
-    """Values (V, 3), the seen ones drawn two thirds to their seen neighbours' mean."""
+def _averaged(
+    values: NDArray[np.float32],
+    seen: NDArray[np.bool_],
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    """Values (V, 3), the seen ones moved two thirds to their seen neighbours' mean."""
     third = np.float32(1.0 / 3.0)
     moved = values.copy()
     for v in range(len(values)):
@@ -95,7 +122,13 @@ def _drawn(values, seen, indptr, indices):
 
 
 @numba.njit(cache=True, inline="always")
-def _mean(v, values, seen, indptr, indices):
+def _mean(
+    v: int,
+    values: NDArray[np.float32],
+    seen: NDArray[np.bool_],
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+) -> tuple[np.float32, np.float32, np.float32, int]:
     x = y = z = np.float32(0.0)
     count = 0
     for j in range(indptr[v], indptr[v + 1]):

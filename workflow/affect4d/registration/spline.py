@@ -6,15 +6,21 @@ weights). Values travel along the surface, never across the cut between the lips
 columns depend on the template alone and are computed once.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numba
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import solve_triangular
 from scipy.sparse.linalg import splu
 
-# Wavelength (mm) beyond which the kernel flattens; it makes the operator invertible, and the
-# affine part below takes over at this scale.
-_REACH_MM = 150.0
+# Wavelength beyond which the kernel flattens, about a head's width; it makes the operator
+# invertible, and the affine part below takes over at this scale.
+_WAVELENGTH_MM = 150.0
+_AFFINE = 4  # functions that the kernel leaves free
+_BLOCK = 16  # columns solved at once: bounds memory
 
 
 class Green:
@@ -22,13 +28,13 @@ class Green:
 
     Parameters
     ----------
-    laplacian : (V, V) sparse, positive semidefinite
+    laplacian : (V, V), positive semidefinite
     area : (V,) mm^2
     """
 
-    def __init__(self, laplacian, area):
+    def __init__(self, laplacian: sparse.spmatrix, area: NDArray[np.float64]) -> None:
         energy = laplacian @ sparse.diags(1.0 / area) @ laplacian
-        energy = (energy + sparse.diags(area / _REACH_MM**4)).tocsc()
+        energy = (energy + sparse.diags(area / _WAVELENGTH_MM**4)).tocsc()
         self._count = len(area)
         self._factor = splu(
             energy,
@@ -37,22 +43,23 @@ class Green:
             options={"SymmetricMode": True},
         )
 
-    def __call__(self, centres):
-        """Its columns (V, m) float32, mm^2, at vertex indices `centres` (m,)."""
+    def __call__(self, centres: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Its columns (V, m) mm^2 at vertex indices `centres` (m,)."""
         columns = np.empty((self._count, len(centres)), dtype=np.float32)
-        for first in range(0, len(centres), 16):
-            block = np.asarray(centres[first : first + 16])
+        for first in range(0, len(centres), _BLOCK):
+            block = np.asarray(centres[first : first + _BLOCK])
             units = np.zeros((self._count, len(block)))
             units[block, np.arange(len(block))] = 1.0
-            columns[:, first : first + 16] = self._factor.solve(units)
+            columns[:, first : first + _BLOCK] = self._factor.solve(units)
         return columns
 
 
-def affine(vertices):
-    """The functions (V, 4) that the kernel leaves free: a constant and x, y, z (mm)."""
-    vertices = np.asarray(vertices, dtype=float)
+def affine(vertices: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """The functions (V, 4) that the kernel leaves free: a constant, and x, y, z of vertices (V, 3)
+    mm, in wavelengths of the kernel."""
+    points = np.asarray(vertices, dtype=float)
     return np.concatenate(
-        [np.ones((len(vertices), 1)), (vertices - vertices.mean(0)) / _REACH_MM], axis=1
+        [np.ones((len(points), 1)), (points - points.mean(0)) / _WAVELENGTH_MM], axis=1
     )
 
 
@@ -61,16 +68,20 @@ class SurfaceSpline:
 
     Parameters
     ----------
-    kernel : (V, m) float32
-        Columns of `Green` at the landmarks' vertices.
-    vertices : (V, 3), mm
-        Carry the affine part.
-    centres : (m,) vertex indices
-    weights : (m,)
-        How far each landmark is trusted; 1 for most.
+    kernel : (V, m) mm^2, columns of `Green` at the landmarks' vertices
+    vertices : (V, 3) mm; they carry the affine part
+    centres : (m,) vertex indices of the landmarks
+    weights : (m,), how far each landmark is trusted; 1 for most
     """
 
-    def __init__(self, kernel, vertices, centres, weights):
+    def __init__(
+        self,
+        kernel: NDArray[np.float32],
+        vertices: NDArray[np.floating[Any]],
+        *,
+        centres: NDArray[np.int64],
+        weights: NDArray[np.float64],
+    ) -> None:
         self.centres = np.asarray(centres)
         free = affine(vertices)
         self._basis = np.concatenate([kernel, free.astype(np.float32)], axis=1)
@@ -79,7 +90,12 @@ class SurfaceSpline:
         self._noise = 1.0 / np.asarray(weights)
         self._affine = free[self.centres]
 
-    def fit(self, values, stiffness, keep=None):
+    def fit(
+        self,
+        values: NDArray[np.floating[Any]],
+        stiffness: float,
+        keep: NDArray[np.bool_] | None = None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Coefficients of the spline through the kept landmarks.
 
         Parameters
@@ -87,30 +103,30 @@ class SurfaceSpline:
         values : (m, C) mm
         stiffness : mm^2
             Variance of a landmark's noise over the amplitude of the field; 0 meets every landmark.
-        keep : (m,) bool, optional
+        keep : (m,), the landmarks that are met; all when absent
 
         Returns
         -------
         coefficients : (m + 4, C)
         left_out : (m, C) mm
-            What each kept landmark misses when the spline is fitted to the others (for a linear
+            Residual of each kept landmark when the spline is fitted to the others (for a linear
             smoother c_i / A^-1_ii, Wahba 1990, eq. 4.2.9); NaN for the dropped.
         spread : (m,)
-            Standard deviation to expect of it, 1 for the median landmark: the end of a brow is
-            harder to foretell than the middle of a lip. NaN for the dropped.
+            Its expected standard deviation, 1 for the median landmark: the end of a brow is harder
+            to predict than the middle of a lip. NaN for the dropped.
         """
         keep = np.ones(len(values), dtype=bool) if keep is None else keep
         chosen = np.flatnonzero(keep)
         count = len(chosen)
-        system = np.zeros((count + 4, count + 4))
+        system = np.zeros((count + _AFFINE, count + _AFFINE))
         system[:count, :count] = self._covariance(chosen, stiffness)
         system[:count, count:] = self._affine[chosen]
         system[count:, :count] = self._affine[chosen].T
         inverse = np.linalg.inv(system)
         solved = inverse[:, :count] @ values[chosen]
-        coefficients = np.zeros((len(values) + 4, values.shape[1]))
+        coefficients = np.zeros((len(values) + _AFFINE, values.shape[1]))
         coefficients[chosen] = solved[:count]
-        coefficients[-4:] = solved[count:]
+        coefficients[-_AFFINE:] = solved[count:]
         precision = np.diag(inverse)[:count]
         left_out = np.full(values.shape, np.nan)
         left_out[chosen] = solved[:count] / precision[:, None]
@@ -118,21 +134,31 @@ class SurfaceSpline:
         spread[chosen] = np.sqrt(np.median(precision) / precision)
         return coefficients, left_out, spread
 
-    def amplitude(self, coefficients, values, keep):
+    def amplitude(
+        self,
+        coefficients: NDArray[np.float64],
+        values: NDArray[np.floating[Any]],
+        keep: NDArray[np.bool_],
+    ) -> float:
         """Variance of the field in units of the kernel (Wahba 1990, eq. 4.8.6): c'y / (n - 4)."""
         chosen = np.flatnonzero(keep)
         power = (coefficients[chosen] * values[chosen]).sum()
-        return float(power / (values.shape[1] * max(len(chosen) - self._affine.shape[1], 1)))
+        return float(power / (values.shape[1] * max(len(chosen) - _AFFINE, 1)))
 
-    def estimate_stiffness(self, values, keep, candidates):
+    def estimate_stiffness(
+        self,
+        values: NDArray[np.floating[Any]],
+        keep: NDArray[np.bool_],
+        candidates: Sequence[float],
+    ) -> float:
         """The candidate under which the kept values (m, C) are likeliest.
 
         Restricted likelihood (Wahba 1990, eq. 4.8.7): the affine part is projected out, the
         field's amplitude is profiled out.
         """
         chosen = np.flatnonzero(keep)
-        whole, _ = np.linalg.qr(self._affine[chosen], mode="complete")
-        free = whole[:, self._affine.shape[1] :]
+        complete, _ = np.linalg.qr(self._affine[chosen], mode="complete")
+        free = complete[:, _AFFINE:]
         projected = free.T @ values[chosen]
         best, stiffness = np.inf, candidates[0]
         for candidate in candidates:
@@ -144,23 +170,25 @@ class SurfaceSpline:
                 best, stiffness = loss, candidate
         return stiffness
 
-    def _covariance(self, chosen, stiffness):
+    def _covariance(self, chosen: NDArray[np.int64], stiffness: float) -> NDArray[np.float64]:
         return self._square[np.ix_(chosen, chosen)] + np.diag(stiffness * self._noise[chosen])
 
-    def evaluate(self, coefficients):
-        """The field (V, 3) float32 at every vertex of coefficients (m + 4, 3)."""
+    def evaluate(self, coefficients: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The field (V, 3) mm of coefficients (m + 4, 3) at every vertex."""
         return combine(self._basis, coefficients)
 
 
-def combine(basis, coefficients):
-    """basis (V, M) @ coefficients (M, 3), float32: reads the basis once, at memory's speed, which a
+def combine(
+    basis: NDArray[np.float32], coefficients: NDArray[np.floating[Any]]
+) -> NDArray[np.float32]:
+    """basis (V, M) @ coefficients (M, 3): reads the basis once, at memory's speed, which a
     general matrix product does not for three columns."""
     rows = np.ascontiguousarray(np.asarray(coefficients).T, dtype=np.float32)
     return _combine(basis, rows)
 
 
 @numba.njit(cache=True, fastmath=True)
-def _combine(basis, rows):
+def _combine(basis: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
     out = np.empty((len(basis), 3), dtype=np.float32)
     for v in range(len(basis)):
         x = y = z = np.float32(0.0)

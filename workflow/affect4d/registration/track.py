@@ -1,99 +1,149 @@
 """Skin followed from the neutral frame to the others of its sequence.
 
-Landmarks place every frame anew, each time with other noise; the skin's own pattern says how far
-two frames of one face disagree. Both are pictured on the template's cylinder and the dense optical
-flow between the pictures (DIS, Kroeger et al., ECCV 2016) corrects the correspondence. Errors of
-the neutral frame itself stay, but are the same in every frame, and later rooms use differences.
+Landmarks place every frame independently, each time with other noise; the skin's own pattern says
+how far two frames of one face disagree. Both are pictured on the template's cylinder and the dense
+optical flow between the pictures (DIS, Kroeger et al., ECCV 2016) corrects the correspondence.
+Errors of the neutral frame itself stay, but are the same in every frame, and later stages use
+differences.
 """
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from affect4d.geometry.raster import interpolate, rasterise
-from affect4d.registration.cylinder import sample
+from affect4d.registration.cylinder import Located, UnwrappedScan, sample
 
 # Pixels per mm of the pictures: fine enough for freckles, coarse enough for DIS's patches.
 _RESOLUTION = 1.5
-# The flow is averaged over this distance (mm), weighted by the pattern's contrast.
+# Standard deviation of the Gaussian that averages the flow, weighted by the pattern's contrast.
 _SMOOTH_MM = 1.2
-# Pictures taken anew along the corrected correspondence: the first flow is too short.
+# Pictures drawn again along the corrected correspondence: the first flow is too short.
 _PASSES = 2
-# Lighting varies over this distance (mm) and more; it is taken out.
-_LIGHT_MM = 5.0
-_COARSER = 4
+# Lighting varies over this distance and more (a Gaussian's standard deviation); it is removed, at a
+# resolution so many times coarser, and contrast is measured over twice the distance.
+_LIGHT_MM, _COARSER = 5.0, 4
+# Red, green and blue in the luminance: BT.601's coefficients (.299, .587, .114, as synthesis has
+# them) to one digit; the bytes of registered sequences depend on them.
+_LUMINANCE = np.array([0.3, 0.6, 0.1], dtype=np.float32)
+# The pattern in 8 bits: grey, and this many levels per local standard deviation of the contrast, so
+# that 2.7 of them fit; the deviation is raised, so that a camera's noise on plain skin stays faint.
+_GREY, _LEVELS_PER_SD, _CAMERA_NOISE = 128, 48, 4.0
 # Pictures are not compared this near to where one of them ends.
 _MARGIN_PX = 2
-# The flow takes over from the landmarks at this distance (mm) from the inner lips.
+# The flow replaces the landmarks from this distance from the inner lips on.
 _LIPS_MM = 1.5
-# Corrections beyond this (mm) are no landmark noise: the flow has lost its way.
-_FARTHEST_MM = 6.0
+# Corrections beyond this are no landmark noise: the flow has failed.
+_MAX_CORRECTION_MM = 6.0
+# DIS: half the work of the preset MEDIUM for a hundredth more error.
+_PATCH_STRIDE, _DESCENTS, _REFINEMENTS = 4, 12, 2
+_MIN_WEIGHT = 1e-3  # no division by zero
+
+Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Texture:
-    """image (H, W, 3) uint8; uv (N, 2) of the scan's vertices, v up."""
+    """A scan's texture.
 
-    image: np.ndarray
-    uv: np.ndarray
+    Attributes
+    ----------
+    image : (H, W, 3) RGB
+    uv : (N, 2) of the scan's vertices, v up
+    """
 
-    def colours(self, triangles, triangle, weights):
-        """Colours (M, 3) float32 at located positions of the scan; arbitrary where none was."""
-        uv = sample(self.uv, triangles, triangle, weights)
+    image: NDArray[np.uint8]
+    uv: Floats
+
+    def colours(
+        self,
+        triangles: NDArray[np.int32],
+        triangle: NDArray[np.int32],
+        weights: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Colours (M, 3) at positions on the scan: triangles (M,) and barycentric weights (M, 3).
+
+        They are arbitrary where the triangle is -1.
+        """
+        uv = sample(self.uv, triangles, Located(triangle, weights))
         height, width = self.image.shape[:2]
-        return lookup(self.image, uv[:, 0] * width - 0.5, (1 - uv[:, 1]) * height - 0.5)
+        return sample_bilinear(self.image, uv[:, 0] * width - 0.5, (1 - uv[:, 1]) * height - 0.5)
 
 
-def lookup(image, x, y):
-    """Bilinear values (M, C) float32 of an image at pixel positions x, y (M,)."""
+def sample_bilinear(
+    image: NDArray[np.uint8] | NDArray[np.float32], x: Floats, y: Floats
+) -> NDArray[np.float32]:
+    """Bilinear values (M, C) of an image at pixel positions x, y (M,)."""
     row = 4096  # cv2.remap takes at most 32,767 columns
     maps = [np.resize(part, (-(-len(part) // row), row)).astype(np.float32) for part in (x, y)]
     values = cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return values.reshape(maps[0].size, -1)[: len(x)].astype(np.float32)
 
 
-class Grid:
+class CylinderRaster:
     """The face of the template as a picture on its cylinder.
 
     Parameters
     ----------
     uv, depth : (V, 2) and (V,) mm, the unwrapped template
     triangles : (F, 3)
-    face : (V,) bool, vertices that may show
-    lips : (K, 2) mm, the unwrapped inner lips, where landmarks are dense and skin comes and goes
+    face : (V,), vertices that may show
+    lips : (K, 2) mm, the unwrapped inner lips, where landmarks are dense and skin appears and
+        disappears
     """
 
-    def __init__(self, uv, depth, triangles, face, lips):
+    def __init__(
+        self,
+        uv: Floats,
+        depth: Floats,
+        triangles: NDArray[np.int32],
+        *,
+        face: NDArray[np.bool_],
+        lips: Floats,
+    ) -> None:
         low, high = uv[face].min(0), uv[face].max(0)
         self.xy = ((uv - [low[0], high[1]]) * [_RESOLUTION, -_RESOLUTION]).astype(np.float32)
         width, height = np.ceil((high - low) * _RESOLUTION).astype(int) + 1
         self.triangles = triangles
-        self._raster = rasterise(
-            self.xy, depth, triangles, shape=(height, width), keep=face[triangles].all(1)
-        )
-
+        keep = np.all(face[triangles], axis=1)
+        self._raster = rasterise(self.xy, depth, triangles, shape=(height, width), keep=keep)
         distance = cKDTree(lips).query(uv)[0] / _LIPS_MM
         fade = 1.0 - np.exp(-0.5 * np.maximum(distance - 1.0, 0.0)[:, None] ** 2)
         self.trust = self.picture(fade)
 
-    def picture(self, values):
-        """Values (V, C) at the template's vertices as a picture (H, W, C) float32."""
-        ids, weights = self._raster
-        return interpolate(values, self.triangles, (ids, weights))
+    def picture(self, values: Floats) -> NDArray[np.float32]:
+        """Values (V, C) at the template's vertices as a picture (H, W, C)."""
+        return interpolate(values, self.triangles, self._raster)
 
-    def at_vertices(self, picture):
+    def at_vertices(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values (V, C) of a picture (H, W, C) at the vertices; zero outside it."""
         height, width = picture.shape[:2]
         x, y = self.xy.T
         inside = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
-        return np.where(inside[:, None], lookup(picture, x, y), np.float32(0))
+        return np.where(inside[:, None], sample_bilinear(picture, x, y), np.float32(0))
 
     @property
-    def shown(self):
-        """(H, W) bool, where the template shows."""
-        return self._raster[0] >= 0
+    def shown(self) -> NDArray[np.bool_]:
+        """(H, W), where the template shows."""
+        shown: NDArray[np.bool_] = self._raster.triangle_id >= 0
+        return shown
+
+
+class Pattern(NamedTuple):
+    """The skin of a frame on the CylinderRaster, without its lighting.
+
+    Attributes
+    ----------
+    grey : (H, W) uint8
+    known : (H, W) bool, where the scan shows it
+    """
+
+    grey: NDArray[np.uint8]
+    known: NDArray[np.bool_]
 
 
 class Tracker:
@@ -101,71 +151,74 @@ class Tracker:
 
     Parameters
     ----------
-    grid : Grid
+    raster : of the template's face
     """
 
-    def __init__(self, grid):
-        self._grid = grid
-        self._neutral: tuple[np.ndarray, np.ndarray] | None = None
+    def __init__(self, raster: CylinderRaster) -> None:
+        self._raster = raster
+        self._neutral: Pattern | None = None
 
-    def follow(self, plane, query, texture):
+    def follow(self, scan: UnwrappedScan, query: Floats, texture: Texture) -> NDArray[np.float32]:
         """Where the template's vertices lie on a frame's plane.
 
         Parameters
         ----------
-        plane : Plane of the scan
+        scan : the frame's
         query : (V, 2) pixels of the plane, by the landmarks
-        texture : Texture of the scan
+        texture : of the scan
 
         Returns
         -------
-        (V, 2) float32 pixels, corrected by the skin's pattern; unchanged for the first frame, for
-        one of a sequence whose first has no texture, and where the pictures do not agree better
+        (V, 2) pixels, corrected by the skin's pattern; unchanged for the first frame, for one of a
+        sequence whose first has no texture, and where the pictures do not agree better
         """
-        query = np.asarray(query, dtype=np.float32)
-        pattern, known = self._pattern(plane, query, texture)
+        corrected = np.asarray(query, dtype=np.float32)
+        pattern = self._pattern(scan, corrected, texture)
         if self._neutral is None:
-            self._neutral = pattern, known
-            return query
-        if not self._neutral[1].any():
-            return query
+            self._neutral = pattern
+            return corrected
+        if not self._neutral.known.any():
+            return corrected
         for number in range(_PASSES):
             if number:
-                pattern, known = self._pattern(plane, query, texture)
-            flow = self._flow(self._neutral, pattern, known)
-            if not _agrees_better(self._neutral, pattern, known, flow):
+                pattern = self._pattern(scan, corrected, texture)
+            flow = self._flow(self._neutral, pattern)
+            if not _agrees_better(self._neutral, pattern, flow):
                 break
             # a step on the picture is a step on the plane: both are the cylinder's, near enough
-            step = self._grid.at_vertices(flow) * np.float32(plane.resolution / _RESOLUTION)
-            query = query + step
-        return query
+            step = self._raster.at_vertices(flow) * np.float32(
+                scan.cylinder.resolution / _RESOLUTION
+            )
+            corrected = corrected + step
+        return corrected
 
-    def _pattern(self, plane, query, texture):
-        """Skin without its lighting (H, W) uint8, and where it is known (H, W) bool."""
-        places = self._grid.picture(query)
-        height, width = places.shape[:2]
-        triangle, weights = plane.locate(places.reshape(-1, 2))
-        known = (triangle >= 0).reshape(height, width) & self._grid.shown
-        colours = texture.colours(plane.triangles, triangle, weights)
-        grey = (colours @ np.array([0.3, 0.6, 0.1], dtype=np.float32)).reshape(height, width)
+    def _pattern(
+        self, scan: UnwrappedScan, query: NDArray[np.float32], texture: Texture
+    ) -> Pattern:
+        positions = self._raster.picture(query)
+        height, width = positions.shape[:2]
+        located = scan.locate(positions.reshape(-1, 2))
+        known = (located.triangle >= 0).reshape(height, width) & self._raster.shown
+        colours = texture.colours(scan.triangles, *located)
+        grey = (colours @ _LUMINANCE).reshape(height, width)
         sigma = _LIGHT_MM * _RESOLUTION
-        mean = _local_mean(grey, known, sigma)
-        contrast = np.where(known, grey - mean, 0)
-        spread = np.sqrt(np.maximum(_local_mean(contrast**2, known, 2 * sigma), 0)) + 4.0
-        return np.clip(128 + 48 * contrast / spread, 0, 255).astype(np.uint8), known
+        contrast = np.where(known, grey - _local_mean(grey, known, sigma), 0)
+        variance = np.maximum(_local_mean(contrast**2, known, 2 * sigma), 0)
+        levels = _GREY + _LEVELS_PER_SD * contrast / (np.sqrt(variance) + _CAMERA_NOISE)
+        return Pattern(np.clip(levels, 0, 255).astype(np.uint8), known)
 
-    def _flow(self, reference, pattern, known):
+    def _flow(self, reference: Pattern, pattern: Pattern) -> NDArray[np.float32]:
         """Flow (H, W, 2) px from the neutral's picture to this one, smooth, zero where unknown."""
-        neutral, neutral_known = reference
+        neutral = reference.grey
         search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        # half the work of the preset for a hundredth more error
-        search.setPatchStride(4)
-        search.setGradientDescentIterations(12)
-        search.setVariationalRefinementIterations(2)
-        flow = search.calc(neutral, pattern, None)  # type: ignore[call-overload]  # no first guess
-        reach = np.ones((2 * _MARGIN_PX + 1,) * 2, dtype=np.uint8)
-        sure = cv2.erode((known & neutral_known).astype(np.uint8), reach).astype(bool)
-        sure &= np.linalg.norm(flow, axis=2) < _FARTHEST_MM * _RESOLUTION
+        search.setPatchStride(_PATCH_STRIDE)
+        search.setGradientDescentIterations(_DESCENTS)
+        search.setVariationalRefinementIterations(_REFINEMENTS)
+        flow = search.calc(neutral, pattern.grey, None)  # type: ignore[call-overload]  # no guess
+        margin = np.ones((2 * _MARGIN_PX + 1,) * 2, dtype=np.uint8)
+        both = (pattern.known & reference.known).astype(np.uint8)
+        sure = cv2.erode(both, margin).astype(bool)
+        sure &= np.linalg.norm(flow, axis=2) < _MAX_CORRECTION_MM * _RESOLUTION
         gradient = (
             cv2.Sobel(neutral, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(neutral, cv2.CV_32F, 0, 1) ** 2
         )
@@ -175,22 +228,24 @@ class Tracker:
         unknown = np.where(sure, 0, weight[sure].mean() if sure.any() else 1).astype(np.float32)
         total = cv2.GaussianBlur(weight + unknown, (0, 0), sigma)[..., None]
         smooth = cv2.GaussianBlur(flow * weight[..., None], (0, 0), sigma)
-        return smooth / np.maximum(total, 1e-3) * self._grid.trust
+        corrections: NDArray[np.float32] = smooth / np.maximum(total, _MIN_WEIGHT)
+        return corrections * self._raster.trust
 
 
-def _agrees_better(reference, pattern, known, flow):
+def _agrees_better(reference: Pattern, pattern: Pattern, flow: NDArray[np.float32]) -> bool:
     """Whether the flow brings this picture nearer to the neutral's."""
-    neutral, neutral_known = reference
-    rows, columns = np.indices(known.shape, dtype=np.float32)
+    rows, columns = np.indices(pattern.known.shape, dtype=np.float32)
     warped = cv2.remap(
-        pattern, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR
+        pattern.grey, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR
     ).astype(np.int16)
-    both = known & neutral_known
-    before = np.abs(pattern.astype(np.int16) - neutral)[both].sum()
-    return np.abs(warped - neutral)[both].sum() < before
+    both = pattern.known & reference.known
+    before = np.abs(pattern.grey.astype(np.int16) - reference.grey)[both].sum()
+    return bool(np.abs(warped - reference.grey)[both].sum() < before)
 
 
-def _local_mean(image, mask, sigma):
+def _local_mean(
+    image: NDArray[np.float32], mask: NDArray[np.bool_], sigma: float
+) -> NDArray[np.float32]:
     """Mean (H, W) of an image where the mask holds, under a Gaussian of `sigma` px (8 or more):
     taken at a quarter of the resolution, which so wide a kernel does not notice."""
     height, width = image.shape
@@ -198,5 +253,6 @@ def _local_mean(image, mask, sigma):
     both = np.dstack([np.where(mask, image, 0), mask]).astype(np.float32)
     coarse = cv2.resize(both, small, interpolation=cv2.INTER_AREA)
     total, share = cv2.split(cv2.GaussianBlur(coarse, (0, 0), sigma / _COARSER))
-    mean = total / np.maximum(share, 1e-3)
-    return cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
+    mean = np.asarray(total / np.maximum(share, _MIN_WEIGHT), dtype=np.float32)
+    fine = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(fine, dtype=np.float32)

@@ -2,16 +2,18 @@
 
 import tempfile
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
-class Spool:
+class DiskBuffer:
     """A temporary file of rows that are put by number and read by slices of those `select`ed.
 
     Parameters
     ----------
-    shape : of a row
+    shape : of one row
     dtype : of its values
 
     Attributes
@@ -19,13 +21,13 @@ class Spool:
     shape, dtype : of the rows selected, as of an array
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: type):
-        self._row, self.dtype = shape, np.dtype(dtype)
+    def __init__(self, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
+        self._row_shape, self.dtype = shape, np.dtype(dtype)
         self._bytes = int(np.prod(shape)) * self.dtype.itemsize
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
         self._selected: list[int] = []
 
-    def __enter__(self) -> "Spool":
+    def __enter__(self) -> "DiskBuffer":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -34,22 +36,24 @@ class Spool:
     @property
     def shape(self) -> tuple[int, ...]:
         """(rows selected, ...), as an array's."""
-        return (len(self._selected), *self._row)
+        return (len(self._selected), *self._row_shape)
 
-    def put(self, number: int, row: np.ndarray) -> None:
+    def put(self, number: int, row: NDArray[Any]) -> None:
         """Keep a row under a number from 0."""
         self._file.seek(number * self._bytes)
         self._file.write(np.ascontiguousarray(row, dtype=self.dtype).tobytes())
 
-    def select(self, numbers: Sequence[int]) -> "Spool":
+    def select(self, numbers: Sequence[int]) -> "DiskBuffer":
         """Let the rows of these numbers be what is read, in this order."""
         self._selected = list(numbers)
         return self
 
-    def __getitem__(self, key: slice) -> np.ndarray:
+    def __getitem__(self, key: slice) -> NDArray[Any]:
         numbers = self._selected[key]
-        rows = np.empty((len(numbers), *self._row), dtype=self.dtype)
+        rows = np.empty((len(numbers), *self._row_shape), dtype=self.dtype)
         for row, number in zip(rows, numbers, strict=True):
             self._file.seek(number * self._bytes)
-            row[...] = np.frombuffer(self._file.read(self._bytes), self.dtype).reshape(self._row)
+            row[...] = np.frombuffer(self._file.read(self._bytes), self.dtype).reshape(
+                self._row_shape
+            )
         return rows
