@@ -11,7 +11,9 @@ from affect4d.artifacts.gallery import SCAN_COLUMNS
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import DEFAULT_MARKUP, write_pts
 from affect4d.formats.meshes import Mesh, write_ply
+from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import Quarantine
+from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.registration.sequences import register_chunk
 
 CHUNK = "c0000"
@@ -60,25 +62,15 @@ def write_table(root, rows):
     store.record(table.with_suffix(".manifest.json"), [table], made)
 
 
-def register(registrar, root, progress):
-    """Register the chunk through files; returns the Quarantine. `progress` is register_chunk's."""
-    quarantine = Quarantine("registration")
-    register_chunk(
-        registrar,
-        root / f"gallery/scans/{CHUNK}.csv",
-        root,
-        quarantine,
-        lambda item, inputs, extra: store.Provenance(
-            root, "registration", item, list(inputs), extra
-        ),
-        root / f"registered/chunks/{CHUNK}.manifest.json",
-        progress,
-    )
-    return quarantine
+def register(registrar, root):
+    """Register the chunk through files; returns the Quarantine."""
+    context = RunContext(root, "registration", Quarantine("registration"), item=CHUNK)
+    register_chunk(context, registrar, root / f"gallery/scans/{CHUNK}.csv", files_root=root)
+    return context.quarantine
 
 
 def read(root, name):
     """A registered sequence: vertices (T, V, 3), seen (T, V), flags (T,) and frame numbers (T,)."""
-    found = store.open(root / f"registered/{name}.zarr")
-    numbers = np.array([int(item.rsplit("_", 1)[1]) for item in found.attributes["frame_ids"]])
-    return found["vertices"][...], found["seen"][...], found["flags"][...], numbers
+    sequence = RegisteredSequence(root / f"registered/{name}.zarr")
+    numbers = np.array([int(item.rsplit("_", 1)[1]) for item in sequence.frame_ids])
+    return sequence.vertices(...), sequence.seen(...), sequence.flags, numbers

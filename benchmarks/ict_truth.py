@@ -203,7 +203,10 @@ class _Carrier:
         self.fit = fit_similarity(neutral[marks], template.landmarks)
         placed = self.fit.apply(neutral)
         spline = SurfaceSpline(
-            reference.kernel, template.vertices, template.landmark_vertices, np.ones(68)
+            reference.kernel,
+            template.vertices,
+            centres=template.landmark_vertices,
+            weights=np.ones(68),
         )
         way = placed[marks] - template.landmarks
         near = template.vertices + spline.evaluate(spline.fit(way, 0.05)[0])
@@ -221,7 +224,7 @@ class _Carrier:
         self.corners = faces[triangle]
         self.neutral = neutral
         laplacian, area = cotangent(template.vertices, template.triangles)
-        self.filler = Filler(laplacian, area, reach=40.0)
+        self.filler = Filler(laplacian, area, fade_mm=40.0)
         # a step of diffusion takes off the edges of ICT's larger triangles
         self.smooth = sparse.linalg.splu((sparse.diags(area) + 1.5 * laplacian).tocsc())
         self.area = area

@@ -37,6 +37,8 @@ def write(root, frames):
     import ict_truth
     import numpy as np
 
+    from affect4d.pipeline.context import RunContext
+    from affect4d.quarantine import Quarantine
     from affect4d.random_streams import named_rng
     from affect4d.registration.sequences import write_template
 
@@ -50,14 +52,14 @@ def write(root, frames):
     landmarks = np.array([marks[index] for index in shown]) + noise
     rows = ict_sequences.write_sequence(root, NAME, scans, texture, shown, landmarks)
     ict_sequences.write_table(root, rows)
-    write_template(root / "registration/template.zarr", truth.template, None)
+    context = RunContext(root, "registration_template", Quarantine("registration"))
+    write_template(context, truth.template)
 
 
 def work(root):
     """Register it; prints frames, seconds and peak as JSON (in a process of its own)."""
     import cv2
     import ict_sequences
-    from tqdm import tqdm
 
     from affect4d.config.registration import Settings
     from affect4d.registration.sequences import load_registrar
@@ -65,9 +67,7 @@ def work(root):
     cv2.setNumThreads(1)
     registrar = load_registrar(root / "registration/template.zarr", Settings())
     start = time.perf_counter()
-    ict_sequences.register(
-        registrar, root, lambda items, total, what: tqdm(items, what, total, leave=False)
-    )
+    ict_sequences.register(registrar, root)
     spent = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     kept = len(ict_sequences.read(root, NAME)[3])  # after the peak was taken

@@ -85,7 +85,7 @@ class Stage:
 # By "module.function"; no stage calls another.
 STAGES = {
     "registrar.check": Stage("landmarks", operations=lambda s: 8 * 2 / 3 * 72**3),
-    "denoise.denoise": Stage("landmarks over time"),
+    "denoise.denoise_landmarks": Stage("landmarks over time"),
     "spline.evaluate": Stage(
         "spline", lambda s: 4 * s.vertices * (68 + 3), lambda s: 2 * s.vertices * 72 * 3
     ),
@@ -106,7 +106,7 @@ STAGES = {
     "track.follow": Stage(
         "follow the skin", lambda s: 3 * s.texture + 8 * s.points + (4 + 4 + 8 + 8) * s.picture
     ),
-    "registrar._look_up": Stage(
+    "registrar._sample": Stage(
         "look up, smooth, fill",
         lambda s: 12 * s.points + (8 + 12 + 12 + 4 + 12) * s.vertices + 12 * 7 * s.vertices,
     ),
@@ -165,7 +165,7 @@ def sizes_of(registrar, scan):
         vertices=len(registrar.template.vertices),
         triangles=len(registrar.template.triangles),
         plane=height * width,
-        picture=registrar.grid.shown.size,
+        picture=registrar.raster.shown.size,
         texture=ict_sequences.TEXTURE_PX**2,
         modes=refiner._at_samples.shape[1],
         samples=len(refiner._at_samples),
@@ -205,7 +205,7 @@ def run_sequences(registrar, truth, count, frames):
                 _compile(registrar, root, scans, texture)
             start = time.process_time()
             profile.enable()
-            ict_sequences.register(registrar, root, lambda items, total, what: items)
+            ict_sequences.register(registrar, root)
             profile.disable()
             cpu += time.process_time() - start
             vertices, seen, _, numbers = ict_sequences.read(root, "take")
@@ -236,7 +236,7 @@ def _compile(registrar, root, scans, texture):
         ict_sequences.write_table(
             other, ict_sequences.write_sequence(other, "warm", scans[:2], texture)
         )
-        ict_sequences.register(registrar, other, lambda items, total, what: items)
+        ict_sequences.register(registrar, other)
 
 
 def print_stages(name, timing, speed):

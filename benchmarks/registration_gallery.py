@@ -40,15 +40,11 @@ STAGES = {
     "check": "landmarks",
     "_unroll": "unwrap, clean, raster",
     "follow": "follow the skin",
-    "_look_up": "look up and fill",
+    "_sample": "look up and fill",
     "read_mesh": "read mesh",
     "read_image": "read texture",
     "register": "register, all but reading",
 }
-
-
-def every(items, total, what):
-    return items
 
 
 def build(results, subjects):
@@ -60,19 +56,12 @@ def build(results, subjects):
     write_model(template, settings.scan_vertices, context)
     names = [f"s{number:03d}" for number in range(1, subjects + 1)]
     scan_chunk("c0000", names, settings, model=gallery / "model.zarr", context=context)
-    write_template(results / "registration/template.zarr", template, None)
+    context = RunContext(results, "registration", Quarantine("registration"), item="c0000")
+    write_template(context, template)
     profile = cProfile.Profile()
     registrar = load_registrar(results / "registration/template.zarr", Settings())
     profile.enable()
-    register_chunk(
-        registrar,
-        gallery / "scans/c0000.csv",
-        results,
-        Quarantine("registration"),
-        lambda item, inputs, extra: store.Provenance(results, "registration", item, inputs, extra),
-        results / "registered/chunks/c0000.manifest.json",
-        every,
-    )
+    register_chunk(context, registrar, gallery / "scans/c0000.csv", files_root=results)
     profile.disable()
     return profile
 

@@ -118,13 +118,13 @@ class Heads:
     def on_template(self, displacement):
         """A displacement (N, 3) mm on the template: (V, 3) float32 mm, as a class's is."""
         change = self.placing.scale * self._carried(displacement) @ self.placing.rotation.T
-        return self._filler.fill(change, self.seen, TOLERANCE, SWEEPS)
+        return self._filler.fill(change, self.seen, tolerance=TOLERANCE, sweeps=SWEEPS)
 
     def face(self, head):
         """A head's face on the template, (V, 3) mm."""
         rest = self.template.vertices
         change = self.placing.apply(self._carried(head)) - rest
-        return rest + self._filler.fill(change, self.seen, TOLERANCE, SWEEPS)
+        return rest + self._filler.fill(change, self.seen, tolerance=TOLERANCE, sweeps=SWEEPS)
 
     def _carried(self, values):
         return (self.weights[..., None] * values[self.corners]).sum(1)

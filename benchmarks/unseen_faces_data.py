@@ -14,7 +14,7 @@ from affect4d.gallery.synthetic.facekit import facekit_model
 from affect4d.gallery.synthetic.sequences import styled_units, takes
 from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
-from affect4d.registration.registered_sequence import Sequence
+from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.template.template import load_template
 from affect4d.validation.patch import make_patch
 
@@ -85,7 +85,7 @@ def from_results(grid, root):
     index = grid.assign(frames["valence"].to_numpy(), frames["arousal"].to_numpy())
     rows = {name: [] for name in names_of(grid)}
     for sequence, members in frames.assign(index=index).groupby("sequence", sort=True):
-        opened = Sequence(root / f"registered/{sequence}.zarr")
+        opened = RegisteredSequence(root / f"registered/{sequence}.zarr")
         try:
             neutral = opened.neutral_rows(SHIPPED.neutral, SHIPPED.neutral_frames, members)
         except BadInput:

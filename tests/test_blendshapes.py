@@ -18,7 +18,7 @@ from affect4d.blendshapes.differences import subsample_by_subject
 from affect4d.config.affectspace import Settings as PlaneSettings
 from affect4d.config.blendshapes import Settings
 from affect4d.quarantine import BadInput, Quarantine
-from affect4d.registration.registered_sequence import Sequence
+from affect4d.registration.registered_sequence import RegisteredSequence
 
 VERTICES, _ = small_gallery.patch()
 
@@ -119,7 +119,7 @@ def test_each_row_of_the_weights_belongs_to_its_frame(built):
         of = dict(zip(stored.attributes["frame_ids"], stored.attributes["sequences"], strict=True))
         models = np.tensordot(stored["weights"][...], stored["components"][...], 1)
         for row, frame_id in enumerate(stored.attributes["fitted_frame_ids"]):
-            sequence = Sequence(built / f"registered/{of[frame_id]}.zarr")
+            sequence = RegisteredSequence(built / f"registered/{of[frame_id]}.zarr")
             difference = sequence.differences(sequence.rows([frame_id]), [0, 1])
             # Its weights are the best in the box, so no other frame's describe it better.
             error = np.linalg.norm(models - difference, axis=(1, 2))
@@ -243,7 +243,7 @@ def test_a_class_that_neutral_meshes_leave_with_too_few_frames_or_people_has_no_
 
 def test_the_neutral_mesh_is_that_of_the_chosen_method(built):
     table = pd.read_parquet(built / "gallery/frames.parquet")
-    sequence = Sequence(built / "registered/s000_1_spontaneous.zarr")
+    sequence = RegisteredSequence(built / "registered/s000_1_spontaneous.zarr")
     own = table[table["sequence"] == "s000_1_spontaneous"]
     assert sequence.neutral_rows("given", 1, own).tolist() == [0, 1]
     assert sequence.neutral_rows("first", 1, own).tolist() == [0]

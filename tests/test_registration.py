@@ -5,8 +5,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from registration_scans import deform, open_mouth, scan_of
 from scipy.spatial.transform import Rotation
+from support.registration_scans import deform, open_mouth, scan_of
 
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import read_landmarks
@@ -14,10 +14,10 @@ from affect4d.formats.meshes import read_mesh
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import cotangent
 from affect4d.registration import Registrar
-from affect4d.registration.denoise import denoise
+from affect4d.registration.denoise import denoise_landmarks
 from affect4d.registration.fill import Filler
 from affect4d.registration.quality import flag_names
-from affect4d.registration.scan import whole_pieces
+from affect4d.registration.scan import large_pieces
 from affect4d.registration.track import Texture, Tracker
 from affect4d.template.ibug68 import MIRROR
 from affect4d.template.menpo3d_data import data_file
@@ -169,11 +169,11 @@ def test_pieces_split_at_texture_seams_stay_whole():
     vertices = np.concatenate([vertices, vertices[:3] + 50])
     triangles = np.array([[0, 1, 2], [3, 5, 4], [6, 7, 8]], dtype=np.int32)
     centre = np.zeros(3)
-    assert whole_pieces(vertices, triangles, centre).all()  # one of three is no fragment by size
+    assert large_pieces(vertices, triangles, centre).all()  # one of three is no fragment by size
     many = np.concatenate([np.repeat(triangles[:2], 10, axis=0), triangles[2:]])
-    assert whole_pieces(vertices, many, centre).tolist() == [True] * 20 + [False]
+    assert large_pieces(vertices, many, centre).tolist() == [True] * 20 + [False]
     vertices[6:] += 200
-    assert whole_pieces(vertices, triangles, centre).tolist() == [True, True, False]  # elsewhere
+    assert large_pieces(vertices, triangles, centre).tolist() == [True, True, False]  # elsewhere
 
 
 def test_mouths_inside_does_not_show(template, reference, registrar):
@@ -235,7 +235,7 @@ def test_harmonic_filling_reproduces_linear_fields():
     seen = np.ones(n * n, dtype=bool)
     seen[((grid > 3) & (grid < 8)).all(1)] = False
     spoiled = np.where(seen[:, None], field, 99)
-    filled = Filler(laplacian, area, reach=1e6).fill(spoiled, seen, tolerance=1e-7)
+    filled = Filler(laplacian, area, fade_mm=1e6).fill(spoiled, seen, tolerance=1e-7)
     np.testing.assert_allclose(filled, field, atol=1e-3)
 
 
@@ -246,14 +246,14 @@ def test_denoising_brings_landmarks_nearer_the_truth(template, registrar):
     clean = [template.landmarks + np.sin(t / 5) * way for t in range(30)]
     noisy = [points + rng.normal(size=points.shape) for points in clean]
     noisy[7][40] += 30
-    checks = denoise([registrar.check(points) for points in noisy])
+    checks = denoise_landmarks([registrar.check(points) for points in noisy])
     relative = [check.displacement - checks[0].displacement for check in checks]
     expected = [points - clean[0] for points in clean]
     assert np.abs(np.array(relative) - expected).mean() < 0.4
     assert checks[7].keep[40] and np.isnan(checks[7].residual[40])
     for points in noisy:
         points[:17] = np.nan
-    fewer = denoise([registrar.check(points) for points in noisy])
+    fewer = denoise_landmarks([registrar.check(points) for points in noisy])
     assert not fewer[3].keep[:17].any() and fewer[3].keep[17:].all()
     np.testing.assert_allclose(fewer[3].displacement[50], checks[3].displacement[50], atol=1)
 
@@ -264,7 +264,7 @@ def test_frames_that_mark_other_points_keep_their_own(template, registrar):
     for frame, points in enumerate(noisy):
         points[slice(0, 34) if frame % 2 else slice(34, 68)] = np.nan
     checks = [registrar.check(points) for points in noisy]
-    assert denoise(checks) == checks
+    assert denoise_landmarks(checks) == checks
 
 
 def test_landmarks_beside_the_face_are_flagged(registrar, scan):
@@ -284,7 +284,7 @@ def test_following_the_skin_makes_frames_agree(template, registrar):
     clean = scan_of(template, truth, seed=0, noise=0.0)[2]
     first, second = (clean + rng.normal(size=clean.shape) for _ in range(2))
     apart, together = [], []
-    for tracker, kept in ((None, apart), (Tracker(registrar.grid), together)):
+    for tracker, kept in ((None, apart), (Tracker(registrar.raster), together)):
         for landmarks in (first, second):
             kept.append(
                 registrar.register(

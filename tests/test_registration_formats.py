@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from registration_scans import deform
+from support.contexts import context
 from support.mesh_files import (
     PLY_FORMATS,
     bnd_text,
@@ -15,6 +15,7 @@ from support.mesh_files import (
     pts_text,
     wrl_text,
 )
+from support.registration_scans import deform
 
 from affect4d import store
 from affect4d.artifacts.gallery import SCAN_COLUMNS
@@ -24,7 +25,6 @@ from affect4d.formats.markup import load_markup
 from affect4d.formats.meshes import read_mesh, write_ply
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.similarity import fit_similarity
-from affect4d.quarantine import Quarantine
 from affect4d.registration.sequences import load_registrar, register_chunk
 
 STEP_MM = 1.0  # of the depth camera's grid
@@ -128,17 +128,10 @@ def _register(root, pairs):
 @pytest.fixture(scope="module")
 def registered(gallery, prepared):
     """Registered vertices by sequence; nothing may be in quarantine."""
-    quarantine = Quarantine("registration")
-    register_chunk(
-        load_registrar(prepared, Settings()),
-        gallery / "scans.csv",
-        gallery,
-        quarantine,
-        lambda item, inputs, extra: store.Provenance(gallery, "registration", item, inputs, extra),
-        gallery / "registered/chunks/c0.manifest.json",
-        lambda items, total, what: items,
-    )
-    assert quarantine.rows == []
+    run = context(gallery, "registration", item="c0")
+    registrar = load_registrar(prepared, Settings())
+    register_chunk(run, registrar, gallery / "scans.csv", files_root=gallery)
+    assert run.quarantine.rows == []
     return {
         path.stem: (store.open(path)["vertices"][0], store.open(path)["seen"][0])
         for path in (gallery / "registered").glob("*.zarr")

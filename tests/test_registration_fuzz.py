@@ -3,16 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
-from registration_scans import deform, scan_of
 from scipy.interpolate import LinearNDInterpolator
+from support.contexts import context
 from support.malformed_files import malformed
 from support.mesh_files import bnt_bytes, ljson_text, obj_text, ply_bytes, pts_text, wrl_text
+from support.registration_scans import deform, scan_of
 
 from affect4d import store
 from affect4d.artifacts.gallery import SCAN_COLUMNS
 from affect4d.config.registration import Settings
 from affect4d.geometry.similarity import fit_similarity
-from affect4d.quarantine import Quarantine
 from affect4d.registration.sequences import load_registrar, register_chunk
 
 GROSS_MM = 3.0
@@ -67,17 +67,9 @@ def register(root, rows, prepared):
     table = root / "scans.csv"
     pd.DataFrame(rows, columns=list(SCAN_COLUMNS)).to_csv(table, index=False)
     store.record(table.with_suffix(".manifest.json"), [table], None)
-    quarantine = Quarantine("registration")
-    register_chunk(
-        load_registrar(prepared, Settings()),
-        table,
-        root,
-        quarantine,
-        lambda item, inputs, extra: store.Provenance(root, "registration", item, inputs, extra),
-        root / "registered/chunks/c0.manifest.json",
-        lambda items, total, what: items,
-    )
-    return store.open(root / "registered/q.zarr"), quarantine.rows
+    run = context(root, "registration", item="c0")
+    register_chunk(run, load_registrar(prepared, Settings()), table, files_root=root)
+    return store.open(root / "registered/q.zarr"), run.quarantine.rows
 
 
 def error(vertices, truth, inner):

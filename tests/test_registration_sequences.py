@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from registration_scans import Chunk
+from support.registration_scans import Chunk
 
 from affect4d import store
 from affect4d.config.registration import Settings

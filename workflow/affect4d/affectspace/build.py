@@ -12,9 +12,9 @@ from affect4d.affectspace.histogram import draw_histogram
 from affect4d.artifacts import affectspace as artifacts
 from affect4d.artifacts.declaration import File
 from affect4d.artifacts.gallery import FRAMES as GALLERY_FRAMES
-from affect4d.artifacts.registration import REGISTERED
 from affect4d.config.affectspace import Settings as AffectSpaceSettings
 from affect4d.pipeline.context import RunContext
+from affect4d.registration.registered_sequence import open_registered
 
 
 def registration_flags(root: Path, sequences: Iterable[str]) -> dict[str, int]:
@@ -27,11 +27,8 @@ def registration_flags(root: Path, sequences: Iterable[str]) -> dict[str, int]:
         Those without a store are skipped: their frames are not registered.
     """
     flags: dict[str, int] = {}
-    for name in sorted(sequences):
-        path = REGISTERED.path(root, sequence=name)
-        if store.manifest_of(path).exists():
-            stored = store.open(path)
-            flags |= zip(stored.attributes["frame_ids"], stored["flags"][...].tolist(), strict=True)
+    for sequence in open_registered(root, sorted(sequences)):
+        flags |= zip(sequence.frame_ids, sequence.flags.tolist(), strict=True)
     return flags
 
 

@@ -2,6 +2,7 @@
 
 from affect4d.artifacts.declaration import Array, Artifact, Attribute, Store
 from affect4d.artifacts.quarantine import quarantine_table
+from affect4d.template.ibug68 import COUNT
 
 ORDER = 7
 
@@ -16,7 +17,7 @@ MODEL = Store(
               "Modes of expression, each one standard deviation.", unit="mm"),
         Array("triangles", "int32", ("triangles", 3), "Indices of the mesh's corners.",
               counts="vertices"),
-        Array("landmark_vertices", "int64", (68,), "Vertex of each iBUG landmark.",
+        Array("landmark_vertices", "int64", (COUNT,), "Vertex of each iBUG landmark.",
               counts="vertices"),
     ),
     (Attribute("unit", "Unit of the floating-point arrays."),),
@@ -33,7 +34,7 @@ FITS = Store(
         Array("vertices", "float32", ("images", "vertices", 3), "The fitted face.", unit="mm"),
         Array("offset", "float32", ("images", "vertices", 2),
               "Correction of where each vertex falls in the photograph.", unit="px"),
-        Array("landmarks", "float64", ("images", 68, 2), "Landmarks of the photograph.",
+        Array("landmarks", "float64", ("images", COUNT, 2), "Landmarks of the photograph.",
               unit="px"),
         Array("quality", "float64", ("images", "measures"), "Measures and gates of each fit."),
     ),

@@ -11,6 +11,7 @@ from affect4d.artifacts.declaration import (
     quantised,
 )
 from affect4d.artifacts.quarantine import quarantine_table
+from affect4d.template.ibug68 import COUNT
 
 ORDER = 1
 TASKS = ("posed", "spontaneous")
@@ -78,7 +79,7 @@ _GENERATOR = (
     Array("vertices", "float32", ("vertices", 3), "Mean face.", unit="mm"),
     Array("triangles", "int32", ("triangles", 3), "Indices of the mesh's corners.",
           counts="vertices"),
-    Array("landmarks", "float64", (68, 3), "iBUG landmarks on the mean face.", unit="mm"),
+    Array("landmarks", "float64", (COUNT, 3), "iBUG landmarks on the mean face.", unit="mm"),
     Array("identity", "float32", ("modes", "vertices", 3),
           "How the face of a person differs from the mean, by mode.", unit="mm"),
     Array("units", "float32", ("units", "vertices", 3),

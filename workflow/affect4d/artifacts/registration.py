@@ -11,6 +11,7 @@ from affect4d.artifacts.declaration import (
     quantised,
 )
 from affect4d.artifacts.quarantine import quarantine_table
+from affect4d.template.ibug68 import COUNT
 
 ORDER = 2
 
@@ -21,8 +22,8 @@ TEMPLATE = Store(
         Array("vertices", "float32", ("vertices", 3), "The template's mesh.", unit="mm"),
         Array("triangles", "int32", ("triangles", 3), "Indices of its corners.",
               counts="vertices"),
-        Array("landmarks", "float64", (68, 3), "Its iBUG landmarks.", unit="mm"),
-        Array("kernel", "float32", ("vertices", 68),
+        Array("landmarks", "float64", (COUNT, 3), "Its iBUG landmarks.", unit="mm"),
+        Array("kernel", "float32", ("vertices", COUNT),
               "Green's function of the surface's bi-Laplacian at the landmarks.", unit="mm^2"),
         Array("modes", "float32", ("vertices", "modes"), "Modes of the deformation prior."),
         Array("precision", "float64", (3, "modes"), "Precision of each mode's coefficient."),

@@ -2,6 +2,7 @@
 
 from affect4d.artifacts.declaration import Array, Artifact, Attribute, File, Store
 from affect4d.artifacts.quarantine import quarantine_table
+from affect4d.template.ibug68 import COUNT
 
 ORDER = 8
 MEAN = -1  # sample of the images that show a class's mean
@@ -23,7 +24,7 @@ CHUNK = Store(
               "Whether other classes' frames are behind the deformation."),
         Array("valence", "float64", ("images",), "Median valence of the class.", unit=_PLANE),
         Array("arousal", "float64", ("images",), "Median arousal of the class.", unit=_PLANE),
-        Array("landmarks", "float32", ("images", 68, 2), "iBUG landmarks.", unit="px"),
+        Array("landmarks", "float32", ("images", COUNT, 2), "iBUG landmarks.", unit="px"),
         Array("flow", "float16", ("images", "grid", "grid", 2),
               "How far the face moved, on a coarse grid.", unit="px"),
         Array("quality", "float32", ("images", "measures"), "Measures of each image."),

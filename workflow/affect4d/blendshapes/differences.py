@@ -14,7 +14,7 @@ from affect4d.artifacts.registration import REGISTERED
 from affect4d.config.blendshapes import Settings as BlendshapesSettings
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
-from affect4d.registration.registered_sequence import Sequence
+from affect4d.registration.registered_sequence import RegisteredSequence
 
 Rows = Mapping[Path, NDArray[np.int64]]  # of the stores of sequences
 
@@ -23,7 +23,7 @@ Rows = Mapping[Path, NDArray[np.int64]]  # of the stores of sequences
 class SequenceWithNeutral:
     """A registered sequence, and its rows whose mean is the neutral mesh."""
 
-    sequence: Sequence
+    sequence: RegisteredSequence
     neutral_rows: NDArray[np.int64]
 
     @property
@@ -51,7 +51,7 @@ def open_sequences(
     """
     sequences = {}
     for name in sorted(names):
-        sequence = Sequence(REGISTERED.path(context.root, sequence=name))
+        sequence = RegisteredSequence(REGISTERED.path(context.root, sequence=name))
         annotated = annotations[annotations["sequence"] == name]
         try:
             rows = sequence.neutral_rows(settings.neutral, settings.neutral_frames, annotated)

@@ -54,6 +54,6 @@ def read_facekit(root, template, modes):
     carried = []
     for path in shapes:
         change = (weights * (read_positions(path) - neutral)[corners]).sum(1)
-        carried.append(filler.fill(change @ turn.T, seen, TOLERANCE, SWEEPS))
+        carried.append(filler.fill(change @ turn.T, seen, tolerance=TOLERANCE, sweeps=SWEEPS))
     identity = placing.scale * np.array(carried) @ placing.rotation.T
     return placing.apply(found.vertices).astype(np.float32), identity.astype(np.float32)

@@ -11,12 +11,12 @@ from collections import defaultdict
 
 import numpy as np
 
-from affect4d import store
 from affect4d.fitting.facekit import read_facekit
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.model import MorphableModel
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.quarantine import BadInput
+from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.template.nose_ridge import photograph_vertices
 
 log = logging.getLogger(__name__)
@@ -68,17 +68,17 @@ def gather_faces(sequences):
     """
     faces, apexes = defaultdict(list), []
     for path in sorted(sequences):
-        sequence = store.open(path)
+        sequence = RegisteredSequence(path)
         attributes = sequence.attributes
-        sound = sequence["flags"][...] == 0
-        neutral_frames = np.flatnonzero(sound & attributes["is_neutral"])
+        clean = sequence.flags == 0
+        neutral_frames = np.flatnonzero(clean & sequence.is_neutral)
         if not len(neutral_frames):
             continue
-        neutral = sequence["vertices"][neutral_frames].mean(0, dtype=np.float64)
+        neutral = sequence.vertices(neutral_frames).mean(0, dtype=np.float64)
         faces[attributes["subject"]].append(neutral)
-        apex_frames = np.flatnonzero(sound & attributes["is_apex"])
+        apex_frames = np.flatnonzero(clean & sequence.is_apex)
         if attributes["task"] == "posed" and len(apex_frames):
-            apex = sequence["vertices"][apex_frames].mean(0, dtype=np.float64)
+            apex = sequence.vertices(apex_frames).mean(0, dtype=np.float64)
             apexes.append((apex - neutral).astype(np.float32))
     neutrals = {subject: np.mean(several, axis=0) for subject, several in sorted(faces.items())}
     return neutrals, np.array(apexes, dtype=np.float32)

@@ -1,6 +1,5 @@
 """Explain a frame, a sequence, a class, or what is in quarantine."""
 
-import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
 
@@ -12,6 +11,7 @@ from affect4d.provenance.explain_artifact import describe_steps, find_manifest
 from affect4d.provenance.lineage import Build
 from affect4d.provenance.names import Names
 from affect4d.provenance.records import Record, by_name, frames_of, quarantine_of, rows_where
+from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.store import StoreError
 from affect4d.store.manifest import SUFFIX
 
@@ -58,11 +58,10 @@ def describe_sequence(build: Build, name: str) -> Record:
     artifacts = [_GALLERY]
     stored = _registered(build, name)
     if stored is not None:
-        flagged = stored["flags"][...] != 0 if "flags" in stored else np.zeros(0, bool)
         record["registration"] = {
             "artifact": REGISTERED.name(sequence=name),
-            "frames": len(stored.attributes["frame_ids"]),
-            "flagged": int(flagged.sum()),
+            "frames": len(stored.frame_ids),
+            "flagged": int((stored.flags != 0).sum()),
         }
         artifacts.append(f"registered/{name}")
     assigned = pd.DataFrame(rows_where(build, _ASSIGNED, "sequence", value=name))
@@ -114,26 +113,27 @@ def frames_folder(build: Build) -> str:
     return str(build.root / settings.get("files_root", ""))
 
 
-def _registered(build: Build, sequence: str) -> store.Store | None:
+def _registered(build: Build, sequence: str) -> RegisteredSequence | None:
     """A sequence as it was registered, where it was."""
     if f"registered/{sequence}{SUFFIX}" not in build.manifests:
         return None
-    return store.open(REGISTERED.path(build.root, sequence=sequence))
+    return RegisteredSequence(REGISTERED.path(build.root, sequence=sequence))
 
 
-def _registration_of_frame(stored: store.Store, sequence: str, frame_id: str) -> Record | str:
+def _registration_of_frame(
+    stored: RegisteredSequence, sequence: str, frame_id: str
+) -> Record | str:
     """Quality and flags of a registered frame."""
-    ids = stored.attributes["frame_ids"]
+    ids = stored.frame_ids
     if frame_id not in ids:
         return f"the frame is not among the {len(ids)} registered frames of {sequence}"
     row = ids.index(frame_id)
-    record: Record = {"artifact": REGISTERED.name(sequence=sequence), "row": row}
-    if "quality" in stored and "measures" in stored.attributes:
-        record["quality"] = by_name(stored.attributes["measures"], stored["quality"][row])
-    if "flags" in stored and "flag_names" in stored.attributes:
-        flags, names = int(stored["flags"][row]), stored.attributes["flag_names"]
-        record["flags"] = [name for bit, name in enumerate(names) if flags >> bit & 1]
-    return record
+    return {
+        "artifact": REGISTERED.name(sequence=sequence),
+        "row": row,
+        "quality": by_name(stored.attributes["measures"], stored.quality.to_numpy()[row]),
+        "flags": stored.flag_names(row),
+    }
 
 
 def _class_of_frame(build: Build, assigned: Record, frame_id: str) -> Record:

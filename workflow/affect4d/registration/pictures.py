@@ -33,7 +33,8 @@ from affect4d.registration.quality_summary import (
     worst_frames,
     worst_sequences,
 )
-from affect4d.registration.reference_scan import carry_landmarks, register_real_scan
+from affect4d.registration.reference_scan import register_real_scan
+from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.registration.registrar import Registrar
 
 log = logging.getLogger(__name__)
@@ -151,9 +152,9 @@ def _choose_people(root: Path, quality: pd.DataFrame) -> list[Frame]:
     posed = quality[quality["posed"]]
     for expression, (_, rows) in zip(PEOPLE_EXPRESSIONS, posed.groupby("subject"), strict=False):
         sequence = _of_expression(root, rows["sequence"], expression)
-        attributes = store.open(REGISTERED.path(root, sequence=sequence)).attributes
-        apex, neutral = np.flatnonzero(attributes["is_apex"]), attributes["is_neutral"]
-        frames += [(sequence, int(index)) for index in np.flatnonzero(neutral)[:1]]
+        opened = RegisteredSequence(REGISTERED.path(root, sequence=sequence))
+        apex, neutral = np.flatnonzero(opened.is_apex), np.flatnonzero(opened.is_neutral)
+        frames += [(sequence, int(index)) for index in neutral[:1]]
         frames.append((sequence, int(apex[len(apex) // 2])))
     return frames
 
@@ -172,21 +173,20 @@ def _of_expression(root: Path, sequences: Iterable[str], expression: str) -> str
     """The first sequence of an expression, or the first."""
     sequences = list(sequences)
     for name in sequences:
-        stored = store.open(REGISTERED.path(root, sequence=name))
-        if expression in stored.attributes["expression"]:
+        opened = RegisteredSequence(REGISTERED.path(root, sequence=name))
+        if expression in opened.attributes["expression"]:
             return name
     return sequences[0]
 
 
 def _show(root: Path, scans: Path, registrar: Registrar, *, frames: list[Frame]) -> list[Shown]:
     """The given frames, raw and registered."""
-    stores = {name: store.open(REGISTERED.path(root, sequence=name)) for name, _ in frames}
-    ids = [stores[name].attributes["frame_ids"][index] for name, index in frames]
+    opened = {n: RegisteredSequence(REGISTERED.path(root, sequence=n)) for n, _ in frames}
+    ids = [opened[name].frame_ids[index] for name, index in frames]
     rows = _scan_rows(root, set(ids))
     shown = []
     for (name, index), frame_id in zip(frames, ids, strict=True):
-        vertices = stores[name]["vertices"][index]
-        seen = stores[name]["seen"][index]
+        vertices, seen = opened[name].vertices(index), opened[name].seen(index)
         problem = ""
         try:
             raw = _draw_scan(rows.loc[frame_id], scans, registrar, registered=vertices)
@@ -220,7 +220,7 @@ def _draw_scan(
         inside(scans, row["landmarks"]), 3, DEFAULT_MARKUP if pd.isna(markup) else markup
     )
     checked = registrar.check(points)
-    carried = carry_landmarks(registrar.template, registered)
+    carried = registrar.template.landmarks_on(registered)
     pose = fit_similarity(checked.alignment.landmarks[checked.keep], carried[checked.keep])
     scan = read_mesh(inside(scans, row["mesh"]))
     return render(pose.apply(scan.vertices), scan.triangles, shape=_PIXELS, frame=_FRAME)

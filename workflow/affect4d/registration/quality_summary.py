@@ -13,11 +13,11 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from affect4d import store
 from affect4d.artifacts.registration import FLAG_TABLE, SEQUENCE_TABLE
 from affect4d.config.registration import Settings
 from affect4d.plotting.faces import png
 from affect4d.registration.quality import REMEDIES, reasons
+from affect4d.registration.registered_sequence import RegisteredSequence
 
 SEQUENCES_SHOWN = 20  # rows of the table of the worst sequences
 _MAX_NAMED = 40  # more columns than this are numbered instead of named: the names overlap
@@ -55,14 +55,9 @@ def read_quality(folder: Path) -> pd.DataFrame:
 
 
 def _summary(path: Path) -> dict[str, Any]:
-    opened = store.open(path)
-    attributes = opened.attributes
-    flags = opened["flags"][...]
-    measures = pd.DataFrame(opened["quality"][...], columns=list(attributes["measures"]))
-    raised = [
-        tuple(name for bit, name in enumerate(attributes["flag_names"]) if int(mask) >> bit & 1)
-        for mask in flags
-    ]
+    opened = RegisteredSequence(path)
+    attributes, flags, measures = opened.attributes, opened.flags, opened.quality
+    raised = [tuple(opened.flag_names(row)) for row in range(len(flags))]
     residual = measures["landmark_residual"].to_numpy(float)
     worst = np.lexsort((-np.nan_to_num(residual, nan=np.inf), flags == 0))[0]
     return {

@@ -14,6 +14,7 @@ from affect4d.registration.cylinder import Cylinder
 from affect4d.registration.prior import Prior, make_prior
 from affect4d.registration.scan import signed_area
 from affect4d.registration.spline import Green, affine
+from affect4d.store import Store
 from affect4d.template.ibug68 import JAW_ENDS, STABLE
 from affect4d.template.template import Template, make_template
 
@@ -63,7 +64,7 @@ class Reference:
         }
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, Any]) -> "Reference":
+    def restore(cls, arrays: Store | Mapping[str, NDArray[Any]]) -> "Reference":
         """A Reference from what `arrays` gave (any mapping of names to arrays)."""
 
         def part(name: str) -> NDArray[Any]:

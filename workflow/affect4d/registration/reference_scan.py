@@ -18,7 +18,6 @@ from affect4d.geometry.similarity import fit_similarity
 from affect4d.registration.registrar import Registered, Registrar
 from affect4d.registration.track import Texture
 from affect4d.template.menpo3d_data import data_file
-from affect4d.template.template import Template
 
 # The file lists its groups in another order than iBUG's.
 _GROUPS = ("chin", "leyebrow", "reyebrow", "nose", "leye", "reye", "mouth")
@@ -54,7 +53,7 @@ def register_real_scan(registrar: Registrar) -> RealScan:
     landmarks = _landmarks(data_file("james.ljson"))
     registered = registrar.register(mesh.vertices, mesh.triangles, landmarks)
     template = registrar.template
-    carried = carry_landmarks(template, registered.vertices)
+    carried = template.landmarks_on(registered.vertices)
     rigid = fit_similarity(landmarks, carried, scale=False)
     colour = _colour(registrar, mesh, texture, registered)
     vertices, triangles, colours = _textured(rigid.apply(mesh.vertices), mesh, texture)
@@ -64,15 +63,6 @@ def register_real_scan(registrar: Registrar) -> RealScan:
         float(np.linalg.norm(rigid.apply(landmarks) - carried, axis=1).mean()),
         registered.quality.seen,
     )
-
-
-def carry_landmarks(template: Template, vertices: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The template's landmarks (68, 3) mm on a registered face (V, 3): they are no vertices."""
-    nearest = template.landmark_vertices
-    carried: NDArray[np.floating] = vertices[nearest] + (
-        template.landmarks - template.vertices[nearest]
-    )
-    return carried
 
 
 def _landmarks(path: Path) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """A registered sequence as its store holds it: the one reader of `registered/{sequence}.zarr`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.registration import REGISTERED
 from affect4d.quarantine import BadInput
 
 
@@ -133,9 +134,9 @@ class RegisteredSequence:
         return differences
 
 
-def open_registered(folder: Path, names: Sequence[str]) -> Iterator[RegisteredSequence]:
-    """The sequences of these names under `registered/`; those that are not registered are omitted."""
+def open_registered(root: Path, names: Iterable[str]) -> Iterator[RegisteredSequence]:
+    """The sequences of these names that are registered, in the results folder `root`."""
     for name in names:
-        path = folder / f"{name}.zarr"
+        path = REGISTERED.path(root, sequence=name)
         if store.manifest_of(path).exists():
             yield RegisteredSequence(path)

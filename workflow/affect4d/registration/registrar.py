@@ -249,10 +249,7 @@ class Registrar:
             uv, depth = self._cylinder.unwrap(scan)
         coefficients, _, _ = self._spline.fit(checked.displacement, checked.stiffness, checked.keep)
         field = self._spline.evaluate(coefficients)
-        keep = self._skin(scan, uv, triangles, field=field)
-        xy = np.ascontiguousarray(self._cylinder.pixels(uv), dtype=np.float32)
-        triangle_id = draw(xy, depth, triangles, shape=self._cylinder.shape, keep=keep)
-        unwrapped = UnwrappedScan(self._cylinder, scan, xy, triangles, triangle_id)
+        unwrapped = self._unroll(scan, (uv, depth), triangles, field=field)
         if self.settings.refinements:
             amplitude = self._spline.amplitude(coefficients, checked.displacement, checked.keep)
             field = self._refiner.refine(
@@ -260,17 +257,26 @@ class Registrar:
             )
         return self.template.vertices + field, unwrapped
 
-    def _skin(
+    def _unroll(
         self,
         scan: NDArray[np.float32],
-        uv: NDArray[np.floating[Any]],
+        unwrapped: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]],
         triangles: NDArray[np.int32],
         *,
         field: NDArray[np.float32],
-    ) -> NDArray[np.bool_]:
-        """The skin's triangles (F,) of an aligned scan; `field` (V, 3) mm places the lips."""
+    ) -> UnwrappedScan:
+        """The skin of an aligned scan on the cylinder's plane.
+
+        Parameters
+        ----------
+        scan : (N, 3) mm
+        unwrapped : its uv (N, 2) mm and depth (N,) mm
+        triangles : (F, 3)
+        field : (V, 3) mm, the displacement by the landmarks, which places the lips
+        """
+        uv, depth = unwrapped
         lips = self.template.landmark_vertices[INNER_LIPS]
-        return skin(
+        keep = skin(
             scan,
             uv,
             triangles,
@@ -278,6 +284,9 @@ class Registrar:
             lips=self._cylinder.unwrap(self.template.vertices[lips] + field[lips])[0],
             centre=self.template.landmarks.mean(0),
         )
+        xy = np.ascontiguousarray(self._cylinder.pixels(uv), dtype=np.float32)
+        triangle_id = draw(xy, depth, triangles, shape=self._cylinder.shape, keep=keep)
+        return UnwrappedScan(self._cylinder, scan, xy, triangles, triangle_id)
 
     def _across(
         self,

@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -145,7 +146,7 @@ def _digest(rows: pd.DataFrame) -> str:
 
 
 def _is_current(path: Path, provenance: Provenance, context: RunContext) -> bool:
-    """Whether the store is as it would be built again; its quarantined frames are reported again."""
+    """Whether the store is what this run would write; its quarantined frames are reported again."""
     if not store.is_current(store.manifest_of(path), provenance):
         return False
     for item, *problem in store.open(path).attributes["quarantined"]:
@@ -309,7 +310,7 @@ class _SequenceJob:
         qualities = _with_jitter(self._vertices.select(kept), qualities, inner)
         flags = [quality.flags(self._registrar.settings) for quality in qualities]
         _warn(path.stem, flags, self._registrar.settings)
-        arrays = {
+        arrays: dict[str, NDArray[Any] | DiskBuffer | store.Vertices] = {
             "vertices": store.Vertices(self._vertices, neutral),
             "seen": self._seen.select(kept),
             "quality": np.array([quality.row() for quality in qualities], dtype=np.float32),
@@ -400,7 +401,8 @@ def _colour(
     seen = registered.seen
     mean = colour[seen].mean(0)
     filled = registrar.fill(np.where(seen[:, None], colour - mean, 0), seen)
-    return np.clip(np.rint(filled + mean), 0, 255).astype(np.uint8)
+    clipped: NDArray[np.uint8] = np.clip(np.rint(filled + mean), 0, 255).astype(np.uint8)
+    return clipped
 
 
 def _text(value: object) -> str:

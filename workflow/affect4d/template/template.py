@@ -48,12 +48,6 @@ class Template:
         landmarks: NDArray[np.float64] = face[nearest] + (self.landmarks - self.vertices[nearest])
         return landmarks
 
-    def landmarks_on(self, vertices: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The landmarks (68, 3), mm, on a face (V, 3), as far from the nearest vertex as here."""
-        nearest = self.landmark_vertices
-        offset: NDArray[np.float64] = self.landmarks - self.vertices[nearest]
-        return vertices[nearest] + offset
-
 
 def load_template(mesh: Path | str | None = None, landmarks: Path | str | None = None) -> Template:
     """Load the template; menpo3d's package data when no files are given.

@@ -14,7 +14,7 @@ from affect4d.artifacts.statuses import USED
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
-from affect4d.registration.registered_sequence import Sequence
+from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.store.protocol import remove
 from affect4d.validation.basis import PRINCIPAL, Basis, Key
 from affect4d.validation.frames import LABELS
@@ -101,7 +101,7 @@ class _UsedSequence:
     """
 
     def __init__(self, path: Path, frames: pd.DataFrame, blendshapes: BlendshapeSettings) -> None:
-        self.sequence = Sequence(path)
+        self.sequence = RegisteredSequence(path)
         frames = frames.sort_values("frame", kind="stable")
         self.frame_ids: list[str] = frames["frame_id"].tolist()
         self.rows = self.sequence.rows(self.frame_ids)

@@ -13,7 +13,7 @@ from affect4d.config.blendshapes import Settings as BlendshapeSettings
 from affect4d.config.validation import Settings
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
-from affect4d.registration.registered_sequence import Sequence
+from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.template.template import Template
 from affect4d.validation import basis
 from affect4d.validation.frames import LABELS
@@ -148,9 +148,9 @@ class Apexes:
             path = context.root / f"registered/{name}.zarr"
             if not store.manifest_of(path).exists():
                 continue
-            sequence = Sequence(path)
+            sequence = RegisteredSequence(path)
             rows = np.flatnonzero(sequence.is_apex & (sequence.flags == 0))
-            if sequence.stored.attributes["task"] != POSED or not len(rows):
+            if sequence.attributes["task"] != POSED or not len(rows):
                 continue
             try:
                 self._neutral[path] = sequence.neutral_rows(

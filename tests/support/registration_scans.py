@@ -9,9 +9,9 @@ from affect4d.config.registration import Settings
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
 from affect4d.formats.meshes import Mesh, write_ply
-from affect4d.quarantine import Quarantine
 from affect4d.registration.sequences import load_registrar, register_chunk
 from affect4d.registration.spline import SurfaceSpline
+from support.contexts import context
 
 
 def deform(template, seed, jaw=0.0):
@@ -37,7 +37,10 @@ def open_mouth(template, reference):
     way[[55, 56, 57, 58, 59, 65, 66, 67]] = [0, -18, -4]
     way[[48, 54, 60, 64]] = [0, -8, 0]
     spline = SurfaceSpline(
-        reference.kernel, template.vertices, template.landmark_vertices, np.ones(68)
+        reference.kernel,
+        template.vertices,
+        centres=template.landmark_vertices,
+        weights=np.ones(68),
     )
     fade = np.clip(
         (105 - np.linalg.norm(template.vertices - template.landmarks[51], axis=1)) / 25, 0, 1
@@ -107,17 +110,11 @@ class Chunk:
     def run(self, strict=False, settings=None):
         self.rows.to_csv(self.table, index=False)
         store.record(self.table.with_suffix(".manifest.json"), [self.table], None)
-        quarantine = Quarantine("registration", strict)
         register_chunk(
+            context(self.root, "registration", strict=strict, item="c0", code="code"),
             load_registrar(self.prepared, settings or Settings()),
             self.table,
-            self.root,
-            quarantine,
-            lambda item, inputs, extra: store.Provenance(
-                self.root, "registration", item, inputs, extra, "code"
-            ),
-            self.manifest,
-            lambda items, total, what: items,
+            files_root=self.root,
         )
         return pd.read_csv(self.root / "registered/quarantine/c0.csv")
 
