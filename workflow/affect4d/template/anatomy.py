@@ -95,10 +95,10 @@ def anatomy_of(template: Template) -> Anatomy:
     return Anatomy(
         triangles=template.triangles,
         landmark_vertices=template.landmark_vertices,
-        neck=_below_jaw(vertices, landmarks)[template.triangles].all(1),
+        neck=np.all(_below_jaw(vertices, landmarks)[template.triangles], axis=1),
         mouth=(np.linalg.norm(vertices - lips, axis=1) < MOUTH_MM)[template.triangles].all(1),
         mirror=cKDTree(vertices).query(vertices * np.array([-1, 1, 1], np.float32))[1],
-        eyes=_between_lids(vertices, landmarks)[template.triangles].any(1),
+        eyes=np.any(_between_lids(vertices, landmarks)[template.triangles], axis=1),
         lids=_upper_lids(vertices, landmarks),
         apertures=_apertures(landmarks),
         reach=(fade * fade * (3 - 2 * fade)).astype(np.float32)[:, None],
