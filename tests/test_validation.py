@@ -12,7 +12,6 @@ from support.small_validation import CHUNK, SMALL, annotate, settings, table, va
 from affect4d import store
 from affect4d.config.validation import Settings
 from affect4d.quarantine import BadInput, Quarantine
-from affect4d.registration.registered_sequence import Sequence
 from affect4d.template.template import load_template
 from affect4d.validation.basis import PRINCIPAL, SPARSE, Key, fit_bases, keys
 from affect4d.validation.frames import Frames, require_usable
@@ -336,7 +335,7 @@ def test_constant_annotations_leave_a_row_that_says_so(built, gallery, tmp_path)
 
 def test_a_frame_that_is_not_finite_is_named(gallery, tmp_path, monkeypatch):
     root = shutil.copytree(gallery, tmp_path / "results")
-    differences = Sequence.differences
+    differences = RegisteredSequence.differences
 
     def broken(self, rows, *others):
         D = differences(self, rows, *others)
@@ -344,7 +343,9 @@ def test_a_frame_that_is_not_finite_is_named(gallery, tmp_path, monkeypatch):
             D[4] = np.nan
         return D
 
-    monkeypatch.setattr("affect4d.registration.registered_sequence.Sequence.differences", broken)
+    monkeypatch.setattr(
+        "affect4d.registration.registered_sequence.RegisteredSequence.differences", broken
+    )
     rows = validate(root, settings(components=[3]))
     assert [row.item for row in rows] == ["s001_1_spontaneous"]
     assert "frame s001_1_spontaneous_0004 is not finite" in rows[0].rule
