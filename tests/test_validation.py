@@ -12,6 +12,7 @@ from support.small_validation import CHUNK, SMALL, annotate, settings, table, va
 from affect4d import store
 from affect4d.config.validation import Settings
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.template.template import load_template
 from affect4d.validation.basis import PRINCIPAL, SPARSE, Key, fit_bases, keys
 from affect4d.validation.frames import Frames, require_usable
