@@ -10,8 +10,8 @@ and one a core. An audit may take little longer than the slower of disk and hash
 on a machine that does nothing else), and little more CPU than reading and hashing apart. memory:
 builds of 1,000 to 100,000 images of 8 x 8 pixels, written by the store and `publish`, and one of as
 many photographs and files with a 25th of the images, each audited by a process of its own; the peak
-is the kernel's figure of its resident memory, libraries included. Exit status 1 where a bar is
-missed.
+is the kernel's figure of its resident memory, libraries included. Exit status 1 where a threshold
+is missed.
 """
 
 import argparse
@@ -30,7 +30,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 # Children start with their parent's peak: what needs room is imported by them alone.
-from bars import Bar, judge
+from thresholds import Threshold, check
 
 LARGE, SMALL, BLOCK = 128 * 2**20, 2**20, 2**20
 PEOPLE, SAMPLES = 20, 25
@@ -92,7 +92,7 @@ def in_threads(function, tasks, threads):
 
 
 def measure_speed(folder, gigabytes):
-    """The audit beside disk and hash; prints a table, returns bars."""
+    """The audit beside disk and hash; prints a table, returns thresholds."""
     from affect4d.audit import audit_build
 
     root = Path(folder) / "results"
@@ -130,9 +130,15 @@ def measure_speed(folder, gigabytes):
     one_cpu, _, disk_cpu, cold_cpu, warm_cpu = cpu
     apart = 1 / (1 / one_cpu + 1 / disk_cpu)
     return [
-        Bar("from disk, of the slower of disk and hash", cold / min(every, disk), 0.7, least=True),
-        Bar("CPU, from disk, of reading and hashing apart", cold_cpu / apart, 0.7, least=True),
-        Bar("CPU, from memory, of reading and hashing apart", warm_cpu / apart, 0.7, least=True),
+        Threshold(
+            "from disk, of the slower of disk and hash", cold / min(every, disk), 0.7, at_least=True
+        ),
+        Threshold(
+            "CPU, from disk, of reading and hashing apart", cold_cpu / apart, 0.7, at_least=True
+        ),
+        Threshold(
+            "CPU, from memory, of reading and hashing apart", warm_cpu / apart, 0.7, at_least=True
+        ),
     ]
 
 
@@ -164,7 +170,7 @@ def look(root):
 
 
 def measure_memory(folder, chunks):
-    """Seconds and peak memory of audits of several builds; prints a table, returns bars."""
+    """Seconds and peak memory of audits of several builds; prints a table, returns thresholds."""
     peaks = []
     print(f"\n{'images':>8} {'photographs':>12} {'seconds':>8} {'peak MB':>8}")
     for count, samples in [*((count, SAMPLES) for count in chunks), (chunks[-1], 1)]:
@@ -177,8 +183,10 @@ def measure_memory(folder, chunks):
         print(f"{people * 2 * samples:8} {people:12} {seconds:8.1f} {peak:8.0f}")
     more = f"MB more for {SAMPLES} times the images of as many photographs"
     return [
-        Bar(f"MB more for {chunks[-1] // chunks[0]} times the build", peaks[-2] - peaks[0], 50),
-        Bar(more, peaks[-2] - peaks[-1], 15),
+        Threshold(
+            f"MB more for {chunks[-1] // chunks[0]} times the build", peaks[-2] - peaks[0], 50
+        ),
+        Threshold(more, peaks[-2] - peaks[-1], 15),
     ]
 
 
@@ -197,13 +205,13 @@ def main():
     )
     parser.add_argument("--folder", help="on the disk to be measured; a temporary one by default")
     options = parser.parse_args()
-    bars = []
+    thresholds = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         if not options.what or "speed" in options.what:
-            bars += measure_speed(folder, options.gigabytes)
+            thresholds += measure_speed(folder, options.gigabytes)
         if not options.what or "memory" in options.what:
-            bars += measure_memory(folder, options.chunks)
-    sys.exit(judge(bars))
+            thresholds += measure_memory(folder, options.chunks)
+    sys.exit(check(thresholds))
 
 
 if __name__ == "__main__":

@@ -10,16 +10,17 @@ the textbook's are given the same array, and one function scores both: with the 
 penalties about their own centres. The textbook divides a component's weights by their maximum,
 where ours may leave some frames at the bound; a typical weight is then smaller, the component
 longer and its penalty higher. At the same sparsity ours has by far the lower objective and a few
-more moving vertices. The bars are held by a fit whose own sparsity is higher (SPARSER times), but
-which is scored at that of the textbook: it is better in both at once, and stops at TOL, where it is
-no worse than what the textbook ends with. A further row goes on to the tolerance that is shipped.
+more moving vertices. The thresholds are held by a fit whose own sparsity is higher (SPARSER times),
+but which is scored at that of the textbook: it is better in both at once, and stops at TOL, where
+it is no worse than what the textbook ends with. A further row goes on to the tolerance that is
+shipped.
 
 `template`: 53,349 vertices, the project's template, moved by 150 local fields and .1 mm of noise,
 2,000 frames in memory. `store`: 6,000 such frames in stored sequences, read out of core;
 then the law that its stages follow over sizes, and what it says of all classes of a gallery.
 
 CPU seconds are those of the process, all threads; peaks are the kernel's for a process of its own,
-libraries included. Exit status 1 where a bar is missed.
+libraries included. Exit status 1 where a threshold is missed.
 """
 
 import argparse
@@ -40,10 +41,10 @@ import blendshapes_store
 import numpy as np
 import pandas as pd
 import textbook_components as textbook
-from bars import Bar, judge
 from blendshapes_data import ict_frames, template_frames
 from limits import arithmetic, bandwidth
 from stages import Stages, peak_gb
+from thresholds import Threshold, check
 
 from affect4d.blendshapes import Geodesics, SparseLocalizedPCA
 from affect4d.template.template import load_template
@@ -78,7 +79,7 @@ def score(D, weights, components, centres, geodesics):
 
 
 def beside_textbook(frames):
-    """The bars of one number of frames."""
+    """The thresholds of one number of frames."""
     vertices, triangles, D = ict_frames(frames)
     geodesics = Geodesics(vertices, triangles, OUTER)
     fit(D[:20], vertices, triangles, 3, max_iter=2)  # compiles
@@ -106,9 +107,13 @@ def beside_textbook(frames):
     print(table.round(4).to_string(index=False), flush=True)
     ours, theirs = table.iloc[-2], table.iloc[-1]
     return [
-        Bar(f"{frames}: objective / textbook's", ours.objective_mm2 / theirs.objective_mm2, 1),
-        Bar(f"{frames}: support / textbook's", ours.support / theirs.support, 1),
-        Bar(f"{frames}: faster, times", theirs.cpu_s / ours.cpu_s, FASTER[frames], least=True),
+        Threshold(
+            f"{frames}: objective / textbook's", ours.objective_mm2 / theirs.objective_mm2, 1
+        ),
+        Threshold(f"{frames}: support / textbook's", ours.support / theirs.support, 1),
+        Threshold(
+            f"{frames}: faster, times", theirs.cpu_s / ours.cpu_s, FASTER[frames], at_least=True
+        ),
     ]
 
 
@@ -146,15 +151,15 @@ def print_distances_to_limits(figures, frames, vertices):
 
 
 def template_part(options):
-    """The bars of the template in memory."""
+    """The thresholds of the template in memory."""
     figures = blendshapes_store.in_process([__file__, "--work", str(options.template_frames)])
     vertices = len(load_template().vertices)
     print(f"\n{vertices} vertices, {options.template_frames} frames in memory:")
     print(pd.Series(figures).round(2).to_string())
     print_distances_to_limits(figures, options.template_frames, vertices)
     return [
-        Bar(f"template, {options.template_frames:,} frames, CPU s", figures["cpu_s"], 90),
-        Bar(f"template, {options.template_frames:,} frames, peak GB", figures["peak_gb"], 5),
+        Threshold(f"template, {options.template_frames:,} frames, CPU s", figures["cpu_s"], 90),
+        Threshold(f"template, {options.template_frames:,} frames, peak GB", figures["peak_gb"], 5),
     ]
 
 
@@ -175,16 +180,16 @@ def main():
     options = parser.parse_args()
     if options.work:
         return on_template(options.work)
-    bars = []
+    thresholds = []
     if "textbook" in options.only:
         for frames in options.frames:
-            bars += beside_textbook(frames)
+            thresholds += beside_textbook(frames)
     if "template" in options.only:
-        bars += template_part(options)
+        thresholds += template_part(options)
     if "store" in options.only:
         with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
-            bars += blendshapes_store.bars(Path(folder))
-    return judge(bars)
+            thresholds += blendshapes_store.thresholds(Path(folder))
+    return check(thresholds)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bars import Bar
 from blendshapes_data import local_fields, moved
 from scipy.optimize import nnls
 from stages import Stages, peak_gb
+from thresholds import Threshold
 from tqdm import tqdm
 
 from affect4d import store
@@ -120,8 +120,8 @@ def law(table):
     return seconds
 
 
-def bars(folder):
-    """Write the store, measure all sizes, print the law; the bars."""
+def thresholds(folder):
+    """Write the store, measure all sizes, print the law; the thresholds."""
     write(folder, -(-LARGEST[0] // (LENGTH - 2)))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"\n{LARGEST[0]} frames stored in {size / 1e9:.1f} GB")
@@ -135,7 +135,7 @@ def bars(folder):
     each = seconds(GALLERY / CLASSES, COMPONENTS, table["iterations"].max())
     print(f"{CLASSES} classes of a {GALLERY}-frame gallery, {COMPONENTS} components each: "
           f"{CLASSES * each / 3600:.1f} core-hours")  # fmt: skip
-    return [Bar("store, 6,000 frames, peak GB", table["peak_gb"].iloc[-1], PEAK_GB)]
+    return [Threshold("store, 6,000 frames, peak GB", table["peak_gb"].iloc[-1], PEAK_GB)]
 
 
 def main():

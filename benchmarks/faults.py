@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.extend(str(Path(__file__).parents[1] / part) for part in ("tests", "tests/workflow"))
 
 # Every writer imports this program: what only one drill needs is imported there.
-from bars import Bar, judge
+from thresholds import Threshold, check
 
 VERTICES, FRAMES = 53_215, 4
 
@@ -43,9 +43,9 @@ def kills(folder, options):
     store.garbage_collect(folder)
     left = [path for path in folder.iterdir() if path.name.startswith(".")]
     return [
-        Bar("kill -9 of a writer", died.total(), options.kills, least=True),
-        Bar("of them inside the commit", inside(died), options.kills / 3, least=True),
-        Bar("temporaries and locks left after garbage collection", len(left), 0),
+        Threshold("kill -9 of a writer", died.total(), options.kills, at_least=True),
+        Threshold("of them inside the commit", inside(died), options.kills / 3, at_least=True),
+        Threshold("temporaries and locks left after garbage collection", len(left), 0),
     ]
 
 
@@ -79,9 +79,11 @@ def disk(folder, options):
             refused += visible_version(folder / "fixed", kind) == 1
     clear = sum("; " in line and "\n" not in line for line in messages)
     return [
-        Bar("writers that met a full disk", len(messages), 10 if mounted else 1, least=True),
-        Bar("of them with other than one line and a remedy", len(messages) - clear, 0),
-        Bar("old versions intact on a read-only disk", refused, 2, least=True),
+        Threshold(
+            "writers that met a full disk", len(messages), 10 if mounted else 1, at_least=True
+        ),
+        Threshold("of them with other than one line and a remedy", len(messages) - clear, 0),
+        Threshold("old versions intact on a read-only disk", refused, 2, at_least=True),
     ]
 
 
@@ -98,11 +100,13 @@ def damage(folder, options):
         print(f"{kind}:", ", ".join(f"{damage} {n}" for damage, n in tried.items()))
     flips = sum(n for (damage, _), n in found.tried.items() if damage == "one bit")
     return [
-        Bar("single bits flipped", flips, options.flips, least=True),
-        Bar("files otherwise damaged", found.tried.total() - flips, len(drill.files), least=True),
-        Bar("changes that verify missed", len(found.unverified), 0),
-        Bar("changes that the audit missed", len(found.unaudited), 0),
-        Bar("stores that gave other values", len(found.misread), 0),
+        Threshold("single bits flipped", flips, options.flips, at_least=True),
+        Threshold(
+            "files otherwise damaged", found.tried.total() - flips, len(drill.files), at_least=True
+        ),
+        Threshold("changes that verify missed", len(found.unverified), 0),
+        Threshold("changes that the audit missed", len(found.unaudited), 0),
+        Threshold("stores that gave other values", len(found.misread), 0),
     ]
 
 
@@ -114,9 +118,9 @@ def writers(folder, options):
     unclear = [line for line in outcome.refused if "is being written by process" not in line]
     print(f"{len(outcome.committed)} versions committed, {len(outcome.refused)} refused")
     return [
-        Bar("second writers refused", len(outcome.refused), 1, least=True),
-        Bar("refusals that do not name the first", len(unclear), 0),
-        Bar("writers or versions broken", len(outcome.broken), 0),
+        Threshold("second writers refused", len(outcome.refused), 1, at_least=True),
+        Threshold("refusals that do not name the first", len(unclear), 0),
+        Threshold("writers or versions broken", len(outcome.broken), 0),
     ]
 
 
@@ -133,11 +137,11 @@ def build(folder, options):
     seen = build_with_kills(trees[1], options.build_kills, total, seconds, seed=options.seed)
     print(f"artifacts at each kill: {seen.artifacts}; jobs running at {seen.at_work} of them")
     return [
-        Bar("kills of the build", len(seen.artifacts), options.build_kills, least=True),
-        Bar("artifacts seen invalid after a kill", len(seen.invalid), 0),
-        Bar("processes that outlived a kill", seen.survivors, 0),
-        Bar("other SHA256SUMS", trees[0].checksums() != trees[1].checksums(), 0),
-        Bar("exit status of the audit", _audit(trees[1]), 0),
+        Threshold("kills of the build", len(seen.artifacts), options.build_kills, at_least=True),
+        Threshold("artifacts seen invalid after a kill", len(seen.invalid), 0),
+        Threshold("processes that outlived a kill", seen.survivors, 0),
+        Threshold("other SHA256SUMS", trees[0].checksums() != trees[1].checksums(), 0),
+        Threshold("exit status of the audit", _audit(trees[1]), 0),
     ]
 
 
@@ -161,13 +165,13 @@ def main():
     usage.add_argument("--build-kills", type=int, default=20, help="kills of the build")
     usage.add_argument("--seed", type=int, default=0)
     options = usage.parse_args()
-    bars = []
+    thresholds = []
     for name in options.drills or [name for name in DRILLS if name != "build"]:
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            bars += DRILLS[name](Path(folder), options)
+            thresholds += DRILLS[name](Path(folder), options)
         print(f"{name}: {time.monotonic() - start:.0f} s\n", flush=True)
-    return judge(bars)
+    return check(thresholds)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ bounded by the last table: how far the visible inner face lies from the truth, a
 motion of a smile differs that is imposed on the fitted instead of on the true face.
 
 --results adds the model of a build. Times are CPU milliseconds on one thread. Exit status 1 where a
-bar is missed.
+threshold is missed.
 """
 
 import argparse
@@ -35,9 +35,9 @@ import cv2
 import ict_truth
 import numpy as np
 import pandas as pd
-from bars import Bar, judge
 from fitting_faces import EYES, SEED, make_model, take_shots
 from scipy.spatial.transform import Rotation
+from thresholds import Threshold, check
 
 from affect4d.config.fitting import Settings
 from affect4d.fitting import fit, fit_many
@@ -77,15 +77,19 @@ def main():
     shots = take_shots(truth, arguments.shots)
     photographs = read_photographs()
     chosen = [name for name in models if name != "half"]
-    bars = [bar for name in chosen for bar in on_photographs(name, models[name], photographs)]
-    bars += on_shots(models, shots)
+    thresholds = [
+        threshold
+        for name in chosen
+        for threshold in on_photographs(name, models[name], photographs)
+    ]
+    thresholds += on_shots(models, shots)
     by_distance(models["people"], shots)
-    bars += thrown_landmarks(models["people"], shots)
+    thresholds += thrown_landmarks(models["people"], shots)
     dense(truth, {name: models[name] for name in chosen}, shots)
-    bars += [bar for name in chosen for bar in speed(name, models[name], shots)]
+    thresholds += [threshold for name in chosen for threshold in speed(name, models[name], shots)]
     if arguments.picture:
         draw(arguments.picture, models[chosen[-1]], photographs)
-    return judge(bars)
+    return check(thresholds)
 
 
 def show(title, rows, columns):
@@ -107,7 +111,7 @@ def read_photographs():
 
 def on_photographs(name, model, photographs):
     """Landmark errors on photographs of people whom nobody has measured."""
-    rows, bars = [], []
+    rows, thresholds = [], []
     for photograph, (image, landmarks) in photographs.items():
         for camera in CAMERAS:
             found = fit(image, landmarks, model, Settings(camera=camera))
@@ -120,10 +124,12 @@ def on_photographs(name, model, photographs):
         if limit:
             # a landmark that was left out would not count in the error
             value = errors[1] if not left_out else np.nan
-            bars.append(Bar(f"{photograph}, landmark error, model {name}", value, limit))
+            thresholds.append(
+                Threshold(f"{photograph}, landmark error, model {name}", value, limit)
+            )
     columns = ["photograph", "camera", "model", "corrected", "yaw", "metres", "left out"]
     show(f"Landmark error on photographs, model of {name}", rows, columns)
-    return bars
+    return thresholds
 
 
 def rotation_errors(found, shots):
@@ -145,7 +151,7 @@ def fit_shots(model, shots, landmarks=None, **settings):
 
 def on_shots(models, shots):
     """Rotation errors by model and camera."""
-    rows, bars = [], []
+    rows, thresholds = [], []
     for name, model in models.items():
         for camera in CAMERAS:
             found = fit_shots(model, shots, camera=camera)
@@ -154,11 +160,11 @@ def on_shots(models, shots):
             corrected = np.mean([f.quality["error_corrected"] for f in found])
             rows.append((name, camera, median, p95, corrected))
             if (name, camera) == ("people", "perspective"):
-                bars.append(Bar("rotation error, median, degrees", median, MEDIAN_DEG))
-                bars.append(Bar("rotation error, p95, degrees", p95, P95_DEG))
+                thresholds.append(Threshold("rotation error, median, degrees", median, MEDIAN_DEG))
+                thresholds.append(Threshold("rotation error, p95, degrees", p95, P95_DEG))
     columns = ["model", "camera", "median", "p95", "landmark error"]
     show(f"Rotation error on {len(shots)} faces of known camera, degrees", rows, columns)
-    return bars
+    return thresholds
 
 
 def by_distance(model, shots):
@@ -186,7 +192,7 @@ def thrown_landmarks(model, shots):
         landmarks[wrong] += far[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         thrown.append(landmarks)
         which.append(wrong)
-    rows, bars = [], []
+    rows, thresholds = [], []
     for how, settings in (("as shipped", {}), ("neither weights nor left out", NOT_ROBUST)):
         clean = rotation_errors(fit_shots(model, shots, **settings), shots)
         found = fit_shots(model, shots, thrown, **settings)
@@ -199,8 +205,12 @@ def thrown_landmarks(model, shots):
         shares = caught / np.size(which), (moved.sum() - caught) / len(shots)
         rows.append((how, *medians, np.percentile(angles, 95), *shares))
         if not settings:
-            bars.append(Bar(f"{THROWN} thrown: rotation, median, degrees", medians[1], MEDIAN_DEG))
-            bars.append(Bar(f"{THROWN} thrown: rotation, p95, degrees", rows[-1][3], P95_DEG))
+            thresholds.append(
+                Threshold(f"{THROWN} thrown: rotation, median, degrees", medians[1], MEDIAN_DEG)
+            )
+            thresholds.append(
+                Threshold(f"{THROWN} thrown: rotation, p95, degrees", rows[-1][3], P95_DEG)
+            )
     columns = [
         "fit",
         "clean, median",
@@ -210,7 +220,7 @@ def thrown_landmarks(model, shots):
         "sound ones left out a face",
     ]
     show(f"{THROWN} of 68 landmarks thrown far off: rotation error, degrees", rows, columns)
-    return bars
+    return thresholds
 
 
 def dense(truth, models, shots):
@@ -268,8 +278,8 @@ def speed(name, model, shots):
     rows = [(name, len(model.mean), modes, single, batch)]
     show("CPU ms an image", rows, ["model", "vertices", "modes", "single", f"batch of {BATCH}"])
     return [
-        Bar(f"ms an image, single, model {name}", single, SINGLE_MS),
-        Bar(f"ms an image, in batches, model {name}", batch, BATCH_MS),
+        Threshold(f"ms an image, single, model {name}", single, SINGLE_MS),
+        Threshold(f"ms an image, in batches, model {name}", batch, BATCH_MS),
     ]
 
 

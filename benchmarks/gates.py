@@ -6,7 +6,7 @@ Every accepted photograph of a build is given every class, by both blends, at th
 for: by default the usual one and the largest that the settings allow, which provokes the gates. Of
 every image it is checked that its map is finite, leads into the photograph and from no farther than
 the face moves, and that what lies beyond .4 inter-ocular distances of the face is the photograph's,
-bit for bit. The figures that the gates judge are printed by their distribution, refusals by their
+bit for bit. The figures that the gates check are printed by their distribution, refusals by their
 rule. The sheet shows refused images with their reasons, then those accepted that came nearest to a
 limit. Exit status 1 where a check fails.
 """
@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bars import Bar, judge
 from PIL import Image
+from thresholds import Threshold, check
 from tqdm import tqdm
 
 from affect4d.config.synthesis import Settings
@@ -72,13 +72,13 @@ def main():
     if arguments.sheet:
         arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture(tiles)).save(arguments.sheet)
-    return judge(
+    return check(
         [
-            Bar("images", len(table), LEAST, True),
-            Bar("images with a map that is not finite or leaves the photograph",
+            Threshold("images", len(table), LEAST, True),
+            Threshold("images with a map that is not finite or leaves the photograph",
                 int((~table["mapped"]).sum()), 0),
-            Bar("images whose far background changed", int((~table["untouched"]).sum()), 0),
-            Bar("images with pixels from farther than the face moves",
+            Threshold("images whose far background changed", int((~table["untouched"]).sum()), 0),
+            Threshold("images with pixels from farther than the face moves",
                 int((~table["near"]).sum()), 0),
         ]
     )  # fmt: skip
@@ -122,7 +122,7 @@ def closeness(row, settings):
 
 
 def show(table):
-    """Print the distribution of what the gates judge, and the refusals."""
+    """Print the distribution of what the gates check, and the refusals."""
     print("\nPer cent of the face, quantiles")
     shares = table.groupby("intensity")[list(BOUNDED)].quantile([0.5, 0.95, 0.99, 1.0])
     print((100 * shares).round(3).to_string())

@@ -12,7 +12,7 @@ the kernel's figure of its largest resident memory less the result, libraries in
 The rows differ in sequences, in frames, and in the chunks these lie in, so that a cost of each can
 be told apart: non-negative least squares of relative errors. The law gives the cost of 6,000 frames
 over 1,000 sequences, each frame in a chunk of its own: the worst case. Memory must not grow with
-the number of frames, so it is held to the bar as measured.
+the number of frames, so it is held to the threshold as measured.
 
 Files come from the page cache: waiting for a disk takes no CPU.
 
@@ -31,9 +31,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bars import Bar, judge
 from scipy.optimize import nnls
 from store import VERTICES, motion, white
+from thresholds import Threshold, check
 from tqdm import tqdm
 
 from affect4d import store
@@ -157,7 +157,7 @@ def cpu(call):
 
 
 def report(table):
-    """Print the table and the law; returns the bars."""
+    """Print the table and the law; returns the thresholds."""
     one = table["workers"] == 1
     costs = law(table[one])
     predicted = table[TERMS].to_numpy() @ costs
@@ -173,9 +173,9 @@ def report(table):
     scaled = costs @ [SEQUENCES, SEQUENCES + GATHERED, GATHERED]
     growth = same["beyond"].iloc[-1] - same["beyond"].iloc[0]
     return [
-        Bar("6,000 frames over 1,000 sequences, CPU s by the law", scaled, CPU_S),
-        Bar("beyond the result, GB, maximum of all runs", table["beyond"].max(), BEYOND_GB),
-        Bar("its growth from the smallest to the largest size, GB", growth, GROWTH_GB),
+        Threshold("6,000 frames over 1,000 sequences, CPU s by the law", scaled, CPU_S),
+        Threshold("beyond the result, GB, maximum of all runs", table["beyond"].max(), BEYOND_GB),
+        Threshold("its growth from the smallest to the largest size, GB", growth, GROWTH_GB),
     ]
 
 
@@ -196,7 +196,7 @@ def main():
         write(Path(scratch), options.largest, options.seed)
         table = rows(Path(scratch), options)
         other_reads(Path(scratch), options.seed)
-    return judge(report(table))
+    return check(report(table))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import zarr
-from bars import Bar, judge
 from numcodecs import blosc
+from thresholds import Threshold, check
 
 from affect4d import store
 from affect4d.formats.images import encode_png
@@ -146,12 +146,14 @@ def main():
         print(f"median {cpu:.2f} ms of CPU ({clock:.2f} of wall-clock time), ", end="")
         print(f"95 % within {cpu95:.2f} ({clock95:.2f})")
     worst = total["ours, with the neutral"]
-    bars = [
-        Bar("bytes, with the neutral, over PNG", worst / total["PNG"], 0.6),
-        Bar("bytes, with the neutral, over the best PNG", worst / total["PNG, best"], 0.6),
-        Bar("one random picture, median ms of CPU", float(np.median(reads["reads"][:, 0])), 5.0),
+    thresholds = [
+        Threshold("bytes, with the neutral, over PNG", worst / total["PNG"], 0.6),
+        Threshold("bytes, with the neutral, over the best PNG", worst / total["PNG, best"], 0.6),
+        Threshold(
+            "one random picture, median ms of CPU", float(np.median(reads["reads"][:, 0])), 5.0
+        ),
     ]
-    sys.exit(judge(bars))
+    sys.exit(check(thresholds))
 
 
 if __name__ == "__main__":

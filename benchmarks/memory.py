@@ -103,16 +103,16 @@ def main():
         found[frames], each = peak, 1e3 * spent / frames
         print(f"{frames:>8} {got['kept']:>8} {peak:>8.2f} {spent:>8.1f} {each:>11.0f}", flush=True)
         lost = max(lost, frames - got["kept"])
-    from bars import Bar, judge
+    from thresholds import Threshold, check
 
     longest, shortest = max(found), min(found)
-    bars = [
-        Bar(f"peak of {longest} frames, GB", found[longest], BOUND_GB),
-        Bar("frames lost", lost, 0),
+    thresholds = [
+        Threshold(f"peak of {longest} frames, GB", found[longest], BOUND_GB),
+        Threshold("frames lost", lost, 0),
     ]
     growth = found[longest] / found[shortest]
     print(f"peak of {longest} over that of {shortest} frames: {growth:.2f} (buffers of a shard)")
-    return judge(bars)
+    return check(thresholds)
 
 
 if __name__ == "__main__":

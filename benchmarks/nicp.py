@@ -27,12 +27,12 @@ import ict_truth
 import igl
 import numpy as np
 import pandas as pd
-from bars import Bar, judge
 from errors import mean_p95, rigid
 from menpo.shape import PointCloud, TriMesh
 from menpo3d.correspond import nicp
 from registration import MODES
 from scipy.sparse.linalg import splu
+from thresholds import Threshold, check
 from tqdm import tqdm
 
 from affect4d.config.registration import Settings
@@ -149,7 +149,7 @@ def main():
             seconds[name].append(spent)
     figures = {name: (*mean_p95(errors[name]), float(np.mean(seconds[name]))) for name in methods}
     print_table(figures, arguments.scans)
-    return judge(bars(figures))
+    return check(thresholds(figures))
 
 
 def print_table(figures, scans):
@@ -162,8 +162,8 @@ def print_table(figures, scans):
     print(pd.DataFrame(rows, columns=columns).to_string(index=False))
 
 
-def bars(figures):
-    """Of the modes as accurate as NICP the fastest is held to the bars, else the most accurate."""
+def thresholds(figures):
+    """Of the modes as accurate as NICP the fastest is held to them, else the most accurate."""
     ours = {name: figure for name, figure in figures.items() if name != "NICP"}
     error, _, slow = figures["NICP"]
     good = {name: figure for name, figure in ours.items() if figure[0] <= error}
@@ -172,8 +172,8 @@ def bars(figures):
     else:
         name = min(ours, key=lambda mode: ours[mode][0])
     return [
-        Bar(f"{name}: mean error over NICP's", ours[name][0] / error, 1.0),
-        Bar(f"{name}: times NICP's speed", slow / ours[name][2], 1000.0, least=True),
+        Threshold(f"{name}: mean error over NICP's", ours[name][0] / error, 1.0),
+        Threshold(f"{name}: times NICP's speed", slow / ours[name][2], 1000.0, at_least=True),
     ]
 
 

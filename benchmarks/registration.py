@@ -13,7 +13,7 @@ what the true faces show when the same skin places them.
 
 A stage's limit is the least it could take here: what it must read and write once at the speed of a
 copy of memory, or its operations at that of sgemm, whichever takes longer. AFFECT4D_ICT names the
-clone of ICT-FaceKit. Exit status 1 where a bar is missed.
+clone of ICT-FaceKit. Exit status 1 where a threshold is missed.
 """
 
 import argparse
@@ -37,9 +37,9 @@ import ict_sequences
 import ict_truth
 import numpy as np
 import pandas as pd
-from bars import Bar, judge
 from errors import aligned, change, mean_p95, rigid
 from limits import arithmetic, bandwidth
+from thresholds import Threshold, check
 from tqdm import tqdm
 
 from affect4d.config.registration import Settings
@@ -283,7 +283,7 @@ def main():
     for mode, (_, timing) in singles.items():
         print_stages(f"single, {mode}", timing, speed)
     print_stages("sequence", sequences[1], speed)
-    return judge(bars(singles, sequences))
+    return check(thresholds(singles, sequences))
 
 
 def print_errors(singles, sequences):
@@ -293,17 +293,17 @@ def print_errors(singles, sequences):
     print(pd.DataFrame(table, columns=["inner error, mm", "mean", "p95"]).to_string(index=False))
 
 
-def bars(singles, sequences):
+def thresholds(singles, sequences):
     errors, timing, lost = sequences
     mean, p95 = mean_p95(singles["refined"][0])
     return [
-        Bar("single mean, mm", mean, 0.9),
-        Bar("single p95, mm", p95, 2.0),
-        Bar("frame minus neutral, mm", mean_p95(errors["frame minus neutral"])[0], 0.40),
-        Bar("jitter, mm", mean_p95(errors["jitter"])[0], 0.35),
-        Bar("frames lost", lost, 0),
-        Bar("fast mode, ms", singles["fast"][1].whole, 40.0),
-        Bar("refined and tracked, ms", timing.whole, 150.0),
+        Threshold("single mean, mm", mean, 0.9),
+        Threshold("single p95, mm", p95, 2.0),
+        Threshold("frame minus neutral, mm", mean_p95(errors["frame minus neutral"])[0], 0.40),
+        Threshold("jitter, mm", mean_p95(errors["jitter"])[0], 0.35),
+        Threshold("frames lost", lost, 0),
+        Threshold("fast mode, ms", singles["fast"][1].whole, 40.0),
+        Threshold("refined and tracked, ms", timing.whole, 150.0),
     ]
 
 

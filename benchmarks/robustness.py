@@ -5,11 +5,11 @@
 The same people are registered once in every kind of damage. The error is the mean distance of the
 seen inner face from the truth, rigidly aligned, in mm: for scans in other units the truth is that
 in mm, for mirrored ones the mirrored truth. A case has survived below 2 mm; one that raises any
-flag, or is refused as bad input, counts as flagged. "Fine but flagged" are flagged cases below
-2 mm: held to the bar where the input is a scan as they come (noise and coarseness included, see
+flag, or is refused as bad input, counts as flagged. "Fine but flagged" are flagged cases below 2
+mm: held to the threshold where the input is a scan as they come (noise and coarseness included, see
 SOUND); of the other kinds a flag is true, whatever the error, and they are shown beside.
 
-AFFECT4D_ICT names the clone of ICT-FaceKit. Exit status 1 where a bar is missed.
+AFFECT4D_ICT names the clone of ICT-FaceKit. Exit status 1 where a threshold is missed.
 """
 
 import argparse
@@ -29,8 +29,8 @@ import fast_simplification
 import ict_truth
 import numpy as np
 import pandas as pd
-from bars import Bar, judge
 from errors import rigid
+from thresholds import Threshold, check
 from tqdm import tqdm
 
 from affect4d.config.registration import Settings
@@ -267,25 +267,25 @@ def main():
         cases.assign(raised=cases.raised.map(" ".join)).to_csv(arguments.list, index=False)
     table = summarise(cases)
     print(table.to_string(index=False))
-    return judge(bars(table))
+    return check(thresholds(table))
 
 
-def bars(table):
+def thresholds(table):
     total = table.cases.sum()
     sound = table[table.kind.isin(SOUND)]
     found = [
-        Bar(
+        Threshold(
             f"survived or flagged, % of {total}",
             100 * table["survived or flagged"].sum() / total,
             98.0,
-            least=True,
+            at_least=True,
         ),
-        Bar("above 3 mm unflagged", table["above 3 mm unflagged"].sum(), 0),
+        Threshold("above 3 mm unflagged", table["above 3 mm unflagged"].sum(), 0),
     ]
     if len(sound):
         alarms = sound["fine but flagged"].sum()
         found.append(
-            Bar(
+            Threshold(
                 f"fine but flagged, % of {sound.cases.sum()} sound",
                 100 * alarms / sound.cases.sum(),
                 2.0,

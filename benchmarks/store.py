@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import zarr
-from bars import Bar, judge
+from thresholds import Threshold, check
 
 from affect4d import store
 from affect4d.store import codec, commit, groups, protocol
@@ -145,7 +145,7 @@ def speeds(folder, vertices, repeats):
 
 
 def measure(folder, kind, rng, neutral, options):
-    """Print the figures of one kind of noise; returns its bars."""
+    """Print the figures of one kind of noise; returns its thresholds."""
     noise, min_ratio = {"white": (white, 5), "smooth": (smooth, 8)}[kind]
     values = motion(rng, neutral, options.frames)
     values += noise(rng, neutral, options.frames)
@@ -165,11 +165,13 @@ def measure(folder, kind, rng, neutral, options):
         print(f"  {name:<32} {megabytes / max(spent, 1e-9):>9.0f} {share:>8.1%}")
     rate = {name: megabytes / max(spent, 1e-9) for name, spent in measured.items()}
     return [
-        Bar(f"{kind}: smaller than float32, times", smaller, min_ratio, least=True),
-        Bar(f"{kind}: smaller than Zarr's default, times", than_default, 4, least=True),
-        Bar(f"{kind}: largest vertex distance, mm", distance, 0.01),
-        Bar(f"{kind}: encode and write, MB/s", rate["write: encode, compress, write"], 300, True),
-        Bar(f"{kind}: read and decode, MB/s", rate["read a full sequence"], 600, True),
+        Threshold(f"{kind}: smaller than float32, times", smaller, min_ratio, at_least=True),
+        Threshold(f"{kind}: smaller than Zarr's default, times", than_default, 4, at_least=True),
+        Threshold(f"{kind}: largest vertex distance, mm", distance, 0.01),
+        Threshold(
+            f"{kind}: encode and write, MB/s", rate["write: encode, compress, write"], 300, True
+        ),
+        Threshold(f"{kind}: read and decode, MB/s", rate["read a full sequence"], 600, True),
     ]
 
 
@@ -183,12 +185,12 @@ def main():
     parser.add_argument("--scratch", type=Path, help="folder in which to write, then removed")
     options = parser.parse_args()
     neutral = load_template().vertices[:VERTICES]
-    bars = []
+    thresholds = []
     for kind in ("white", "smooth"):
         with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
             rng = np.random.default_rng(options.seed)
-            bars += measure(Path(scratch), kind, rng, neutral, options)
-    return judge(bars)
+            thresholds += measure(Path(scratch), kind, rng, neutral, options)
+    return check(thresholds)
 
 
 if __name__ == "__main__":

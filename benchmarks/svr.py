@@ -5,11 +5,11 @@
     python benchmarks/svr.py --linear 60
 
 Synthetic frames, of subjects with their own offsets, carry valence and arousal in a few of 200
-weights, bent and up to noise. One thread; CPU seconds. Below the bars: how far CCA is from the
-machine's arithmetic, and the kernel's features from its memory. The exact solver runs on the same
-variates in the same process: the ratio of the times is what counts, not the seconds. --linear runs
-scikit-learn's LinearSVR on the same features, for so many iterations. It exits with 1 where a bar
-is missed.
+weights, bent and up to noise. One thread; CPU seconds. Below the thresholds: how far CCA is from
+the machine's arithmetic, and the kernel's features from its memory. The exact solver runs on the
+same variates in the same process: the ratio of the times is what counts, not the seconds. --linear
+runs scikit-learn's LinearSVR on the same features, for so many iterations. It exits with 1 where a
+threshold is missed.
 """
 
 import argparse
@@ -24,9 +24,9 @@ import time
 import dask.array as da
 import numpy as np
 import pandas as pd
-from bars import Bar, judge
 from limits import arithmetic, bandwidth
 from sklearn.svm import LinearSVR
+from thresholds import Threshold, check
 
 from affect4d.config.validation import Settings
 from affect4d.validation import KernelSVR, LinearCCA, ccc
@@ -193,11 +193,13 @@ def main():
             f"CCC {name}: {ccc(y, p):.4f} [{low:.4f}, {high:.4f}] by {RESAMPLES:,} resamples in "
             f"{spent:.3f} s; tuned {ccc(y, tuned_predicted[:, axis]):.4f}"
         )
-    bars = [
-        Bar("CCA and both machines, CPU seconds", sum(seconds), FIT_SECONDS),
-        Bar("peak memory, bytes, the frames among them", peak, FIT_BYTES),
-        Bar(f"prediction of {len(test):,} frames, CPU seconds", predict_seconds, PREDICT_SECONDS),
-        Bar("with tuning, CPU seconds", tuned_seconds, TUNED_SECONDS),
+    thresholds = [
+        Threshold("CCA and both machines, CPU seconds", sum(seconds), FIT_SECONDS),
+        Threshold("peak memory, bytes, the frames among them", peak, FIT_BYTES),
+        Threshold(
+            f"prediction of {len(test):,} frames, CPU seconds", predict_seconds, PREDICT_SECONDS
+        ),
+        Threshold("with tuning, CPU seconds", tuned_seconds, TUNED_SECONDS),
     ]
     X, X_test = variates.transform(train.features), variates.transform(test.features)
     if arguments.linear:
@@ -211,15 +213,15 @@ def main():
     if tables:
         table = pd.concat(tables)
         print("\n" + table.to_string(index=False, float_format="%.5g"))
-        bars += [
-            Bar(
+        thresholds += [
+            Threshold(
                 f"change of CCC against exact, {row.axis} at {row.frames:,}",
                 row.change,
                 EXACT_CHANGE,
             )
             for row in table.itertuples()
         ]
-    return judge(bars)
+    return check(thresholds)
 
 
 if __name__ == "__main__":

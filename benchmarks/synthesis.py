@@ -15,8 +15,8 @@ They take turns with ours in a process of their own, so that neither finds the o
 Both sides encode as cv2.imwrite does by itself, with colour of half the resolution; the dataset's
 images keep it whole, and what that adds is printed.
 
-Exit status 1 where a bar is missed. Images a second hold for a current core that is otherwise idle;
-the ratios, for any.
+Exit status 1 where a threshold is missed. Images a second hold for a current core that is otherwise
+idle; the ratios, for any.
 """
 
 import argparse
@@ -39,8 +39,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from bars import Bar, judge
 from stages import Stages
+from thresholds import Threshold, check
 from tqdm import tqdm
 
 from affect4d.config.synthesis import Settings
@@ -100,14 +100,16 @@ def main():
         f"{blend} takes {table.loc['all', blend] / floor:.1f} times that" for blend in LEAST
     ))  # fmt: skip
     print(f"the dataset's JPEG, of whole colour, adds {whole_colour(scenes) - floor:.2f} ms")
-    bars = []
+    thresholds = []
     for blend, least in LEAST.items():
         ratio = table.loc["all", "naive"] / table.loc["all", blend]
-        bars.append(Bar(f"{blend}: times as fast as the naive parts", ratio, FASTER, True))
-        bars.append(
-            Bar(f"{blend}: images a second", table.loc["images a second", blend], least, True)
+        thresholds.append(
+            Threshold(f"{blend}: times as fast as the naive parts", ratio, FASTER, True)
         )
-    return judge(bars)
+        thresholds.append(
+            Threshold(f"{blend}: images a second", table.loc["images a second", blend], least, True)
+        )
+    return check(thresholds)
 
 
 def measured(scenes, fields, naively):

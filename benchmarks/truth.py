@@ -15,7 +15,7 @@ Intervals are of the mean over people, by bootstrap.
 Identity: the model is fitted again to the synthesized image and to the true one, with fresh errors
 of the landmarks, which in the synthesized one have moved with the map; see `truth_identity.py`.
 
-Exit status 1 where a bar is missed.
+Exit status 1 where a threshold is missed.
 """
 
 import argparse
@@ -33,8 +33,8 @@ import numpy as np
 import pandas as pd
 import truth_heads
 import truth_identity
-from bars import Bar, judge
 from skimage.metrics import structural_similarity
+from thresholds import Threshold, check
 from tqdm import tqdm
 from truth_heads import EXPRESSIONS, SEED
 from truth_photos import EYES, Photographer, noisy, sit
@@ -79,12 +79,12 @@ def main():
         rows += own
         fits.append(found)
     table = pd.DataFrame(rows)
-    bars = compare(table) + truth_identity.report(fits, YAWS, EXPRESSIONS)
+    thresholds = compare(table) + truth_identity.report(fits, YAWS, EXPRESSIONS)
     if arguments.output:
         arguments.output.mkdir(parents=True, exist_ok=True)
         table.to_csv(arguments.output / "truth.csv", index=False, float_format="%.4f")
         sheet.write(arguments.output / "truth.png")
-    return judge(bars)
+    return check(thresholds)
 
 
 def study(heads, model, name, number, sheet=None):
@@ -232,8 +232,8 @@ def regions(face, after, before, size):
 
 
 def compare(table):
-    """Print the tables of images; the bars of point 3."""
-    bars = []
+    """Print the tables of images; the thresholds of point 3."""
+    thresholds = []
     for measure in ("psnr", "ssim"):
         for yaw in YAWS:
             own = table[table.yaw == yaw]
@@ -246,13 +246,13 @@ def compare(table):
                 for other in OTHERS:
                     low, _ = interval((people[blend] - people[other]).to_numpy())
                     what = f"{measure.upper()} at {yaw} degrees, {blend} less {other}: lower end"
-                    bars.append(Bar(what, low, 0.0, True))
+                    thresholds.append(Threshold(what, low, 0.0, True))
     for measure in ("psnr", "ssim"):
         split = table.pivot_table(index=["yaw", "expression"], columns="way", values=measure)
         print(f"\n{measure.upper()} by expression\n{split[[*OTHERS, *OURS]].round(3).to_string()}")
     parts = table.groupby(["yaw", "way"])[[f"mse {name}" for name in REGIONS]].mean()
     print(f"\nSquared error by region\n{parts.round(2).to_string()}")
-    return bars
+    return thresholds
 
 
 def interval(values):

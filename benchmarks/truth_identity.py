@@ -8,15 +8,15 @@ all blends.
 
 import numpy as np
 import pandas as pd
-from bars import Bar
 from sklearn.metrics import roc_auc_score
+from thresholds import Threshold
 
 WHAT = ("true", "synthesized")
 LARGER, LESS = 1.1, 0.01  # than what the true photograph of the expression loses
 
 
 def report(people, yaws, expressions):
-    """Print the distances; the bars.
+    """Print the distances; the thresholds.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def report(people, yaws, expressions):
     lost = [np.median(found[f"{what} expression and own neutral"]) for what in WHAT]
     kept = [area for *_, area in areas[1:]]
     return [
-        Bar("identity: median angle over the true expression's", lost[1] / lost[0], LARGER),
-        Bar("identity: AUC less the true expression's", kept[1] - kept[0], -LESS, True),
+        Threshold("identity: median angle over the true expression's", lost[1] / lost[0], LARGER),
+        Threshold("identity: AUC less the true expression's", kept[1] - kept[0], -LESS, True),
     ]
 
 

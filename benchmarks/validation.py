@@ -10,7 +10,7 @@ the subject-dependent split must come out higher than the honest one, and be mar
 figure is a mean over galleries, those of single ones are printed too.
 
 *memory* runs the same jobs on 10,000, 100,000 and 600,000 frames of few vertices, each in a process
-of its own, and prints CPU seconds and the greatest memory. Exit code 1 where a bar is missed.
+of its own, and prints CPU seconds and the greatest memory. Exit code 1 where a threshold is missed.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import planted_gallery
-from bars import Bar, judge
+from thresholds import Threshold, check
 
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
 from affect4d.config.validation import Settings
@@ -79,7 +79,7 @@ def run(root, settings):
 
 
 def truth():
-    """Planted galleries; the bars' verdict."""
+    """Planted galleries; the thresholds' verdict."""
     settings = Settings(components=SIZES, basis="pca", vertices=0, bootstrap=200)
     tables = []
     for number in range(GALLERIES):
@@ -94,15 +94,17 @@ def truth():
     means = table.groupby(["axis", "components"]).mean(numeric_only=True)
     right = means.xs(RIGHT, level="components")
     marked = table["leak_marked"].all()
-    return judge(
+    return check(
         [
-            Bar(f"{axis}: distance from the best, {RIGHT} components", abs(row.lost), NEAR)
+            Threshold(f"{axis}: distance from the best, {RIGHT} components", abs(row.lost), NEAR)
             for axis, row in right.iterrows()
         ]
         + [
-            Bar("largest |CCC| of shuffled labels", means[SHUFFLED].abs().max(), CHANCE),
-            Bar("subject-dependent less honest", (right.dependent - right.honest).mean(), 0, True),
-            Bar("the leak is marked as such in table1.csv", float(marked), 1, True),
+            Threshold("largest |CCC| of shuffled labels", means[SHUFFLED].abs().max(), CHANCE),
+            Threshold(
+                "subject-dependent less honest", (right.dependent - right.honest).mean(), 0, True
+            ),
+            Threshold("the leak is marked as such in table1.csv", float(marked), 1, True),
         ]
     )
 
@@ -137,7 +139,7 @@ def measured(root, planted):
 
 
 def memory():
-    """Each number of frames in its own process; the bar's verdict."""
+    """Each number of frames in its own process; the threshold's verdict."""
     peaks = []
     for frames in FRAMES:
         command = [sys.executable, __file__, "memory", "--frames", str(frames)]
@@ -147,7 +149,7 @@ def memory():
     grown = peaks[-1] - peaks[0]
     held = 0.75 * (FRAMES[-1] - FRAMES[0]) / 1e6
     print(f"growth {grown:.0f} MB, {grown / held:.0f} bytes per training frame")
-    return judge([Bar("growth from 10,000 to 600,000 frames, MB", grown, GROWTH_MB)])
+    return check([Threshold("growth from 10,000 to 600,000 frames, MB", grown, GROWTH_MB)])
 
 
 def one_size(frames):
