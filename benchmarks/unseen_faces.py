@@ -21,10 +21,10 @@ and the classifier names one candidate for each face. Chance is 1/2: a face that
 people behind the model looks like the other k as often. Each set of k is left out in its turn, so
 that nobody's looks help. The same question for real frames of the k people shows what the test can
 tell. Each is asked less the model's own mean (the class's), and less the mean over everybody, which
-an attacker who has other data may know. The thresholds are that the interval before lies above
-chance and that, with the most people and less the class's mean, the interval after holds it, while
-that of real frames lies above it (else the test could not tell anybody). Exit 1 where one is
-missed, 2 where no class has the people that it takes; smaller classes are left out.
+an attacker who has other data may know. Thresholds: the interval before lies above chance and
+that, with the most people and less the class's mean, the interval after holds it, while that of
+real frames lies above it (else the test could not tell anybody). Exit 1 where one is missed, 2
+where no class has the people that it takes; smaller classes are left out.
 
 What is claimed is that one face, as a deviation from its class's mean, says next to nothing of who
 was in the gallery where some 40 people or more are behind the class. Below that, samples tell a
@@ -50,12 +50,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from thresholds import Threshold, check
 from sklearn.decomposition import PCA, MiniBatchSparsePCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
-from thresholds import Threshold, check
 from tqdm import tqdm
 from unseen_faces_data import SHIPPED, from_facekit, from_results
 
@@ -177,31 +177,63 @@ def descriptions(known, unknown, patch, geodesics):
 
 def leakage(classes, patch, geodesics, splits):
     """Tables of what the classifier finds before and after, and the thresholds."""
-        before, after, mean_scores = [], [], [] for name, faces in tqdm(classes.items(), "leakage",
-        unit="class", disable=None): attacker = Attacker(faces) before.append(attacker.accuracy())
-        for k, number in itertools.product(sizes(classes), range(splits)): rng = named_rng(SEED,
-        "candidates", name, k, number) both = rng.permutation(faces.people)[: 2 * k].reshape(2, k)
-        for members, others in (both, both[::-1]): candidates = np.concatenate([members, others])
-        model = class_model(faces.of(np.isin(faces.subject, members)), patch, geodesics) unseen =
-        np.stack([sample(model, rng).ravel() for _ in range(FACES)]) real =
-        attacker.test.of(np.isin(attacker.test.subject, members)).seen for what, shown in ((UNSEEN,
-        unseen), (REAL, real)): for less, mean in ((CLASS, model.mean.ravel()), (ALL,
-        attacker.mean)): scores = attacker.scores(shown - mean, candidates) key = (k, less, what)
-        after.append((*key, *named(scores, candidates))) mean_scores.append((*key, *scored(scores,
-        candidates))) accuracy = pd.concat(before).groupby(level=0).mean().to_numpy() chance =
-        np.mean([1 / len(faces.people) for faces in classes.values()]) above = interval(accuracy)
-        told = pd.DataFrame( [(f"{accuracy.mean():.3f}", f"{above[0]:.3f} .. {above[1]:.3f}",
-        f"{chance:.3f}")], columns=["named rightly", "95 %", "chance"], ) members =
-        members_named(after) people, unseen, real = with_most_people(members) thresholds = [
-        Threshold( "before: lower end of the share rightly named, over chance", above[0] / chance,
-        1, True ), Threshold( f"after, {people} people: lower end of members named, one unseen
-        face", unseen.low, 0.5, ), Threshold( f"after, {people} people: upper end of members named,
-        one unseen face", unseen.high, 0.5, True, ), Threshold( f"power, {people} people: lower end
-        of members named, one real frame", real.low, 0.5, True, ), ] return { "Before: people named
-        in real frames of other sequences": told, "After: share of faces whose named candidate is a
-        member (chance 0.5)": written(members), "Without a threshold: a member told from non-members
-        by many faces (AUC)": auc(mean_scores), "Verdict by people behind a model, less the class's
-        mean (thresholds: the last row)": by_people( members ), }, thresholds
+    before, after, mean_scores = [], [], []
+    for name, faces in tqdm(classes.items(), "leakage", unit="class", disable=None):
+        attacker = Attacker(faces)
+        before.append(attacker.accuracy())
+        for k, number in itertools.product(sizes(classes), range(splits)):
+            rng = named_rng(SEED, "candidates", name, k, number)
+            both = rng.permutation(faces.people)[: 2 * k].reshape(2, k)
+            for members, others in (both, both[::-1]):
+                candidates = np.concatenate([members, others])
+                model = class_model(faces.of(np.isin(faces.subject, members)), patch, geodesics)
+                unseen = np.stack([sample(model, rng).ravel() for _ in range(FACES)])
+                real = attacker.test.of(np.isin(attacker.test.subject, members)).seen
+                for what, shown in ((UNSEEN, unseen), (REAL, real)):
+                    for less, mean in ((CLASS, model.mean.ravel()), (ALL, attacker.mean)):
+                        scores = attacker.scores(shown - mean, candidates)
+                        key = (k, less, what)
+                        after.append((*key, *named(scores, candidates)))
+                        mean_scores.append((*key, *scored(scores, candidates)))
+    accuracy = pd.concat(before).groupby(level=0).mean().to_numpy()
+    chance = np.mean([1 / len(faces.people) for faces in classes.values()])
+    above = interval(accuracy)
+    told = pd.DataFrame(
+        [(f"{accuracy.mean():.3f}", f"{above[0]:.3f} .. {above[1]:.3f}", f"{chance:.3f}")],
+        columns=["named rightly", "95 %", "chance"],
+    )
+    members = members_named(after)
+    people, unseen, real = with_most_people(members)
+    thresholds = [
+        Threshold(
+            "before: lower end of the share rightly named, over chance", above[0] / chance, 1, True
+        ),
+        Threshold(
+            f"after, {people} people: lower end of members named, one unseen face",
+            unseen.low,
+            0.5,
+        ),
+        Threshold(
+            f"after, {people} people: upper end of members named, one unseen face",
+            unseen.high,
+            0.5,
+            True,
+        ),
+        Threshold(
+            f"power, {people} people: lower end of members named, one real frame",
+            real.low,
+            0.5,
+            True,
+        ),
+    ]
+    return {
+        "Before: people named in real frames of other sequences": told,
+        "After: share of faces whose named candidate is a member (chance 0.5)": written(members),
+        "Without a threshold: a member told from non-members by many faces (AUC)": auc(mean_scores),
+        "By people behind a model, less the class's mean (thresholds: the last row)": by_people(
+            members
+        ),
+    }, thresholds
 
 
 def sizes(classes):
