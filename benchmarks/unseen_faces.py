@@ -50,12 +50,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from thresholds import Threshold, check
 from sklearn.decomposition import PCA, MiniBatchSparsePCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
+from thresholds import Threshold, check
 from tqdm import tqdm
 from unseen_faces_data import SHIPPED, from_facekit, from_results
 
