@@ -26,7 +26,7 @@ STYLES: dict[str, dict[str, Any]] = {
     EXTRAPOLATED: {"color": "#8a6d1a", "linestyle": (0, (0.8, 1.2))},
 }
 _QUALITY = 85  # of WebP, of 100
-_DPI = 100
+_DPI = 100  # dots per inch, of the plane's picture
 
 
 def circle(radius: float = RADIUS) -> NDArray[np.float64]:
