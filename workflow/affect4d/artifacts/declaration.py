@@ -77,7 +77,7 @@ class Array:
     ----------
     name : may hold fields where there are several of one kind, such as `topology{number}_anchors`
     dtype : NumPy's name of it
-    shape : lengths; a word stands for one length within the store (it may hold the name's fields)
+    shape : lengths; a word names one length within the store (it may hold the name's fields)
     description : one sentence
     unit : "" where it has none
     codes : the meaning of the values 0, 1, ..., where they stand for words
@@ -165,8 +165,8 @@ class Table(File):
 
     def column(self, name: str) -> Column | None:
         """The declaration of a column of this name."""
-        found = (c for c in self.columns if match_pattern(c.name, name) is not None)
-        return max(found, key=lambda column: specificity(column.name), default=None)
+        matching = (c for c in self.columns if match_pattern(c.name, name) is not None)
+        return max(matching, key=lambda column: specificity(column.name), default=None)
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,8 @@ class Store(File):
 
     def array(self, name: str) -> Array | None:
         """The declaration of an array of this name."""
-        found = (array for array in self.arrays if match_pattern(array.name, name) is not None)
-        return max(found, key=lambda array: specificity(array.name), default=None)
+        matching = (a for a in self.arrays if match_pattern(a.name, name) is not None)
+        return max(matching, key=lambda array: specificity(array.name), default=None)
 
     def manifest(self, root: Path | str, **fields: str) -> Path:
         """Where its manifest lies, given the results folder."""
@@ -197,7 +197,7 @@ class Artifact:
     description : what it is, in a few words
     rules : the rules of the workflow that write it
     files : the tables, stores and other files that it consists of
-    lists : pattern of the artifacts whose manifests it lists, where it stands for a job
+    lists : pattern of the artifacts whose manifests it lists, where it is the record of a job
     optional : whether a build may lack it, as what a setting decides about
     has_manifest : False for what is written about a build and is not part of it
     """

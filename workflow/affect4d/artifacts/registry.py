@@ -49,14 +49,14 @@ def find_file(path: str) -> File | None:
 
 def find_table(path: str) -> Table | None:
     """The declaration of a table, given its path below the results folder."""
-    found = find_file(path)
-    return found if isinstance(found, Table) else None
+    file = find_file(path)
+    return file if isinstance(file, Table) else None
 
 
 def find_store(artifact: str) -> Store | None:
     """The declaration of a store, given its artifact's name."""
-    found = find_file(f"{artifact}.zarr")
-    return found if isinstance(found, Store) else None
+    file = find_file(f"{artifact}.zarr")
+    return file if isinstance(file, Store) else None
 
 
 def _find(declared: Iterable[T], name: str) -> T | None:

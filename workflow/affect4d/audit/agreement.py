@@ -213,13 +213,15 @@ class _Compared:
             yield Finding(Kind.STALE, name, f"{name}.zarr", what, "run snakemake, which removes it")
             return
         if self.frames is not None and self.classes is not None:
-            yield from self._check_frames(name, stored.attributes, self.frames, self.classes)
+            yield from self._check_frames(
+                name, stored.attributes, frames=self.frames, classes=self.classes
+            )
         if self.atlas is not None:
             index = stored.attributes["class"]
             yield from _compare_with_atlas(ATLAS, self.atlas, index, model=stored)
 
     def _check_frames(
-        self, name: str, attributes: dict[str, Any], frames: _Frames, classes: pd.DataFrame
+        self, name: str, attributes: dict[str, Any], *, frames: _Frames, classes: pd.DataFrame
     ) -> Iterator[Finding]:
         file, ids, index = f"{name}.zarr/zarr.json", attributes["frame_ids"], attributes["class"]
         if classes.loc[index, "name"] != name.split("/")[1]:

@@ -125,7 +125,7 @@ def _notes(build: Build, digested: Digested) -> Iterator[str]:
 
 
 def _find_missing(build: Build) -> Iterator[Finding]:
-    """Artifacts that the build's own audit saw and that are gone, manifest and all."""
+    """Artifacts that the build's own audit saw and that are gone with their manifests."""
     for name in _known(build.root):
         if name not in build.manifests and name not in build.unreadable:
             what = "was there when the build was audited and is missing"
@@ -166,11 +166,11 @@ def _check_inputs(build: Build, digested: Digested) -> Iterator[Finding]:
     for manifest in build.manifests.values():
         for name, recorded in manifest.inputs.items():
             outside = Path(name).is_absolute()
-            # A listed file has been held against its own manifest: what that says is enough here.
-            found = digested.inputs[name] if name in digested.inputs else build.owners[name][1]
-            if name in build.unreadable or found in (recorded, None):
+            # A listed file was checked against its own manifest, whose digest is enough here.
+            sha256 = digested.inputs[name] if name in digested.inputs else build.owners[name][1]
+            if name in build.unreadable or sha256 in (recorded, None):
                 continue
-            if found:
+            if sha256:
                 what = "was built from another version of this input"
                 yield Finding(Kind.STALE, manifest.artifact, name, what)
             elif outside:
@@ -178,11 +178,11 @@ def _check_inputs(build: Build, digested: Digested) -> Iterator[Finding]:
                 yield Finding(Kind.UNRESOLVED, manifest.artifact, name, what, remedy)
             else:
                 yield Finding(Kind.STALE, manifest.artifact, name, "this input is missing")
-    yield from _open_ends(build)
+    yield from _check_origins(build)
 
 
-def _open_ends(build: Build) -> Iterator[Finding]:
-    """Inputs inside the results folder that no manifest vouches for."""
+def _check_origins(build: Build) -> Iterator[Finding]:
+    """Inputs inside the results folder that no manifest lists."""
     for manifest in build.manifests.values():
         for name in manifest.inputs:
             known = name in build.manifests or name in build.unreadable or name in build.owners

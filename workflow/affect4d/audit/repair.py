@@ -66,11 +66,11 @@ def _delete(build: Build, name: str, files: list[str]) -> list[str]:
     """Delete a manifest, then files of its artifact, unless somebody writes it; what was there."""
     path = build.root / name
     try:
-        with ExitStack() as held:
-            for place in (path, *(build.root / file for file in files if file.endswith(".zarr"))):
-                if place.parent.is_dir():
-                    held.enter_context(protocol.lock(place))
-            # A manifest goes first, so that none stands beside other data if this is interrupted.
+        with ExitStack() as locks:
+            for target in (path, *(build.root / f for f in files if f.endswith(".zarr"))):
+                if target.parent.is_dir():
+                    locks.enter_context(protocol.lock(target))
+            # A manifest goes first, or an interruption would leave it without its data.
             return [each for each in (name, *files) if _remove(build.root, each)]
     except StoreError as error:
         log.warning("%s", error)
@@ -82,7 +82,7 @@ def _manifest(artifact: str) -> str:
 
 
 def _files(build: Build, name: str) -> list[str]:
-    """The files and folders of a damaged artifact; manifests that it lists have their own fate."""
+    """The files and folders of a damaged artifact; not the manifests that it lists."""
     folder = name.removesuffix(SUFFIX) + ".zarr"
     if (build.root / folder).is_dir():
         return [folder]

@@ -35,13 +35,13 @@ def _check_arrays(
             yield name, "this array is not in its schema"
     for name in sorted(known, key=lambda name: declared.arrays.index(known[name])):
         array = known[name]
-        shape, found = array.dimensions(name), stored[name].shape
-        for dimension, size in zip(shape, found, strict=False):
+        shape, actual = array.dimensions(name), stored[name].shape
+        for dimension, size in zip(shape, actual, strict=False):
             if isinstance(dimension, str):
                 lengths.setdefault(dimension, size)
         expected = tuple(lengths.get(d, 0) if isinstance(d, str) else d for d in shape)
-        if found != expected:
-            yield name, f"is of shape {found} in place of {expected}"
+        if actual != expected:
+            yield name, f"is of shape {actual} in place of {expected}"
         if stored[name].dtype != array.dtype:
             yield name, f"is of type {stored[name].dtype} in place of {array.dtype}"
 
