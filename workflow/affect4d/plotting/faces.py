@@ -15,7 +15,7 @@ PORTRAIT = (300, 270)  # height and width of a face shown by itself, px
 FACE_FRAME = ((0.0, -8.0, 60.0), 88.0)  # centre and half height of the picture, mm: all of the face
 MOUTH = np.array([[70.0, 35.0, 35.0]])  # RGB, 0..255: the dark inside of a mouth
 MOUTH_DEPTH_MM = 8.0  # how far behind the lips the mouth's inside is drawn, so that they hide it
-# From clay, the colour of what is at rest.
+# From clay, the colour of what does not move.
 MOTION = LinearSegmentedColormap.from_list("motion", ["#cdbeb2", "#fccc59", "#ed6b26", "#a60d26"])
 
 
@@ -51,7 +51,7 @@ def face_picture(
 
 
 def motion_colours(lengths: NDArray[np.floating], max_mm: float) -> NDArray[np.float64]:
-    """Colours (V, 3), 0..255, of motion (V,) mm: clay at rest, dark red from `max_mm` on."""
+    """Colours (V, 3), 0..255, of motion (V,) mm: clay where still, dark red from `max_mm` on."""
     colours: NDArray[np.float64] = 255 * MOTION(np.clip(lengths / max_mm, 0, 1))[:, :3]
     return colours
 

@@ -1,4 +1,4 @@
-"""Why an artifact differs between two builds: what is its own doing, and what it inherits.
+"""Why an artifact differs between two builds: its own causes, and those it inherits.
 
 Its own are settings, code, versions of packages and files from outside; what other artifacts hand
 down is traced back to theirs. A changed manifest alone changes nothing: only bytes count.
@@ -18,7 +18,7 @@ from affect4d.store import Manifest, canonical
 from affect4d.store.manifest import SUFFIX
 
 UNSET = "not set"
-# A digest among the settings stands for data that the manifest does not name as an input.
+# A digest among the settings represents data that the manifest does not name as an input.
 _DIGEST = re.compile(r"[0-9a-f]{16,64}")
 _DIGEST_SHOWN = 16  # characters of a sha256 that are shown
 _SECTIONS = frozenset(Project.model_fields)
@@ -161,7 +161,7 @@ class BuildPair:
         return [Cause("setting", *difference) for difference in _differing(old, new)]
 
     def _own(self, name: str) -> Iterator[Cause]:
-        # Where the data that a digest stands for differ in this very build, they are the cause.
+        # Where the data that a digest represents differ in this very build, they are the cause.
         inherited = name in self.digests and bool(self._sources_of_job(name))
         for cause in self._changed_settings(name):
             if not (inherited and _is_digest(cause)):

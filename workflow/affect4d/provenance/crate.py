@@ -34,8 +34,8 @@ def write_crate(context: RunContext, *, workflow: list[Path], about: Settings, e
 
     Parameters
     ----------
-    context : its inputs are the manifests of the build; what they rest on is described too. Its
-        settings are the configuration of the build
+    context : its inputs are the manifests of the build; what those were built from is described
+        too. Its settings are the configuration of the build
     workflow : the main file, then the others, all below its folder
     about : name, licence, publisher and date
     engine : the version of Snakemake
@@ -110,7 +110,7 @@ def describe_build(build: Build, snakefile: str, *, about: Settings, engine: str
 
 
 def _reachable(build: Build, inputs: tuple[Path, ...]) -> Build:
-    """The part of a build on which the inputs rest: what older configurations left is not in it."""
+    """What the inputs were built from: what older configurations left is not in it."""
     names = [build.relative(path.resolve()) for path in inputs]
     for name in names:
         store.read_manifest(build.root / name)

@@ -13,7 +13,7 @@ from affect4d.store.manifest import SUFFIX
 
 Entity = dict[str, Any]
 
-# An artifact of up to so many plain files is described file by file; the manifests list the rest.
+# An artifact of up to so many plain files is described file by file; the manifests list the others.
 _MAX_FILES = 16
 _FORMATS = {
     ".csv": "text/csv",
@@ -107,7 +107,7 @@ class Files:
             about = f"Manifest of {manifest.artifact}: size and sha256 of {content}."
             described.append(self._on_disk(name, about))
             described += [
-                _file_entity(*file, f"Part of {manifest.artifact}.")
+                _file_entity(*file, about=f"Part of {manifest.artifact}.")
                 for file in _plain_files(self.build, manifest)
             ]
         for copy in (self.build.root / self.workflow).rglob("*"):
@@ -123,7 +123,7 @@ class Files:
 
     def _on_disk(self, name: str, about: str) -> Entity:
         path = self.build.root / name
-        return _file_entity(name, path.stat().st_size, store.digest(path), about)
+        return _file_entity(name, path.stat().st_size, store.digest(path), about=about)
 
 
 def _plain_files(build: Build, manifest: Manifest) -> list[tuple[str, int, str]]:
@@ -131,11 +131,12 @@ def _plain_files(build: Build, manifest: Manifest) -> list[tuple[str, int, str]]
     paths = build.listed(manifest.artifact + SUFFIX)
     files = [(p, f.size, f.sha256) for p, f in zip(paths, manifest.files, strict=True)]
     inside = [f for f in files if not f[0].endswith(SUFFIX) and not Path(f[0]).is_absolute()]
-    few = len(inside) <= _MAX_FILES or manifest.artifact == "dataset"
-    return inside if few and not any(".zarr/" in path for path, _, _ in inside) else []
+    if len(inside) > _MAX_FILES and manifest.artifact != "dataset":
+        return []
+    return [] if any(".zarr/" in path for path, _, _ in inside) else inside
 
 
-def _file_entity(path: str, size: int, sha256: str, about: str) -> Entity:
+def _file_entity(path: str, size: int, sha256: str, *, about: str) -> Entity:
     return entity(
         identifier(path),
         "File",

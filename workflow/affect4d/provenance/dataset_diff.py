@@ -1,6 +1,6 @@
 """Rows of two published datasets compared: which images came, went, or changed label or pixels.
 
-Shards are read a row group at a time; of every image eight bytes are kept for the picture and
+Shards are read one row group at a time; of every image eight bytes are held for the picture and
 eight for each label, so that a million images take about 300 MB.
 """
 
@@ -32,7 +32,7 @@ class DatasetDifference:
     ----------
     old, new : numbers of rows
     added, removed : rows on one side only
-    changed : column -> rows in which it differs; `image` stands for the encoded picture
+    changed : column -> rows in which it differs; `image` is the encoded picture
     columns_added, columns_removed : columns on one side only
     examples : added, removed or a column -> a few image_ids, with old and new value of a label
     """

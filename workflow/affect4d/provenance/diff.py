@@ -33,7 +33,7 @@ class Effect:
     ----------
     cause : the difference
     stated : artifacts in whose manifests it is recorded, by rule
-    changed : artifacts with other bytes that rest on it, or are there on one side only, by rule
+    changed : artifacts with other bytes because of it, or in one build only, by rule
     same : artifacts in whose manifests it is recorded and that have the same bytes, by rule
     """
 

@@ -51,8 +51,8 @@ class Explanation:
     def text(self) -> str:
         """The record for people: indented lines, long lists cut."""
         head = f"{self.record['id']}: {self.record['what']}"
-        rest = {k: v for k, v in self.record.items() if k not in ("kind", "id", "what")}
-        return "\n".join([head, *(line for k, v in rest.items() for line in _lines(k, v))])
+        shown = {k: v for k, v in self.record.items() if k not in ("kind", "id", "what")}
+        return "\n".join([head, *(line for k, v in shown.items() for line in _lines(k, v))])
 
 
 def explain_name(results: Path, name: str) -> Explanation:
@@ -97,9 +97,9 @@ def _lines(key: str, value: Any, indent: str = "") -> list[str]:
 
 
 def _row(row: dict[str, Any]) -> str:
-    first, *rest = row.items()
-    told = [f"{key} {_short(value)}" for key, value in rest if value is not None]
-    return f"{_short(first[1])}: {', '.join(told)}" if told else _short(first[1])
+    first, *others = row.items()
+    details = [f"{key} {_short(value)}" for key, value in others if value is not None]
+    return f"{_short(first[1])}: {', '.join(details)}" if details else _short(first[1])
 
 
 def _short(value: Any) -> str:

@@ -36,7 +36,7 @@ def describe_image(build: Build, image_id: str) -> Record:
     fit = _fit(build, artifact, photograph["image_id"])
     artifacts = [artifact, fit["artifact"].removesuffix(".zarr")]
     artifacts += [f"blendshapes/{source}" for source in weights]
-    # A class's model holds the digest of its frames in place of the table that names them.
+    # The provenance of a class's model has the digest of its frames, not the table that names them.
     artifacts.append(affectspace.AFFECT_SPACE.name())
     return {
         "what": "a synthesized image: the class's deformation imposed on a photograph",
@@ -113,7 +113,7 @@ def _mixture(build: Build, index: int) -> dict[str, float]:
 
 
 def _model(attributes: Record) -> Record:
-    """What is said of a class that has a model."""
+    """Medians and sizes of a class that has a model."""
     return {
         "median_valence": attributes["median_valence"],
         "median_arousal": attributes["median_arousal"],

@@ -87,7 +87,7 @@ class Build:
         return set()
 
     def ancestors(self, *names: str) -> list[str]:
-        """The manifests on which those named rest, themselves first, each once."""
+        """The manifests that those named were built from, themselves first, each once."""
         known = dict.fromkeys(name for name in names if name in self.manifests)
         queue = list(known)
         while queue:
@@ -149,5 +149,5 @@ def _read(path: Path, name: str) -> Manifest:
     if manifest.artifact + SUFFIX != name:
         raise StoreError(path, f"is the manifest of {manifest.artifact}", REBUILD)
     if not manifest.rule:
-        raise StoreError(path, "does not say what the artifact was built from", REBUILD)
+        raise StoreError(path, "does not record what the artifact was built from", REBUILD)
     return manifest

@@ -55,11 +55,11 @@ def register_real_scan(registrar: Registrar) -> RealScan:
     template = registrar.template
     carried = template.landmarks_on(registered.vertices)
     rigid = fit_similarity(landmarks, carried, scale=False)
-    colour = _colour(registrar, mesh, texture, registered)
+    colour = _colour(registrar, mesh, texture, registered=registered)
     vertices, triangles, colours = _textured(rigid.apply(mesh.vertices), mesh, texture)
     return RealScan(
-        [_draw(vertices, triangles, colours, angle) for angle in _VIEWS_DEGREES],
-        [_draw(registered.vertices, template.triangles, colour, angle) for angle in _VIEWS_DEGREES],
+        _draw(vertices, triangles, colours),
+        _draw(registered.vertices, template.triangles, colour),
         float(np.linalg.norm(rigid.apply(landmarks) - carried, axis=1).mean()),
         registered.quality.seen,
     )
@@ -106,7 +106,7 @@ def _subdivide(
 
 
 def _colour(
-    registrar: Registrar, mesh: Mesh, texture: Texture, registered: Registered
+    registrar: Registrar, mesh: Mesh, texture: Texture, *, registered: Registered
 ) -> NDArray[np.float32]:
     """The texture's colour (V, 3) at the registered vertices, continued where none was seen."""
     colours = texture.colours(mesh.triangles, registered.triangle, registered.weights)
@@ -118,11 +118,14 @@ def _colour(
 
 
 def _draw(
-    vertices: NDArray[np.floating],
-    triangles: NDArray[np.integer],
-    colours: NDArray[np.floating],
-    degrees: float,
-) -> NDArray[np.uint8]:
-    turn = np.radians(degrees)
-    view = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
-    return render(vertices, triangles, shape=_PIXELS, colours=colours, view=view, frame=_FRAME)
+    vertices: NDArray[np.floating], triangles: NDArray[np.integer], colours: NDArray[np.floating]
+) -> list[NDArray[np.uint8]]:
+    """Pictures of a surface, one per view."""
+    pictures = []
+    for turn in np.radians(_VIEWS_DEGREES):
+        c, s = np.cos(turn), np.sin(turn)
+        view = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+        pictures.append(
+            render(vertices, triangles, shape=_PIXELS, colours=colours, view=view, frame=_FRAME)
+        )
+    return pictures

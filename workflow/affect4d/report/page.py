@@ -30,7 +30,7 @@ def write_report(root: Path, out: Path, *, config: dict[str, Any], audit: dict[s
     ----------
     root : the results folder
     out : path of the page
-    config : the whole configuration
+    config : the complete configuration
     audit : the audit's record: whole, artifacts, text
     """
     images = sections.read_images(root / "dataset")

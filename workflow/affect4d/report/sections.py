@@ -183,7 +183,7 @@ def _quarantine_rows(root: Path) -> pd.DataFrame:
     """Every quarantine table of the build, in one; the gallery's collects those of its chunks."""
     paths = sorted(root.rglob("quarantine.csv")) + sorted(root.rglob("quarantine/*.csv"))
     tables = [pd.read_csv(path, dtype=str) for path in dict.fromkeys(paths)]
-    # a sequence without a neutral frame is found by every group of classes that uses it
+    # a sequence without a neutral frame is reported by every group of classes that uses it
     rows = pd.concat([pd.DataFrame(columns=_QUARANTINE), *tables], ignore_index=True)
     return rows[_QUARANTINE].drop_duplicates(ignore_index=True)
 
