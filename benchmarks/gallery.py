@@ -1,4 +1,4 @@
-"""The embedded gallery in figures: classes covered, and the CCC that a perfect reader could reach.
+"""Figures of the embedded gallery: classes covered, and the highest CCC that can be reached.
 
 python benchmarks/gallery.py
 """
@@ -16,23 +16,29 @@ from affect4d.gallery.synthetic.sequences import takes
 def main():
     project = Project()
     people = subjects(project.gallery)
-    every = [
+    recorded = [
         take
         for subject in people
         for take in takes(project.gallery.synthetic, subject, project.seed)
         if take.task == "spontaneous"
     ]
-    said = np.concatenate([take.annotation for take in every])
-    who = np.repeat([take.subject for take in every], [len(take.annotation) for take in every])
+    annotated = np.concatenate([take.annotation for take in recorded])
+    subjects_of = np.repeat(
+        [take.subject for take in recorded], [len(take.annotation) for take in recorded]
+    )
     grid = Grid(project.affectspace.bins)
-    held = pd.DataFrame({"class": grid.assign(*said.T), "subject": who}).groupby("class")
+    held = pd.DataFrame({"class": grid.assign(*annotated.T), "subject": subjects_of}).groupby(
+        "class"
+    )
     enough = (held.size() >= project.affectspace.min_frames) & (
         held["subject"].nunique() >= project.affectspace.min_subjects
     )
-    print(f"{len(people)} people, {len(every)} spontaneous sequences, {len(said)} annotated frames")
+    print(
+        f"{len(people)} people, {len(recorded)} spontaneous sequences, {len(annotated)} annotated frames"
+    )
     print(f"{enough.sum()} of {len(grid)} classes have enough frames of enough people")
-    top = ceiling(np.concatenate([take.affect for take in every]), said)
-    print(f"linear CCC ceiling of one frame: valence {top[0]:.3f}, arousal {top[1]:.3f}")
+    highest = ceiling(np.concatenate([take.affect for take in recorded]), annotated)
+    print(f"highest linear CCC of one frame: valence {highest[0]:.3f}, arousal {highest[1]:.3f}")
 
 
 if __name__ == "__main__":

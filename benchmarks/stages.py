@@ -1,11 +1,11 @@
-"""CPU seconds of the stages of some work, and the peak memory of a process."""
+"""CPU seconds of the stages of a computation, and the peak memory of a process."""
 
 import time
 from pathlib import Path
 
 from affect4d.blendshapes import StoredFrames, compression, sparse_pca
 
-# What is watched in a fit of blendshapes, and the stage it belongs to.
+# The functions that are timed in a fit of blendshapes, and the stage that each belongs to.
 FIT = [
     (StoredFrames, "__getitem__", "read"),
     (sparse_pca.SparseLocalizedPCA, "_read", "compress"),
@@ -19,23 +19,25 @@ FIT = [
 
 
 class Stages:
-    """Within its context, adds up the CPU `seconds` of each stage, less those of stages inside.
+    """Within its context, adds up the CPU `seconds` of each stage, without those of nested stages.
 
-    The start's products are its own.
+    Products during the start count as the start's.
 
     Parameters
     ----------
-    watched : list of (owner, name of a function, stage)
+    functions : (owner, name, stage) of each function that is timed
     """
 
-    def __init__(self, watched=FIT):
-        self._watched = watched
+    def __init__(self, functions=FIT):
+        self._functions = functions
 
     def __enter__(self):
-        self.seconds = {stage: 0.0 for _, _, stage in self._watched}
+        self.seconds = {stage: 0.0 for _, _, stage in self._functions}
         self._inner, self._stage = 0.0, None
-        self._originals = [(owner, name, getattr(owner, name)) for owner, name, _ in self._watched]
-        for owner, name, stage in self._watched:
+        self._originals = [
+            (owner, name, getattr(owner, name)) for owner, name, _ in self._functions
+        ]
+        for owner, name, stage in self._functions:
             setattr(owner, name, self._timed(getattr(owner, name), stage))
         return self
 
@@ -61,6 +63,6 @@ class Stages:
 
 
 def peak_gb():
-    """The kernel's figure of this process's largest resident memory; not that of its parent."""
+    """The largest resident memory of this process, not of its parent, as the kernel reports it."""
     status = Path("/proc/self/status").read_text().split()
     return 1024 * int(status[status.index("VmHWM:") + 1]) / 1e9

@@ -124,7 +124,7 @@ def test_links_out_of_the_folder_are_not_followed(root):
     assert draft.ignored == [("a/2.obj", "a link leads out of the folder")]
 
 
-def test_gaps_other_formats_and_doubtful_numbers_are_told(root):
+def test_gaps_other_formats_and_ambiguous_numbers_are_reported(root):
     grow(root, *(f"a/x/{n:03d}.obj" for n in (0, 2, 4, 10)), "a/x/002.ply")
     grow(root, "b/x/1.obj", "b/x/01.obj")
     draft = draft_table(root)
