@@ -27,15 +27,13 @@ def main():
         [take.subject for take in recorded], [len(take.annotation) for take in recorded]
     )
     grid = Grid(project.affectspace.bins)
-    held = pd.DataFrame({"class": grid.assign(*annotated.T), "subject": subjects_of}).groupby(
-        "class"
-    )
+    table = pd.DataFrame({"class": grid.assign(*annotated.T), "subject": subjects_of})
+    held = table.groupby("class")
     enough = (held.size() >= project.affectspace.min_frames) & (
         held["subject"].nunique() >= project.affectspace.min_subjects
     )
-    print(
-        f"{len(people)} people, {len(recorded)} spontaneous sequences, {len(annotated)} annotated frames"
-    )
+    print(f"{len(people)} people, {len(recorded)} spontaneous sequences")
+    print(f"{len(annotated)} annotated frames")
     print(f"{enough.sum()} of {len(grid)} classes have enough frames of enough people")
     highest = ceiling(np.concatenate([take.affect for take in recorded]), annotated)
     print(f"highest linear CCC of one frame: valence {highest[0]:.3f}, arousal {highest[1]:.3f}")
