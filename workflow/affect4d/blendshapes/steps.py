@@ -9,9 +9,7 @@ import numba
 import numpy as np
 
 # Of a vertex's components: an iteration need not solve exactly what the next one goes on from.
-COMPONENT_CYCLES = (
-    10  # of coordinate descent per iteration at most; separate components take 2 as a rule
-)
+COMPONENT_CYCLES = 10  # of coordinate descent per iteration at most; two where they hardly overlap
 COMPONENT_TOLERANCE = 1e-4  # largest step at which they stop, of the longest component
 # Of a frame's weights, solved to rounding error, for the objective is stated for the best ones.
 WEIGHT_CYCLES = 8  # of coordinate descent before a Newton step: they find which bounds are met
