@@ -114,7 +114,7 @@ def on_photographs(name, model, photographs):
     rows, thresholds = [], []
     for photograph, (image, landmarks) in photographs.items():
         for camera in CAMERAS:
-            found = fit(image, landmarks, model, Settings(camera=camera))
+            found = fit(image, landmarks, model, settings=Settings(camera=camera))
             errors = [found.quality[key] for key in ("error_model", "error_corrected")]
             inverse = found.camera.inverse_distance
             distance = 1e-3 / inverse if inverse else np.inf
@@ -145,7 +145,7 @@ def fit_shots(model, shots, landmarks=None, **settings):
     for first in range(0, len(shots), BATCH):
         part = slice(first, first + BATCH)
         images = [s.image for s in shots[part]]
-        found += fit_many(images, landmarks[part], model, Settings(**settings))
+        found += fit_many(images, landmarks[part], model, settings=Settings(**settings))
     return found
 
 
@@ -217,7 +217,7 @@ def thrown_landmarks(model, shots):
         "thrown, median",
         "p95",
         "found",
-        "sound ones left out a face",
+        "correct ones left out per face",
     ]
     show(f"{THROWN} of 68 landmarks thrown far off: rotation error, degrees", rows, columns)
     return thresholds
@@ -260,7 +260,7 @@ def visible(projected, triangles, shape):
 
 
 def speed(name, model, shots):
-    """CPU milliseconds an image, one by one and in batches; the best of a few runs."""
+    """CPU milliseconds per image, one by one and in batches; the best of a few runs."""
     part = shots[:BATCH]
     images, landmarks = [s.image for s in part], [s.landmarks for s in part]
     fit(images[0], landmarks[0], model)
@@ -276,10 +276,10 @@ def speed(name, model, shots):
     single, batch = (min(values) for values in times.values())
     modes = len(model.modes)
     rows = [(name, len(model.mean), modes, single, batch)]
-    show("CPU ms an image", rows, ["model", "vertices", "modes", "single", f"batch of {BATCH}"])
+    show("CPU ms per image", rows, ["model", "vertices", "modes", "single", f"batch of {BATCH}"])
     return [
-        Threshold(f"ms an image, single, model {name}", single, SINGLE_MS),
-        Threshold(f"ms an image, in batches, model {name}", batch, BATCH_MS),
+        Threshold(f"ms per image, single, model {name}", single, SINGLE_MS),
+        Threshold(f"ms per image, in batches, model {name}", batch, BATCH_MS),
     ]
 
 

@@ -1,19 +1,17 @@
 """Fitting: a known face seen by a known camera comes back, and figures say what was found."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
-from fitting_faces import IMAGE, a_face, camera_at, seen_landmarks, smooth_model
 from scipy.spatial.transform import Rotation
+from support.fitting_faces import IMAGE, a_face, camera_at, seen_landmarks, smooth_model
 
 from affect4d import store
 from affect4d.config.fitting import Settings
 from affect4d.fitting import Camera, MorphableModel, fit
 from affect4d.fitting.contour import SHARES
-from affect4d.fitting.quality import FIGURES, inter_ocular, mouth_opening
-from affect4d.fitting.start import initial_cameras
+from affect4d.fitting.initial_camera import initial_cameras
+from affect4d.fitting.quality import METRICS, inter_ocular, mouth_opening
 from affect4d.fitting.storage import CAMERA, read_fits, read_model, write_fits, write_model
 from affect4d.template.ibug68 import INTERNAL, JAW
 from affect4d.template.nose_ridge import photograph_vertices
@@ -70,7 +68,7 @@ def test_recovers_pose_and_landmarks(model, yaw):
     for seed in range(3):
         landmarks = seen_landmarks(model, truth, a_face(model, seed))
         landmarks += np.random.default_rng(seed).normal(size=landmarks.shape) * 0.2
-        found = fit(IMAGE, landmarks, model, WEAK)
+        found = fit(IMAGE, landmarks, model, settings=WEAK)
         turns.append(Rotation.from_matrix(found.camera.rotation @ truth.rotation.T).magnitude())
         assert found.quality["error_model"] < 0.015
         assert found.quality["error_corrected"] < 0.006
@@ -97,7 +95,7 @@ def mean_turn(model):
     for yaw in (-40, 35):
         truth = camera_at(yaw)
         landmarks = seen_landmarks(model, truth, a_face(model), silhouette=True)
-        found = fit(IMAGE, landmarks, model, Settings(jaw_weight=1.0, camera="weak"))
+        found = fit(IMAGE, landmarks, model, settings=Settings(jaw_weight=1.0, camera="weak"))
         turns.append(Rotation.from_matrix(found.camera.rotation @ truth.rotation.T).magnitude())
     return np.degrees(np.mean(turns))
 
@@ -105,9 +103,7 @@ def mean_turn(model):
 def test_picking_the_contour_helps_turned_heads(model, monkeypatch):
     picked = mean_turn(model)
     anatomical = np.full(len(JAW), np.abs(SHARES).argmin())
-    monkeypatch.setattr(
-        sys.modules["affect4d.fitting.solver"], "pick_contour", lambda *_: anatomical[None]
-    )
+    monkeypatch.setattr("affect4d.fitting.solver.pick_contour", lambda *_, **__: anatomical[None])
     assert picked < 3.0
     assert picked < 0.6 * mean_turn(model)
 
@@ -122,7 +118,9 @@ def test_is_deterministic(model):
 
 def test_coefficients_stay_within_their_bound(model):
     landmarks = seen_landmarks(model, camera_at(0), np.full(10, 6.0))
-    found = fit(IMAGE, landmarks, model, Settings(coefficient_bound=1.0, landmark_sd=0.005))
+    found = fit(
+        IMAGE, landmarks, model, settings=Settings(coefficient_bound=1.0, landmark_sd=0.005)
+    )
     assert np.abs(found.identity).max() <= 1.0
 
 
@@ -137,8 +135,8 @@ def test_coefficients_stay_within_their_bound(model):
 def test_gates_mark_and_do_not_stop(model, gate, settings, yaw):
     landmarks = seen_landmarks(model, camera_at(yaw), a_face(model))
     landmarks[65:68] += [0, 3]
-    quality = fit(IMAGE, landmarks, model, settings).quality
-    assert set(quality) == set(FIGURES)
+    quality = fit(IMAGE, landmarks, model, settings=settings).quality
+    assert set(quality) == set(METRICS)
     assert quality[gate] == 1.0
     assert quality["accepted"] == 0.0
 
@@ -189,7 +187,7 @@ def test_store_round_trip(model, tmp_path):
     fits = [
         fit(IMAGE, seen_landmarks(model, camera_at(yaw), a_face(model)), again) for yaw in (5, -9)
     ]
-    write_fits(tmp_path / "000.zarr", fits, images, model, None)
+    write_fits(tmp_path / "000.zarr", fits, images, model=model, provenance=None)
     assert store.verify(tmp_path / "000.zarr") == []
     read = read_fits(tmp_path / "000.zarr")
     for before, after in zip(fits, read, strict=True):
@@ -206,5 +204,5 @@ def test_store_round_trip(model, tmp_path):
 
 def test_an_empty_chunk_is_a_store_of_no_fits(model, tmp_path):
     images = pd.DataFrame({"image_id": [], "subject": [], "path": []})
-    write_fits(tmp_path / "001.zarr", [], images, model, None)
+    write_fits(tmp_path / "001.zarr", [], images, model=model, provenance=None)
     assert read_fits(tmp_path / "001.zarr") == []

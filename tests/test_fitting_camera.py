@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from fitting_faces import IMAGE, MIDDLE, a_face, camera_at, seen_landmarks, smooth_model
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from support.fitting_faces import IMAGE, MIDDLE, a_face, camera_at, seen_landmarks, smooth_model
 
 from affect4d.config.fitting import Settings
 from affect4d.fitting import Camera, fit
@@ -103,10 +103,10 @@ def test_perspective_pays_near_the_camera(model, yaw):
         landmarks = seen_landmarks(model, truth, a_face(model, seed))
         landmarks += np.random.default_rng(seed).normal(size=landmarks.shape) * 0.5
         for camera, angles_found in turns.items():
-            found = fit(IMAGE, landmarks, model, Settings(camera=camera)).camera
-            change = Rotation.from_matrix(found.rotation @ truth.rotation.T)
+            camera_found = fit(IMAGE, landmarks, model, settings=Settings(camera=camera)).camera
+            change = Rotation.from_matrix(camera_found.rotation @ truth.rotation.T)
             angles_found.append(np.degrees(change.magnitude()))
-            assert (found.inverse_distance > 0) == (camera == "perspective")
+            assert (camera_found.inverse_distance > 0) == (camera == "perspective")
     assert np.mean(turns["perspective"]) < 1.5
     assert np.mean(turns["perspective"]) < 0.6 * np.mean(turns["weak"])
 
@@ -114,5 +114,5 @@ def test_perspective_pays_near_the_camera(model, yaw):
 def test_the_distance_stays_within_its_bound(model):
     settings = Settings(distance_spread=0.1, coefficient_bound=2.0)
     landmarks = seen_landmarks(model, camera_at(20, distance=300), a_face(model))
-    inverse = fit(IMAGE, landmarks, model, settings).camera.inverse_distance
+    inverse = fit(IMAGE, landmarks, model, settings=settings).camera.inverse_distance
     assert inverse == pytest.approx(np.exp(0.2) / settings.distance)

@@ -1,4 +1,4 @@
-"""Landmarks that nobody has marked: where they lie, and what is said where there are none."""
+"""Landmarks that nobody has annotated: where they lie, and what is said where there are none."""
 
 import os
 import sys
@@ -45,19 +45,19 @@ def test_without_a_detector_the_remedy_is_named(monkeypatch):
 )
 def test_the_inner_face_is_where_annotators_have_it(name, bound):
     """Of the inter-ocular distance; einstein's is 90 pixels of 817, and tilted."""
-    image, marked = photograph(name)
-    found = detect_landmarks(image)
-    size = np.linalg.norm(marked[36] - marked[45])
-    assert np.linalg.norm(found - marked, axis=1)[JAW:].mean() < bound * size
+    image, annotated = photograph(name)
+    detected = detect_landmarks(image)
+    size = np.linalg.norm(annotated[36] - annotated[45])
+    assert np.linalg.norm(detected - annotated, axis=1)[JAW:].mean() < bound * size
 
 
 @installed
 def test_the_photographs_size_does_not_matter():
-    image, marked = photograph("takeo.ppm")
+    image, annotated = photograph("takeo.ppm")
     large = cv2.resize(image, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    found, again = detect_landmarks(image), (detect_landmarks(large) + 0.5) / 3 - 0.5
-    size = np.linalg.norm(marked[36] - marked[45])
-    assert np.linalg.norm(found - again, axis=1).mean() < 0.03 * size
+    detected, again = detect_landmarks(image), (detect_landmarks(large) + 0.5) / 3 - 0.5
+    size = np.linalg.norm(annotated[36] - annotated[45])
+    assert np.linalg.norm(detected - again, axis=1).mean() < 0.03 * size
 
 
 @installed

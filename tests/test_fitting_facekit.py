@@ -29,8 +29,8 @@ def test_landmarks_move_as_in_the_original(read, clone, template):
     neutral = read_positions(files[NEUTRAL])
     for number in range(MODES):
         change = read_positions(files[f"identity{number:03d}"]) - neutral
-        wanted, found = change[LANDMARKS], identity[number, template.landmark_vertices]
-        one, other = wanted[COMPARED].ravel(), found[COMPARED].ravel()
+        expected, moved = change[LANDMARKS], identity[number, template.landmark_vertices]
+        one, other = expected[COMPARED].ravel(), moved[COMPARED].ravel()
         assert one @ other > 0.95 * np.linalg.norm(one) * np.linalg.norm(other)
         assert np.linalg.norm(other) == pytest.approx(np.linalg.norm(one), rel=0.15)
 

@@ -4,15 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.io import savemat
+from support.contexts import context
 
 from affect4d import store
 from affect4d.config.fitting import Settings, chunk_names
 from affect4d.fitting.chunks import (
+    assign_chunk,
     build_model,
-    deal,
+    fit_chunk,
     fit_images,
-    read_accepted,
-    write_quarantine,
+    read_table,
 )
 from affect4d.fitting.learning import gather_faces, learn_model, principal_modes
 from affect4d.fitting.lsfm import read_lsfm
@@ -20,7 +21,7 @@ from affect4d.fitting.storage import read_fits, read_model, write_model
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
 from affect4d.geometry.similarity import Similarity
-from affect4d.quarantine import BadInput, Quarantine
+from affect4d.quarantine import BadInput
 from affect4d.store import Provenance
 from affect4d.template.template import make_template
 
@@ -234,7 +235,8 @@ def test_jobs_from_registered_chunks_to_fits(sequences, template, tmp_path):
     chunk.parent.mkdir()
     store.record(chunk, manifests, provenance(registered.parent))
     model_path = tmp_path / "fits" / "model.zarr"
-    build_model([chunk], template, Settings(), model_path, provenance(tmp_path))
+    run = context(tmp_path, "fitting")
+    build_model(run, [chunk], template, settings=Settings())
     model = read_model(model_path)
 
     images = tmp_path / "neutrals"
@@ -252,30 +254,28 @@ def test_jobs_from_registered_chunks_to_fits(sequences, template, tmp_path):
             "landmarks": ["neutrals/b.pts", "neutrals/a.pts", "neutrals/a.pts"],
         }
     )
-    quarantine = Quarantine("fitting")
+    (images / "d").mkdir()
+    accepted.to_csv(images / "d" / "accepted.csv", index=False)
     path = tmp_path / "fits" / "d" / "000.zarr"
-    rows = deal(accepted, "000", ["000"])
-    fit_images(rows, model_path, Settings(), tmp_path, path, quarantine, provenance(tmp_path))
+    settings = Settings(chunks=1)
+    fit_chunk(run, "d", "000", settings=settings)
     assert store.open(path).attributes["image_ids"] == ["d_a"]
     assert len(read_fits(path)) == 1
-    assert [(row.item, "67" in row.rule) for row in quarantine.rows] == [
+    assert [(row.item, "67" in row.rule) for row in run.quarantine.rows] == [
         ("d_b", True),
         ("d_c", False),
     ]
     table = path.parent / "quarantine" / "000.csv"
-    write_quarantine(quarantine, table, provenance(tmp_path))
-    assert list(read_accepted(table)["item"]) == ["d_b", "d_c"]
+    assert store.verify(table.with_suffix(".manifest.json")) == []
+    assert list(read_table(table)["item"]) == ["d_b", "d_c"]
     with pytest.raises(BadInput, match="68"):
-        fit_images(
-            rows, model_path, Settings(), tmp_path, path, Quarantine("f", strict=True),
-            provenance(tmp_path),
-        )  # fmt: skip
+        fit_chunk(context(tmp_path, "fitting", strict=True), "d", "000", settings=settings)
 
 
-@pytest.mark.parametrize(("name", "value"), [("BATCH", 2), ("BATCH_BYTES", 1)])
+@pytest.mark.parametrize(("name", "value"), [("MAX_BATCH", 2), ("MAX_BATCH_BYTES", 1)])
 def test_batches_change_nothing(sequences, template, tmp_path, monkeypatch, name, value):
     model = learn_model(sequences, template, Settings())
-    write_model(tmp_path / "model.zarr", model, None)
+    write_model(tmp_path / "fits" / "model.zarr", model, None)
     face = model.mean[model.landmark_vertices, :2] * [1, -1] + 150
     write_image(tmp_path / "a.png", np.zeros((300, 300, 3), np.uint8))
     rows = []
@@ -286,8 +286,7 @@ def test_batches_change_nothing(sequences, template, tmp_path, monkeypatch, name
     fits = []
     for folder in ("one", "other"):
         path = tmp_path / folder / "000.zarr"
-        quarantine = Quarantine("fitting")
-        fit_images(images, tmp_path / "model.zarr", Settings(), tmp_path, path, quarantine, None)
+        fit_images(context(tmp_path, "fitting"), images, path, settings=Settings())
         fits.append(read_fits(path))
         assert store.open(path).attributes["image_ids"] == list(images["image_id"])
         monkeypatch.setattr(f"affect4d.fitting.chunks.{name}", value)
@@ -296,10 +295,10 @@ def test_batches_change_nothing(sequences, template, tmp_path, monkeypatch, name
         np.testing.assert_array_equal(one.landmarks, other.landmarks)
 
 
-def test_dealing_gives_every_image_to_one_chunk():
+def test_every_image_is_assigned_to_one_chunk():
     accepted = pd.DataFrame({"image_id": [f"i{k}" for k in (4, 2, 0, 3, 1)]})
     names = chunk_names(Settings(chunks=2))
-    parts = [list(deal(accepted, name, names)["image_id"]) for name in names]
+    parts = [list(assign_chunk(accepted, name, names)["image_id"]) for name in names]
     assert parts == [["i0", "i2", "i4"], ["i1", "i3"]]
 
 

@@ -3,16 +3,16 @@
 import cv2
 import numpy as np
 import pytest
-from fitting_faces import IMAGE, MIDDLE, a_face, camera_at, seen_landmarks, smooth_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from support.fitting_faces import IMAGE, MIDDLE, a_face, camera_at, seen_landmarks, smooth_model
 
 from affect4d.config.fitting import Settings
 from affect4d.fitting import fit, fit_many
-from affect4d.fitting.appearance import covered, sharpness
+from affect4d.fitting.image_quality import covered, sharpness
+from affect4d.fitting.initial_camera import initial_cameras
 from affect4d.fitting.residual import gross_errors, noise_shares, smooth_residual
-from affect4d.fitting.start import initial_cameras
 
 MODEL = smooth_model()
 NOSE_TIP, EYE_CORNER = 30, 45
@@ -23,9 +23,9 @@ def noisy_landmarks(camera, seed=3):
     return landmarks + np.random.default_rng(seed).normal(size=landmarks.shape)
 
 
-def turn(found, truth):
+def turn(fitted, truth):
     """Degrees between a fit's rotation and the true one."""
-    return np.degrees(Rotation.from_matrix(found.camera.rotation @ truth.rotation.T).magnitude())
+    return np.degrees(Rotation.from_matrix(fitted.camera.rotation @ truth.rotation.T).magnitude())
 
 
 @pytest.mark.parametrize("wrong", [[EYE_CORNER, 60, 8], [NOSE_TIP, 20, 3], [36, 39, 54]])
@@ -34,20 +34,20 @@ def test_three_landmarks_far_off_change_next_to_nothing(wrong):
     landmarks = noisy_landmarks(truth)
     thrown = landmarks.copy()
     thrown[wrong] += [[150, -90], [-60, 170], [140, 110]]
-    clean, found = fit(IMAGE, landmarks, MODEL), fit(IMAGE, thrown, MODEL)
+    clean, fitted = fit(IMAGE, landmarks, MODEL), fit(IMAGE, thrown, MODEL)
     assert clean.quality["outliers"] == 0
-    assert found.quality["outliers"] == 3
-    assert found.quality["accepted"] == 1
-    assert turn(found, truth) < turn(clean, truth) + 0.7
+    assert fitted.quality["outliers"] == 3
+    assert fitted.quality["accepted"] == 1
+    assert turn(fitted, truth) < turn(clean, truth) + 0.7
     size = np.linalg.norm(landmarks[36] - landmarks[45])
     # what was left out stands about where it should have been, the others where they were
-    assert np.linalg.norm(found.landmarks - landmarks, axis=1)[wrong].max() < 0.1 * size
+    assert np.linalg.norm(fitted.landmarks - landmarks, axis=1)[wrong].max() < 0.1 * size
     others = np.delete(np.arange(68), wrong)
-    np.testing.assert_array_equal(found.landmarks[others], landmarks[others])
-    apart = np.linalg.norm(found.offset - clean.offset, axis=1)
+    np.testing.assert_array_equal(fitted.landmarks[others], landmarks[others])
+    apart = np.linalg.norm(fitted.offset - clean.offset, axis=1)
     assert apart.max() < 0.1 * size
     careless = Settings(outlier_distance=1e6, gross_error=1e6)
-    assert turn(fit(IMAGE, thrown, MODEL, careless), truth) > turn(found, truth) + 2
+    assert turn(fit(IMAGE, thrown, MODEL, settings=careless), truth) > turn(fitted, truth) + 2
 
 
 def test_the_first_camera_does_not_bend_towards_wrong_landmarks():
@@ -77,7 +77,9 @@ def test_a_common_shift_of_neighbours_is_no_gross_error():
     landmarks = modelled.copy()
     landmarks[36:42] += [25, -25]
     landmarks[NOSE_TIP] += [0, 80]
-    assert list(np.flatnonzero(gross_errors(modelled, landmarks, 225.0, 0.25))) == [NOSE_TIP]
+    assert list(
+        np.flatnonzero(gross_errors(modelled, landmarks, size=225.0, max_distance=0.25))
+    ) == [NOSE_TIP]
 
 
 def test_nothing_is_corrected_that_annotators_could_not_tell():
@@ -87,11 +89,12 @@ def test_nothing_is_corrected_that_annotators_could_not_tell():
     facing = np.ones(68)
     shares = {}
     for missed in (defaults.landmark_sd, 10 * defaults.landmark_sd):
-        shares[missed] = noise_shares(missed * size * random, facing, size, defaults)
+        shares[missed] = noise_shares(missed * size * random, facing, size=size, settings=defaults)
         assert (shares[missed][:17] == shares[missed][17] / defaults.jaw_weight).all()
     small, large = (shares[missed][17] for missed in shares)
     assert small > 1 > 0.05 > large
-    grazing = noise_shares(random, np.where(np.arange(68) == 40, 0.0, 1.0), size, defaults)
+    facing = np.where(np.arange(68) == 40, 0.0, 1.0)
+    grazing = noise_shares(random, facing, size=size, settings=defaults)
     assert grazing[40] > grazing[41]
 
 
@@ -99,7 +102,7 @@ def test_the_correction_is_that_of_the_whole_kernel_sum():
     random = np.random.default_rng(0)
     source, points = random.uniform(0, 200, (20, 2)), random.uniform(-50, 250, (500, 2))
     target, noise = source + random.normal(size=(20, 2)) * 5, np.full(20, 0.1)
-    offsets = smooth_residual(points, source, target, noise, 30.0)
+    offsets = smooth_residual(points, source, target, noise=noise, reach=30.0)
 
     def kernel(one, other):
         return np.exp(-((one[:, None] - other) ** 2).sum(2) / (2 * 30.0**2))
@@ -116,13 +119,13 @@ def test_many_at_once_are_each_as_alone():
     landmarks = [noisy_landmarks(camera, seed) for seed, camera in enumerate(cameras)]
     landmarks[2][NOSE_TIP] += 90
     together = fit_many(images, landmarks, MODEL)
-    for image, points, found in zip(images, landmarks, together, strict=True):
+    for image, points, fitted in zip(images, landmarks, together, strict=True):
         alone = fit(image, points, MODEL)
-        np.testing.assert_allclose(found.vertices, alone.vertices, atol=2e-3)
-        np.testing.assert_allclose(found.offset, alone.offset, atol=2e-3)
-        np.testing.assert_allclose(found.landmarks, alone.landmarks, atol=2e-3)
-        assert found.quality == pytest.approx(alone.quality, abs=1e-4)
-        np.testing.assert_allclose(found.camera.rotation, alone.camera.rotation, atol=1e-6)
+        np.testing.assert_allclose(fitted.vertices, alone.vertices, atol=2e-3)
+        np.testing.assert_allclose(fitted.offset, alone.offset, atol=2e-3)
+        np.testing.assert_allclose(fitted.landmarks, alone.landmarks, atol=2e-3)
+        assert fitted.quality == pytest.approx(alone.quality, abs=1e-4)
+        np.testing.assert_allclose(fitted.camera.rotation, alone.camera.rotation, atol=1e-6)
     assert fit_many([], [], MODEL) == []
 
 
@@ -138,8 +141,8 @@ def test_landmarks_of_no_face_end_in_finite_figures(seed, kind):
         "mixed": random.permutation(face),
         "one off": np.where(np.arange(68)[:, None] == random.integers(68), [-290, 880], face),
     }[kind]
-    found = fit(IMAGE, landmarks, MODEL)
-    for values in (found.vertices, found.offset, found.landmarks, list(found.quality.values())):
+    fitted = fit(IMAGE, landmarks, MODEL)
+    for values in (fitted.vertices, fitted.offset, fitted.landmarks, list(fitted.quality.values())):
         assert np.isfinite(values).all()
 
 

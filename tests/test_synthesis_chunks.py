@@ -31,7 +31,7 @@ from affect4d.blendshapes.targets import Expressions, component_target
 from affect4d.config.synthesis import Settings
 from affect4d.dataset.rows import collect_rows
 from affect4d.fitting import MorphableModel
-from affect4d.fitting.quality import FIGURES as FIT_FIGURES
+from affect4d.fitting.quality import METRICS as FIT_METRICS
 from affect4d.fitting.storage import write_fits
 from affect4d.formats.images import read_image, write_image
 from affect4d.quarantine import BadInput
@@ -96,7 +96,7 @@ def test_a_path_interpolates_between_classes(atlas_path, model, person):
 def _run_chunk(root, atlas_path, settings, strict=False):
     (root / "photographs").mkdir(parents=True)
     write_image(root / "photographs" / "a.png", photo())
-    quality = dict.fromkeys(FIT_FIGURES, 0.0)
+    quality = dict.fromkeys(FIT_METRICS, 0.0)
     fits = [fit_of(camera(), **{**quality, "accepted": a}) for a in (1.0, 0.0, 1.0)]
     images = pd.DataFrame(
         {
@@ -112,7 +112,7 @@ def _run_chunk(root, atlas_path, settings, strict=False):
         TEMPLATE.triangles,
         TEMPLATE.landmark_vertices,
     )
-    write_fits(root / FITS, fits, images, model, None)
+    write_fits(root / FITS, fits, images, model=model, provenance=None)
     synthesize_chunk(
         context(root, "synthesis", strict=strict),
         "people",

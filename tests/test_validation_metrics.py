@@ -63,13 +63,13 @@ def observed(subjects, seed=0):
 
 def test_intervals_are_those_of_frames_gathered_subject_by_subject():
     y, p, groups = observed(9)
-    found = bootstrap(y, p, groups, resamples=300, rng=np.random.default_rng(4))
+    intervals = bootstrap(y, p, groups, resamples=300, rng=np.random.default_rng(4))
     rows = [np.flatnonzero(groups == group) for group in range(9)]
     drawn = np.random.default_rng(4).integers(9, size=(300, 9))
     gathered = [np.concatenate([rows[group] for group in draw]) for draw in drawn]
     for name, measure in (("ccc", ccc), ("mse", mse), ("pearson", pearson)):
-        values = [measure(y[own], p[own]) for own in gathered]
-        assert found[name] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=1e-12)
+        values = [measure(y[rows], p[rows]) for rows in gathered]
+        assert intervals[name] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=1e-12)
 
 
 def test_intervals_do_not_depend_on_the_order_of_frames_or_the_scale_of_the_mean():
@@ -102,8 +102,8 @@ def test_one_subject_has_no_spread_and_no_resamples_no_interval():
 
 def test_constant_predictions_have_a_ccc_of_zero_and_no_pearson():
     y, _, groups = observed(9)
-    found = bootstrap(y, np.full(len(y), 0.3), groups, resamples=100, rng=np.random.default_rng(0))
-    assert found["ccc"] == pytest.approx((0, 0), abs=1e-12) and np.isnan(found["pearson"]).all()
+    intervals = bootstrap(y, np.full(len(y), 0.3), groups, resamples=100, rng=np.random.default_rng(0))
+    assert intervals["ccc"] == pytest.approx((0, 0), abs=1e-12) and np.isnan(intervals["pearson"]).all()
 
 
 def test_resamples_never_touch_frames_again(monkeypatch):

@@ -36,12 +36,12 @@ def test_best_median_and_worst_are_by_error_and_not_of_the_shortest():
 
 def test_errors_by_class_are_those_of_its_frames():
     grid, table = Grid(10), predicted()
-    found = pictures.errors_by_class(table, grid)
-    assert found["count_"].sum() == len(table)
+    errors = pictures.errors_by_class(table, grid)
+    assert errors["count_"].sum() == len(table)
     cell = grid.assign(table["valence"].to_numpy(), table["arousal"].to_numpy())
-    for index, row in found.iterrows():
-        own = table[cell == index]
-        error = own["predicted_valence"] - own["valence"]
+    for index, row in errors.iterrows():
+        frames = table[cell == index]
+        error = frames["predicted_valence"] - frames["valence"]
         assert row["rmse"] == pytest.approx(np.sqrt((error**2).mean()))
         assert row["bias_valence"] == pytest.approx(error.mean())
         assert row["bias_arousal"] == 0

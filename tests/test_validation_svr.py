@@ -50,12 +50,12 @@ def test_the_minimum_is_within_its_bound_of_every_other(n, C, epsilon):
     X, y = curved(n)
     Z = kernel_features(fit_kernel(X, 0.5, 20, seed=0), X)
     weights = minimise(Z, y, C=C, epsilon=epsilon)
-    found = objective(Z, y, weights, C=C, epsilon=epsilon)
+    minimum = objective(Z, y, weights, C=C, epsilon=epsilon)
     rng = np.random.default_rng(0)
     for size in (1e-3, 1e-2, 1e-1, 1):
         for _ in range(10):
             other = weights + size * rng.normal(size=len(weights))
-            assert found <= objective(Z, y, other, C=C, epsilon=epsilon) * (1 + 1e-4)
+            assert minimum <= objective(Z, y, other, C=C, epsilon=epsilon) * (1 + 1e-4)
 
 
 def test_all_rows_reproduce_the_kernel_and_its_features_stay_finite():

@@ -7,9 +7,8 @@ from affect4d.template.template import load_template
 with Job(snakemake) as job:
     template = job.config("template")
     build_model(
+        job.context("fitting", job.input),
         job.input.sequences,
         load_template(template.mesh, template.landmarks),
-        job.config("fitting"),
-        job.root / "fits" / "model.zarr",
-        job.provenance("model", job.input),
+        settings=job.config("fitting"),
     )

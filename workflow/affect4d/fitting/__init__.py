@@ -8,7 +8,7 @@ in Bas et al., ACCV workshops 2016), by robust weights and for many photographs 
 """
 
 from affect4d.fitting.camera import Camera
-from affect4d.fitting.fit import Fit, fit, fit_many
+from affect4d.fitting.fits import Fit, fit, fit_many
 from affect4d.fitting.model import MorphableModel
 
 __all__ = ["Camera", "Fit", "MorphableModel", "fit", "fit_many"]

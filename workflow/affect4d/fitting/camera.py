@@ -5,12 +5,16 @@ model; both are one formula, x = c + (t - c + s X) / (1 - k Z), with the inverse
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 WEAK, PINHOLE = 6, 7  # how many parameters a camera has
 _Y_DOWN = np.array([1.0, -1.0])
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -21,69 +25,70 @@ class Camera:
 
     Attributes
     ----------
-    scale : float, pixels per mm at the distance of the template's origin
-    rotation : (3, 3) float64, the template's frame to the viewer's (x right, y up, z towards him)
-    translation : (2,) float64, pixels, where the template's origin falls
-    centre : (2,) float64, pixels, where the optical axis meets the picture; it has no influence
-        on a weak-perspective camera
-    inverse_distance : float, 1/mm, between the camera and the template's origin along the optical
-        axis; 0 is weak perspective. The focal length is scale / inverse_distance pixels.
+    scale : pixels per mm at the distance of the template's origin
+    rotation : (3, 3), the template's frame to the viewer's (x right, y up, z towards the viewer)
+    translation : (2,) pixels, where the template's origin is projected
+    centre : (2,) pixels, where the optical axis meets the picture; it has no influence on a
+        weak-perspective camera
+    inverse_distance : 1/mm, between the camera and the template's origin along the optical axis; 0
+        is weak perspective. The focal length is scale / inverse_distance pixels.
     """
 
-    scale: float | np.ndarray
-    rotation: np.ndarray
-    translation: np.ndarray
-    centre: np.ndarray = field(default_factory=lambda: np.zeros(2))
-    inverse_distance: float | np.ndarray = 0.0
+    scale: float | Floats
+    rotation: Floats
+    translation: Floats
+    centre: Floats = field(default_factory=lambda: np.zeros(2))
+    inverse_distance: float | Floats = 0.0
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> "Camera":
         """One camera of a stack, or a stack of fewer."""
         return Camera(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
-    def project(self, vertices):
+    def project(self, vertices: ArrayLike) -> NDArray[np.floating]:
         """Project vertices (..., V, 3) mm.
 
         Returns
         -------
         (..., V, 3) of the vertices' floating type: x to the right and y downwards in pixels (pixel
         centres at integers), then depth in pixels, greater where nearer to the viewer. Depth is
-        linear over the picture of a plane, as a z-buffer wants it.
+        linear over the picture of a plane, as a z-buffer needs it.
         """
-        vertices = np.asarray(vertices)
-        kind = np.result_type(vertices.dtype, np.float32)
+        points = np.asarray(vertices)
+        kind = np.result_type(points.dtype, np.float32)
         scale, inverse = (
             np.asarray(v)[..., None, None] for v in (self.scale, self.inverse_distance)
         )
         matrix = scale * np.diag([1.0, -1.0, 1.0]) @ self.rotation
-        # coordinates before vertices: whole rows are several times as fast
-        projected = matrix.astype(kind) @ np.swapaxes(vertices, -1, -2)
+        # coordinates before vertices: long rows are several times as fast
+        projected = matrix.astype(kind) @ np.swapaxes(points, -1, -2)
         flat = projected[..., :2, :]
         flat += (self.translation - self.centre)[..., None].astype(kind)
         projected /= 1 - (inverse / scale).astype(kind) * projected[..., 2:, :]
         flat += np.asarray(self.centre)[..., None].astype(kind)
         return np.ascontiguousarray(np.swapaxes(projected, -1, -2))
 
-    def jacobian(self, vertices):
-        """What a mm moves at each vertex (..., V, 3): (..., V, 3, 3), pixels (x, y, depth) a mm."""
+    def jacobian(self, vertices: ArrayLike) -> Floats:
+        """Derivatives at vertices (..., V, 3): (..., V, 3, 3), pixels (x, y, depth) per mm."""
         projected = self.project(vertices)
         scale = np.asarray(self.scale)[..., None, None]
         inverse = np.asarray(self.inverse_distance)[..., None, None]
         magnification = 1 + inverse / scale * projected[..., 2:]
         aside = inverse * (projected[..., :2] - np.asarray(self.centre)[..., None, :])
-        turn = np.asarray(self.rotation)[..., None, :, :]
-        rows = (scale * _Y_DOWN)[..., None] * turn[..., :2, :] + aside[..., None] * turn[..., 2:, :]
-        deep = (scale * magnification)[..., None] * turn[..., 2:, :]
-        joined = np.concatenate([np.broadcast_to(rows, (*projected.shape[:-1], 2, 3)), deep], -2)
-        return magnification[..., None] * joined
+        axes = np.asarray(self.rotation)[..., None, :, :]
+        flat = (scale * _Y_DOWN)[..., None] * axes[..., :2, :] + aside[..., None] * axes[..., 2:, :]
+        depth = (scale * magnification)[..., None] * axes[..., 2:, :]
+        rows = np.concatenate([np.broadcast_to(flat, (*projected.shape[:-1], 2, 3)), depth], -2)
+        jacobian: Floats = magnification[..., None] * rows
+        return jacobian
 
-    def towards(self, pixels):
+    def towards(self, pixels: NDArray[np.floating]) -> Floats:
         """Directions (..., V, 3), not of unit length, from pixels (..., V, 2) to the viewer."""
         inverse = np.asarray(self.inverse_distance / self.scale)[..., None, None]
         aside = -inverse * _Y_DOWN * (pixels - np.asarray(self.centre)[..., None, :])
         return np.concatenate([aside, np.ones_like(aside[..., :1])], axis=-1)
 
-    def linearise(self, points):
-        """The pictures of points by a stack of N cameras, and how they change.
+    def linearise(self, points: Floats) -> tuple[Floats, Floats, Floats]:
+        """Projections of points by a stack of N cameras, and their derivatives.
 
         Parameters
         ----------
@@ -118,7 +123,7 @@ class Camera:
             by_camera = by_camera[..., :WEAK]
         return aside + self.centre[:, None], by_camera, by_point
 
-    def moved(self, change):
+    def moved(self, change: Floats) -> "Camera":
         """A stack of cameras after changes (N, 6 or 7) of the parameters named above."""
         nearer = np.exp(change[:, WEAK]) if change.shape[1] == PINHOLE else 1.0
         return Camera(
@@ -130,31 +135,33 @@ class Camera:
         )
 
     @property
-    def seen(self):
-        """(3, 3) rotation as it looks: against the line of sight instead of the optical axis."""
+    def apparent_rotation(self) -> Floats:
+        """(3, 3) rotation as it appears: against the line of sight instead of the optical axis."""
         line = self.towards(self.translation[None])[0]
         right, up, ahead = line / np.sqrt(line @ line)
         # the shortest turn that brings the line of sight onto the axis (Rodrigues)
         turn = np.array([[0.0, 0.0, -right], [0.0, 0.0, -up], [right, up, 0.0]])
-        return (np.eye(3) + turn + turn @ turn / (1 + ahead)) @ self.rotation
+        rotation: Floats = (np.eye(3) + turn + turn @ turn / (1 + ahead)) @ self.rotation
+        return rotation
 
     @property
-    def angles_degrees(self):
-        """Yaw, pitch and roll of the head as seen (Tait-Bryan, in this order).
+    def angles_degrees(self) -> tuple[float, float, float]:
+        """Yaw, pitch and roll of the head as it appears (Tait-Bryan, in this order).
 
         Positive are turns towards the viewer's left (the subject's right), nods upwards, and tilts
         anticlockwise in the picture.
         """
-        (right_x, forward_x), (right_y, forward_y), (right_z, forward_z) = self.seen[:, [0, 2]]
+        sides = self.apparent_rotation[:, [0, 2]]
+        (right_x, forward_x), (right_y, forward_y), (right_z, forward_z) = sides
         level = np.hypot(forward_x, forward_z)
         yaw, pitch = np.arctan2(-forward_x, forward_z), np.arctan2(forward_y, level)
         # where the head's side points, in the frame that yaw and pitch alone give
         sideways = (forward_z * right_x - forward_x * right_z) / level
         upwards = right_y / level
-        angles = (yaw, pitch, np.arctan2(upwards, sideways))
-        return tuple(float(np.degrees(angle)) for angle in angles)
+        roll = np.arctan2(upwards, sideways)
+        return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(roll))
 
     @property
-    def yaw_degrees(self):
+    def yaw_degrees(self) -> float:
         """The first of `angles_degrees`."""
         return self.angles_degrees[0]

@@ -1,140 +1,167 @@
-"""The jobs of this room: the model once, then a database's accepted images in chunks."""
+"""The jobs: the model once, then a database's accepted images in chunks."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from affect4d import store
-from affect4d.fitting.fit import check, fit_many
+from affect4d.config.fitting import Settings, chunk_names
+from affect4d.fitting.fits import check_landmarks, fit_many
 from affect4d.fitting.learning import learn_model
 from affect4d.fitting.storage import read_model, write_fits, write_model
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.paths import inside
-from affect4d.quarantine import BadInput
+from affect4d.pipeline.context import RunContext
+from affect4d.quarantine import BadInput, Quarantine
+from affect4d.template.template import Template
 
 log = logging.getLogger(__name__)
 
-BATCH, BATCH_BYTES = 32, 400_000_000  # photographs fitted at once, and what they may take
+MODEL = "fits/model.zarr"
+MAX_BATCH = 32  # photographs fitted at once: more are no faster
+MAX_BATCH_BYTES = 400_000_000  # of the photographs fitted at once
 
 
-def build_model(chunks, template, settings, path, provenance):
-    """Learn the morphable model from registered chunks and write it to `path`.
+def build_model(
+    context: RunContext, chunks: Iterable[Path | str], template: Template, *, settings: Settings
+) -> None:
+    """Learn the morphable model from registered chunks and write fits/model.zarr.
 
     Parameters
     ----------
+    context : of the run
     chunks : manifests of `registered/chunks`
-    template : affect4d.formats.template.Template
-    settings : affect4d.config.fitting.Settings
-    path : Path of the store
-    provenance : affect4d.store.Provenance
+    template : of the registered sequences
+    settings : of the fitting
     """
     sequences = {
         manifest.locate(file).with_name(
             Path(file.path).name.removesuffix(".manifest.json") + ".zarr"
         )
-        for manifest in map(store.read_manifest, chunks)
+        for manifest in (store.read_manifest(Path(chunk)) for chunk in chunks)
         for file in manifest.files
         if file.path.endswith(".manifest.json")
     }
-    write_model(path, learn_model(sequences, template, settings), provenance)
+    model = learn_model(sequences, template, settings)
+    write_model(context.root / MODEL, model, context.provenance(item="model"))
 
 
-def deal(accepted, chunk, chunks):
-    """The rows of `accepted` that fall to `chunk`, one of the names `chunks`."""
+def assign_chunk(accepted: pd.DataFrame, chunk: str, chunks: list[str]) -> pd.DataFrame:
+    """The rows of `accepted` that belong to `chunk`, one of the names `chunks`."""
     ordered = accepted.sort_values("image_id", ignore_index=True)
     return ordered[ordered.index % len(chunks) == chunks.index(chunk)].reset_index(drop=True)
 
 
-def fit_images(images, model_path, settings, results, path, quarantine, provenance):
+def fit_chunk(context: RunContext, database: str, chunk: str, *, settings: Settings) -> None:
+    """Fit the model to one chunk of a database's accepted images.
+
+    Writes fits/{database}/{chunk}.zarr and quarantine/{chunk}.csv beside it, which lists the images
+    that cannot be fitted.
+
+    Parameters
+    ----------
+    context : of the run
+    database : name of the database
+    chunk : one of `chunk_names`
+    settings : of the fitting
+    """
+    folder = context.root / "fits" / database
+    accepted = read_table(context.root / "neutrals" / database / "accepted.csv")
+    images = assign_chunk(accepted, chunk, chunk_names(settings))
+    fit_images(context, images, folder / f"{chunk}.zarr", settings=settings)
+    rejected = folder / "quarantine" / f"{chunk}.csv"
+    with store.atomic(rejected) as unfinished:
+        context.quarantine.write(unfinished)
+    store.record(rejected.with_suffix(".manifest.json"), [rejected], context.provenance())
+
+
+def fit_images(
+    context: RunContext, images: pd.DataFrame, path: Path, *, settings: Settings
+) -> None:
     """Fit the model to images and write `path`; what cannot be fitted goes into quarantine.
 
     Parameters
     ----------
-    images : DataFrame: image_id, subject, path, landmarks (relative to the results folder)
-    model_path : Path of the model's store
-    settings : affect4d.config.fitting.Settings
-    results : Path
-    path : Path of the store to write
-    quarantine : affect4d.formats.quarantine.Quarantine
-    provenance : affect4d.store.Provenance
+    context : of the run
+    images : image_id, subject, path, landmarks (relative to the results folder)
+    path : of the store
+    settings : of the fitting
     """
-    model = read_model(model_path)
+    model = read_model(context.root / MODEL)
     fits, rows = [], []
-    for read in _batches(_read(images, results, quarantine)):
-        made = fit_many([r.image for r in read], [r.landmarks for r in read], model, settings)
-        for r, found in zip(read, made, strict=True):
-            _report(r.name, found.quality)
-            rows.append(r.row)
-            # the photographs are many times as large as what is found
-            fits.append(replace(found, image=None))
-    write_fits(path, fits, images.loc[rows], model, provenance)
+    for batch in _batches(_read_all(images, context.root, context.quarantine)):
+        fitted = fit_many(
+            [p.image for p in batch], [p.landmarks for p in batch], model, settings=settings
+        )
+        for photograph, result in zip(batch, fitted, strict=True):
+            _report(photograph.name, result.quality)
+            rows.append(photograph.row)
+            # the photographs are many times as large as the results
+            fits.append(replace(result, image=None))
+    write_fits(path, fits, images.loc[rows], model=model, provenance=context.provenance())
 
 
 @dataclass(frozen=True)
-class _Read:
-    """One photograph with sound landmarks: its row of the table and its image_id."""
+class _Photograph:
+    """One photograph (H, W, 3) with valid landmarks (68, 2): its table row and its image_id."""
 
     row: int
     name: str
-    image: np.ndarray
-    landmarks: np.ndarray
+    image: NDArray[np.uint8]
+    landmarks: NDArray[np.float64]
 
 
-def _read(images, results, quarantine):
+def _read_all(images: pd.DataFrame, results: Path, quarantine: Quarantine) -> Iterator[_Photograph]:
     """The photographs of a table that can be fitted, in turn; the others go into quarantine."""
     for row in images.itertuples():
         try:
-            read = _Read(row.Index, row.image_id, *_read_one(row, results))
+            photograph = _Photograph(row.Index, row.image_id, *_read(row, results))
         except BadInput as problem:
             quarantine.add(row.image_id, problem)
         else:
-            yield read
+            yield photograph
 
 
-def _batches(photographs):
-    """Lists of photographs that are fitted at once: so many, or fewer that fill the memory."""
-    batch: list[_Read] = []
+def _batches(photographs: Iterable[_Photograph]) -> Iterator[list[_Photograph]]:
+    """Lists of photographs that are fitted at once, limited in number and bytes."""
+    batch: list[_Photograph] = []
     for photograph in photographs:
         batch.append(photograph)
-        if len(batch) == BATCH or sum(r.image.nbytes for r in batch) > BATCH_BYTES:
+        if len(batch) == MAX_BATCH or sum(p.image.nbytes for p in batch) > MAX_BATCH_BYTES:
             yield batch
             batch = []
     if batch:
         yield batch
 
 
-def _read_one(row, results):
+def _read(row: Any, results: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     path = inside(results, row.path)
     landmarks = read_landmarks(inside(results, row.landmarks), dimension=2)
     image = read_image(path)
     try:
-        return image, check(image, landmarks)
+        return image, check_landmarks(image, landmarks)
     except ValueError as error:
         raise BadInput(path, str(error), "mark its 68 landmarks again") from None
 
 
-def _report(name, figures):
+def _report(name: str, quality: dict[str, float]) -> None:
     log.info(
         "%s: landmark error %.3f, corrected %.3f, yaw %.0f, %s",
         name,
-        figures["error_model"],
-        figures["error_corrected"],
-        figures["yaw"],
-        "accepted" if figures["accepted"] else "gated",
+        quality["error_model"],
+        quality["error_corrected"],
+        quality["yaw"],
+        "accepted" if quality["accepted"] else "gated",
     )
 
 
-def write_quarantine(quarantine, path, provenance):
-    """Write a chunk's quarantine as CSV with a manifest beside it."""
-    with store.atomic(path) as unfinished:
-        quarantine.write(unfinished)
-    store.record(path.with_suffix(".manifest.json"), [path], provenance)
-
-
-def read_accepted(path):
-    """The table accepted.csv of the neutrals room."""
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV table of strings, such as accepted.csv of the neutral images."""
     return pd.read_csv(path, dtype=str, keep_default_na=False)

@@ -1,24 +1,27 @@
-"""The 68 landmarks of a face that nobody has marked, by MediaPipe's face mesh where installed.
+"""The 68 landmarks of a face that has no landmark file, by MediaPipe's face mesh if installed.
 
-A detector finds the face at any size, a mesh of 468 points is laid on an enlarged cut of it
-(Kartynnik et al., CVPR workshops 2019), and 68 of these stand for iBUG's. The jaw's are points of
+A detector finds the face at any size, a mesh of 468 points is fitted to an enlarged crop of it
+(Kartynnik et al., CVPR workshops 2019), and 68 of these serve as iBUG's. The jaw's are points of
 the mesh, not of the silhouette: of turned heads they lie well inside the far cheek.
 """
 
 import logging
 import os
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from affect4d.quarantine import BadInput
 
 log = logging.getLogger(__name__)
 
-SIDE = 512  # pixels of the cut
-REACH = 2.0  # side of the cut, of the detected box's
-CONFIDENCE = 0.5
-FAR = 1  # the detector's model for faces of any size
+SIDE = 512  # pixels of the enlarged crop: more changes no landmark by a pixel
+CROP_SIZE = 2.0  # side of the crop, in sides of the detected box
+MIN_CONFIDENCE = 0.5  # of a detection: MediaPipe's default
+FULL_RANGE = 1  # MediaPipe's number of the model for faces of any size
 # Points of the mesh, in iBUG's order: jaw, brows, nose, eyes, outer and inner lips.
 MESH = (
     *(127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356),
@@ -30,21 +33,23 @@ MESH = (
 )
 
 
-def detect_landmarks(image, name="photograph"):
+def detect_landmarks(
+    image: NDArray[np.uint8], name: str | Path = "photograph"
+) -> NDArray[np.float64]:
     """Landmarks of the largest face in a photograph.
 
     Parameters
     ----------
-    image : (H, W, 3) uint8
-    name : str or path, for errors
+    image : (H, W, 3)
+    name : for errors
 
     Returns
     -------
-    (68, 2) float64, pixels counted from 0, iBUG order
+    (68, 2) pixels counted from 0, iBUG order.
 
     Raises
     ------
-    affect4d.formats.quarantine.BadInput
+    BadInput
         There is no face, or no detector is installed.
     """
     os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe's own, before it is imported
@@ -57,34 +62,34 @@ def detect_landmarks(image, name="photograph"):
             "it has no landmark file, and no detector is installed",
             "mark 68 iBUG points in a .pts file of its name, or run `make detector` once",
         ) from None
-    with FaceDetection(CONFIDENCE, FAR) as detector:
-        found = detector.process(image).detections or []
-    boxes = [detection.location_data.relative_bounding_box for detection in found]
+    with FaceDetection(MIN_CONFIDENCE, FULL_RANGE) as detector:
+        detections = detector.process(image).detections or []
+    boxes = [detection.location_data.relative_bounding_box for detection in detections]
     if not boxes:
         raise _no_face(name)
-    scale, shift = _cut(max(boxes, key=lambda box: box.width * box.height), image.shape)
-    way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    scale, shift = _crop(max(boxes, key=lambda box: box.width * box.height), image.shape)
+    interpolation = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     edge = cv2.BORDER_REPLICATE
-    part = cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=way, borderMode=edge)
+    part = cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=interpolation, borderMode=edge)
     with FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=True) as mesh:
         faces = mesh.process(part).multi_face_landmarks
     if not faces:
         raise _no_face(name)
     points = faces[0].landmark
     log.info("%s: landmarks by MediaPipe's face mesh", name)
-    marks = np.array([[points[n].x, points[n].y] for n in MESH]) * SIDE - 0.5
-    return (marks - shift) / scale
+    landmarks = np.array([[points[n].x, points[n].y] for n in MESH]) * SIDE - 0.5
+    return (landmarks - shift) / scale
 
 
-def _cut(box, shape):
-    """Scale and shift from the photograph's pixels to those of a square cut about a box."""
+def _crop(box: Any, shape: tuple[int, ...]) -> tuple[float, NDArray[np.float64]]:
+    """Scale and shift from the photograph's pixels to those of a square crop around a box."""
     size = np.array([shape[1], shape[0]])
     extent = np.array([box.width, box.height]) * size
     middle = np.array([box.xmin, box.ymin]) * size + extent / 2 - 0.5
-    scale = SIDE / (REACH * extent.max())
+    scale = float(SIDE / (CROP_SIZE * extent.max()))
     return scale, (SIDE - 1) / 2 - scale * middle
 
 
-def _no_face(name):
+def _no_face(name: str | Path) -> BadInput:
     return BadInput(name, "no face is found in it", "mark 68 iBUG points in a .pts file")

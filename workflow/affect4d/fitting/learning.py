@@ -1,16 +1,20 @@
-"""Learns the morphable model from the registered gallery.
+"""Learn the morphable model from the registered gallery.
 
-Identity: generalised Procrustes alignment (Gower 1975) and PCA of one neutral face a subject, or
+Identity: generalised Procrustes alignment (Gower 1975) and PCA of one neutral face per subject, or
 the modes of a published model (`fitting.lsfm`, `fitting.facekit`).
-Expression: PCA of the posed apexes as differences from the neutral face of their own sequence,
+Expression: PCA of the posed apexes as differences from the neutral face of the same sequence,
 not centred, so that the neutral face stays at the origin.
 """
 
 import logging
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from affect4d.config.fitting import Settings
 from affect4d.fitting.facekit import read_facekit
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.model import MorphableModel
@@ -18,25 +22,24 @@ from affect4d.geometry.similarity import fit_similarity
 from affect4d.quarantine import BadInput
 from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.template.nose_ridge import photograph_vertices
+from affect4d.template.template import Template
 
 log = logging.getLogger(__name__)
 
-ALIGNMENT_ROUNDS = 4
-NEGLIGIBLE = 1e-4  # share of the first mode's deviation below which a mode is numerical noise
+ALIGNMENT_ROUNDS = 4  # of the Procrustes alignment: enough on faces
+MIN_DEVIATION = 1e-4  # of the first mode's: below, a mode is numerical noise
 
 
-def learn_model(sequences, template, settings):
+def learn_model(
+    sequences: Iterable[Path], template: Template, settings: Settings
+) -> MorphableModel:
     """The morphable model of registered sequences.
 
     Parameters
     ----------
     sequences : paths of `registered/*.zarr`
-    template : affect4d.formats.template.Template
-    settings : affect4d.config.fitting.Settings
-
-    Returns
-    -------
-    MorphableModel
+    template : of the registered sequences
+    settings : of the fitting
 
     Raises
     ------
@@ -58,15 +61,18 @@ def learn_model(sequences, template, settings):
     return MorphableModel(mean, identity, expression, template.triangles, landmark_vertices)
 
 
-def gather_faces(sequences):
+def gather_faces(
+    sequences: Iterable[Path],
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float32]]:
     """Neutral faces and apex differences of registered sequences, flagged frames left out.
 
     Returns
     -------
-    neutrals : dict of subject -> (V, 3) float64, mm, mean over its sequences' neutral faces
-    apexes : (m, V, 3) float32, mm, one a posed sequence with a neutral face
+    neutrals : {subject: (V, 3) mm}, mean over the neutral faces of the subject's sequences
+    apexes : (m, V, 3) mm, one per posed sequence with a neutral face
     """
-    faces, apexes = defaultdict(list), []
+    faces: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+    apexes = []
     for path in sorted(sequences):
         sequence = RegisteredSequence(path)
         attributes = sequence.attributes
@@ -84,8 +90,10 @@ def gather_faces(sequences):
     return neutrals, np.array(apexes, dtype=np.float32)
 
 
-def identity_modes(neutrals, template, count):
-    """Mean face (V, 3) and identity modes (K, V, 3), float32 mm, of one face a subject.
+def identity_modes(
+    neutrals: Mapping[str, NDArray[np.float64]], template: Template, count: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean face (V, 3) and identity modes (K, V, 3), mm, of one face per subject; K <= `count`.
 
     Raises
     ------
@@ -108,8 +116,10 @@ def identity_modes(neutrals, template, count):
     return mean.astype(np.float32), modes
 
 
-def principal_modes(samples, count, centred):
-    """Leading principal modes (K, V, 3) float32 of samples (m, V, 3), each at one deviation.
+def principal_modes(
+    samples: NDArray[np.floating], count: int, *, centred: bool
+) -> NDArray[np.float32]:
+    """Leading principal modes (K, V, 3) of samples (m, V, 3), each at one deviation.
 
     By the Gram matrix of the samples, which are far fewer than their coordinates.
     """
@@ -120,13 +130,14 @@ def principal_modes(samples, count, centred):
     values, vectors = np.linalg.eigh(flat @ flat.T)
     values, vectors = values[::-1], vectors[:, ::-1]
     deviations = np.sqrt(np.maximum(values, 0) / max(len(flat) - int(centred), 1))
-    kept = np.flatnonzero(deviations > NEGLIGIBLE * deviations[:1].sum())[:count]
+    kept = np.flatnonzero(deviations > MIN_DEVIATION * deviations[:1].sum())[:count]
     freedom = np.sqrt(max(len(flat) - int(centred), 1))
     modes = (vectors[:, kept].T @ flat) / freedom
-    return (modes * _signs(modes)[:, None]).reshape(-1, *shape).astype(np.float32)
+    signed: NDArray[np.float64] = (modes * _signs(modes)[:, None]).reshape(-1, *shape)
+    return signed.astype(np.float32)
 
 
-def _signs(modes):
+def _signs(modes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Signs (K,) that make each mode's largest coordinate positive: eigenvectors carry none."""
     largest = np.abs(modes).argmax(1) if len(modes) else np.empty(0, dtype=int)
     return np.where(modes[np.arange(len(modes)), largest] < 0, -1.0, 1.0)

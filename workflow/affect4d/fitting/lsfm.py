@@ -1,21 +1,25 @@
-"""Reads an LSFM identity model (Booth, Roussos, Ponniah, Dunaway & Zafeiriou, IJCV 2018).
+"""Read an LSFM identity model (Booth, Roussos, Ponniah, Dunaway & Zafeiriou, IJCV 2018).
 
 A published file holds `mean` (3 V,), `components` (3 V, K) as unit columns, `eigenvalues` (K,)
 and the 0-based `trilist` (F, 3), coordinates running x1 y1 z1 x2 ...; MATLAB's .mat (up to version
-7.2) or the same names in a NumPy .npz. Units and frame are the file's own: the model is brought
-to the template by a similarity, for which it must share the template's topology.
+7.2) or the same names in a NumPy .npz. Units and frame are the file's: the model is brought to
+the template by a similarity, for which it must share the template's topology.
 """
 
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.quarantine import BadInput
+from affect4d.template.template import Template
 
 FIELDS = ("mean", "components", "eigenvalues", "trilist")
 # What scipy and NumPy raise on damaged files; NotImplementedError stands for MATLAB 7.3.
@@ -31,19 +35,21 @@ _UNREADABLE = (
 _TOPOLOGY = "take its mean as `template.mesh`, with its 68 landmarks, or leave `lsfm_model` empty"
 
 
-def read_lsfm(path, template, modes):
+def read_lsfm(
+    path: Path | str, template: Template, modes: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and identity modes of an LSFM file in the template's frame.
 
     Parameters
     ----------
     path : .mat or .npz
-    template : affect4d.formats.template.Template
-    modes : int, how many of the leading modes to take
+    template : in whose topology the model is
+    modes : how many of the leading modes to use
 
     Returns
     -------
-    mean : (V, 3) float32, mm
-    identity : (K, V, 3) float32, mm at one standard deviation
+    mean : (V, 3) mm
+    identity : (K, V, 3) mm at one standard deviation
 
     Raises
     ------
@@ -52,7 +58,7 @@ def read_lsfm(path, template, modes):
         or is not in the template's topology.
     """
     content = _load(Path(path))
-    mean, components, eigenvalues = _check(path, content, template)
+    mean, components, eigenvalues = _check(Path(path), content, template)
     kept = components[:, : min(modes, len(eigenvalues))].T.reshape(-1, *mean.shape)
     alignment = fit_similarity(mean, template.vertices)
     scaled = kept * np.sqrt(eigenvalues[: len(kept), None, None]) * alignment.scale
@@ -62,7 +68,7 @@ def read_lsfm(path, template, modes):
     )
 
 
-def _load(path):
+def _load(path: Path) -> Mapping[str, Any]:
     readers = {".mat": _load_mat, ".npz": _load_npz}
     if path.suffix.lower() not in readers:
         raise BadInput(path, f"unknown model format {path.suffix!r}", "give an LSFM .mat or .npz")
@@ -74,20 +80,23 @@ def _load(path):
         raise BadInput(path, f"cannot be read as a model ({error})", "fetch it again") from None
 
 
-def _load_mat(path):
-    return loadmat(str(path), appendmat=False, variable_names=FIELDS)
+def _load_mat(path: Path) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = loadmat(str(path), appendmat=False, variable_names=FIELDS)
+    return content
 
 
-def _load_npz(path):
+def _load_npz(path: Path) -> Mapping[str, Any]:
     with np.load(path, allow_pickle=False) as archive:
         return {name: archive[name] for name in FIELDS if name in archive.files}
 
 
-def _check(path, content, template):
+def _check(
+    path: Path, content: Mapping[str, Any], template: Template
+) -> tuple[NDArray[np.float64], NDArray[np.floating], NDArray[np.floating]]:
     """The fields as mean (V, 3), components (3 V, K), eigenvalues (K,), or BadInput."""
     missing = [name for name in FIELDS if name not in content]
     if missing:
-        raise BadInput(path, f"lacks the fields {', '.join(missing)}", "give a whole LSFM model")
+        raise BadInput(path, f"lacks the fields {', '.join(missing)}", "give a complete LSFM model")
     fields = {name: np.asarray(content[name]) for name in FIELDS}
     for name, array in fields.items():
         if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
@@ -103,14 +112,14 @@ def _check(path, content, template):
             path,
             f"components of shape {fields['components'].shape} for {len(eigenvalues)} eigenvalues "
             f"and {count} vertices",
-            "give one column of 3 V coordinates an eigenvalue",
+            "give one column of 3 V coordinates per eigenvalue",
         )
     if (eigenvalues <= 0).any():
         raise BadInput(path, "an eigenvalue is not positive", "drop that component")
     return mean.reshape(-1, 3).astype(np.float64), fields["components"], eigenvalues
 
 
-def _same_surface(one, other):
+def _same_surface(one: NDArray[Any], other: NDArray[Any]) -> bool:
     """Whether two triangle lists (F, 3) hold the same triangles, in whatever order."""
     if one.shape != other.shape:
         return False

@@ -9,115 +9,134 @@ the model leaves unexplained is smooth over the face, a mistake of the annotator
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
+from affect4d.config.fitting import Settings
 from affect4d.template.ibug68 import JAW
 
-NODES = 10
-MOST_NODES = 1024  # along a side: landmarks of no face can ask for any number
-GRAZING = 0.25  # cosine below which annotators guess where a point of the far side lies
-LEAST_CORRECTION = 0.01  # of the annotation's variance
-# Of the process that predicts landmarks: it looks farther and believes each less.
+# Of the correction.
+NODES = 10  # of the grid per length scale: see `_evaluate`
+MAX_NODES = 1024  # along a side: landmarks of no face can ask for any number
+MIN_FACING = 0.25  # cosine below which annotators guess where a point of the far side lies
+MIN_CORRECTION = 0.01  # of the annotation's variance
+# Of the process that predicts landmarks: its length scale is longer, its noise larger.
 NEIGHBOURS_REACH = 0.5  # inter-ocular distances
-INNER_NOISE, JAW_NOISE = 0.1, 0.5
-MOST_WRONG = 20  # landmarks; beyond, nothing says which are the right ones
+INNER_NOISE, JAW_NOISE = 0.1, 0.5  # variance of a landmark over that of the process
+MAX_REJECTED = 20  # landmarks; beyond, nothing says which are the right ones
+
+Floats = NDArray[np.float64]
 
 
-def gross_errors(modelled, landmarks, size, farthest):
-    """Which landmarks lie where their neighbours do not let one expect them.
+def gross_errors(
+    modelled: NDArray[np.floating], landmarks: Floats, *, size: float, max_distance: float
+) -> NDArray[np.bool_]:
+    """Which landmarks lie far from where the others predict them, (68,).
+
+    The worst one is removed first, and the others are predicted again without it.
 
     Parameters
     ----------
-    modelled : (68, 2) pixels, the projected vertices that stand for the landmarks
+    modelled : (68, 2) pixels, the projected vertices that correspond to the landmarks
     landmarks : (68, 2) pixels
-    size : float, pixels, the face's inter-ocular distance
-    farthest : float, of that distance, from the prediction by the other landmarks
-
-    Returns
-    -------
-    (68,) bool; the worst is taken out first, and the others judged again without it
+    size : pixels, the face's inter-ocular distance
+    max_distance : of that distance, from the prediction by the other landmarks
     """
     noise = np.full(len(landmarks), INNER_NOISE)
     noise[JAW] = JAW_NOISE
     system = _kernel(modelled, modelled, NEIGHBOURS_REACH * size) + np.diag(noise)
     kept = np.arange(len(landmarks))
-    for _ in range(MOST_WRONG):
+    for _ in range(MAX_REJECTED):
         inverse = np.linalg.inv(system[np.ix_(kept, kept)])
-        away = inverse @ (landmarks - modelled)[kept] / np.diag(inverse)[:, None]
-        distance = np.linalg.norm(away, axis=1)
+        difference = inverse @ (landmarks - modelled)[kept] / np.diag(inverse)[:, None]
+        distance = np.linalg.norm(difference, axis=1)
         worst = distance.argmax()
-        if distance[worst] <= farthest * size:
+        if distance[worst] <= max_distance * size:
             break
         kept = np.delete(kept, worst)
     return ~np.isin(np.arange(len(landmarks)), kept)
 
 
-def noise_shares(missed, facing, size, settings):
-    """How little each landmark is believed, (L,): its variance over that of the correction.
+def noise_shares(residual: Floats, facing: Floats, *, size: float, settings: Settings) -> Floats:
+    """Noise of each landmark, (68,): its variance over that of the correction.
 
-    What is missed beyond the annotator's own error is the correction's variance: where the model
-    explains the landmarks to within that error, hardly anything is left to correct.
+    The correction's variance is that of the residual beyond the annotator's own error: where the
+    model explains the landmarks to within that error, hardly anything is left to correct.
 
     Parameters
     ----------
-    missed : (68, 2) pixels, landmarks less the vertices that stand for them; NaN where left out
+    residual : (68, 2) pixels, landmarks less the vertices of the model; NaN where rejected
     facing : (68,), cosine between these vertices' normals and the direction to the viewer
-    size : float, pixels, the face's inter-ocular distance
-    settings : affect4d.config.fitting.Settings
+    size : pixels, the face's inter-ocular distance
+    settings : of the fitting
     """
     annotation = (settings.landmark_sd * size) ** 2
-    correction = max(np.nanmean(missed**2) - annotation, LEAST_CORRECTION * annotation)
+    correction = max(float(np.nanmean(residual**2)) - annotation, MIN_CORRECTION * annotation)
     share = max(annotation / correction, settings.residual_smoothing)
-    guessed = facing < GRAZING
+    guessed = facing < MIN_FACING
     guessed[JAW] = True
     return np.where(guessed, share / settings.jaw_weight, share)
 
 
-def smooth_residual(projected, modelled, landmarks, noise, reach):
-    """Image-space offsets (V, 2) float32 that carry the projected vertices onto the landmarks.
+def smooth_residual(
+    projected: NDArray[np.floating],
+    modelled: NDArray[np.floating],
+    landmarks: Floats,
+    *,
+    noise: Floats,
+    reach: float,
+) -> NDArray[np.float32]:
+    """Image-space offsets (V, 2) that carry the projected vertices onto the landmarks.
 
     Parameters
     ----------
     projected : (V, 2) pixels
-    modelled : (L, 2) pixels, the projected vertices that stand for the landmarks
+    modelled : (L, 2) pixels, the projected vertices that correspond to the landmarks
     landmarks : (L, 2) pixels
     noise : (L,), see `noise_shares`
-    reach : float, pixels, length scale of the correction
+    reach : pixels, length scale of the correction
     """
     source = modelled.astype(np.float64)
     system = _kernel(source, source, reach) + np.diag(noise)
-    weights = np.linalg.solve(system, landmarks - source)
-    return _evaluate(projected, source, weights, reach)
+    weights = np.linalg.solve(system, landmarks - source).astype(np.float64)
+    return _evaluate(projected, source, weights, reach=reach)
 
 
-def _kernel(one, other, reach):
+def _kernel(one: NDArray[np.floating], other: NDArray[np.floating], reach: float) -> Floats:
+    """The kernel (L, M) of points (L, 2) and (M, 2) pixels."""
     squared = ((one[:, None].astype(np.float64) - other[None]) ** 2).sum(2)
-    return np.exp(-squared / (2 * reach**2))
+    kernel: Floats = np.exp(-squared / (2 * reach**2))
+    return kernel
 
 
-def _evaluate(points, source, weights, reach):
+def _evaluate(
+    points: NDArray[np.floating], source: Floats, weights: Floats, *, reach: float
+) -> NDArray[np.float32]:
     """The kernel sum at points (N, 2), bilinear between the nodes of a fine grid.
 
-    On a grid the Gaussian kernel factors into its rows and columns. With 10 nodes a length scale
-    the interpolation is off by at most a four-hundredth of the sum of the weights.
+    On a grid the Gaussian kernel factors into its rows and columns. With `NODES` = 10 per length
+    scale the interpolation is off by at most a four-hundredth of the sum of the weights.
     """
     left, top, right, bottom = _box(points)
-    step = max(reach / NODES, max(right - left, bottom - top) / MOST_NODES)
-    across = _line(left, right, step, source[:, 0], reach)
-    down = _line(top, bottom, step, source[:, 1], reach)
+    step = max(reach / NODES, max(right - left, bottom - top) / MAX_NODES)
+    across = _line(left, right, source[:, 0], step=step, reach=reach)
+    down = _line(top, bottom, source[:, 1], step=step, reach=reach)
     columns = weights.T[:, :, None].astype(np.float32) * across
     grid = np.ascontiguousarray(np.moveaxis(down.T @ columns, 0, 2))
     return _bilinear(points, grid, left, top, 1 / step)
 
 
-def _line(first, last, step, centres, reach):
-    """The kernel (L, n) float32 along an axis, between nodes from `first` to beyond `last`."""
+def _line(
+    first: float, last: float, centres: Floats, *, step: float, reach: float
+) -> NDArray[np.float32]:
+    """The kernel (L, n) along an axis, between nodes from `first` to beyond `last`."""
     nodes = first + step * np.arange(int((last - first) / step) + 2)
-    return np.exp(-((nodes - centres[:, None]) ** 2) / (2 * reach**2)).astype(np.float32)
+    kernel = np.exp(-((nodes - centres[:, None]) ** 2) / (2 * reach**2))
+    return kernel.astype(np.float32)
 
 
 @numba.njit(cache=True)
-def _box(points):
-    """Least x and y, greatest x and y of points (N, 2)."""
+def _box(points: NDArray[np.floating]) -> tuple[float, float, float, float]:
+    """Smallest x and y, largest x and y of points (N, 2)."""
     left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
     for i in range(len(points)):
         x, y = float(points[i, 0]), float(points[i, 1])
@@ -126,8 +145,14 @@ def _box(points):
 
 
 @numba.njit(cache=True)
-def _bilinear(points, grid, left, top, density):
-    """Values (N, 2) float32 at points (N, 2) of a grid (rows, columns, 2) from (left, top) on."""
+def _bilinear(
+    points: NDArray[np.floating],
+    grid: NDArray[np.float32],
+    left: float,
+    top: float,
+    density: float,
+) -> NDArray[np.float32]:
+    """Values (N, 2) at points (N, 2) of a grid (rows, columns, 2) with origin (left, top)."""
     values = np.empty((len(points), 2), dtype=np.float32)
     for i in range(len(points)):
         x, y = (points[i, 0] - left) * density, (points[i, 1] - top) * density

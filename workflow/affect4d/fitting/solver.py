@@ -9,46 +9,62 @@ McClure's function (Bull. ISI 1987), which a landmark far off stops pulling at.
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from affect4d.config.fitting import Settings
 from affect4d.fitting.camera import PINHOLE, Camera
 from affect4d.fitting.contour import pick_contour
+from affect4d.fitting.initial_camera import initial_cameras
+from affect4d.fitting.model import MorphableModel
 from affect4d.fitting.quality import inter_ocular
-from affect4d.fitting.start import initial_cameras
 from affect4d.template.ibug68 import INTERNAL, JAW
 
-CONTOUR_REACH = 0.2  # of the inter-ocular distance
-# Greatest change of a camera's parameters in one step: landmarks of no face must not run away.
+CONTOUR_REACH = 0.2  # inter-ocular distances that count for a candidate that can be no landmark
+# Smallest and largest change of a camera's parameters in one step (logarithm of the scale, rotation
+# in rad, shift, logarithm of the distance): without them landmarks of no face would diverge.
 STEP = np.array([[-1.0], [1.0]]) * [1.0, 1.0, 1.0, 1.0, np.inf, np.inf, 1.0]
 RAYLEIGH_MEDIAN = np.sqrt(2 * np.log(2))  # of distances, in standard deviations of x and of y
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class State:
-    """Where the solver stands with N photographs.
+    """The solver's current estimate for N photographs.
 
     Attributes
     ----------
-    camera : Camera, a stack of N
+    camera : a stack of N
     coefficients : (N, K), identity and expression, standard deviations
-    rows : (N, 68) int64, which of the solver's `used` vertices stand for the landmarks
+    rows : (N, 68), which of the solver's `used` vertices correspond to the landmarks
     residual : (N, 68, 2) pixels, landmarks less these vertices
-    weight : (N, 68), 1/pixels^2, what the residuals leave the landmarks
+    weight : (N, 68), 1/pixels^2, of the landmarks, by their residuals
     by_camera, by_point : see `Camera.linearise`, at these vertices
     """
 
     camera: Camera
-    coefficients: np.ndarray
-    rows: np.ndarray
-    residual: np.ndarray
-    weight: np.ndarray
-    by_camera: np.ndarray
-    by_point: np.ndarray
+    coefficients: Floats
+    rows: NDArray[np.int64]
+    residual: Floats
+    weight: Floats
+    by_camera: Floats
+    by_point: Floats
 
 
 class Solver:
-    """What every photograph shares: the model at the vertices that may stand for landmarks."""
+    """What every photograph shares: the model at the vertices that may be landmarks.
 
-    def __init__(self, model, settings):
+    Parameters
+    ----------
+    model : to be fitted
+    settings : of the fitting
+
+    Attributes
+    ----------
+    used : (U,), vertices of the 68 landmarks, then the candidates of the jaw's contour
+    """
+
+    def __init__(self, model: MorphableModel, settings: Settings) -> None:
         self.settings = settings
         self.contour = model.contour
         self.used = np.concatenate([model.landmark_vertices, self.contour.ravel()])
@@ -62,34 +78,40 @@ class Solver:
         self.prior = np.ones(len(model.modes))
         self.prior[len(model.identity) :] = settings.expression_prior
 
-    def run(self, landmarks, centres):
+    def run(self, landmarks: Floats, centres: Floats) -> State:
         """Pose alone, then pose and shape; the contour is picked before each step.
 
         Parameters
         ----------
         landmarks : (N, 68, 2) pixels
         centres : (N, 2) pixels, where the optical axes meet the pictures
-
-        Returns
-        -------
-        State
         """
         inner = self.mean[INTERNAL]
         weak = initial_cameras(inner, landmarks[:, len(JAW) :])
-        noise = self.settings.landmark_sd * inter_ocular(self.mean) * weak.scale
+        noise = self.settings.landmark_sd * inter_ocular(self.mean) * np.asarray(weak.scale)
         pinhole = self.settings.camera == "perspective"
-        nearness = np.full(len(landmarks), 1 / self.settings.distance if pinhole else 0.0)
-        camera = Camera(weak.scale, weak.rotation, weak.translation, centres, nearness)
+        inverse = np.full(len(landmarks), 1 / self.settings.distance if pinhole else 0.0)
+        camera = Camera(weak.scale, weak.rotation, weak.translation, centres, inverse)
         coefficients = np.zeros((len(landmarks), len(self.prior)))
-        state = self.look(camera, coefficients, landmarks, noise)
+        state = self.estimate(camera, coefficients, landmarks, noise=noise)
         for step in range(self.settings.pose_iterations + self.settings.iterations):
             posing = step < self.settings.pose_iterations
-            camera, coefficients = self.step(state, posing)
-            state = self.look(camera, coefficients, landmarks, noise)
+            camera, coefficients = self.step(state, posing=posing)
+            state = self.estimate(camera, coefficients, landmarks, noise=noise)
         return state
 
-    def look(self, camera, coefficients, landmarks, noise):
-        """The State of cameras and coefficients: which vertices, how far off, how trusted."""
+    def estimate(
+        self, camera: Camera, coefficients: Floats, landmarks: Floats, *, noise: Floats
+    ) -> State:
+        """The State of cameras and coefficients: corresponding vertices, residuals, weights.
+
+        Parameters
+        ----------
+        camera : a stack of N
+        coefficients : (N, K)
+        landmarks : (N, 68, 2) pixels
+        noise : (N,) pixels, standard deviation of a landmark
+        """
         points = self.points(coefficients)
         rows = self.pick(camera, points, landmarks)
         chosen = np.take_along_axis(points, rows[..., None], axis=1)
@@ -102,26 +124,28 @@ class Solver:
         weight = self.weights * (1 + far) ** -2 / deviation**2
         return State(camera, coefficients, rows, residual, weight, *derivatives)
 
-    def points(self, coefficients):
+    def points(self, coefficients: Floats) -> Floats:
         """The faces at the vertices `used`, (N, U, 3) mm."""
-        return self.mean + (coefficients @ self.flat).reshape(-1, *self.mean.shape)
+        points: Floats = self.mean + (coefficients @ self.flat).reshape(-1, *self.mean.shape)
+        return points
 
-    def pick(self, camera, points, landmarks):
-        """Rows (N, 68) of `used` that stand for the landmarks in these views."""
+    def pick(self, camera: Camera, points: Floats, landmarks: Floats) -> NDArray[np.int64]:
+        """Rows (N, 68) of `used` that correspond to the landmarks in these views."""
         count = len(self.weights)
         projected = camera.project(points[:, count:])[..., :2]
         shape = (len(points), *self.contour.shape, -1)
         view = camera.towards(projected)
         facing = (self.normals @ np.swapaxes(camera.rotation, 1, 2) * view).sum(2)
         facing = (facing / np.sqrt((view**2).sum(2))).reshape(shape[:-1])
-        reach = CONTOUR_REACH * inter_ocular(self.mean) * camera.scale
-        columns = pick_contour(projected.reshape(shape), facing, landmarks[:, : len(JAW)], reach)
+        reach = CONTOUR_REACH * inter_ocular(self.mean) * np.asarray(camera.scale)
+        jaw = landmarks[:, : len(JAW)]
+        columns = pick_contour(projected.reshape(shape), facing, jaw, reach=reach)
         rows = np.tile(np.arange(count), (len(points), 1))
         rows[:, JAW] = count + JAW * self.contour.shape[1] + columns
         return rows
 
-    def step(self, state, posing):
-        """Cameras and coefficients after one Gauss-Newton step; the cameras' only, if `posing`."""
+    def step(self, state: State, *, posing: bool) -> tuple[Camera, Floats]:
+        """Cameras and coefficients after one Gauss-Newton step of both, or of the cameras only."""
         camera, settings = state.camera, self.settings
         jacobian, free = state.by_camera, state.by_camera.shape[-1]
         if not posing:
@@ -137,23 +161,25 @@ class Solver:
         if not posing:
             prior[:, free:] = self.prior
             pull[:, free:] = self.prior * state.coefficients
-        change = _solve(jacobian, state.weight, state.residual, prior, pull)
-        camera = self.bounded(camera.moved(np.clip(change[:, :free], *STEP[:, :free])))
+        change = _solve(jacobian, state.weight, state.residual, prior=prior, pull=pull)
+        camera = self.clip_distance(camera.moved(np.clip(change[:, :free], *STEP[:, :free])))
         if posing:
             return camera, state.coefficients
         bound = settings.coefficient_bound
         return camera, np.clip(state.coefficients + change[:, free:], -bound, bound)
 
-    def bounded(self, camera):
+    def clip_distance(self, camera: Camera) -> Camera:
         """Cameras no nearer and no farther than the bound of every coefficient allows."""
         if self.settings.camera == "weak":
             return camera
         widest = np.exp(self.settings.coefficient_bound * self.settings.distance_spread)
-        least, most = 1 / (self.settings.distance * widest), widest / self.settings.distance
-        return replace(camera, inverse_distance=np.clip(camera.inverse_distance, least, most))
+        low, high = 1 / (self.settings.distance * widest), widest / self.settings.distance
+        return replace(camera, inverse_distance=np.clip(camera.inverse_distance, low, high))
 
 
-def _solve(jacobian, weight, residual, prior, pull):
+def _solve(
+    jacobian: Floats, weight: Floats, residual: Floats, *, prior: Floats, pull: Floats
+) -> Floats:
     """Steps (N, P) that solve (J' W J + diag(prior)) step = J' W residual - pull."""
     count, parameters = prior.shape
     root = np.repeat(np.sqrt(weight), 2, axis=1)
@@ -162,4 +188,5 @@ def _solve(jacobian, weight, residual, prior, pull):
     system = across @ scaled
     system[:, np.arange(parameters), np.arange(parameters)] += prior
     right = across @ (residual.reshape(count, -1) * root)[..., None] - pull[..., None]
-    return np.linalg.solve(system, right)[..., 0]
+    steps: Floats = np.linalg.solve(system, right)[..., 0]
+    return steps

@@ -1,12 +1,16 @@
 """Models and fits as stores: `fits/model.zarr` and `fits/{database}/{chunk}.zarr`."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.fitting.camera import Camera
-from affect4d.fitting.fit import Fit
+from affect4d.fitting.fits import Fit
 from affect4d.fitting.model import MorphableModel
-from affect4d.fitting.quality import FIGURES
+from affect4d.fitting.quality import METRICS
 from affect4d.template.ibug68 import COUNT
 
 CAMERA = [
@@ -21,14 +25,14 @@ CAMERA = [
 _MODEL = ("mean", "identity", "expression", "triangles", "landmark_vertices")
 
 
-def write_model(path, model, provenance):
+def write_model(path: Path, model: MorphableModel, provenance: store.Provenance | None) -> None:
     """Write a MorphableModel."""
     store.write(
         path, {name: getattr(model, name) for name in _MODEL}, {"unit": "mm"}, provenance=provenance
     )
 
 
-def read_model(path):
+def read_model(path: Path) -> MorphableModel:
     """Read a MorphableModel.
 
     Raises
@@ -40,16 +44,23 @@ def read_model(path):
     return MorphableModel(**{name: stored[name][...] for name in _MODEL})
 
 
-def write_fits(path, fits, images, model, provenance):
+def write_fits(
+    path: Path,
+    fits: list[Fit],
+    images: pd.DataFrame,
+    *,
+    model: MorphableModel,
+    provenance: store.Provenance | None,
+) -> None:
     """Write the fits of one chunk.
 
     Parameters
     ----------
-    path : the store
-    fits : list of N Fit
-    images : DataFrame of N rows: image_id, subject, path (relative to the results folder)
-    model : MorphableModel, whose shapes an empty chunk takes
-    provenance : affect4d.store.Provenance
+    path : of the store
+    fits : N fits
+    images : N rows of image_id, subject, path (relative to the results folder)
+    model : gives the shapes of an empty chunk
+    provenance : of the run
     """
     count, vertices = len(fits), len(model.mean)
     shapes = {
@@ -59,32 +70,28 @@ def write_fits(path, fits, images, model, provenance):
         "offset": ((vertices, 2), np.float32),
         "landmarks": ((COUNT, 2), np.float64),
     }
-    arrays: dict[str, np.ndarray | store.Vertices] = {
+    arrays: dict[str, NDArray[np.floating]] = {
         name: np.array([getattr(fit, name) for fit in fits], kind).reshape(count, *shape)
         for name, (shape, kind) in shapes.items()
     }
     arrays["camera"] = np.array([_flatten(fit.camera) for fit in fits]).reshape(count, len(CAMERA))
     arrays["quality"] = np.array(
-        [[fit.quality[name] for name in FIGURES] for fit in fits], np.float64
-    ).reshape(count, len(FIGURES))
+        [[fit.quality[name] for name in METRICS] for fit in fits], np.float64
+    ).reshape(count, len(METRICS))
     attributes = {
         "image_ids": list(images["image_id"]),
         "subjects": list(images["subject"]),
         "images": list(images["path"]),
         "camera": CAMERA,
-        "quality": list(FIGURES),
+        "quality": list(METRICS),
         "units": {"vertices": "mm", "offset": "px", "landmarks": "px"}
         | {"scale": "px/mm", "centre": "px", "inverse_distance": "1/mm"},
     }
     store.write(path, arrays, attributes, provenance=provenance)
 
 
-def read_fits(path):
+def read_fits(path: Path) -> list[Fit]:
     """Read all fits of a chunk, in the order of the store's `image_ids`.
-
-    Returns
-    -------
-    list of Fit
 
     Raises
     ------
@@ -108,7 +115,7 @@ def read_fits(path):
     ]
 
 
-def _flatten(camera):
+def _flatten(camera: Camera) -> NDArray[np.float64]:
     return np.concatenate(
         [
             [camera.scale],
@@ -120,5 +127,5 @@ def _flatten(camera):
     )
 
 
-def _camera(row):
+def _camera(row: NDArray[np.float64]) -> Camera:
     return Camera(float(row[0]), row[1:10].reshape(3, 3), row[10:12], row[12:14], float(row[14]))

@@ -67,7 +67,7 @@ class PhotographEditor:
         self.photo, self.crop = photo, options.get("crop", False)
         self.settings = options.get("settings") or Settings()
         fitting_settings = options.get("fitting_settings") or FittingSettings()
-        fitted = fit(photo, landmarks, model, fitting_settings)
+        fitted = fit(photo, landmarks, model, settings=fitting_settings)
         gates = failed_gates(fitted)
         self.fit_refusal = f"the fit was refused ({gates})" if gates else ""
         self.part: Crop | Window = (

@@ -28,10 +28,9 @@ ALL, TRAIN_ONLY = "all", "train_only"
 OUTER_RADIUS_MM = 70.0
 MAX_ITERATIONS = 25  # alternations
 TOLERANCE = 2e-3  # relative change of the objective
-# Of the principal components: share of the variance below which an axis is noise (a scan's grid of
-# .01 mm alone has less), and frames up to which all axes are computed.
-MIN_VARIANCE_RATIO = 1e-6
-MAX_FRAMES_FULL = 2000
+# Of the principal components: what ends them.
+MIN_VARIANCE_RATIO = 1e-6  # share of the variance: a scan's grid of .01 mm alone has less
+MAX_FRAMES_FULL = 2000  # frames up to which all axes are computed
 POWER_ITERATIONS = 4  # of the randomized search (Halko et al. 2011, section 4.5)
 
 Floats32 = NDArray[np.float32]

@@ -70,7 +70,7 @@ def bootstrap(
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of CCC, MSE and Pearson's correlation over resampled groups.
 
-    Frames of one subject are not independent: whole subjects are drawn.
+    Frames of one subject are not independent: subjects are drawn with all their frames.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The part of the template that validation uses: the inner face, decimated.
 
-Several hundred components stay affordable on a few thousand vertices, each one of the template's
-own, and the neighbouring vertices left out move with those kept.
+Several hundred components stay affordable on a few thousand vertices, each one of the
+template's, and the neighbouring vertices that are removed move with those kept.
 """
 
 from dataclasses import dataclass

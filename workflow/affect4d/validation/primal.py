@@ -19,7 +19,7 @@ BLOCK = 8192  # rows that are held in double precision at once
 MAX_NEWTON_STEPS = 50  # per smoothing; some ten are used
 TOLERANCE = 3e-4  # of the gradient per row, in units of the smoothing, which blurs more than that
 BIAS_RIDGE = 1e-8  # penalty of the bias beside 1 of a weight: next to none, but not singular
-SUFFICIENT = 1e-4  # share of the linear decrease that a step must reach (Armijo), and least step
+SUFFICIENT = 1e-4  # share of the linear decrease that a step must reach (Armijo), and smallest step
 
 Floats = NDArray[np.float64]
 

@@ -25,7 +25,7 @@ class MomentRidge:
     coefficients_ : (p, q)
     intercept_ : (q,)
     penalties_ : (q,)
-        One per target, of the least squared error over the folds held out.
+        One per target, of the smallest squared error over the folds held out.
     """
 
     coefficients_: Floats

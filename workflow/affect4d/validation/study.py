@@ -160,7 +160,7 @@ class Experiment:
         """Of a predictor that knows the truth: labels are truth plus error, y = t + e.
 
         Of all a t the CCC with y is largest at a = sd(y) / sd(t), and is then sd(t) / sd(y); var(t)
-        is var(y) less the error's. The least MSE is the error's variance.
+        is var(y) less the error's. The smallest MSE is the error's variance.
         """
         row: Row = {"model": CEILING, "status": "unknown: set validation.annotation_noise"}
         if self.noise is None:
