@@ -1,8 +1,8 @@
 """The cameras that the fit starts from: by the linear scaled-orthographic method, robustly.
 
 POS (DeMenthon & Davis, IJCV 1995) without the iterations for perspective, on the affine camera of
-least absolute deviations, computed by iteratively reweighted least squares: unlike least squares it is
-not drawn to a few landmarks that lie anywhere (Huber & Ronchetti 2009, section 7.8).
+least absolute deviations, computed by iteratively reweighted least squares: unlike least squares it
+is not drawn to a few landmarks that lie anywhere (Huber & Ronchetti 2009, section 7.8).
 """
 
 import numpy as np
