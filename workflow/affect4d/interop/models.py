@@ -32,7 +32,7 @@ def model_to_menpo(model: MorphableModel) -> MenpoFaceModel:
     distribution of faces is the same, the coefficients are not. `fits/model.zarr` does not hold the
     number of its samples: it is stated as the least possible, the number of modes plus one.
     """
-    landmarks = model.mean[model.landmark_vertices]
+    landmarks = model.mean[model.landmark_vertices].astype(np.float64)
     mean = mesh_to_menpo(MeshArrays(model.mean, model.triangles, landmarks=landmarks))
     return MenpoFaceModel(_to_pca(model.identity, mean), _to_pca(model.expression, mean))
 
