@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from support.fitting_faces import IMAGE, MIDDLE, a_face, camera_at, seen_landmarks, smooth_model
@@ -32,6 +32,7 @@ def pinhole(focal, principal, rotation, position, points):
     return focal * turned[:, :2] / turned[:, 2:] + principal
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(angles, angles, st.floats(300, 5000), st.floats(-80, 80), st.floats(400, 4000))
 def test_is_a_pinhole(yaw, pitch, distance, aside, focal):
     rotation = Rotation.from_euler("YXZ", [yaw, pitch, 10], degrees=True).as_matrix()
@@ -60,6 +61,7 @@ def test_depth_is_linear_on_a_projected_plane():
     assert np.abs(along - share[:, 0]).max() > 0.005
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(angles, angles, st.floats(250, 3000))
 def test_derivatives_are_those_of_the_projection(yaw, pitch, distance):
     camera = camera_at(yaw, pitch, distance=distance)

@@ -112,6 +112,7 @@ def test_any_chunks_in_any_order_give_the_same_bits(data):
 exact = st.integers(-(2**19), 2**19).map(lambda number: number / 1024)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.tuples(exact, exact), min_size=1, max_size=20))
 def test_moments_are_rounded_once(rows):
     values = np.array(rows)
