@@ -25,7 +25,7 @@ from affect4d.gallery.synthetic.noise import smooth_noise
 from affect4d.gallery.synthetic.texture import paint, texture_uv
 from affect4d.gallery.synthetic.topology import scan_topology
 from affect4d.geometry.similarity import fit_similarity
-from affect4d.geometry.surface import cotangent, vertex_normals
+from affect4d.geometry.surface import cotangent, subdivide, vertex_normals
 from affect4d.random_streams import named_rng
 from affect4d.registration import prepare
 from affect4d.registration.fill import Filler
@@ -239,18 +239,11 @@ class _Carrier:
 
 def _subdivide(template):
     """The template with every triangle in four, and the matrix that carries values there."""
-    sides = np.sort(template.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    pairs, inverse = np.unique(sides, axis=0, return_inverse=True)
     count = len(template.vertices)
-    middle = count + inverse.reshape(-1, 3)
-    a, b, c = template.triangles.T
-    ab, bc, ca = middle.T
-    triangles = np.concatenate(
-        [np.stack(t, axis=1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
-    )
-    rows = np.concatenate([np.arange(count), np.repeat(np.arange(len(pairs)) + count, 2)])
-    columns = np.concatenate([np.arange(count), pairs.ravel()])
-    values = np.concatenate([np.ones(count), np.full(2 * len(pairs), 0.5)])
+    triangles, ends = subdivide(template.triangles, count)
+    rows = np.concatenate([np.arange(count), np.repeat(np.arange(len(ends)) + count, 2)])
+    columns = np.concatenate([np.arange(count), ends.ravel()])
+    values = np.concatenate([np.ones(count), np.full(2 * len(ends), 0.5)])
     split = sparse.csr_matrix((values, (rows, columns)))
     return make_template(split @ template.vertices, triangles, template.landmarks), split
 

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.shading import render
 from affect4d.geometry.similarity import Similarity, fit_similarity
-from affect4d.geometry.surface import boundary_loops, cotangent, edges, vertex_normals
+from affect4d.geometry.surface import boundary_loops, cotangent, edges, subdivide, vertex_normals
 
 
 def grid_mesh(n, size=1.0):
@@ -109,3 +109,13 @@ def test_a_picture_has_the_mesh_in_the_middle_and_white_around():
     assert (picture[30, 30] < 250).all() and (picture[2, 2] == 255).all()
     covered = (picture < 250).all(2).mean()
     assert covered == pytest.approx(0.25, abs=0.03)
+
+
+def test_subdivided_triangles_cover_the_same_area_the_same_way():
+    corners = np.array([[0, 0], [2, 0], [0, 2], [2, 2]], dtype=float)
+    triangles = np.array([[0, 1, 2], [1, 3, 2]])
+    finer, ends = subdivide(triangles, len(corners))
+    points = np.concatenate([corners, corners[ends].mean(1)])
+    assert len(finer) == 8 and len(ends) == len(edges(triangles)) == 5
+    u, v = points[finer[:, 1]] - points[finer[:, 0]], points[finer[:, 2]] - points[finer[:, 0]]
+    np.testing.assert_allclose(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0], np.full(8, 1.0))

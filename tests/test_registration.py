@@ -95,10 +95,10 @@ def test_five_gross_landmarks_are_dropped_and_flagged(template, registrar, truth
     for seed in range(30):
         rng = np.random.default_rng(seed)
         off = rng.normal(size=(5, 3))
-        spoiled = landmarks.copy()
-        spoiled[rng.choice(68, 5, replace=False)] += 30 * off / np.linalg.norm(off, axis=1)[:, None]
-        assert registrar.check(spoiled).keep.sum() <= 64
-    registered = registrar.register(vertices, triangles, spoiled)
+        changed = landmarks.copy()
+        changed[rng.choice(68, 5, replace=False)] += 30 * off / np.linalg.norm(off, axis=1)[:, None]
+        assert registrar.check(changed).keep.sum() <= 64
+    registered = registrar.register(vertices, triangles, changed)
     assert "landmarks" in flag_names(registered.quality.flags(registrar.settings))
     assert error(registered, truth, template).mean() < 1.5
 
@@ -112,7 +112,7 @@ def test_points_that_a_markup_lacks_are_not_missed(template, registrar, truth, s
     assert error(registered, truth, template).mean() < 1.1
 
 
-def test_one_eye_off_as_a_whole_is_flagged(registrar, scan):
+def test_a_displaced_eye_is_flagged(registrar, scan):
     landmarks = scan[2].copy()
     landmarks[36:42] += [18.0, 18.0, 0.0]
     assert not registrar.check(landmarks).keep[36:42].all()
@@ -141,7 +141,7 @@ def test_mirrored_scan_and_other_units_are_flagged(registrar, scan):
         assert_same_but_for_rounding(other, plain, registrar.template.inner)
 
 
-def test_sound_frames_raise_no_flag(template, registrar):
+def test_clean_frames_raise_no_flag(template, registrar):
     rng = np.random.default_rng(0)
     flagged = 0
     for seed in range(12):
@@ -156,13 +156,13 @@ def test_fragments_and_seams_are_left_out(template, registrar, truth, scan):
     count = len(vertices)
     fragment = np.array([[-15, 0, 190], [15, 0, 190], [0, 25, 190]], dtype=np.float32)
     behind = [int(np.argmin(vertices[:, 0])), int(np.argmax(vertices[:, 0])), 0]
-    spoiled = np.concatenate([triangles, [[count, count + 1, count + 2], behind]])
-    registered = registrar.register(np.concatenate([vertices, fragment]), spoiled, landmarks)
+    changed = np.concatenate([triangles, [[count, count + 1, count + 2], behind]])
+    registered = registrar.register(np.concatenate([vertices, fragment]), changed, landmarks)
     plain = registrar.register(*scan)
     assert_same_but_for_rounding(registered, plain, template.inner)
 
 
-def test_pieces_split_at_texture_seams_stay_whole():
+def test_pieces_split_at_texture_seams_stay_connected():
     vertices = np.array(
         [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]], dtype=np.float32
     )
@@ -215,10 +215,10 @@ def test_holes_are_filled_near_the_truth(template, registrar, truth, scan):
     cheek = truth[template.landmark_vertices[2]] * [0.7, 1, 1] + [0, 0, 30]
     near = np.linalg.norm(vertices - vertices[np.argmin(((vertices - cheek) ** 2).sum(1))], axis=1)
     registered = registrar.register(vertices, triangles[~(near < 12)[triangles].any(1)], landmarks)
-    whole = registrar.register(*scan)
-    filled = whole.seen & ~registered.seen
+    complete = registrar.register(*scan)
+    filled = complete.seen & ~registered.seen
     assert filled.sum() > 100
-    gap = np.linalg.norm(registered.vertices - whole.vertices, axis=1)[filled]
+    gap = np.linalg.norm(registered.vertices - complete.vertices, axis=1)[filled]
     assert gap.mean() < 1.0 and gap.max() < 4.0
 
 
@@ -234,8 +234,8 @@ def test_harmonic_filling_reproduces_linear_fields():
     field = np.c_[grid @ [0.3, -0.2], grid @ [0.1, 0.4], grid @ [1, 1]].astype(np.float32)
     seen = np.ones(n * n, dtype=bool)
     seen[((grid > 3) & (grid < 8)).all(1)] = False
-    spoiled = np.where(seen[:, None], field, 99)
-    filled = Filler(laplacian, area, fade_mm=1e6).fill(spoiled, seen, tolerance=1e-7)
+    changed = np.where(seen[:, None], field, 99)
+    filled = Filler(laplacian, area, fade_mm=1e6).fill(changed, seen, tolerance=1e-7)
     np.testing.assert_allclose(filled, field, atol=1e-3)
 
 

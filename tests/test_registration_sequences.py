@@ -1,4 +1,4 @@
-"""The chunk's job: sequences into stores, bad frames into quarantine, what is whole kept."""
+"""The chunk's job: sequences into stores, bad frames into quarantine, what is complete kept."""
 
 from pathlib import Path
 
@@ -124,7 +124,7 @@ def test_a_scan_that_shows_nothing_of_the_face_goes_to_quarantine(chunk):
     assert len(chunk.sequence("s001_1_happiness")["flags"]) == 3
 
 
-def test_a_sound_neutral_frame_goes_before_a_flagged_one(chunk):
+def test_a_clean_neutral_frame_goes_before_a_flagged_one(chunk):
     chunk.rows.loc[chunk.rows.frame_id == "s001_1_happiness_0002", "is_neutral"] = True
     assert chunk.run().empty
     before = chunk.sequence("s001_1_happiness")["vertices"][...]

@@ -84,3 +84,25 @@ def boundary_loops(triangles: Ints) -> list[NDArray[np.int64]]:
     """Vertex indices of each boundary loop of triangles (F, 3), longest loop first."""
     loops = igl.boundary_loop_all(np.asarray(triangles, dtype=np.int64))
     return sorted((np.asarray(loop, dtype=np.int64) for loop in loops), key=len, reverse=True)
+
+
+def subdivide(triangles: Ints, count: int) -> tuple[Ints, Ints]:
+    """Triangles split into four at the middles of their edges.
+
+    `igl.upsample` would do it, but aborts the process (libigl 2.6.3).
+
+    Parameters
+    ----------
+    triangles : (F, 3)
+    count : number of vertices
+
+    Returns
+    -------
+    triangles : (4 F, 3)
+    ends : (E, 2), the vertices in whose middle the new vertex `count` + row lies
+    """
+    sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    ends, side = np.unique(sides, axis=0, return_inverse=True)
+    (a, b, c), (ab, bc, ca) = triangles.T, count + side.reshape(-1, 3).T
+    corners = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
+    return np.concatenate([np.stack(corner, axis=1) for corner in corners]), ends

@@ -15,6 +15,7 @@ from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import Mesh, read_mesh
 from affect4d.geometry.shading import render
 from affect4d.geometry.similarity import fit_similarity
+from affect4d.geometry.surface import subdivide
 from affect4d.registration.registrar import Registered, Registrar
 from affect4d.registration.track import Texture
 from affect4d.template.menpo3d_data import data_file
@@ -81,28 +82,13 @@ def _textured(
     values: NDArray[np.floating] = np.hstack([vertices, texture.uv])
     triangles: NDArray[np.integer] = mesh.triangles
     for _ in range(_SUBDIVISIONS):
-        values, triangles = _subdivide(values, triangles)
+        triangles, ends = subdivide(triangles, len(values))
+        values = np.concatenate([values, values[ends].mean(axis=1)])
     vertices, uv = values[:, :3], values[:, 3:]
     itself = np.repeat(np.arange(len(uv), dtype=np.int32)[:, None], 3, axis=1)
     first = np.tile(np.array([1, 0, 0], dtype=np.float32), (len(uv), 1))
     colours = Texture(texture.image, uv).colours(itself, itself[:, 0], first)
     return vertices, triangles, colours
-
-
-def _subdivide(
-    values: NDArray[np.floating], triangles: NDArray[np.integer]
-) -> tuple[NDArray[np.floating], NDArray[np.integer]]:
-    """Values (V, C) at vertices, and triangles, each split into four at its edges' midpoints.
-
-    `igl.upsample` would do it, but aborts the process (libigl 2.6.3).
-    """
-    a, b, c = triangles.T
-    edges = np.sort(np.stack([[a, b], [b, c], [c, a]]).transpose(0, 2, 1).reshape(-1, 2), axis=1)
-    edges, number = np.unique(edges, axis=0, return_inverse=True)
-    ab, bc, ca = number.reshape(3, -1) + len(values)
-    parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
-    split = np.concatenate([np.stack(part, axis=1) for part in parts])
-    return np.concatenate([values, values[edges].mean(axis=1)]), split
 
 
 def _colour(

@@ -22,6 +22,7 @@ from affect4d.formats.facekit import (
 from affect4d.gallery.synthetic.action_units import NAMES
 from affect4d.gallery.synthetic.model import Model, store_model
 from affect4d.gallery.synthetic.topology import Topology
+from affect4d.geometry.surface import subdivide
 from affect4d.pipeline.context import RunContext
 from affect4d.template.template import make_template
 
@@ -99,19 +100,14 @@ def _unit(
 def subdivided(triangles: NDArray[np.integer], times: int) -> Topology:
     """Topology of triangles (F, 3) whose sides are halved `times` times, with vertices in between.
 
-    The first vertices are the old ones. (`igl.upsample` aborts the process in libigl 2.6.3.)
+    The first vertices are the old ones.
     """
     count = int(triangles.max()) + 1
     # each row gives a vertex as a weighted mean of old ones
     blend = sparse.identity(count, format="csr")
     for _ in range(times):
-        sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-        pairs, side = np.unique(sides, axis=0, return_inverse=True)
-        middle = blend.shape[0] + side.reshape(-1, 3)
-        blend = sparse.vstack([blend, (blend[pairs[:, 0]] + blend[pairs[:, 1]]) / 2]).tocsr()
-        (a, b, c), (ab, bc, ca) = triangles.T, middle.T
-        corners = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
-        triangles = np.concatenate([np.stack(corner, axis=1) for corner in corners])
+        triangles, ends = subdivide(triangles, blend.shape[0])
+        blend = sparse.vstack([blend, (blend[ends[:, 0]] + blend[ends[:, 1]]) / 2]).tocsr()
     anchors = np.zeros((blend.shape[0], 3), dtype=np.int64)
     weights = np.zeros((blend.shape[0], 3), dtype=np.float32)
     rows, columns = blend.nonzero()
