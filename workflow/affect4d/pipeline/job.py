@@ -1,12 +1,11 @@
-"""One rule's run: typed settings, provenance, a log with progress.
+"""One rule's run: its typed settings, its context for the library, its log.
 
 The scripts in `workflow/scripts` pass Snakemake's object; nothing here imports Snakemake.
 """
 
 import logging
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,7 +15,7 @@ import cv2
 from affect4d.config.project import Project
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
-from affect4d.store import Provenance, StoreError, translate_os_error
+from affect4d.store import StoreError, translate_os_error
 
 log = logging.getLogger("affect4d")
 
@@ -83,29 +82,6 @@ class Job:
             seed=self.seed,
             workers=self.workers,
         )
-
-    def provenance(
-        self, item: str, inputs: Iterable[Path], extra_settings: dict[str, Any] | None = None
-    ) -> Provenance:
-        """What an artifact of this run is made from."""
-        return Provenance(
-            root=self.root,
-            rule=self.rule,
-            item=item,
-            inputs=[Path(path) for path in inputs],
-            settings={**self.settings, **(extra_settings or {})},
-            code=self.code,
-        )
-
-    def progress(self, items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
-        """Yield `items`, with a log line about every tenth of the way."""
-        start, step = time.monotonic(), max(1, total // 10)
-        for count, item in enumerate(items, 1):
-            yield item
-            if count % step == 0 or count == total:
-                spent = time.monotonic() - start
-                left = spent / count * (total - count)
-                log.info("%s: %d of %d, %.0f s, %.0f s left", what, count, total, spent, left)
 
     def __enter__(self) -> "Job":
         self._log.parent.mkdir(parents=True, exist_ok=True)

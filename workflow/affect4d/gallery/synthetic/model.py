@@ -32,7 +32,8 @@ class Model:
     @cached_property
     def side(self) -> NDArray[np.float32]:
         """(V,) -1 on the subject's right, 1 on the left, smooth across the middle."""
-        return np.tanh(self.template.vertices[:, 0] / SIDE_MM).astype(np.float32)
+        side: NDArray[np.float32] = np.tanh(self.template.vertices[:, 0] / SIDE_MM)
+        return side.astype(np.float32)
 
     def neutral(self, identity: NDArray[np.float64]) -> NDArray[np.float32]:
         """The neutral face (V, 3) of identity coefficients (M,), mm."""
