@@ -5,10 +5,17 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from affect4d.registration import Registrar, prepare
 from affect4d.registration.sequences import store_reference
 from affect4d.template.template import load_template
+
+# no test depends on speed: a slow machine draws the same examples, however long they take
+settings.register_profile(
+    "any_machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any_machine")
 
 ARCHIVE = Path(__file__).parents[2] / "shared/data/ict_facekit_subset.tar.xz"
 

@@ -87,7 +87,7 @@ def _killed_after(tree, delay, cores):
             return True
 
 
-def _survivors(tree, patience=5.0):
+def _survivors(tree, patience=120.0):
     """How many processes still work in the tree's folder once the killed ones are gone."""
     deadline = time.monotonic() + patience
     while (alive := _at_home(tree)) and time.monotonic() < deadline:

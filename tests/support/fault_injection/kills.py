@@ -142,7 +142,7 @@ def _read(folder, kind):
     return {int(line) for text in texts for line in text.split()}
 
 
-def _wait(reached, timeout=30.0):
+def _wait(reached, timeout=600.0):
     deadline = time.monotonic() + timeout
     while not reached():
         assert time.monotonic() < deadline, "the writer did not reach the stage"
