@@ -29,7 +29,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-# Children start with their parent's peak: what needs room is imported by them alone.
+# Children start with their parent's peak: what needs memory is imported by them alone.
 from thresholds import Threshold, check
 
 LARGE, SMALL, BLOCK = 128 * 2**20, 2**20, 2**20

@@ -38,7 +38,7 @@ def main():
 
 
 def _levels(images):
-    """A row a person: the neutral photograph, then the classes nearest to some places."""
+    """One row per person: the neutral photograph, then the classes nearest to some places."""
     rows = []
     for person in PEOPLE:
         neutral = images[images["image_id"] == person].iloc[0]

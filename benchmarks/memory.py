@@ -25,7 +25,7 @@ import tempfile
 import time
 from pathlib import Path
 
-# A child's peak starts at its parent's: what needs room is imported by the children only.
+# A child's peak starts at its parent's: what needs memory is imported by the children only.
 SCANS = 8
 NAME = "take"
 BOUND_GB = 1.5
@@ -94,7 +94,7 @@ def main():
     if arguments.step == "work":
         return work(arguments.root)
     found, lost = {}, 0
-    print(f"{'frames':>8} {'kept':>8} {'peak GB':>8} {'s':>8} {'ms a frame':>11}")
+    print(f"{'frames':>8} {'kept':>8} {'peak GB':>8} {'s':>8} {'ms per frame':>11}")
     for frames in sorted(arguments.frames):
         with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
             run("write", scratch, "--frames", str(frames))

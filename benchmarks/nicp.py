@@ -72,7 +72,7 @@ def solve_symmetric(matrix, right):
     return factor.solve((matrix.T @ right).toarray())
 
 
-def mend():
+def repair():
     """Make menpo3d's NICP run here; returns what it solves and looks up with."""
     if not hasattr(np, "in1d"):
         np.in1d = np.isin  # noqa: NPY201
@@ -129,7 +129,7 @@ def main():
     )
     parser.add_argument("--scans", type=int, default=1, help="single scans (default 1)")
     arguments = parser.parse_args()
-    solver, locator = mend()
+    solver, locator = repair()
     print(f"NICP of menpo3d solves with {solver}; nearest points: {locator}", flush=True)
     truth = ict_truth.load()
     reference = prepare(truth.template)

@@ -2,12 +2,12 @@
 
     python benchmarks/registration.py
 
-Single scans go through `Registrar.register` in each mode; sequences through files and the room's
+Single scans go through `Registrar.register` in each mode; sequences through files and the package's
 own `register_chunk`. One thread; milliseconds are CPU time, which other jobs on the machine hardly
 touch, split by a profile's shares. Reading and checking what was read (digests) are left out;
 writing the store is not.
 
-Frame minus neutral is judged after each frame's rigid motion to its truth: a face alone does not
+Frame minus neutral is measured after each frame's rigid motion to its truth: a face alone does not
 say how its skull moved. "As placed" keeps the frames where the store has them; beside it stands
 what the true faces show when the same skin places them.
 
@@ -264,7 +264,7 @@ def main():
     )
     parser.add_argument("--singles", type=int, default=40, help="single scans (default 40)")
     parser.add_argument("--sequences", type=int, default=6, help="sequences (default 6)")
-    parser.add_argument("--frames", type=int, default=20, help="frames a sequence (default 20)")
+    parser.add_argument("--frames", type=int, default=20, help="frames per sequence (default 20)")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     truth = ict_truth.load()

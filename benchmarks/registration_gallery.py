@@ -5,7 +5,7 @@
 
 "Inner" is the seen face within 75 mm of the nose tip. A frame's error is the distance of its
 vertices from the truth after a rigid motion; the difference's error that of frame minus neutral,
-which is what later rooms use. `single` registers each frame alone, without its sequence.
+which is what later stages use. `single` registers each frame alone, without its sequence.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def rigid_error(found, truth):
 
 
 def evaluate(results, registrar, singles):
-    """One row a frame: errors (mm), flags, what was wrong with its landmarks."""
+    """One row per frame: errors (mm), flags, what was wrong with its landmarks."""
     rows, inner = [], registrar.template.inner
     for path in sorted((results / "gallery/truth").glob("*.zarr")):
         truth = store.open(path)

@@ -1,4 +1,4 @@
-"""Synthesized images a second, split by step, beside naive parts in the same run.
+"""Synthesized images per second, split by step, beside naive parts in the same run.
 
     python benchmarks/synthesis.py
     python benchmarks/synthesis.py --results results
@@ -15,8 +15,8 @@ They take turns with ours in a process of their own, so that neither finds the o
 Both sides encode as cv2.imwrite does by itself, with colour of half the resolution; the dataset's
 images keep it whole, and what that adds is printed.
 
-Exit status 1 where a threshold is missed. Images a second hold for a current core that is otherwise
-idle; the ratios, for any.
+Exit status 1 where a threshold is missed. Images per second hold for a current core that is
+otherwise idle; the ratios, for any.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def main():
     )
     parser.add_argument("--results", type=Path, help="a build's photographs and classes")
     parser.add_argument("--photographs", type=int, default=6, help="at most")
-    parser.add_argument("--naive", type=int, default=20, help="naive images a photograph")
+    parser.add_argument("--naive", type=int, default=20, help="naive images per photograph")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     scenes, fields = subjects(arguments.results, arguments.photographs)
@@ -93,8 +93,8 @@ def main():
             scenes, fields, lambda number: apart.submit(naive, *given, number).result()
         )
     table = pd.DataFrame(columns)
-    table.loc["images a second"] = 1e3 / table.loc["all"]
-    print("\nCPU ms an image\n" + table.round(2).to_string(na_rep=""))
+    table.loc["images per second"] = 1e3 / table.loc["all"]
+    print("\nCPU ms per image\n" + table.round(2).to_string(na_rep=""))
     floor = table.loc["JPEG", "warp"]
     print(f"the floor is JPEG alone, {floor:.2f} ms: " + ", ".join(
         f"{blend} takes {table.loc['all', blend] / floor:.1f} times that" for blend in LEAST
@@ -107,13 +107,15 @@ def main():
             Threshold(f"{blend}: times as fast as the naive parts", ratio, FASTER, True)
         )
         thresholds.append(
-            Threshold(f"{blend}: images a second", table.loc["images a second", blend], least, True)
+            Threshold(
+                f"{blend}: images per second", table.loc["images per second", blend], least, True
+            )
         )
     return check(thresholds)
 
 
 def measured(scenes, fields, naively):
-    """CPU ms an image by step of both blends and of the naive parts, the mean over photographs.
+    """CPU ms per image by step of both blends and of the naive parts, the mean over photographs.
 
     `naively` gives those of the naive parts for the photograph of a number. They take turns, and
     the best of RUNS counts of each: other work on the machine slows all alike.
@@ -137,7 +139,7 @@ def measured(scenes, fields, naively):
 
 
 def whole_colour(scenes):
-    """CPU ms a photograph of the dataset's encoder, at its best."""
+    """CPU ms per photograph of the dataset's encoder, at its best."""
     spent = []
     for _ in range(RUNS):
         start = time.process_time()
@@ -174,7 +176,7 @@ def everything(editor, blocks):
 
 
 def naive(results, photographs, count, number):
-    """CPU ms an image of each of the naive parts, for some images of the photograph of a number."""
+    """CPU ms per image of each naive part, for some images of the photograph of a number."""
     scenes, fields = subjects(results, photographs)
     few = fields[:: max(len(fields) // count, 1)]
     scene, render = scenes[number], renderer(results, photographs, number)
@@ -254,14 +256,14 @@ def renderer(results, photographs, number):
 
 @cache
 def subjects(results, photographs):
-    """Scenes, and settled deformations: a build's, or the template's where there is none."""
+    """Scenes, and smoothed deformations: a build's, or the template's where there is none."""
     if results:
         return from_results(results, photographs)
     return [template_scene()], random_fields(100)
 
 
 def from_results(root, count):
-    """Scenes of accepted photographs, and the classes' settled deformations."""
+    """Scenes of accepted photographs, and the classes' smoothed deformations."""
     settings, anatomy, scenes = Settings(), default_anatomy(), []
     for path in sorted((root / "fits").glob("*/*.zarr")):
         for photograph in read_photographs(path):

@@ -147,11 +147,11 @@ class Studio:
 
     def images(self, deformation):
         """The images (H, W, 3) uint8 under a deformation (V, 3) mm: way -> image."""
-        settled = self.anatomy.smooth_and_taper(deformation)
+        smoothed = self.anatomy.smooth_and_taper(deformation)
         images = {"no edit": self.photograph.image}
-        images["paste"] = self._whole(paste(self._scene, settled))
+        images["paste"] = self._whole(paste(self._scene, smoothed))
         for blend, editor in self._editors.items():
-            made = editor.edit(settled)
+            made = editor.edit(smoothed)
             images[blend] = self._whole(made.image)
             self.landmarks = self._moved(made.motion.flow)
         return images

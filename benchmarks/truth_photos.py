@@ -97,7 +97,7 @@ def sit(name, yaw):
 
 
 def _background(rng):
-    """Clouds of several sizes, as of a room out of focus."""
+    """Clouds of several sizes, as of a background out of focus."""
     side = SIZE * SUPERSAMPLE
     picture = np.zeros((side, side, 3), np.float32) + rng.uniform(60, 190)
     for count, grey, colour in ((4, 22, 6), (14, 12, 3), (50, 6, 1)):

@@ -1,4 +1,4 @@
-"""Landmark files and mark-ups: which of iBUG's 68 points a file's points become."""
+"""Landmark files and mark-ups: which of iBUG's 68 points those of a file become."""
 
 import json
 from pathlib import Path

@@ -63,7 +63,7 @@ def _drop_last_point(path):
     path.write_text("\n".join([*lines[:-2], lines[-1]]) + "\n")
 
 
-SPOILERS = {
+MALFORMED = {
     "truncated mesh": ("s001_1_happiness_0002.ply", _truncate, 1),
     "NaN vertices": ("s001_1_happiness_0002.ply", _put_nan, 1),
     "67 landmarks": ("s001_1_happiness_0002.pts", _drop_last_point, 1),
@@ -71,10 +71,10 @@ SPOILERS = {
 }
 
 
-@pytest.mark.parametrize("case", SPOILERS)
+@pytest.mark.parametrize("case", MALFORMED)
 def test_bad_frame_goes_to_quarantine_and_the_rest_goes_on(chunk, case):
-    name, spoil, expected = SPOILERS[case]
-    spoil(chunk.folder / name)
+    name, damage, expected = MALFORMED[case]
+    damage(chunk.folder / name)
     rows = chunk.run()
     assert len(rows) == expected and name in rows.file[0] and rows.rule[0] and rows.remedy[0]
     assert rows.item[0] == "s001_1_happiness_0002"

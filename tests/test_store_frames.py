@@ -138,7 +138,7 @@ def test_each_sequence_is_opened_once_and_only_the_chunks_needed_are_read(paths,
         array, "_stored", lambda self, *run: decoded.append(run) or stored(self, *run)
     )
     opened.clear()
-    # 8 frames a chunk, 64 a shard: chunks 0, 1 and 8, neighbours together.
+    # 8 frames per chunk, 64 per shard: chunks 0, 1 and 8, neighbours together.
     store.gather({paths[3]: [70, 3, 9, 3], paths[1]: []})
     assert decoded == [(0, 16), (64, 72)]
     # once more for the number of vertices, of the first sequence only

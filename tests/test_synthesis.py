@@ -169,9 +169,9 @@ def test_single_vertices_do_not_tremble():
     anatomy = default_anatomy()
     noise = np.random.default_rng(2).normal(0, 0.3, TEMPLATE.vertices.shape)
     smile = bump(48, 14, [-3, 4, -1])
-    settled = anatomy.smooth_and_taper(smile + noise)
+    smoothed = anatomy.smooth_and_taper(smile + noise)
     near = anatomy.landmark_vertices[27:60]
-    assert np.abs(settled - smile)[near].mean() < 0.4 * np.abs(noise).mean()
+    assert np.abs(smoothed - smile)[near].mean() < 0.4 * np.abs(noise).mean()
     assert not anatomy.smooth_and_taper(np.ones_like(smile))[
         np.abs(TEMPLATE.vertices[:, 0]) > 85
     ].any()

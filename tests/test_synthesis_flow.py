@@ -121,7 +121,7 @@ def around(where):
 
 
 def test_what_the_photograph_hides_is_found_as_by_drawing_anew():
-    """The nose turned and pushed: what comes to light beside it, to a pixel."""
+    """The nose turned and pushed: what becomes visible beside it, to a pixel."""
     own = scene(30)
     turn = bump(30, 14, [-14, 0, 2])
     mesh, lattice, (motion,) = moved_by(own, turn)

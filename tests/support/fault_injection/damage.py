@@ -158,7 +158,7 @@ class Drill:
                 file.write_bytes(whole)
 
     def swap_artifacts(self):
-        """Swap every two stores of one room, data and manifests; returns what escaped."""
+        """Swap every two stores of one stage, data and manifests; returns what escaped."""
         for first, second in itertools.combinations(self._values, 2):
             if first.parent == second.parent:
                 pairs = [(first, second), tuple(map(store.manifest_of, (first, second)))]

@@ -114,7 +114,7 @@ def _unicode(value: Any) -> Any:
 
 
 def _printable(text: str) -> str:
-    """One line of Unicode, whatever bytes a file's name is made of."""
+    """One line of Unicode for a file's name of any bytes."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in _unicode(text)
     )

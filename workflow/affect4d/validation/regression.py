@@ -136,14 +136,15 @@ def fold_moments(frames: Frames, folds: int) -> list[Moments]:
     blocks = features.rechunk({1: -1})
     for size, block in zip(blocks.chunks[0], blocks.to_delayed()[:, 0], strict=True):
         rows = slice(start, start + size)
-        parts.append(task(block, frames.labels[rows], fold[rows], frames.subjects[rows]))
+        own = frames.labels[rows], fold[rows]
+        parts.append(task(block, *own, subjects=frames.subjects[rows]))
         start += size
     merged = merge_tree(parts, _merge_folds)
     return [merged[number] for number in sorted(merged)]
 
 
 def _moments_by_fold(
-    X: NDArray[np.floating], Y: Floats, fold: NDArray[np.int64], subjects: NDArray[np.str_]
+    X: NDArray[np.floating], Y: Floats, fold: NDArray[np.int64], *, subjects: NDArray[np.str_]
 ) -> dict[int, Moments]:
     require_finite(X, subjects, "training frames have weights")
     return {n: joint_moments(X[fold == n], Y[fold == n]) for n in np.unique(fold).tolist()}
