@@ -114,6 +114,39 @@ class TestFolder:
         with pytest.raises(BadInput, match="lacks the columns image, subject"):
             find(tmp_path, "folder")
 
+    def test_a_table_with_a_byte_order_mark_is_read(self, tmp_path):
+        photograph(tmp_path, "a.png")
+        (tmp_path / "subjects.csv").write_text("image,subject\na.png,Anna\n", encoding="utf-8-sig")
+        found, rows = find(tmp_path, "folder")
+        assert [c.subject_id for c in found] == ["anna"] and not rows
+
+    @pytest.mark.parametrize(
+        ("content", "rule"),
+        [
+            ("image,subject\na.png,José\n".encode("latin-1"), "is not utf-8-sig text"),
+            (b"image,subject\na.png," + b"x" * 200_000 + b"\n", "field larger than"),
+            ("image,subject\n".encode("utf-16"), "is not utf-8-sig text"),
+        ],
+    )
+    def test_a_table_that_cannot_be_read_is_refused(self, tmp_path, content, rule):
+        photograph(tmp_path, "a.png")
+        (tmp_path / "subjects.csv").write_bytes(content)
+        with pytest.raises(BadInput, match=rule):
+            find(tmp_path, "folder")
+
+    def test_a_short_row_names_no_subject(self, tmp_path):
+        photograph(tmp_path, "a.png")
+        (tmp_path / "subjects.csv").write_text("image,subject\na.png\n")
+        found, rows = find(tmp_path, "folder")
+        assert [c.subject_id for c in found] == ["a"] and "empty" in rows[0].rule
+
+    def test_people_whose_names_leave_nothing_are_not_one_person(self, tmp_path):
+        for name in ("李.png", "王.png", "anna.png"):
+            photograph(tmp_path, name)
+        found, rows = find(tmp_path, "folder")
+        assert [c.subject_id for c in found] == ["anna"]
+        assert len(rows) == 2 and all("or splits would leak" in row.remedy for row in rows)
+
     def test_codes_in_the_name(self, tmp_path):
         for name in ("12a.jpg", "12b.jpg", "thumbs.jpg"):
             photograph(tmp_path, name)
@@ -370,7 +403,7 @@ def test_a_broken_layout_file(tmp_path, text, rule):
 
 
 def test_an_unknown_layout_names_the_known(tmp_path):
-    with pytest.raises(BadInput, match="afew_va, embedded, fei, folder"):
+    with pytest.raises(BadInput, match=r"use .*afew_va, .*fei, .*folder"):
         find(tmp_path, "folder", "multipie")
 
 
@@ -441,8 +474,8 @@ class TestRegistry:
         assert len(rows) == 0
 
     def test_an_adapter_is_in_schema_page_and_messages(self, toy):
-        names = ["afew_va", "embedded", "folder", "toy"]
-        assert adapter_names() == names
+        names = adapter_names()
+        assert names == sorted(names) and {"afew_va", "embedded", "folder", toy} <= set(names)
         assert schema()["$defs"]["Database"]["properties"]["adapter"]["enum"] == names
         assert ", ".join(f"`{name}`" for name in names) in document.page()
         with pytest.raises(ConfigError) as caught:
@@ -453,8 +486,8 @@ class TestRegistry:
 
     def test_without_a_layout_file_a_module_is_no_adapter(self, toy, tmp_path):
         (tmp_path / "adapters" / "toy.yaml").unlink()
-        assert adapter_names() == ["afew_va", "embedded", "folder"]
-        with pytest.raises(ValidationError, match="no such adapter among afew_va"):
+        assert toy not in adapter_names()
+        with pytest.raises(ValidationError, match=r"no such adapter among .*afew_va"):
             Database(adapter=toy, root="x")
 
     def test_every_adapter_reads_its_default_layout(self):

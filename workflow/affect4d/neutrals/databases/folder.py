@@ -1,10 +1,10 @@
 """A folder of photographs with a 68-point landmark file beside each."""
 
-import csv
 import re
 from pathlib import Path
 
 from affect4d.formats.paths import inside
+from affect4d.formats.tables import read_rows
 from affect4d.neutrals.candidates import Candidate, make_image_id, normalise
 from affect4d.neutrals.databases.layout import Layout, Pattern
 from affect4d.neutrals.databases.registry import Adapter, Source
@@ -85,12 +85,8 @@ def _read_subjects(root: Path, quarantine: Quarantine) -> dict[str, str]:
     path = root / SUBJECTS
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    if not rows or not {"image", "subject"} <= rows[0].keys():
-        raise BadInput(path, "lacks the columns image, subject", "add them")
     subjects = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in read_rows(path, ("image", "subject")):
         try:
             line = f"{path}:{number}"
             subjects[_image(root, line, row["image"])] = _subject(line, row["subject"])
@@ -99,15 +95,15 @@ def _read_subjects(root: Path, quarantine: Quarantine) -> dict[str, str]:
     return subjects
 
 
-def _image(root: Path, line: str, image: str | None) -> str:
+def _image(root: Path, line: str, image: str) -> str:
     try:
-        return inside(root, image or "").relative_to(root).as_posix()
+        return inside(root, image).relative_to(root).as_posix()
     except BadInput as problem:
         raise BadInput(line, f"{image!r}: {problem.rule}", problem.remedy) from None
 
 
-def _subject(line: str, subject: str | None) -> str:
-    name = normalise(subject or "")
+def _subject(line: str, subject: str) -> str:
+    name = normalise(subject)
     if not name:
         raise BadInput(line, f"the subject {subject!r} is empty", "name the person")
     return name

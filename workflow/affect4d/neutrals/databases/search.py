@@ -1,5 +1,6 @@
 """The search of a database: its adapter, given its layout, finds the candidates."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,19 @@ def find_candidates(
     if not root.is_dir():
         raise BadInput(root, "no such folder", f"check `neutrals.databases.{name}.root`")
     layout = _read_layout(database, adapter)
-    candidates = adapter.find(Source(name, root, layout, quarantine))
+    candidates = _named(adapter.find(Source(name, root, layout, quarantine)), quarantine)
     return sorted(drop_duplicates(candidates, quarantine), key=lambda c: c.image_id)
+
+
+def _named(candidates: Iterable[Candidate], quarantine: Quarantine) -> Iterator[Candidate]:
+    """The candidates that name a person: without one, splits would leak."""
+    for candidate in candidates:
+        if candidate.subject_id:
+            yield candidate
+        else:
+            rule = "the person's name has no letter or digit of ASCII"
+            remedy = "name the person otherwise, or splits would leak"
+            quarantine.add(candidate.image_id, BadInput(candidate.path, rule, remedy))
 
 
 def _read_layout(database: Database, adapter: Adapter[Any]) -> Any:

@@ -1,0 +1,46 @@
+"""Tables of text from outside: a dict per row, and what is wrong by file and line."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from affect4d.formats.content import read_content
+from affect4d.quarantine import BadInput
+
+_LIMIT = 64 << 20  # bytes; some 500,000 rows of an index of photographs
+
+
+def read_rows(
+    path: Path,
+    columns: Iterable[str],
+    *,
+    encoding: str = "utf-8-sig",
+    delimiter: str = ",",
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a table with a header, each with the number of its last line.
+
+    Parameters
+    ----------
+    path : the file
+    columns : names that the header must have; cells that a short row lacks are empty
+    encoding : "utf-8-sig" is UTF-8 with or without a byte order mark
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, is not of this encoding, lacks a column, or is no table.
+    """
+    content = read_content(path, _LIMIT, "table")
+    try:
+        lines = content.decode(encoding).splitlines(keepends=True)
+    except UnicodeError:
+        raise BadInput(path, f"is not {encoding} text", f"save it as {encoding}") from None
+    reader = csv.DictReader(lines, delimiter=delimiter, restval="")
+    try:
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if missing:
+            raise BadInput(path, f"lacks the columns {', '.join(missing)}", "add them")
+        for row in reader:
+            yield reader.line_num, {name: cell for name, cell in row.items() if name is not None}
+    except csv.Error as error:
+        raise BadInput(f"{path}:{reader.line_num}", str(error), "correct the row") from None
