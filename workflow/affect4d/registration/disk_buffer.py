@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class DiskBuffer:
-    """A temporary file of rows that are put by number and read by slices of those `select`ed.
+    """A temporary file of rows that are put by number and read by slices of the selection.
 
     Parameters
     ----------
