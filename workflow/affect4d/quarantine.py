@@ -7,6 +7,8 @@ from pathlib import Path
 
 from affect4d.artifacts.quarantine import COLUMNS
 
+_MAX_TEXT = 4096  # characters: the longest path of Linux
+
 log = logging.getLogger(__name__)
 
 
@@ -14,11 +16,19 @@ class BadInput(ValueError):
     """Input that breaks a rule; `str()` gives one line "FILE: RULE; REMEDY"."""
 
     def __init__(self, file: object, rule: object, remedy: object) -> None:
-        self.file, self.rule, self.remedy = str(file), str(rule), str(remedy)
+        self.file, self.rule, self.remedy = map(_one_line, (file, rule, remedy))
         super().__init__(f"{self.file}: {self.rule}; {self.remedy}")
 
     def __reduce__(self) -> tuple[type["BadInput"], tuple[str, str, str]]:
         return BadInput, (self.file, self.rule, self.remedy)
+
+
+def _one_line(value: object) -> str:
+    """The value as text that fits one line of UTF-8, whatever a file or its name holds."""
+    text = str(value)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class Quarantine:
     def leave_out(self, item: object, problem: BadInput) -> None:
         """Keep a row of what gets no result though no input of it is bad; never raises."""
         log.warning("quarantined %s: %s", item, problem)
-        self.rows.append(Row(self.stage, str(item), problem.file, problem.rule, problem.remedy))
+        self.rows.append(Row(self.stage, _one_line(item), problem.file, problem.rule, problem.remedy))
 
     def write(self, path: Path | str) -> None:
         """Write the rows as CSV (header even when there are none)."""

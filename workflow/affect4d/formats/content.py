@@ -1,39 +1,98 @@
-"""A file's bytes, if it is a regular file of a plausible size."""
+"""A file's bytes, JSON or rows, if it is a regular file of a plausible size."""
 
+import csv
+import io
+import json
+import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from affect4d.quarantine import BadInput
 
+_MAX_REASON = 160  # characters of a parser's message
+_AGAIN = "write it again"
 
-def read_content(path: Path | str, limit: int, what: str) -> bytes:
+
+def read_content(
+    path: Path | str, limit: int, what: str, *, remedy: str = "decimate it or split it"
+) -> bytes:
     """All bytes of a regular file.
 
     Parameters
     ----------
     path : the file
-    limit : bytes; a larger file is not opened
+    limit : bytes; a larger file is not read
     what : the expected content, for the message
+    remedy : for a file that is too large
 
     Raises
     ------
     BadInput
-        The file does not exist, is not a regular file (a pipe would block), is larger than
-        `limit`, or cannot be read.
+        The file does not exist, is not a regular file (a pipe would block, a device never ends),
+        is larger than `limit`, or cannot be read.
     """
-    path = Path(path)
     try:
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode):
-            raise BadInput(path, f"the {what} is no regular file", "give the file itself")
-        if state.st_size > limit:
-            raise BadInput(
-                path,
-                f"{state.st_size >> 20} MB are more than the {limit >> 20} MB of a {what}",
-                "decimate it or split it",
-            )
-        return path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        with open(descriptor, "rb") as file:  # noqa: PTH123
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode):
+                raise BadInput(path, f"the {what} is no regular file", "give the file itself")
+            if state.st_size > limit:
+                raise _too_large(path, state.st_size, limit, what=what, remedy=remedy)
+            content = file.read(limit + 1)  # it may grow meanwhile
     except (FileNotFoundError, NotADirectoryError):
         raise BadInput(path, f"the {what} does not exist", "add it or drop the row") from None
     except OSError as error:
         raise BadInput(path, f"cannot be read ({error.strerror})", "check the file") from None
+    except BadInput:
+        raise
+    except ValueError as error:  # a name with a null byte, or one that cannot be encoded
+        raise BadInput(path, f"no file has such a name ({error})", "correct the name") from None
+    if len(content) > limit:
+        raise _too_large(path, len(content), limit, what=what, remedy=remedy)
+    return content
+
+
+def read_json(path: Path | str, limit: int, what: str) -> Any:
+    """The value of a JSON file (UTF-8, with or without a byte order mark).
+
+    Raises
+    ------
+    BadInput
+        As `read_content`, or the file is not JSON, is nested too deep, or holds an integer of
+        thousands of digits.
+    """
+    content = read_content(path, limit, what)
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(path, f"cannot be read as JSON ({_reason(error)})", _AGAIN) from None
+
+
+def read_rows(path: Path | str, limit: int, what: str) -> list[dict[str, str | None]]:
+    """The rows of a CSV file (UTF-8, with or without a byte order mark) by the header's names.
+
+    A row's absent cells are None; what it holds beyond the header is left out.
+
+    Raises
+    ------
+    BadInput
+        As `read_content`, or the file is not UTF-8, or a field is longer than csv allows (128 kB).
+    """
+    content = read_content(path, limit, what)
+    try:
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    except (ValueError, csv.Error) as error:
+        remedy = "save it as CSV in UTF-8"
+        raise BadInput(path, f"cannot be read as CSV ({_reason(error)})", remedy) from None
+    return [{name: row[name] for name in row if name is not None} for row in rows]
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split())[:_MAX_REASON]
+
+
+def _too_large(path: Path | str, size: int, limit: int, *, what: str, remedy: str) -> BadInput:
+    rule = f"{size >> 20} MB are more than the {limit >> 20} MB of a {what}"
+    return BadInput(path, rule, remedy)

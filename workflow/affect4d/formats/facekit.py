@@ -4,12 +4,12 @@ All shapes share one topology in centimetres; its first vertices are the face. A
 neutral face plus that shape with weight 1.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affect4d.formats.content import read_content, read_json
 from affect4d.quarantine import BadInput
 
 FACE_VERTICES = 9409  # of the vertex ranges in ICT-FaceKit's README
@@ -24,6 +24,7 @@ LANDMARKS = np.array([
 NEUTRAL = "generic_neutral_mesh"
 _FOLDER, _INDEX = "FaceXModel", "vertex_indices.json"
 _REMEDY = "clone the complete ICT-FaceKit and name its folder in gallery.ict_facekit.root"
+_MAX_BYTES = 64 << 20  # a shape of ICT-FaceKit takes some 3 MB
 _MM = 10.0  # per centimetre
 
 
@@ -40,9 +41,11 @@ def facekit_files(root: Path | str) -> dict[str, Path]:
     if not index.is_file():
         raise BadInput(root, f"the folder holds no {_FOLDER}/{_INDEX}", _REMEDY)
     try:
-        expressions = json.loads(index.read_text(encoding="utf-8"))["expressions"]
+        expressions = read_json(index, _MAX_BYTES, "index")["expressions"]
         files = {str(name): folder / f"{Path(name).name}.obj" for name in (NEUTRAL, *expressions)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except BadInput as problem:
+        raise BadInput(root, f"{_FOLDER}/{_INDEX}: {problem.rule}", _REMEDY) from None
+    except (ValueError, KeyError, TypeError) as error:
         reason = type(error).__name__ if isinstance(error, KeyError | TypeError) else error
         raise BadInput(root, f"{_FOLDER}/{_INDEX} cannot be read ({reason})", _REMEDY) from None
     missing = [path.name for path in files.values() if not path.is_file()]
@@ -85,7 +88,7 @@ def read_triangles(path: Path | str) -> NDArray[np.int32]:
     try:
         corners = [[int(c.partition(b"/")[0]) - 1 for c in polygon] for polygon in polygons]
         quads = np.array([q for q in corners if max(q) < FACE_VERTICES], dtype=np.int32)
-    except ValueError:
+    except (ValueError, OverflowError):
         quads = np.empty(0, dtype=np.int32)
     if quads.ndim != 2 or quads.shape[1] != 4 or quads.min() < 0:
         raise BadInput(path, "the face does not consist of quadrilaterals", _REMEDY)
@@ -93,7 +96,4 @@ def read_triangles(path: Path | str) -> NDArray[np.int32]:
 
 
 def _lines(path: Path | str) -> list[bytes]:
-    try:
-        return Path(path).read_bytes().splitlines()
-    except OSError as error:
-        raise BadInput(path, f"the file cannot be read ({error.strerror})", _REMEDY) from None
+    return read_content(path, _MAX_BYTES, "shape", remedy=_REMEDY).splitlines()

@@ -1,5 +1,10 @@
-"""Images as (H, W, 3) uint8 RGB arrays."""
+"""Images as (H, W, 3) uint8 RGB arrays.
 
+`read_image` is the only reader of images from outside: whatever decoding raises becomes BadInput.
+"""
+
+import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -7,49 +12,172 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from affect4d.formats.content import read_content
+from affect4d.formats.metadata import drop_metadata, name_format
 from affect4d.quarantine import BadInput
+
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")  # Pillow's names; EPS starts Ghostscript
+MAX_BYTES = 256 << 20  # of a file: MAX_PIXELS without compression take 192 MiB
+MAX_PIXELS = 1 << 26  # 8192 x 8192, the largest usual texture; decoding takes some 10 bytes each
+MAX_SIDE = 32_767  # pixels: OpenCV's limit for a side (SHRT_MAX), which registration warps with
 
 _UNKNOWN_RANGE = ("I", "F")  # modes of Pillow: a file does not state the range of their values
 _SIXTEEN_BITS = 257  # 65535 / 255
 _JPEG_QUALITY = 95  # of 100: OpenCV's default
 _PNG_COMPRESSION = 1  # of 9: fast, and within 8 % of the smallest file
+_MAX_REASON = 160  # characters of another library's message
+_EIGHT_BITS = "export it with 8 bits per channel"
+_LATTICE = 9  # levels per channel of the colours that tell a profile from sRGB: every 32nd of 255
+_SRGB_TOLERANCE = 1  # of 255: a profile that moves no colour by more is sRGB, rounded
+_PROFILE_MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # ICC colour space: Pillow's mode
+_COLOURS = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}  # Pillow's mode: of its colours, or RGB
 
 RGB: TypeAlias = NDArray[np.uint8]
 
 
 def read_image(path: Path | str) -> RGB:
-    """Read an image as (H, W, 3) RGB, upright; grey becomes three equal channels.
+    """Read an image as (H, W, 3) sRGB, upright; grey becomes three equal channels.
+
+    Of the metadata only the orientation and the colour profile are used; malformed ones are
+    ignored. The first of several frames is read.
 
     Raises
     ------
     BadInput
-        The file is missing, truncated, not an image, or of more than 16 bits per channel.
+        The file is missing, not a regular file, none of FORMATS, truncated or otherwise malformed,
+        of more than 16 bits per channel, or beyond MAX_BYTES, MAX_PIXELS or MAX_SIDE.
+    """
+    content = read_content(path, MAX_BYTES, "image", remedy="export it smaller")
+    return decode_image(content, path)
+
+
+def decode_image(content: bytes, path: Path | str) -> RGB:
+    """As `read_image`, from the bytes of a file; `path` is for messages.
+
+    Raises
+    ------
+    BadInput
+        As `read_image`.
     """
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)  # cameras record their orientation
-            if upright.mode in _UNKNOWN_RANGE:
-                raise ValueError(f"its pixels are of Pillow's mode {upright.mode}, not of 8 bits")
-            if upright.mode.startswith("I;16"):
-                grey = np.rint(np.asarray(upright) / _SIXTEEN_BITS).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2)
-            return np.array(upright.convert("RGB"))
-    except FileNotFoundError:
-        raise BadInput(path, "the image does not exist", "add it or drop the row") from None
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of metadata
+            try:
+                return _decode(content, path)
+            except BadInput:
+                raise
+            except Exception:
+                plain, exif = drop_metadata(content)
+                if plain is content:
+                    raise
+                return _decode(plain, path, exif)
+    except BadInput:
+        raise
+    except UnidentifiedImageError:
+        kind = name_format(content)
+        what = f"it is {kind}" if kind else "of no known format"
+        remedy = f"{_EIGHT_BITS} as one of {', '.join(FORMATS)}"
+        raise BadInput(path, f"cannot be read as an image ({what})", remedy) from None
+    except Exception as error:  # whatever a decoder raises
+        reason = " ".join(str(error).split())[:_MAX_REASON] or type(error).__name__
+        raise BadInput(path, f"cannot be read as an image ({reason})", _EIGHT_BITS) from None
+
+
+def _decode(content: bytes, path: Path | str, exif: bytes = b"") -> RGB:
+    """The pixels; `exif` stands in for metadata that were dropped from the content."""
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        _check_size(path, *image.size)
+        image.load()
+        if exif:
+            image.info["exif"] = exif
+        orientation = _orientation(image)
+        return _turn(_pixels(image), orientation)
+
+
+def _check_size(path: Path | str, width: int, height: int) -> None:
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
         raise BadInput(
             path,
-            f"cannot be read as an image ({error})",
-            "export it with 8 bits per channel",
-        ) from None
+            f"{width} x {height} pixels are more than {MAX_PIXELS >> 20} x 2^20, or {MAX_SIDE} "
+            "along a side",
+            "export it smaller",
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8, as in EXIF 2.3, table 4.6.4; 1 where the metadata do not say it."""
+    try:
+        value = int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # Pillow raises of everything on malformed EXIF
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
+def _turn(pixels: RGB, orientation: int) -> RGB:
+    """The upright image: (H, W, 3), or (W, H, 3) for orientations from 5."""
+    if orientation >= 5:  # rows and columns are exchanged
+        pixels = pixels.transpose(1, 0, 2)
+    down = -1 if orientation in (3, 4, 7, 8) else 1
+    across = -1 if orientation in (2, 3, 6, 7) else 1
+    return np.ascontiguousarray(pixels[::down, ::across])
+
+
+def _pixels(image: Image.Image) -> RGB:
+    """The pixels as stored, (H, W, 3) sRGB."""
+    if image.mode in _UNKNOWN_RANGE:
+        raise ValueError(f"its pixels are of Pillow's mode {image.mode}, not of 8 bits")
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16"):
+        grey = np.rint(np.asarray(image) / _SIXTEEN_BITS).astype(np.uint8)
+        if not profile:
+            return np.repeat(grey[..., None], 3, axis=2)
+        image = Image.fromarray(grey)
+    converted = _to_srgb(image, profile) if profile else image
+    return np.array(converted if converted.mode == "RGB" else converted.convert("RGB"))
+
+
+def _to_srgb(image: Image.Image, content: bytes) -> Image.Image:
+    """The image in sRGB by its ICC profile; unchanged if the profile is sRGB or unusable.
+
+    Relative colorimetric with black point compensation, as photograph editors do by default; for
+    the matrix profiles of cameras and screens every intent gives the same colours.
+    """
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        mode = _PROFILE_MODES[str(profile.profile.xcolor_space)]
+        if mode != _COLOURS.get(image.mode, "RGB") and mode != "RGB":
+            return image  # a profile of other colours than the image's
+        transform = ImageCms.buildTransform(
+            profile,
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        if mode != "CMYK" and _is_srgb(transform, mode):
+            return image
+        converted = ImageCms.applyTransform(
+            image if image.mode == mode else image.convert(mode), transform
+        )
+    except Exception:  # of a malformed profile
+        return image
+    return image if converted is None else converted
+
+
+def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether a transform moves no colour of a lattice (or no grey) by more than the tolerance."""
+    if mode == "L":
+        lattice = np.arange(256, dtype=np.uint8)[None]
+    else:
+        levels = np.linspace(0, 255, _LATTICE).astype(np.uint8)
+        lattice = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
+    moved = ImageCms.applyTransform(Image.fromarray(lattice), transform)
+    expected = lattice[..., None] if mode == "L" else lattice
+    change = np.abs(np.asarray(moved).astype(int) - expected)
+    return bool(change.max() <= _SRGB_TOLERANCE)
 
 
 def check_image(image: object) -> RGB:

@@ -64,9 +64,9 @@ def read_landmarks(
     chosen = load_markup(name)
     content = read_content(path, _MAX_BYTES, "landmark file")
     try:
-        parsed, labels = readers[suffix](content.decode("utf-8"), dimension)
+        parsed, labels = readers[suffix](content.decode("utf-8-sig"), dimension)
         points = np.array(parsed, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+    except Exception as error:  # whatever a parser raises
         reason = " ".join(str(error).split())[:_MAX_REASON]
         raise BadInput(path, f"cannot be read as landmarks ({reason})", "write it again") from None
     if points.ndim != 2 or points.shape[1] != dimension:

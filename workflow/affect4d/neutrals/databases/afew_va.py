@@ -4,7 +4,6 @@ Each clip's JSON holds `actor`, `video_id` and `frames`: name -> valence, arousa
 [-10, 10]) and 68 landmarks.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affect4d.formats.content import read_json
 from affect4d.formats.landmarks import check_landmarks
 from affect4d.formats.paths import inside
 from affect4d.neutrals.candidates import Candidate, make_image_id, normalise
 from affect4d.neutrals.databases.layout import Layout, Pattern
 from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.quarantine import BadInput
+
+
+_MAX_BYTES = 64 << 20  # of a clip's JSON: 15,000 frames of 68 points
+_MAX_DIGITS = 18  # of a frame's number: those that 64 bits hold
 
 
 class AfewVaLayout(Layout):
@@ -49,8 +53,8 @@ def find_afew_va(source: Source[AfewVaLayout]) -> list[Candidate]:
                 candidates.append(
                     Candidate(database=source.name, subject_id=subject, image_id=image_id, **fields)
                 )
-            except BadInput as problem:
-                source.quarantine.add(image_id, problem)
+            except (BadInput, OSError) as error:
+                source.quarantine.add(image_id, as_bad_input(error, annotation))
     return candidates
 
 
@@ -65,13 +69,11 @@ def _clips(root: Path, layout: AfewVaLayout) -> Iterator[tuple[Path, str]]:
 def _read_clip(annotation: Path) -> tuple[dict[str, Any], str]:
     """Frames and subject of a clip's JSON."""
     try:
-        content = json.loads(annotation.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(
-            annotation, "the clip has no annotation", "add it or drop the clip"
-        ) from None
-    except (ValueError, OSError) as error:
-        raise BadInput(annotation, f"cannot be read as JSON ({error})", "fetch it again") from None
+        content = read_json(annotation, _MAX_BYTES, "annotation")
+    except BadInput as problem:
+        if annotation.exists():
+            raise
+        raise BadInput(annotation, "the clip has no annotation", problem.remedy) from None
     frames = content.get("frames") if isinstance(content, dict) else None
     if not isinstance(frames, dict):
         raise BadInput(annotation, "holds no `frames`", "give AFEW-VA's JSON")
@@ -133,7 +135,7 @@ def _image(annotation: Path, frame: str, layout: AfewVaLayout) -> Path:
         paths = [inside(folder, f"{frame}{suffix}") for suffix in layout.images]
     except BadInput as problem:
         raise BadInput(annotation, f"frame {frame!r}: {problem.rule}", problem.remedy) from None
-    if not frame.isdecimal():
+    if not frame.isdecimal() or len(frame) > _MAX_DIGITS:
         raise BadInput(folder / frame, "a frame's name is not a number", "name frames 00000 ...")
     for path in paths:
         if path.is_file():
@@ -145,7 +147,7 @@ def _inline_landmarks(points: object, annotation: Path, frame: str) -> NDArray[n
     """Landmarks (68, 2) as the JSON counts pixels."""
     try:
         array = np.array(points, dtype=np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise BadInput(
             annotation, f"frame {frame}: landmarks are not numbers", "annotate them again"
         ) from None
