@@ -79,7 +79,7 @@ class TestFolder:
         photograph(tmp_path, "sub/Béla 2.jpg")
         found, rows = find(tmp_path, "folder")
         assert [c.image_id for c in found] == ["db_Anna", "db_sub-B-la-2"]
-        assert [c.subject_id for c in found] == ["anna", "bela_2"]
+        assert [c.subject_id for c in found] == ["anna", "sub_bela_2"]
         assert {c.evidence for c in found} == {"only neutral faces in this set"}
         assert rows == []
 

@@ -23,6 +23,13 @@ class BadInput(ValueError):
         return BadInput, (self.file, self.rule, self.remedy)
 
 
+def as_bad_input(error: BadInput | OSError, file: object) -> BadInput:
+    """The error itself, or that of the file system on `file` as BadInput."""
+    if isinstance(error, BadInput):
+        return error
+    return BadInput(file, f"cannot be read ({error.strerror})", "check the file and its name")
+
+
 def _one_line(value: object) -> str:
     """The value as text that fits one line of UTF-8, whatever a file or its name holds."""
     text = str(value)
@@ -64,7 +71,9 @@ class Quarantine:
     def leave_out(self, item: object, problem: BadInput) -> None:
         """Keep a row of what gets no result though no input of it is bad; never raises."""
         log.warning("quarantined %s: %s", item, problem)
-        self.rows.append(Row(self.stage, _one_line(item), problem.file, problem.rule, problem.remedy))
+        self.rows.append(
+            Row(self.stage, _one_line(item), problem.file, problem.rule, problem.remedy)
+        )
 
     def write(self, path: Path | str) -> None:
         """Write the rows as CSV (header even when there are none)."""

@@ -1,6 +1,5 @@
 """The dataset: its rows are the images of its chunks, its images open, its own lists agree."""
 
-import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image
 
 from affect4d.artifacts import synthesis
 from affect4d.artifacts.dataset import CHECKSUMS, CROISSANT, DATASET, SHARD, SPLIT_TABLE
@@ -21,6 +19,8 @@ from affect4d.audit.images import Images
 from affect4d.audit.tables import batches, hashes, table_names
 from affect4d.audit.verdict import Finding, damaged, guarded, shortened
 from affect4d.audit.verified_build import VerifiedBuild
+from affect4d.formats.images import decode_image
+from affect4d.quarantine import BadInput
 from affect4d.store.manifest import SUFFIX
 
 _DATASET = DATASET.name()
@@ -172,11 +172,10 @@ class _Published:
             what = f"the image of {image_id} is called {encoded['path']}"
             yield damaged(_DATASET, shard, what)
         try:
-            with Image.open(io.BytesIO(encoded["bytes"])) as opened:
-                opened.load()
-                size = np.array(opened.convert("RGB")).shape[:2]
-        except (OSError, ValueError, SyntaxError) as error:
-            yield damaged(_DATASET, shard, f"the image of {image_id} does not open ({error})")
+            size = decode_image(encoded["bytes"], image_id).shape[:2]
+        except BadInput as problem:
+            rule = problem.rule
+            yield damaged(_DATASET, shard, f"the image of {image_id} does not open ({rule})")
             return
         if self.chunks and size not in self.images.sizes:
             what = f"is {size[0]} x {size[1]} pixels, as no image of the chunks is"

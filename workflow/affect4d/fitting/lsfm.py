@@ -6,8 +6,6 @@ and the 0-based `trilist` (F, 3), coordinates running x1 y1 z1 x2 ...; MATLAB's 
 the template by a similarity, for which it must share the template's topology.
 """
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,23 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.quarantine import BadInput
 from affect4d.template.template import Template
 
 FIELDS = ("mean", "components", "eigenvalues", "trilist")
-# What scipy and NumPy raise on damaged files; NotImplementedError stands for MATLAB 7.3.
-_UNREADABLE = (
-    MatReadError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 _TOPOLOGY = "take its mean as `template.mesh`, with its 68 landmarks, or leave `lsfm_model` empty"
 
 
@@ -76,7 +63,7 @@ def _load(path: Path) -> Mapping[str, Any]:
         return readers[path.suffix.lower()](path)
     except FileNotFoundError:
         raise BadInput(path, "the model file does not exist", "check `lsfm_model`") from None
-    except _UNREADABLE as error:
+    except Exception as error:  # scipy and NumPy raise of everything on damaged files
         raise BadInput(path, f"cannot be read as a model ({error})", "fetch it again") from None
 
 

@@ -1,7 +1,5 @@
-"""A file's bytes, JSON or rows, if it is a regular file of a plausible size."""
+"""A file's bytes or JSON, if it is a regular file of a plausible size."""
 
-import csv
-import io
 import json
 import os
 import stat
@@ -68,25 +66,6 @@ def read_json(path: Path | str, limit: int, what: str) -> Any:
         return json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise BadInput(path, f"cannot be read as JSON ({_reason(error)})", _AGAIN) from None
-
-
-def read_rows(path: Path | str, limit: int, what: str) -> list[dict[str, str | None]]:
-    """The rows of a CSV file (UTF-8, with or without a byte order mark) by the header's names.
-
-    A row's absent cells are None; what it holds beyond the header is left out.
-
-    Raises
-    ------
-    BadInput
-        As `read_content`, or the file is not UTF-8, or a field is longer than csv allows (128 kB).
-    """
-    content = read_content(path, limit, what)
-    try:
-        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-    except (ValueError, csv.Error) as error:
-        remedy = "save it as CSV in UTF-8"
-        raise BadInput(path, f"cannot be read as CSV ({_reason(error)})", remedy) from None
-    return [{name: row[name] for name in row if name is not None} for row in rows]
 
 
 def _reason(error: BaseException) -> str:

@@ -129,6 +129,8 @@ def _read_columns(settings: Settings, names: Sequence[str]) -> pa.Table:
     if not root.is_dir():
         raise BadInput(root, "there is no such folder", "correct gallery.manifest.root")
     try:
+        if path.exists() and not path.is_file():
+            raise BadInput(path, "the table is no regular file", "give the file itself")
         header = _header(path)
         _check_header(header, path)
         table = _read(path, [name for name in names if name in header])

@@ -1,7 +1,6 @@
 """What the page's sections show: pictures and tables that the packages wrote, laid out."""
 
 import base64
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
-from PIL import Image
 
+from affect4d.formats.images import decode_image
 from affect4d.plotting.montage import contact_sheet
 from affect4d.store.commit import versions
 
@@ -169,8 +168,7 @@ def _html(table: pd.DataFrame) -> Markup:
 
 def _decode(row: "pd.Series[Any]") -> NDArray[np.uint8]:
     """The picture (H, W, 3) of a row of the dataset."""
-    with Image.open(io.BytesIO(row["image"]["bytes"])) as image:
-        return np.array(image.convert("RGB"))
+    return decode_image(row["image"]["bytes"], row["image_id"])
 
 
 def _nearest(rows: pd.DataFrame, point: tuple[float, float]) -> "pd.Series[Any]":

@@ -4,6 +4,7 @@ Each clip's JSON holds `actor`, `video_id` and `frames`: name -> valence, arousa
 [-10, 10]) and 68 landmarks.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,7 @@ from affect4d.formats.paths import inside
 from affect4d.neutrals.candidates import Candidate, make_image_id, normalise
 from affect4d.neutrals.databases.layout import Layout, Pattern
 from affect4d.neutrals.databases.registry import Adapter, Source
-from affect4d.quarantine import BadInput
-
+from affect4d.quarantine import BadInput, as_bad_input
 
 _MAX_BYTES = 64 << 20  # of a clip's JSON: 15,000 frames of 68 points
 _MAX_DIGITS = 18  # of a frame's number: those that 64 bits hold
@@ -70,10 +70,12 @@ def _read_clip(annotation: Path) -> tuple[dict[str, Any], str]:
     """Frames and subject of a clip's JSON."""
     try:
         content = read_json(annotation, _MAX_BYTES, "annotation")
-    except BadInput as problem:
-        if annotation.exists():
+    except BadInput:
+        if os.path.lexists(annotation):
             raise
-        raise BadInput(annotation, "the clip has no annotation", problem.remedy) from None
+        raise BadInput(
+            annotation, "the clip has no annotation", "add it or drop the clip"
+        ) from None
     frames = content.get("frames") if isinstance(content, dict) else None
     if not isinstance(frames, dict):
         raise BadInput(annotation, "holds no `frames`", "give AFEW-VA's JSON")

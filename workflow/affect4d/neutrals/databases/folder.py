@@ -1,50 +1,78 @@
 """A folder of photographs with a 68-point landmark file beside each."""
 
+import os
 import re
+import unicodedata
 from pathlib import Path
 
 from affect4d.formats.paths import inside
 from affect4d.formats.tables import read_rows
-from affect4d.neutrals.candidates import Candidate, make_image_id, normalise
+from affect4d.neutrals.candidates import Candidate, distinct, make_image_id, normalise, short_digest
 from affect4d.neutrals.databases.layout import Layout, Pattern
 from affect4d.neutrals.databases.registry import Adapter, Source
-from affect4d.quarantine import BadInput, Quarantine
+from affect4d.quarantine import BadInput, Quarantine, as_bad_input
 
 SUBJECTS = "subjects.csv"
 
 
 class FolderLayout(Layout):
-    """A folder of photographs; `name` has the groups `subject` and, where coded, `code`."""
+    """A folder of photographs; `name` has the groups `subject` and, where coded, `code`.
+
+    With `subject_is_path`, every file is a person of its own, named by its path below the root.
+    """
 
     images: list[str]
     landmarks: list[str]
     name: Pattern
     neutral_codes: list[str] | None
     evidence: str
+    subject_is_path: bool = False
 
 
 def find_folder(source: Source[FolderLayout]) -> list[Candidate]:
     """Candidates of the photographs below the root whose names match the layout's pattern."""
     subjects = _read_subjects(source.root, source.quarantine)
+    paths = [p for p in sorted(source.root.rglob("*")) if p.suffix.lower() in source.layout.images]
+    names = {path: _name(path, source.root) for path in paths}
+    image_ids = distinct(names.values(), lambda name: _image_id(source.name, name))
+    own = distinct(names.values(), _subject_id) if source.layout.subject_is_path else {}
     candidates = []
-    for path in sorted(source.root.rglob("*")):
-        if path.suffix.lower() not in source.layout.images:
-            continue
-        relative = path.relative_to(source.root).as_posix()
-        image_id = make_image_id(source.name, relative.removesuffix(path.suffix))
+    for path, name in names.items():
+        relative, image_id = path.relative_to(source.root).as_posix(), image_ids[name]
+        subject = subjects.get(unicodedata.normalize("NFC", relative)) or own.get(name)
         try:
-            candidates.append(
-                _candidate(source, relative, image_id, subject=subjects.get(relative))
-            )
-        except BadInput as problem:
-            source.quarantine.add(image_id, problem)
+            candidates.append(_candidate(source, relative, image_id, subject=subject))
+        except (BadInput, OSError) as error:
+            source.quarantine.add(image_id, as_bad_input(error, path))
     return candidates
+
+
+def _image_id(database: str, name: str) -> str:
+    """With the name's digest where no letter or digit of it can stand in an id."""
+    image_id = make_image_id(database, name)
+    has_word = any(c.isalnum() for c in image_id[len(database) :])
+    return image_id if has_word else f"{database}_{short_digest(name)}"
+
+
+def _subject_id(name: str) -> str:
+    return normalise(name) or f"id_{short_digest(name)}"
+
+
+def _name(path: Path, root: Path) -> str:
+    """The path below the root without its suffix, in whichever way its accents are encoded."""
+    return unicodedata.normalize("NFC", path.relative_to(root).with_suffix("").as_posix())
 
 
 def _candidate(
     source: Source[FolderLayout], relative: str, image_id: str, *, subject: str | None
 ) -> Candidate:
     layout, path = source.layout, inside(source.root, relative)
+    if not path.is_file():
+        raise BadInput(path, "it is no regular file", "give the file itself")
+    try:
+        relative.encode()
+    except UnicodeEncodeError:
+        raise BadInput(path, "its name is not UTF-8", "rename it") from None
     match = re.fullmatch(layout.name, path.stem)
     if match is None:
         raise BadInput(
@@ -55,7 +83,7 @@ def _candidate(
     neutral = layout.neutral_codes is None or code in layout.neutral_codes
     return Candidate(
         database=source.name,
-        subject_id=subject or normalise(match["subject"]),
+        subject_id=subject or _subject_id(match["subject"]),
         image_id=image_id,
         path=path,
         source=relative,
@@ -83,7 +111,7 @@ def _landmarks_beside(path: Path, layout: FolderLayout) -> Path:
 def _read_subjects(root: Path, quarantine: Quarantine) -> dict[str, str]:
     """The subject of each photograph that subjects.csv names, by its path below the root."""
     path = root / SUBJECTS
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
     subjects = {}
     for number, row in read_rows(path, ("image", "subject")):
@@ -97,7 +125,8 @@ def _read_subjects(root: Path, quarantine: Quarantine) -> dict[str, str]:
 
 def _image(root: Path, line: str, image: str) -> str:
     try:
-        return inside(root, image).relative_to(root).as_posix()
+        relative = inside(root, image).relative_to(root).as_posix()
+        return unicodedata.normalize("NFC", relative)
     except BadInput as problem:
         raise BadInput(line, f"{image!r}: {problem.rule}", problem.remedy) from None
 
