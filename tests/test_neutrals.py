@@ -1,7 +1,9 @@
 """Neutral faces: what adapters find in tiny databases, what is refused and in which words."""
 
 import json
+import os
 import sys
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 from support.contexts import context
+from support.hostile_images import random_damage, random_exif, with_exif
 
 from affect4d import store
 from affect4d.config import document
@@ -51,7 +54,7 @@ def a_clip(root, name, frames, actor="Jane Doe", suffix=".png", clip=None):
     content = {"actor": actor, "video_id": clip, "frames": frames}
     (folder / f"{clip}.json").write_text(json.dumps(content))
     for frame in frames:
-        if frame.isdecimal():
+        if frame.isdecimal() and len(frame) < 200:
             photograph(folder, f"{frame}{suffix}", None)
     return folder
 
@@ -107,6 +110,80 @@ class TestFolder:
         assert [row.item for row in rows] == ["subjects.csv:4", "subjects.csv:5"]
         assert "'../c.png'" in rows[0].rule
         assert "empty" in rows[1].rule
+
+    @pytest.mark.parametrize("start", [b"\xef\xbb\xbf", b""])
+    @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+    def test_a_table_of_any_editor(self, tmp_path, start, end):
+        photograph(tmp_path, "Béla/1.jpg")
+        photograph(tmp_path, unicodedata.normalize("NFD", "Béla/2.jpg"))
+        text = end.join(["image,subject", "Béla/1.jpg,Béla", '"Béla/2.jpg",BÉLA', ""])
+        (tmp_path / "subjects.csv").write_bytes(start + text.encode())
+        found, rows = find(tmp_path, "folder")
+        assert [c.subject_id for c in found] == ["bela", "bela"]
+        assert len({c.image_id for c in found}) == 2
+        assert rows == []
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "image,subject\na.png,Béla\n".encode("latin-1"),
+            b"image,subject\na.png," + b"x" * 200_000,
+            b"image,subject\n\xff\xfe,x\n",
+            None,
+        ],
+    )
+    def test_a_table_that_cannot_be_read_is_one_line(self, tmp_path, content):
+        photograph(tmp_path, "a.png")
+        if content is None:
+            (tmp_path / "subjects.csv").symlink_to("subjects.csv")
+        else:
+            (tmp_path / "subjects.csv").write_bytes(content)
+        with pytest.raises(BadInput, match=r"subjects\.csv: cannot be read"):
+            find(tmp_path, "folder")
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ["anna/neutral.jpg", "bert/neutral.jpg", "carl/neutral.jpg"],
+            ["Anna.jpg", "anna.jpg", "ANNA.jpg"],
+            ["a b.jpg", "a_b.jpg", "a/b.jpg"],
+            ["Анна.jpg", "Иван.jpg", "花子.jpg"],
+            ["Анна/1.jpg", "Иван/1.jpg", "花子/1.jpg"],
+            ["---.jpg", "___.jpg", "(-).jpg"],
+            ["x" * 120 + f"{number}.jpg" for number in range(3)],
+        ],
+    )
+    def test_every_file_is_a_person_of_its_own(self, tmp_path, names):
+        for name in names:
+            photograph(tmp_path / "root", name)
+        accepted, rows = build(tmp_path, Database(adapter="folder", root=str(tmp_path / "root")))
+        assert accepted["subject"].nunique() == 3
+        assert accepted["image_id"].str.fullmatch(r"[A-Za-z0-9.+_-]{4,100}").all()
+        assert accepted["subject"].str.fullmatch(r"[a-z0-9_-]+").all()
+        assert len(rows) == 0
+
+    def test_a_person_named_by_a_pattern_is_the_same_in_any_folder(self, tmp_path):
+        for name in ("part1/12a.jpg", "part2/12b.jpg"):
+            photograph(tmp_path, name)
+        found, _ = find(tmp_path, "folder", "fei")
+        assert [c.subject_id for c in found] == ["12", "12"]
+
+    def test_what_is_no_photograph_is_one_row_each(self, tmp_path):
+        good = photograph(tmp_path / "root", "good.png")
+        root = good.parent
+        os.mkfifo(root / "pipe.png")
+        (root / "folder.png").mkdir()
+        (root / "loop.png").symlink_to("loop.png")
+        (root / "gone.png").symlink_to("absent.png")
+        (root / "device.png").symlink_to("/dev/zero")
+        photograph(root, "x" * 251 + ".png", None)  # no landmark file can have a longer name
+        odd = root / os.fsdecode(b"\xff.png")
+        odd.write_bytes(good.read_bytes())
+        write_pts(odd.with_suffix(".pts"), POINTS)
+        accepted, rows = build(tmp_path, Database(adapter="folder", root=str(root)))
+        assert list(accepted["image_id"]) == ["db_good"]
+        assert len(rows) == 7
+        assert rows["remedy"].notna().all()
 
     def test_a_table_of_other_columns_is_refused(self, tmp_path):
         photograph(tmp_path, "a.png")
@@ -234,6 +311,11 @@ class TestAfewVa:
             ("../../secret", a_frame(), "must stay under"),
             ("/etc/passwd", a_frame(), "must stay under"),
             ("frame", a_frame(), "name is not a number"),
+            ("1" * 30, a_frame(), "name is not a number"),
+            ("1" * 300, a_frame(), "more than 255 bytes"),
+            ("\ud800", a_frame(), "no file has such a name"),
+            ("00000", a_frame(valence=10**4000), "lies outside"),
+            ("00000", a_frame() | {"landmarks": [[10**400, 1]] * 68}, "landmarks are not numbers"),
         ],
     )
     def test_a_bad_frame_goes_and_the_others_stay(self, tmp_path, frame, content, rule):
@@ -258,6 +340,8 @@ class TestAfewVa:
             ("{", "cannot be read as JSON"),
             ("[1]", "holds no `frames`"),
             ('{"frames": {}, "actor": ""}', "names no `actor`"),
+            ('{"frames":' * 100_000, "cannot be read as JSON"),
+            ('{"actor": "x", "frames": {"00000": {"valence": ' + "1" * 5000, "as JSON"),
         ],
     )
     def test_a_bad_clip_goes_and_the_others_stay(self, tmp_path, text, rule):
@@ -343,6 +427,24 @@ class TestBuild:
         assert "67" in rules["db_few"]
         assert "far outside the image" in rules["db_far"]
         assert rows["remedy"].notna().all()
+
+    def test_hostile_photographs_take_no_neighbour_along(self, tmp_path):
+        rng = np.random.default_rng(19)
+        root = tmp_path / "photographs"
+        good = ["a.jpg", "m.png", "z.jpg"]
+        for name in good:
+            photograph(root, name)
+        for number in range(100):
+            content = with_exif(encode_jpeg(PICTURE), random_exif(rng))
+            if number % 2:
+                content = random_damage(rng, content)
+            photograph(root, f"n{number:03d}.jpg", data=content)
+        database = Database(adapter="folder", root=str(root))
+        accepted, rows = build(tmp_path, database, max_images=200)
+        assert {"db_a", "db_m", "db_z"} <= set(accepted["image_id"])
+        assert len(accepted) + len(rows) == 103
+        assert len(accepted) >= 53  # bad metadata alone refuse none
+        assert len(rows) > 0 and rows["remedy"].notna().all()
 
     def test_strict_stops_at_the_first(self, tmp_path):
         root = tmp_path / "photographs"

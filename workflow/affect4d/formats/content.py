@@ -32,13 +32,16 @@ def read_content(
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        with open(descriptor, "rb") as file:  # noqa: PTH123
+        try:
             state = os.fstat(descriptor)
             if not stat.S_ISREG(state.st_mode):
                 raise BadInput(path, f"the {what} is no regular file", "give the file itself")
             if state.st_size > limit:
                 raise _too_large(path, state.st_size, limit, what=what, remedy=remedy)
-            content = file.read(limit + 1)  # it may grow meanwhile
+            with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123
+                content = file.read(limit + 1)  # it may grow meanwhile
+        finally:
+            os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         raise BadInput(path, f"the {what} does not exist", "add it or drop the row") from None
     except OSError as error:

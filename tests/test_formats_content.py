@@ -1,0 +1,124 @@
+"""JSON, CSV and other side files of others: read, or refused in one line."""
+
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+from support.hostile_images import random_damage
+
+from affect4d.formats.content import read_content, read_json, read_rows
+from affect4d.formats.paths import inside
+from affect4d.quarantine import BadInput, Quarantine
+
+LIMIT = 1 << 20
+ROWS = [{"image": "a.jpg", "subject": "Béla"}, {"image": "b.jpg", "subject": "a\nb"}]
+TABLE = 'image,subject\r\na.jpg,Béla\r\nb.jpg,"a\nb"\r\n'
+
+
+def refusal(read, path):
+    with pytest.raises(BadInput) as caught:
+        read(path, LIMIT, "table")
+    assert str(caught.value).isprintable() and caught.value.remedy
+    return caught.value.rule
+
+
+class TestContent:
+    def test_only_regular_files(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "device").symlink_to("/dev/zero")
+        for name in ("pipe", "folder", "device"):
+            assert refusal(read_content, tmp_path / name) == "the table is no regular file"
+
+    def test_names_that_lead_nowhere(self, tmp_path):
+        (tmp_path / "loop").symlink_to("loop")
+        for name in ("loop", "absent", "x" * 300, "a\0b", "\ud800", os.fsdecode(b"\xff")):
+            refusal(read_content, tmp_path / name)
+
+    def test_the_limit_is_inclusive(self, tmp_path):
+        (tmp_path / "a").write_bytes(bytes(LIMIT))
+        assert len(read_content(tmp_path / "a", LIMIT, "table")) == LIMIT
+        (tmp_path / "a").write_bytes(bytes(LIMIT + 1))
+        assert "1 MB are more than" in refusal(read_content, tmp_path / "a")
+
+
+class TestJson:
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+    def test_a_byte_order_mark_does_not_matter(self, tmp_path, encoding):
+        value = {"actor": "Béla", "frames": {}}
+        (tmp_path / "a").write_text(json.dumps(value, ensure_ascii=False), encoding=encoding)
+        assert read_json(tmp_path / "a", LIMIT, "table") == value
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"{",
+            b"[" * 200_000,
+            b'{"a":' * 100_000,
+            b"1" * 5000,
+            '{"actor": "Béla"}'.encode("latin-1"),
+            '{"actor": "Béla"}'.encode("utf-16"),
+            b"\xff\xfe\xfd",
+            b"{} {}",
+        ],
+    )
+    def test_whatever_else_is_refused(self, tmp_path, content):
+        (tmp_path / "a").write_bytes(content)
+        assert "cannot be read as JSON" in refusal(read_json, tmp_path / "a")
+
+
+class TestRows:
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+    @pytest.mark.parametrize("end", ["\r\n", "\n"])
+    def test_a_byte_order_mark_does_not_matter(self, tmp_path, encoding, end):
+        (tmp_path / "a").write_bytes(TABLE.replace("\r\n", end).encode(encoding))
+        assert read_rows(tmp_path / "a", LIMIT, "table") == ROWS
+
+    def test_cells_that_are_absent_or_beyond_the_header(self, tmp_path):
+        (tmp_path / "a").write_text("image,subject\na\nb,c,d,e\n")
+        rows = read_rows(tmp_path / "a", LIMIT, "table")
+        assert rows == [{"image": "a", "subject": None}, {"image": "b", "subject": "c"}]
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            TABLE.encode("latin-1"),
+            TABLE.encode("utf-16"),
+            b"image,subject\na," + b"x" * 200_000,
+            b'image,subject\na,"' + b"x" * 200_000,
+            b"x" * 200_000,
+        ],
+    )
+    def test_whatever_else_is_refused(self, tmp_path, content):
+        (tmp_path / "a").write_bytes(content)
+        assert "cannot be read as CSV" in refusal(read_rows, tmp_path / "a")
+
+
+@pytest.mark.parametrize("read", [read_json, read_rows])
+def test_any_bytes_are_read_or_refused(tmp_path, read):
+    rng = np.random.default_rng(18)
+    content = TABLE.encode() if read is read_rows else json.dumps(ROWS).encode()
+    for _ in range(300):
+        (tmp_path / "a").write_bytes(random_damage(rng, content))
+        try:
+            read(tmp_path / "a", LIMIT, "table")
+        except BadInput as problem:
+            assert str(problem).isprintable()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "\ud800", "a/" + "é" * 200, "loop/a", "loop"])
+def test_paths_that_no_file_system_has_are_refused(tmp_path, name):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(BadInput):
+        inside(tmp_path, name).stat() if sys.version_info >= (3, 13) else inside(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["a\nb", os.fsdecode(b"\xff.jpg"), "\ud800", "a\x1b[31m", "é"])
+def test_a_quarantine_holds_any_name_in_one_line(tmp_path, name):
+    keeper = Quarantine("neutrals")
+    keeper.add(name, BadInput(name, f"{name} is odd", "rename it"))
+    keeper.write(tmp_path / "q.csv")
+    assert len((tmp_path / "q.csv").read_text(encoding="utf-8").splitlines()) == 2
