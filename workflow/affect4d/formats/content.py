@@ -38,7 +38,7 @@ def read_content(
                 raise BadInput(path, f"the {what} is no regular file", "give the file itself")
             if state.st_size > limit:
                 raise _too_large(path, state.st_size, limit, what=what, remedy=remedy)
-            with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123
+            with open(descriptor, "rb", closefd=False) as file:
                 content = file.read(limit + 1)  # it may grow meanwhile
         finally:
             os.close(descriptor)

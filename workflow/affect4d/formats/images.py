@@ -7,7 +7,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -29,6 +29,7 @@ _JPEG_QUALITY = 95  # of 100: OpenCV's default
 _PNG_COMPRESSION = 1  # of 9: fast, and within 8 % of the smallest file
 _MAX_REASON = 160  # characters of another library's message
 _EIGHT_BITS = "export it with 8 bits per channel"
+_STRIP = 64  # rows that are converted at once
 _LATTICE = 9  # levels per channel of the colours that tell a profile from sRGB: every 32nd of 255
 _SRGB_TOLERANCE = 1  # of 255: a profile that moves no colour by more is sRGB, rounded
 _PROFILE_MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # ICC colour space: Pillow's mode
@@ -92,8 +93,8 @@ def _decode(content: bytes, path: Path | str, exif: bytes = b"") -> RGB:
         image.load()
         if exif:
             image.info["exif"] = exif
-        orientation = _orientation(image)
-        return _turn(_pixels(image), orientation)
+        pixels, orientation = _pixels(image), _orientation(image)
+    return _turn(pixels, orientation)
 
 
 def _check_size(path: Path | str, width: int, height: int) -> None:
@@ -125,46 +126,53 @@ def _turn(pixels: RGB, orientation: int) -> RGB:
 
 
 def _pixels(image: Image.Image) -> RGB:
-    """The pixels as stored, (H, W, 3) sRGB."""
+    """The pixels as stored, (H, W, 3) sRGB; by strips, to need no second image of that size."""
     if image.mode in _UNKNOWN_RANGE:
         raise ValueError(f"its pixels are of Pillow's mode {image.mode}, not of 8 bits")
     profile = image.info.get("icc_profile")
-    if image.mode.startswith("I;16"):
-        grey = np.rint(np.asarray(image) / _SIXTEEN_BITS).astype(np.uint8)
-        if not profile:
-            return np.repeat(grey[..., None], 3, axis=2)
-        image = Image.fromarray(grey)
-    converted = _to_srgb(image, profile) if profile else image
-    return np.array(converted if converted.mode == "RGB" else converted.convert("RGB"))
+    mode = "L" if image.mode.startswith("I;16") else image.mode
+    transform = _transform(mode, profile) if profile else None
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _STRIP):
+        strip = image.crop((0, top, image.width, min(top + _STRIP, image.height)))
+        if mode != image.mode:
+            deep = np.rint(np.asarray(strip) / _SIXTEEN_BITS)
+            strip = Image.fromarray(deep.astype(np.uint8))
+        pixels[top : top + _STRIP] = np.asarray(_as_rgb(strip, transform))
+    return pixels
 
 
-def _to_srgb(image: Image.Image, content: bytes) -> Image.Image:
-    """The image in sRGB by its ICC profile; unchanged if the profile is sRGB or unusable.
+def _as_rgb(strip: Image.Image, transform: ImageCms.ImageCmsTransform | None) -> Image.Image:
+    if transform is not None:
+        source = strip.convert(transform.input_mode)
+        return cast(Image.Image, ImageCms.applyTransform(source, transform))
+    return strip.convert("RGB")
 
-    Relative colorimetric with black point compensation, as photograph editors do by default; for
-    the matrix profiles of cameras and screens every intent gives the same colours.
+
+def _transform(mode: str, content: bytes) -> ImageCms.ImageCmsTransform | None:
+    """What turns colours of Pillow's mode into sRGB by an ICC profile.
+
+    None if the profile is sRGB or unusable. Relative colorimetric with black point compensation, as
+    photograph editors do by default; for the matrix profiles of cameras and screens every intent
+    gives the same colours.
     """
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
-        mode = _PROFILE_MODES[str(profile.profile.xcolor_space)]
-        if mode != _COLOURS.get(image.mode, "RGB") and mode != "RGB":
-            return image  # a profile of other colours than the image's
+        profile_mode = _PROFILE_MODES[str(profile.profile.xcolor_space)]
+        if profile_mode not in ("RGB", _COLOURS.get(mode, "RGB")):
+            return None  # a profile of other colours than the image's
         transform = ImageCms.buildTransform(
             profile,
             ImageCms.createProfile("sRGB"),
-            mode,
+            profile_mode,
             "RGB",
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
-        if mode != "CMYK" and _is_srgb(transform, mode):
-            return image
-        converted = ImageCms.applyTransform(
-            image if image.mode == mode else image.convert(mode), transform
-        )
+        is_srgb = profile_mode != "CMYK" and _is_srgb(transform, profile_mode)
     except Exception:  # of a malformed profile
-        return image
-    return image if converted is None else converted
+        return None
+    return None if is_srgb else transform
 
 
 def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
