@@ -38,7 +38,7 @@ from support.hostile_images import (
 )
 
 from affect4d.formats.content import read_json, read_rows
-from affect4d.formats.images import MAX_PIXELS, decode_image, read_image
+from affect4d.formats.images import MAX_PIXELS, MAX_WEBP_PIXELS, decode_image, read_image
 from affect4d.quarantine import BadInput
 
 MAX_MB, MAX_SECONDS = 1024, 30
@@ -94,12 +94,13 @@ def tables(count, rng):
 
 def largest(count, rng):
     """(outcome, seconds) of the largest image of each format, turned by its EXIF."""
-    side = int(MAX_PIXELS**0.5)
+    width = int(MAX_PIXELS**0.5)
     with tempfile.TemporaryDirectory() as folder:
         for suffix, form in FORMATS.items():
             path = Path(folder, f"a{suffix}")
+            height = (MAX_WEBP_PIXELS if form == "WEBP" else MAX_PIXELS) // width
             made = multiprocessing.get_context("spawn").Process(
-                target=write_largest, args=(path, form, side)
+                target=write_largest, args=(path, form, width, height)
             )
             made.start()
             made.join()
@@ -109,10 +110,10 @@ def largest(count, rng):
             yield f"{outcome} {form}", seconds
 
 
-def write_largest(path, form, side):
-    """Write a noisy image of that side; in a process of its own, for its memory."""
+def write_largest(path, form, width, height):
+    """Write a noisy image of that size; in a process of its own, for its memory."""
     noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-    image = Image.fromarray(np.tile(noise, (side // 256, side // 256, 1)))
+    image = Image.fromarray(np.tile(noise, (height // 256, width // 256, 1)))
     turn = Image.Exif()
     turn[0x0112] = 6
     image.save(path, format=form, **({} if form in ("PPM", "BMP") else {"exif": turn}))

@@ -191,9 +191,17 @@ class TestBounds:
 
     def test_the_largest_size_is_allowed(self):
         side = 1 << 13
-        images._check_size("a.png", side, side)
+        images._check_size("a.png", side, side, limit=images.MAX_PIXELS)
         with pytest.raises(BadInput):
-            images._check_size("a.png", side, side + 1)
+            images._check_size("a.png", side, side + 1, limit=images.MAX_PIXELS)
+
+    def test_webp_has_a_limit_of_its_own(self, monkeypatch):
+        content = encoded(picture(), "WEBP")
+        monkeypatch.setattr(images, "MAX_WEBP_PIXELS", 40 * 48)
+        decode_image(content, "a.webp")
+        monkeypatch.setattr(images, "MAX_WEBP_PIXELS", 40 * 48 - 1)
+        with pytest.raises(BadInput, match="48 x 40 pixels are more than 1,919"):
+            decode_image(content, "a.webp")
 
 
 class TestProfiles:

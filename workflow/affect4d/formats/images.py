@@ -21,6 +21,7 @@ from affect4d.quarantine import BadInput
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")  # Pillow's names; EPS starts Ghostscript
 MAX_BYTES = 256 << 20  # of a file: MAX_PIXELS without compression take 192 MiB
 MAX_PIXELS = 1 << 26  # 8192 x 8192, the largest usual texture; decoding takes some 10 bytes each
+MAX_WEBP_PIXELS = 1 << 25  # its decoder takes twice the memory
 MAX_SIDE = 32_767  # pixels: OpenCV's limit for a side (SHRT_MAX), which registration warps with
 
 _UNKNOWN_RANGE = ("I", "F")  # modes of Pillow: a file does not state the range of their values
@@ -48,7 +49,8 @@ def read_image(path: Path | str) -> RGB:
     ------
     BadInput
         The file is missing, not a regular file, none of FORMATS, truncated or otherwise malformed,
-        of more than 16 bits per channel, or beyond MAX_BYTES, MAX_PIXELS or MAX_SIDE.
+        of more than 16 bits per channel, or beyond MAX_BYTES, MAX_PIXELS
+        (MAX_WEBP_PIXELS) or MAX_SIDE.
     """
     content = read_content(path, MAX_BYTES, "image", remedy="export it smaller")
     return decode_image(content, path)
@@ -89,7 +91,8 @@ def decode_image(content: bytes, path: Path | str) -> RGB:
 def _decode(content: bytes, path: Path | str, exif: bytes = b"") -> RGB:
     """The pixels; `exif` stands in for metadata that were dropped from the content."""
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        _check_size(path, *image.size)
+        limit = MAX_WEBP_PIXELS if image.format == "WEBP" else MAX_PIXELS
+        _check_size(path, *image.size, limit=limit)
         image.load()
         if exif:
             image.info["exif"] = exif
@@ -97,12 +100,11 @@ def _decode(content: bytes, path: Path | str, exif: bytes = b"") -> RGB:
     return _turn(pixels, orientation)
 
 
-def _check_size(path: Path | str, width: int, height: int) -> None:
-    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
+def _check_size(path: Path | str, width: int, height: int, *, limit: int) -> None:
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > limit:
         raise BadInput(
             path,
-            f"{width} x {height} pixels are more than {MAX_PIXELS >> 20} x 2^20, or {MAX_SIDE} "
-            "along a side",
+            f"{width} x {height} pixels are more than {limit:,} or than {MAX_SIDE:,} along a side",
             "export it smaller",
         )
 
