@@ -1,13 +1,11 @@
 """Paths that come from data stay under their root."""
 
-import os
 import re
 from pathlib import Path, PurePosixPath
 
 from affect4d.quarantine import BadInput
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-_MAX_PART = 255  # bytes of a name: NAME_MAX of Linux and macOS
 _MAX_SHOWN = 100  # characters of a name in a message
 
 
@@ -20,8 +18,6 @@ def inside(root: Path | str, relative: Path | str) -> Path:
         The path is absolute, contains `..`, or resolves (through links) outside the root.
     """
     text = str(relative)
-    if any(len(os.fsencode(part)) > _MAX_PART for part in _encodable(text).split("/")):
-        raise BadInput(text, f"a name of more than {_MAX_PART} bytes", "shorten it")
     pure = PurePosixPath(text.replace("\\", "/"))
     if not text or pure.is_absolute() or ".." in pure.parts or "\0" in text:
         raise BadInput(
@@ -30,6 +26,8 @@ def inside(root: Path | str, relative: Path | str) -> Path:
     path = Path(root, *pure.parts)
     try:
         is_inside = path.resolve().is_relative_to(Path(root).resolve())
+    except UnicodeEncodeError:  # lone surrogates, as JSON can hold
+        raise BadInput(text, "no file has such a name", "correct the name") from None
     except (OSError, RuntimeError):  # Python 3.11 raises RuntimeError of a loop
         raise BadInput(
             text, "the path cannot be followed (a loop of links?)", "give the file itself"
@@ -37,15 +35,6 @@ def inside(root: Path | str, relative: Path | str) -> Path:
     if not is_inside:
         raise BadInput(text, f"the path leads out of {root}", "replace the link by the file itself")
     return path
-
-
-def _encodable(text: str) -> str:
-    """The text, if the file system can have such a name; BadInput otherwise."""
-    try:
-        os.fsencode(text)
-    except ValueError:  # lone surrogates, as JSON can hold
-        raise BadInput(text, "no file has such a name", "correct the name") from None
-    return text
 
 
 def beside(path: Path | str, name: str) -> Path:
