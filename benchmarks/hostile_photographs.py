@@ -37,8 +37,9 @@ from support.hostile_images import (
     with_exif,
 )
 
-from affect4d.formats.content import read_json, read_rows
+from affect4d.formats.content import read_json
 from affect4d.formats.images import MAX_PIXELS, MAX_WEBP_PIXELS, decode_image, read_image
+from affect4d.formats.tables import read_rows
 from affect4d.quarantine import BadInput
 
 MAX_MB, MAX_SECONDS = 1024, 30
@@ -77,19 +78,21 @@ def side_files(count, rng, read, content):
         path = Path(folder, "a")
         for _ in range(count):
             path.write_bytes(random_damage(rng, content))
-            yield tried(lambda p: read(p, SIDE_FILE_BYTES, "table"), path)[:2]
+            yield tried(lambda p: read(p), path)[:2]
 
 
 def jsons(count, rng):
     """(outcome, seconds) of damaged JSON."""
     value = {"actor": "Béla", "frames": {"00000": {"valence": 0, "landmarks": [[1.5, 2]] * 68}}}
-    return side_files(count, rng, read_json, json.dumps(value, ensure_ascii=False).encode())
+    read = lambda path: read_json(path, SIDE_FILE_BYTES, "annotation")  # noqa: E731
+    return side_files(count, rng, read, json.dumps(value, ensure_ascii=False).encode())
 
 
 def tables(count, rng):
     """(outcome, seconds) of damaged CSV."""
     text = "image,subject\r\n" + "".join(f'{n}.jpg,"Béla {n}"\r\n' for n in range(20))
-    return side_files(count, rng, read_rows, text.encode())
+    read = lambda path: list(read_rows(path, ("image", "subject")))  # noqa: E731
+    return side_files(count, rng, read, text.encode())
 
 
 def largest(count, rng):

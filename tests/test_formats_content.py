@@ -8,13 +8,18 @@ import numpy as np
 import pytest
 from support.hostile_images import random_damage
 
-from affect4d.formats.content import read_content, read_json, read_rows
+from affect4d.formats.content import read_content, read_json
 from affect4d.formats.paths import inside
+from affect4d.formats.tables import read_rows
 from affect4d.quarantine import BadInput, Quarantine
 
 LIMIT = 1 << 20
 ROWS = [{"image": "a.jpg", "subject": "Béla"}, {"image": "b.jpg", "subject": "a\nb"}]
 TABLE = 'image,subject\r\na.jpg,Béla\r\nb.jpg,"a\nb"\r\n'
+
+
+def rows_of(path):
+    return [row for _, row in read_rows(path, ("image", "subject"))]
 
 
 def refusal(read, path):
@@ -72,15 +77,17 @@ class TestJson:
 
 class TestRows:
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-    @pytest.mark.parametrize("end", ["\r\n", "\n"])
+    @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
     def test_a_byte_order_mark_does_not_matter(self, tmp_path, encoding, end):
         (tmp_path / "a").write_bytes(TABLE.replace("\r\n", end).encode(encoding))
-        assert read_rows(tmp_path / "a", LIMIT, "table") == ROWS
+        assert rows_of(tmp_path / "a") == ROWS
 
     def test_cells_that_are_absent_or_beyond_the_header(self, tmp_path):
         (tmp_path / "a").write_text("image,subject\na\nb,c,d,e\n")
-        rows = read_rows(tmp_path / "a", LIMIT, "table")
-        assert rows == [{"image": "a", "subject": None}, {"image": "b", "subject": "c"}]
+        assert rows_of(tmp_path / "a") == [
+            {"image": "a", "subject": ""},
+            {"image": "b", "subject": "c"},
+        ]
 
     @pytest.mark.parametrize(
         "content",
@@ -94,17 +101,25 @@ class TestRows:
     )
     def test_whatever_else_is_refused(self, tmp_path, content):
         (tmp_path / "a").write_bytes(content)
-        assert "cannot be read as CSV" in refusal(read_rows, tmp_path / "a")
+        with pytest.raises(BadInput) as caught:
+            rows_of(tmp_path / "a")
+        assert str(caught.value).isprintable() and caught.value.remedy
+        assert caught.value.file.startswith(str(tmp_path / "a"))
+
+    @pytest.mark.parametrize("sign", ["\u2028", "\x0b", "\x0c", "\x1c", "\x85"])
+    def test_only_ends_of_lines_end_a_row(self, tmp_path, sign):
+        (tmp_path / "a").write_text(f"image,subject\na{sign}b,c\n", encoding="utf-8")
+        assert rows_of(tmp_path / "a") == [{"image": f"a{sign}b", "subject": "c"}]
 
 
-@pytest.mark.parametrize("read", [read_json, read_rows])
+@pytest.mark.parametrize("read", [lambda path: read_json(path, LIMIT, "table"), rows_of])
 def test_any_bytes_are_read_or_refused(tmp_path, read):
     rng = np.random.default_rng(18)
-    content = TABLE.encode() if read is read_rows else json.dumps(ROWS).encode()
+    content = TABLE.encode() if read is rows_of else json.dumps(ROWS).encode()
     for _ in range(300):
         (tmp_path / "a").write_bytes(random_damage(rng, content))
         try:
-            read(tmp_path / "a", LIMIT, "table")
+            read(tmp_path / "a")
         except BadInput as problem:
             assert str(problem).isprintable()
 

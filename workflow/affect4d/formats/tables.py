@@ -1,6 +1,7 @@
 """Tables of text from outside: a dict per row, and what is wrong by file and line."""
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def read_rows(
     """
     content = read_content(path, _LIMIT, "table")
     try:
-        lines = content.decode(encoding).splitlines(keepends=True)
+        lines = io.StringIO(content.decode(encoding), newline="")  # ends of lines as they are
     except UnicodeError:
         raise BadInput(path, f"is not {encoding} text", f"save it as {encoding}") from None
     reader = csv.DictReader(lines, delimiter=delimiter, restval="")

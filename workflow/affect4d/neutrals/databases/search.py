@@ -48,7 +48,7 @@ def _named(candidates: Iterable[Candidate], quarantine: Quarantine) -> Iterator[
         if candidate.subject_id:
             yield candidate
         else:
-            rule = "the person's name has no letter or digit of ASCII"
+            rule = "the person's name has no letter or digit"
             remedy = "name the person otherwise, or splits would leak"
             quarantine.add(candidate.image_id, BadInput(candidate.path, rule, remedy))
 
