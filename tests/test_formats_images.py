@@ -195,6 +195,15 @@ class TestBounds:
         with pytest.raises(BadInput):
             images._check_size("a.png", side, side + 1, limit=images.MAX_PIXELS)
 
+    @pytest.mark.parametrize("start", [b"P1 9 9\n", b"P2 9 9 255\n", b"P3 9 9 255\n"])
+    def test_images_as_text_have_a_limit_of_their_own(self, monkeypatch, start):
+        content = start + b"1 " * 300
+        monkeypatch.setattr(images, "MAX_PLAIN_BYTES", len(content))
+        decode_image(content, "a.ppm")
+        monkeypatch.setattr(images, "MAX_PLAIN_BYTES", len(content) - 1)
+        with pytest.raises(BadInput, match="plain PPM"):
+            decode_image(content, "a.ppm")
+
     def test_webp_has_a_limit_of_its_own(self, monkeypatch):
         content = encoded(picture(), "WEBP")
         monkeypatch.setattr(images, "MAX_WEBP_PIXELS", 40 * 48)

@@ -20,10 +20,12 @@ from affect4d.quarantine import BadInput
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")  # Pillow's names; EPS starts Ghostscript
 MAX_BYTES = 256 << 20  # of a file: MAX_PIXELS without compression take 192 MiB
+MAX_PLAIN_BYTES = 64 << 20  # of a PPM written as text, which Pillow parses at 5 MB/s: 14 s
 MAX_PIXELS = 1 << 26  # 8192 x 8192, the largest usual texture; decoding takes some 10 bytes each
 MAX_WEBP_PIXELS = 1 << 25  # its decoder takes twice the memory
 MAX_SIDE = 32_767  # pixels: OpenCV's limit for a side (SHRT_MAX), which registration warps with
 
+_PLAIN = (b"P1", b"P2", b"P3")  # first bytes of PPM, PGM, PBM as text
 _UNKNOWN_RANGE = ("I", "F")  # modes of Pillow: a file does not state the range of their values
 _SIXTEEN_BITS = 257  # 65535 / 255
 _JPEG_QUALITY = 95  # of 100: OpenCV's default
@@ -90,6 +92,11 @@ def decode_image(content: bytes, path: Path | str) -> RGB:
 
 def _decode(content: bytes, path: Path | str, exif: bytes = b"") -> RGB:
     """The pixels; `exif` stands in for metadata that were dropped from the content."""
+    if content[:2] in _PLAIN and len(content) > MAX_PLAIN_BYTES:
+        rule = (
+            f"{len(content) >> 20} MB are more than the {MAX_PLAIN_BYTES >> 20} MB of a plain PPM"
+        )
+        raise BadInput(path, rule, "export it as binary PPM or PNG")
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         limit = MAX_WEBP_PIXELS if image.format == "WEBP" else MAX_PIXELS
         _check_size(path, *image.size, limit=limit)
