@@ -131,7 +131,9 @@ def test_paths_that_no_file_system_has_are_refused(tmp_path, name):
         inside(tmp_path, name).stat() if sys.version_info >= (3, 13) else inside(tmp_path, name)
 
 
-@pytest.mark.parametrize("name", ["a\nb", os.fsdecode(b"\xff.jpg"), "\ud800", "a\x1b[31m", "é"])
+@pytest.mark.parametrize(
+    "name", ["a\nb", os.fsdecode(b"\xff.jpg"), "\ud800", "a\x1b[31m", "é"], ids=ascii
+)
 def test_a_quarantine_holds_any_name_in_one_line(tmp_path, name):
     keeper = Quarantine("neutrals")
     keeper.add(name, BadInput(name, f"{name} is odd", "rename it"))
