@@ -134,8 +134,9 @@ def test_paths_that_no_file_system_has_are_refused(tmp_path, name):
 @pytest.mark.parametrize(
     "name", ["a\nb", os.fsdecode(b"\xff.jpg"), "\ud800", "a\x1b[31m", "é"], ids=ascii
 )
-def test_a_quarantine_holds_any_name_in_one_line(tmp_path, name):
+def test_a_quarantine_and_its_log_hold_any_name_in_one_line(tmp_path, caplog, name):
     keeper = Quarantine("neutrals")
     keeper.add(name, BadInput(name, f"{name} is odd", "rename it"))
     keeper.write(tmp_path / "q.csv")
     assert len((tmp_path / "q.csv").read_text(encoding="utf-8").splitlines()) == 2
+    assert caplog.messages[0].isprintable()

@@ -70,10 +70,9 @@ class Quarantine:
 
     def leave_out(self, item: object, problem: BadInput) -> None:
         """Keep a row of what gets no result though no input of it is bad; never raises."""
-        log.warning("quarantined %s: %s", item, problem)
-        self.rows.append(
-            Row(self.stage, _one_line(item), problem.file, problem.rule, problem.remedy)
-        )
+        row = Row(self.stage, _one_line(item), problem.file, problem.rule, problem.remedy)
+        log.warning("quarantined %s: %s", row.item, problem)
+        self.rows.append(row)
 
     def write(self, path: Path | str) -> None:
         """Write the rows as CSV (header even when there are none)."""
