@@ -17,5 +17,5 @@ def test_all_benchmarks_can_be_imported():
     names = sorted(path.stem for path in FOLDER.glob("*.py"))
     assert len(names) > 20
     command = [sys.executable, "-c", IMPORT_ALL, str(FOLDER), *names]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
