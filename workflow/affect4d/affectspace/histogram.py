@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from affect4d.affectspace.grid import Grid
 from affect4d.artifacts.statuses import EMPTY, INSUFFICIENT, OK
 
-SIZE_INCHES, DPI = (7.2, 6.2), 120
+SIZE_INCHES, DPI = (7.2, 6.2), 120  # 864 x 744 pixels
 PLANE_POINTS = 360  # side of the plane in such a figure
 FILLED = 0.9  # share of a class's width that its number may take
 DIGIT_WIDTH = 0.62  # of a digit's height

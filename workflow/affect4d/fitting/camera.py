@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 WEAK, PINHOLE = 6, 7  # how many parameters a camera has
-_Y_DOWN = np.array([1.0, -1.0])
+_Y_DOWN = np.array([1.0, -1.0])  # an image's rows count downwards
 
 Floats = NDArray[np.float64]
 

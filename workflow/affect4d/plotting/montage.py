@@ -10,7 +10,7 @@ from affect4d.formats.images import encode_jpeg
 
 _GAP_PX = 4  # white pixels to the right of and below each picture
 _JPEG_QUALITY = 90  # of 100; shaded faces show no blocks at it
-_WHITE = (255, 255, 255)
+_WHITE = (255, 255, 255)  # RGB, the page's ground
 
 
 def contact_sheet(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> bytes:

@@ -40,7 +40,7 @@ from affect4d.registration.registrar import Registrar
 log = logging.getLogger(__name__)
 
 WORST_SHOWN = 8  # frames
-STRIP_FRAMES = 8
+STRIP_FRAMES = 8  # as many as fit beside one another on the page
 # One expression per person, and the strip's: those that move most come first.
 PEOPLE_EXPRESSIONS = ("happiness", "surprise", "disgust", "anger")
 STRIP_EXPRESSION = "surprise"

@@ -15,7 +15,7 @@ from affect4d.plotting.montage import contact_sheet
 from affect4d.store.commit import versions
 
 QUARANTINE_ROWS = 50  # shown one by one, so that the page stays one that a browser opens at once
-PEOPLE_SHOWN = 8
+PEOPLE_SHOWN = 8  # as many as fit beside one another on the page
 # The classes of the paper's Fig. 5 as (valence, arousal); the nearest class that has data is shown.
 LEVELS = [(0.3, 0.1), (0.7, 0.3), (0.9, 0.7), (0.3, 0.9), (-0.5, 0.7), (-0.7, 0.3), (-0.7, -0.3)]
 PAIR = (0.8, 0.5)  # the class of its Fig. 4

@@ -37,7 +37,7 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 
-BEHIND_LIPS_MM = 6.0
+BEHIND_LIPS_MM = 6.0  # the drawn interior begins this far behind the inner lips; by eye
 LIPS_WIDTH_MM = 40.0  # between the corners of the inner lips for which the surfaces are made
 # Points of the outer lips and the inner ones opposite: red lies halfway between.
 RED_OUTER, RED_INNER = [*UPPER_LIP, *LOWER_LIP], [*UPPER_INNER_LIP, *LOWER_INNER_LIP]

@@ -15,7 +15,7 @@ Ints = NDArray[np.int32]
 Words = NDArray[np.uint32]
 
 FINER = 2  # samples per pixel of the finer copy, along either axis
-BITS = 4
+BITS = 4  # of a position between two samples
 PARTS = 1 << BITS  # between samples: 32 per pixel, as of cv2.remap
 HALFWAY = np.array([-3, 19, 19, -3]) / 32  # Keys' cubic with a = -.75, as of cv2.INTER_CUBIC
 LANES = 0x00FF00FF  # every other byte of a word, each with space for a sum of weights of 256
