@@ -12,7 +12,7 @@ from affect4d.formats.images import write_image
 from affect4d.report.page import render, write_report
 from affect4d.report.sections import read_run_times, read_validation
 
-AUDIT = {"whole": True, "artifacts": 9, "text": "9 artifacts: whole"}
+AUDIT = {"whole": True, "artifacts": 9, "text": "9 artifacts: intact"}
 SCRIPT = "<script>alert(1)</script>"
 
 

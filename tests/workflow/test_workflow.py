@@ -81,7 +81,7 @@ def test_a_second_run_has_nothing_to_do(built):
 
 def test_the_audit_is_clean_and_knows_how_to_say_so(built):
     done = built.affect4d("audit", "results")
-    assert "whole" in done.stdout
+    assert "intact" in done.stdout
     assert json.loads((built.results / "audit.json").read_text())["whole"] is True
     assert built.affect4d("audit", "nowhere", check=False).returncode == 2
 
