@@ -72,6 +72,15 @@ def test_the_adapter_of_the_guide_refuses_bad_rows_and_keeps_the_others(mine, tm
     assert len(rows) == 3 and "no such file" in text and "person's name" in text
 
 
+def test_an_image_of_two_rows_counts_once_and_of_two_people_not_at_all(mine, tmp_path):
+    index = "a.png,Anna,neutral\na.png,Anna,neutral\nb.png,Béla,neutral\nb.png,Cleo,neutral\n"
+    accepted, rows = find(mine, tmp_path, index, encoding="utf-8")
+    assert list(accepted["subject"]) == ["anna"]
+    assert list(rows["rule"]) == [
+        "two entries name it; the first counts", "is given to two people, bela and cleo"
+    ]  # fmt: skip
+
+
 def test_the_stage_of_the_guide_writes_what_it_declares(tmp_path, monkeypatch, forget):
     for package, name, file in (
         (affect4d.config, "config", "config/smiles.py"),

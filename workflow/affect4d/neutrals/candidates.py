@@ -109,16 +109,24 @@ def make_image_id(database: str, *parts: str) -> str:
 
 
 def drop_duplicates(candidates: Iterable[Candidate], quarantine: Quarantine) -> list[Candidate]:
-    """The candidates, with the second and later of an image_id put into quarantine."""
+    """The candidates, with the second and later of an image_id put into quarantine.
+
+    An image that is given to two people is refused as a whole: splits would leak.
+    """
     first: dict[str, Candidate] = {}
+    refused: set[str] = set()
     for candidate in candidates:
-        if candidate.image_id in first:
-            problem = BadInput(
-                candidate.path,
-                f"has the same image_id {candidate.image_id} as {first[candidate.image_id].path}",
-                "rename one of the two files",
-            )
-            quarantine.add(candidate.image_id, problem)
+        known = first.setdefault(candidate.image_id, candidate)
+        if known is candidate:
+            continue
+        if known.path != candidate.path:
+            rule = f"has the same image_id {candidate.image_id} as {known.path}"
+            remedy = "rename one of the two files"
+        elif known.subject_id != candidate.subject_id:
+            rule = f"is given to two people, {known.subject_id} and {candidate.subject_id}"
+            remedy = "correct or remove one of the two entries"
+            refused.add(candidate.image_id)
         else:
-            first[candidate.image_id] = candidate
-    return list(first.values())
+            rule, remedy = "two entries name it; the first counts", "remove one of them"
+        quarantine.add(candidate.image_id, BadInput(candidate.path, rule, remedy))
+    return [candidate for name, candidate in first.items() if name not in refused]
