@@ -22,6 +22,7 @@ from support.mesh_files import (
     obj_text,
     ply_bytes,
     pts_text,
+    tem_text,
     wrl_text,
 )
 
@@ -43,6 +44,7 @@ def samples():
         "pts.pts": pts_text(face).encode(),
         "ljson.ljson": ljson_text(face).encode(),
         "lm3.lm3": lm3_text(list(LABELS.values()), face[list(LABELS)]).encode(),
+        "tem.tem": tem_text(np.concatenate([face, face, face])[:189]).encode(),
         "bnd.bnd": bnd_text(np.concatenate([face, face])[:83]).encode(),
     }
     for form in PLY_FORMATS:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.mesh_files import bnd_text, ljson_text, lm3_text, pts_text
+from pydantic import ValidationError
+from support.mesh_files import bnd_text, ljson_text, lm3_text, pts_text, tem_text
 
 from affect4d.formats.landmarks import check_landmarks, read_landmarks, write_pts
-from affect4d.formats.markup import known_markups, load_markup
+from affect4d.formats.markup import Markup, known_markups, load_markup
 from affect4d.quarantine import BadInput
 from affect4d.template.template import load_template
 
@@ -230,10 +231,11 @@ def test_unknown_mark_ups_are_named(tmp_path):
 
 def test_every_mark_up_says_what_and_how_we_know():
     markups = known_markups()
-    assert set(markups) >= {"ibug68", "ibug49", "bu3dfe83", "bosphorus", "4dfab79"}
+    assert set(markups) >= {"ibug68", "ibug49", "bu3dfe83", "bosphorus", "4dfab79", "london189"}
     for name, markup in markups.items():
         assert len(markup.description) > 20 and len(markup.evidence) > 60, name
-        assert {36, 39, 42, 45, 48, 54} <= set(markup.ibug), name
+        points = {*markup.ibug, *(index for line in markup.lines for index in line.ibug)}
+        assert {36, 39, 42, 45, 48, 54} <= points, name
     assert "inference" in markups["4dfab79"].evidence
 
 
@@ -266,6 +268,9 @@ def test_any_68_points_come_back_from_every_format(tmp_path_factory, values):
         ("a.ljson", '{"groups": [3]}', "no 'landmarks'"),
         ("a.ljson", '{"landmarks": {"points": {}}}', "number"),
         ("a.ljson", '{"landmarks": {"points": [[1, 2], [3]]}}', "inhomogeneous"),
+        ("a.tem", "3\n1 2 3\n4 5 6\n", "3 points announced, 2 found"),
+        ("a.tem", "", "no points"),
+        ("a.tem", "2\n1 2 3\n4 5 6\n", r"189 points \(london189\), found 2"),
         ("a.txt", "1 2 3", "unknown landmark format"),
     ],
 )
@@ -273,6 +278,29 @@ def test_what_breaks_the_rules_of_landmark_files_is_named(tmp_path, name, text, 
     (tmp_path / name).write_text(text)
     with pytest.raises(BadInput, match=rule):
         read_landmarks(tmp_path / name, 3)
+
+
+def test_a_template_of_the_london_set_gives_all_68_points(tmp_path):
+    rng = np.random.default_rng(0)
+    points = rng.uniform(100, 900, (189, 2)).round(1)
+    (tmp_path / "a.tem").write_text(tem_text(points))
+    landmarks = read_landmarks(tmp_path / "a.tem")
+    assert np.isfinite(landmarks).all()
+    # stated with the set: eye and mouth corners, middles of the outer lips, chin
+    stated = {36: 18, 39: 22, 42: 23, 45: 27, 48: 87, 54: 93, 51: 90, 57: 106, 8: 129}
+    np.testing.assert_allclose(landmarks[list(stated)], points[list(stated.values())])
+
+
+def test_points_of_a_line_divide_it_into_equal_parts():
+    line = {"ibug": [0, 1, 2, 3, 4], "through": [0, [1, 2], 3]}
+    fields = {"description": "a", "evidence": "b", "points": 4, "ibug": {8: 3}}
+    markup = Markup.model_validate({**fields, "lines": [line]})
+    corner = np.array([[0, 0], [2, 1], [4, -1], [3, 1]], float)  # (0, 0) to (3, 0) to (3, 1)
+    arranged = markup.arrange(corner)
+    np.testing.assert_allclose(arranged[:5], [[0, 0], [1, 0], [2, 0], [3, 0], [3, 1]])
+    for wrong in ({"ibug": [0, 68]}, {"through": [0, [1, 4]]}):
+        with pytest.raises(ValidationError, match="no point or group"):
+            Markup.model_validate({**fields, "lines": [{**line, **wrong}]})
 
 
 def test_photographs_need_all_68(tmp_path, face):

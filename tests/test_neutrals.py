@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 from support.contexts import context
 from support.hostile_images import random_damage, random_exif, with_exif
+from support.mesh_files import tem_text
 
 from affect4d import store
 from affect4d.config import document
@@ -26,7 +28,9 @@ from affect4d.neutrals.databases.registry import adapter_names, layout_file, loa
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.selection import select
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.template.ibug68 import BROWS, EYES
 
+LONDON = Path(os.environ.get("AFFECT4D_LONDON", Path(__file__).parents[2] / "shared/data/london"))
 POINTS = np.stack([np.linspace(10, 50, 68), np.linspace(12, 40, 68)], axis=1)
 PICTURE = np.full((60, 64, 3), 90, np.uint8)
 
@@ -234,6 +238,31 @@ class TestFolder:
             ("12", "b", False),
         ]
         assert [row.item for row in rows] == ["db_thumbs"]
+
+    def test_the_london_set_is_read_as_published(self, tmp_path):
+        marks = np.random.default_rng(1).uniform(5, 55, (189, 2))
+        for name in ("neutral_front/001_03.jpg", "smiling_front/001_08.jpg"):
+            photograph(tmp_path, name, None).with_suffix(".tem").write_text(tem_text(marks))
+        for name in ("._001_03.jpg", "._001_03.tem"):  # macOS's own, beside each file
+            (tmp_path / "neutral_front" / name).write_bytes(b"\0\5\x16\7")
+        (tmp_path / "london_faces_info.csv").write_text("face_id,face_age\n001,24\n")
+        found, rows = find(tmp_path, "london")
+        assert not rows
+        assert [(c.subject_id, c.expression, c.is_neutral) for c in found] == [
+            ("001", "03", True),
+            ("001", "08", False),
+        ]
+        np.testing.assert_allclose(found[0].read_landmarks()[[36, 8]], marks[[18, 129]])
+
+    @pytest.mark.skipif(not LONDON.is_dir(), reason="AFFECT4D_LONDON names no folder")
+    def test_the_london_set_itself(self):
+        found, _ = find(LONDON, "london")
+        assert found and all(candidate.is_neutral for candidate in found)
+        points = np.array([candidate.read_landmarks() for candidate in found])
+        eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=1)
+        # upright faces: brows above eyes above nostrils above lips above the chin
+        heights = [points[:, rows, 1].mean(1) for rows in (BROWS, EYES, [33], [51], [57], [8])]
+        assert (np.diff(heights, axis=0) > 0.1 * eyes).all()
 
     def test_a_photograph_without_landmarks(self, tmp_path):
         photograph(tmp_path, "a.png", None)

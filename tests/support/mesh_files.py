@@ -150,3 +150,9 @@ def ljson_text(points):
     labels = [{"label": "all", "mask": list(range(len(points)))}]
     landmarks = {"points": np.asarray(points).tolist(), "connectivity": [[0, 1]]}
     return json.dumps({"groups": {"LJSON": {"labels": labels, "landmarks": landmarks}}})
+
+
+def tem_text(points):
+    """A template of the London Set: the points, then lines between them."""
+    rows = "\n".join("\t".join(map(repr, row)) for row in np.asarray(points).tolist())
+    return f"{len(points)}\n{rows}\n1\n0\n2\n0 1\n"

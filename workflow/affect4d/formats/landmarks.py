@@ -1,4 +1,4 @@
-"""Landmark files of any mark-up: .pts, menpo's .ljson, Bosphorus' .lm3, BU-3DFE's .bnd.
+"""Landmark files of any mark-up: .pts, .ljson (menpo), .lm3 (Bosphorus), .bnd (BU-3DFE), .tem.
 
 As arrays, they are iBUG's 68 points, NaN where a mark-up has none; coordinates are (x, y) pixels
 counted from 0, or (x, y, z) millimetres.
@@ -22,7 +22,7 @@ from affect4d.template.ibug68 import COUNT, LEFT_EYE, MOUTH, RIGHT_EYE
 DEFAULT_MARKUP = "ibug68"
 _MIN_POINTS = 6  # as registration requires
 _PARTS = {"right eye": RIGHT_EYE, "left eye": LEFT_EYE, "mouth": MOUTH}
-_IMPLIED = {".lm3": "bosphorus", ".bnd": "bu3dfe83"}
+_IMPLIED = {".lm3": "bosphorus", ".bnd": "bu3dfe83", ".tem": "london189"}
 _MAX_BYTES = 16 << 20  # 68 points take some kB; .ljson may hold other groups
 _ANNOUNCED = re.compile(r"(\d{1,6})(?:\s+landmarks?\s*:?)?")
 _MAX_REASON = 160  # characters of a parser's message
@@ -38,10 +38,10 @@ def read_landmarks(
 
     Parameters
     ----------
-    path : .pts, .ljson, .lm3 or .bnd file
+    path : .pts, .ljson, .lm3, .bnd or .tem file
     dimension : 2 for photographs (.pts counts pixels from 1), 3 for scans (mm, unchanged)
     markup : name of a mark-up ("ibug68", "ibug49", ...) or path of a user's .yaml
-        With the default, .lm3 and .bnd imply the mark-up of their database.
+        With the default, .lm3, .bnd and .tem imply the mark-up of their database.
 
     Returns
     -------
@@ -56,7 +56,13 @@ def read_landmarks(
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    readers = {".pts": _read_pts, ".ljson": _read_ljson, ".lm3": _read_lm3, ".bnd": _read_bnd}
+    readers = {
+        ".pts": _read_pts,
+        ".ljson": _read_ljson,
+        ".lm3": _read_lm3,
+        ".bnd": _read_bnd,
+        ".tem": _read_tem,
+    }
     if suffix not in readers:
         known = ", ".join(sorted(readers))
         raise BadInput(path, f"unknown landmark format {suffix!r}", f"give one of {known}")
@@ -182,6 +188,16 @@ def _read_bnd(text: str, dimension: int) -> Parsed:
     if any(len(row) != 4 for row in rows):
         raise ValueError("a line is not a vertex's number and three coordinates")
     return [row[1:] for row in rows], None
+
+
+def _read_tem(text: str, dimension: int) -> Parsed:
+    """Psychomorph's template: a count, that many points, then lines between them (not needed)."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    count = int(lines[0]) if lines else 0
+    rows = _rows(lines[1 : count + 1])
+    if len(rows) != count:
+        raise ValueError(f"{count} points announced, {len(rows)} found (truncated?)")
+    return rows, None
 
 
 def _rows(lines: Iterable[str]) -> list[list[float]]:

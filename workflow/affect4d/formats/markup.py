@@ -1,8 +1,9 @@
 """Mark-ups: the points of a landmark file, and which of iBUG's 68 they correspond to.
 
 Each is a YAML file, here or of a user. An iBUG point is one point of the file (by its index from 0
-or by its label), the mean of several, or the point of a group that lies farthest along the line
-between two others' centres, for groups whose inner order is not documented.
+or by its label), the mean of several, the point of a group that lies farthest along the line
+between two others' centres, for groups whose inner order is not documented, or one of several that
+divide a line through the file's points into parts of equal length.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Self, TypeAlias
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from affect4d.formats.content import read_content
 from affect4d.quarantine import BadInput
@@ -36,6 +37,19 @@ class Farthest(_Part):
     along: tuple[str, str]
 
 
+class Line(_Part):
+    """iBUG points that divide the line through points of the file into parts of equal length.
+
+    Attributes
+    ----------
+    ibug : at least the two ends
+    through : a point of the file, or several for their mean
+    """
+
+    ibug: list[int] = Field(min_length=2)
+    through: list[int | list[int]] = Field(min_length=2)
+
+
 Rule: TypeAlias = int | str | list[int] | list[str] | Farthest
 
 
@@ -49,6 +63,7 @@ class Markup(_Part):
     points : number of points of a file; of labelled points: the largest number
     groups : {name: indices}, for `farthest`
     ibug : {iBUG index: index, label, several of them, or Farthest}
+    lines : further iBUG points, of contours
     """
 
     description: str
@@ -56,6 +71,7 @@ class Markup(_Part):
     points: int
     groups: dict[str, list[int]] = {}
     ibug: dict[int, Rule]
+    lines: list[Line] = []
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -63,11 +79,14 @@ class Markup(_Part):
             index for value in self.ibug.values() for index in _names(value)
         ]
         indices += [index for group in self.groups.values() for index in group]
+        places: list[Rule] = [place for line in self.lines for place in line.through]
+        indices += [index for place in places for index in _names(place)]
         if len({isinstance(index, str) for index in indices}) != 1:
             raise ValueError("points are named either all by index or all by label")
         wrong: list[int | str] = []
         wrong += [i for i in indices if not isinstance(i, str) and not 0 <= i < self.points]
-        wrong += [i for i in self.ibug if not 0 <= i < COUNT]
+        named = [*self.ibug, *(i for line in self.lines for i in line.ibug)]
+        wrong += [i for i in named if not 0 <= i < COUNT]
         rules = [value for value in self.ibug.values() if isinstance(value, Farthest)]
         names = [name for rule in rules for name in (rule.farthest, *rule.along)]
         wrong += [name for name in names if not self.groups.get(name)]
@@ -105,12 +124,22 @@ class Markup(_Part):
                     arranged[index] = np.mean([by_name[name] for name in value], axis=0)
             elif value in by_name:
                 arranged[index] = by_name[value]
+        for line in self.lines:
+            arranged[line.ibug] = _divide(points, line)
         return arranged
 
     def _farthest(self, points: NDArray[np.float64], rule: Farthest) -> NDArray[np.float64]:
         start, end = (points[self.groups[name]].mean(0) for name in rule.along)
         group = points[self.groups[rule.farthest]]
         return np.asarray(group[np.argmax(group @ (end - start))])
+
+
+def _divide(points: NDArray[np.float64], line: Line) -> NDArray[np.float64]:
+    places = np.array([points[np.atleast_1d(place)].mean(0) for place in line.through])
+    lengths = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    along = np.concatenate([[0.0], np.cumsum(lengths)])
+    wanted = np.linspace(0.0, along[-1], len(line.ibug))
+    return np.stack([np.interp(wanted, along, values) for values in places.T], axis=1)
 
 
 def _names(rule: Rule) -> list[int | str]:

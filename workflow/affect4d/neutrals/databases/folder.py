@@ -13,6 +13,7 @@ from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.quarantine import BadInput, Quarantine, as_bad_input
 
 SUBJECTS = "subjects.csv"
+_RESOURCE_FORK = "._"  # what macOS writes beside a file NAME on other file systems: ._NAME
 
 
 class FolderLayout(Layout):
@@ -32,7 +33,9 @@ class FolderLayout(Layout):
 def find_folder(source: Source[FolderLayout]) -> list[Candidate]:
     """Candidates of the photographs below the root whose names match the layout's pattern."""
     subjects = _read_subjects(source.root, source.quarantine)
-    paths = [p for p in sorted(source.root.rglob("*")) if p.suffix.lower() in source.layout.images]
+    suffixes = source.layout.images
+    paths = [p for p in sorted(source.root.rglob("*")) if p.suffix.lower() in suffixes]
+    paths = [p for p in paths if not p.name.startswith(_RESOURCE_FORK)]
     names = {path: _name(path, source.root) for path in paths}
     image_ids = distinct(names.values(), lambda name: _image_id(source.name, name))
     own = distinct(names.values(), _subject_id) if source.layout.subject_is_path else {}

@@ -1,0 +1,6 @@
+"""Face Research Lab London Set (DeBruine & Jones, figshare 5047666): a folder, by its own layout."""
+
+from affect4d.neutrals.databases.folder import FolderLayout, find_folder
+from affect4d.neutrals.databases.registry import Adapter
+
+ADAPTER = Adapter(FolderLayout, find_folder)
