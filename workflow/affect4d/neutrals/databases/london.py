@@ -1,4 +1,4 @@
-"""Face Research Lab London Set (DeBruine & Jones, figshare 5047666): a folder, by its own layout."""
+"""The Face Research Lab London Set (DeBruine & Jones 2017): a folder with its own layout."""
 
 from affect4d.neutrals.databases.folder import FolderLayout, find_folder
 from affect4d.neutrals.databases.registry import Adapter
