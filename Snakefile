@@ -1,6 +1,18 @@
+from pathlib import Path
+
+from affect4d.config.project import ConfigError, check_file
 from snakemake.utils import min_version
 
 min_version("9.20")
+
+
+# before Snakemake reads it: it sets no limits
+try:
+    for path in (Path("config.yaml"), *workflow.overwrite_configfiles):
+        if path.exists():
+            check_file(path)
+except ConfigError as error:
+    raise WorkflowError(str(error))
 
 
 configfile: "config.yaml"

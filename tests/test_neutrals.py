@@ -523,7 +523,7 @@ def test_names_are_safe():
     ("text", "rule"),
     [
         ("clip: '('\n", "clip"),
-        ("clip: [\n", "no YAML"),
+        ("clip: [\n", "not YAML"),
         ("colour: red\n", "afew_va.yaml"),
     ],
 )
@@ -535,7 +535,7 @@ def test_a_broken_layout_file(tmp_path, text, rule):
 
 
 def test_an_unknown_layout_names_the_known(tmp_path):
-    with pytest.raises(BadInput, match=r"use .*afew_va, .*fei, .*folder"):
+    with pytest.raises(ValidationError, match=r"known here: .*afew_va, .*fei, .*folder"):
         find(tmp_path, "folder", "multipie")
 
 
@@ -628,8 +628,26 @@ class TestRegistry:
     def test_without_a_layout_file_a_module_is_no_adapter(self, toy, tmp_path):
         (tmp_path / "adapters" / "toy.yaml").unlink()
         assert toy not in adapter_names()
-        with pytest.raises(ValidationError, match=r"no such adapter among .*afew_va"):
+        with pytest.raises(ValidationError, match=r"no such adapter among .*afew_va.*no toy.yaml"):
             Database(adapter=toy, root="x")
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("import no_such_package", "No module named 'no_such_package'"),
+            ("from affect4d.quarantine import Nothing", "cannot import name 'Nothing'"),
+            ("def find(:", "invalid syntax"),
+            ("1 / 0", "ZeroDivisionError"),
+            ("", "defines no `ADAPTER"),
+            ("ADAPTER = 'toy'", "defines no `ADAPTER"),
+        ],
+    )
+    def test_a_module_that_is_no_adapter_is_one_line(self, toy, tmp_path, text, words):
+        (tmp_path / "adapters" / "toy.py").write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            load({"neutrals": {"databases": {"db": {"adapter": toy, "root": "x"}}}})
+        line = str(caught.value)
+        assert "\n" not in line and "toy.py: " in line and words in line
 
     def test_every_adapter_reads_its_default_layout(self):
         for name in adapter_names():

@@ -11,8 +11,13 @@ from affect4d.gallery import user_table
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
 from affect4d.quarantine import BadInput
 
+# a file given with --configfile lies over config.yaml, key by key
+CONFIG_FILES = map(
+    os.path.relpath, [*workflow.configfiles[::-1], *workflow.overwrite_configfiles]
+)
+
 try:
-    PROJECT = load(config)
+    PROJECT = load(config, " overridden by ".join(dict.fromkeys(CONFIG_FILES)))
     SOURCE = PROJECT.gallery.source
     CHUNKS = list(gallery_jobs.chunks(PROJECT.gallery))
     FACEKIT = (

@@ -5,18 +5,19 @@ from typing import Literal
 from pydantic import model_validator
 
 from affect4d.config.base import Section, field
+from affect4d.config.paths import SourcePath
 
 
 class Settings(Section):
     """How the morphable model is built, fitted, corrected and gated."""
 
-    lsfm_model: str | None = field(
+    lsfm_model: SourcePath | None = field(
         None,
         "",
         "LSFM identity model (.mat or .npz) in the template's topology; "
         "by default the identities are learnt from the gallery's neutral meshes.",
     )
-    ict_facekit: str | None = field(
+    ict_facekit: SourcePath | None = field(
         None, "", "Folder of a clone of ICT-FaceKit whose identities replace the gallery's."
     )
     chunks: int = field(

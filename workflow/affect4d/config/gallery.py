@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from affect4d.config.base import Section, field
+from affect4d.config.paths import NameOrPath, SourcePath
 from affect4d.formats.landmarks import DEFAULT_MARKUP
 
 EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -48,7 +49,9 @@ class Synthetic(Recording):
 class IctFaceKit(Recording):
     """People and expressions of ICT-FaceKit, scanned synthetically on its own topology."""
 
-    root: str | None = field(None, "", "A clone of ICT-FaceKit: the folder that holds FaceXModel.")
+    root: SourcePath | None = field(
+        None, "", "A clone of ICT-FaceKit: the folder that holds FaceXModel."
+    )
     subjects: int = field(12, "people", "Each a combination of its identities.", ge=2, le=999)
     subdivisions: int = field(
         1,
@@ -62,9 +65,11 @@ class IctFaceKit(Recording):
 class Manifest(Section):
     """A database of scans on disk."""
 
-    root: str | None = field(None, "", "Folder that holds every file the table names.")
-    table: str | None = field(None, "", "CSV or Parquet, one row per scan (docs/own-data.md).")
-    markup: str = field(
+    root: SourcePath | None = field(None, "", "Folder that holds every file the table names.")
+    table: SourcePath | None = field(
+        None, "", "CSV or Parquet, one row per scan (docs/own-data.md)."
+    )
+    markup: NameOrPath = field(
         DEFAULT_MARKUP,
         "",
         "Mark-up of the landmark files: a name (docs/own-data.md) or the path of a YAML file; the "

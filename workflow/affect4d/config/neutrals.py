@@ -12,12 +12,47 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from affect4d.config.base import Section, field, suggest
-from affect4d.neutrals.databases.registry import adapter_names, layout_file, load_adapter
+from affect4d.config.paths import (
+    SOURCE,
+    NameOrPath,
+    check_plain_path,
+    reserved_database_names,
+)
+from affect4d.neutrals.databases.registry import (
+    adapter_names,
+    explain_unknown,
+    layout_file,
+    layout_names,
+    load_adapter,
+)
 
 RESULTS = "{results}/"
-TAKEN = "pictures"  # in synthesis/, beside the databases
+_MAX_NAME = 64  # characters: it becomes part of the names of files, which have at most 255 bytes
 
-DatabaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+
+def _is_free(name: str) -> str:
+    reserved = reserved_database_names()
+    if name in reserved:
+        raise ValueError(
+            f"a build has folders of the names {', '.join(sorted(reserved))}: name it otherwise"
+        )
+    return name
+
+
+DatabaseName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=_MAX_NAME),
+    AfterValidator(_is_free),
+]
+
+
+def _is_root(root: str) -> str:
+    """A folder of the user's own, or one below the results folder."""
+    built = root.removeprefix(RESULTS)
+    check_plain_path(built)
+    if built != root and ("//" in root or not set(built.split("/")).isdisjoint({"", ".", ".."})):
+        raise ValueError(f"after {RESULTS} stands the name of a folder that the build makes")
+    return root
 
 
 class _OneOfTheAdapters:
@@ -33,8 +68,16 @@ class _OneOfTheAdapters:
 def _is_known(adapter: str) -> str:
     known = adapter_names()
     if adapter not in known:
-        raise ValueError(f"no such adapter among {', '.join(known)}; {suggest(adapter, known)}")
+        remedy = explain_unknown(adapter) or suggest(adapter, known)
+        raise ValueError(f"no such adapter among {', '.join(known)}; {remedy}")
     return adapter
+
+
+def _is_layout(layout: str) -> str:
+    known = layout_names()
+    if not layout.endswith(".yaml") and layout not in known:
+        raise ValueError(f"no such layout; {suggest(layout, known)}, or give a .yaml")
+    return layout
 
 
 class Database(Section):
@@ -43,10 +86,10 @@ class Database(Section):
     adapter: Annotated[str, AfterValidator(_is_known), _OneOfTheAdapters] = field(
         ..., "", "How its files are read: a module of affect4d/neutrals/databases."
     )
-    root: str | None = field(
+    root: Annotated[str, AfterValidator(_is_root), SOURCE] | None = field(
         None, "", "Its folder; `{results}/...` names a folder that the build itself makes."
     )
-    layout: str | None = field(
+    layout: Annotated[NameOrPath, AfterValidator(_is_layout)] | None = field(
         None,
         "",
         "File names and codes: the name of a file in affect4d/neutrals/databases, without .yaml, "
@@ -101,9 +144,3 @@ class Settings(Section):
         ge=1,
     )
     max_images: int = field(12, "images", "Maximum number of neutral images per database.", ge=1)
-
-    @model_validator(mode="after")
-    def _names_are_free(self) -> "Settings":
-        if TAKEN in self.databases:
-            raise ValueError(f"a database cannot be named {TAKEN!r}: the build has such a folder")
-        return self

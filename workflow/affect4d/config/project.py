@@ -2,7 +2,8 @@
 
 import json
 import re
-from pathlib import PurePosixPath
+import reprlib
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError, field_validator
@@ -15,9 +16,12 @@ from affect4d.config.dataset import Settings as DatasetSettings
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.gallery import Settings as GallerySettings
 from affect4d.config.neutrals import Settings as NeutralsSettings
+from affect4d.config.paths import SourcePath, check_results_folder
 from affect4d.config.registration import Settings as RegistrationSettings
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.config.validation import Settings as ValidationSettings
+from affect4d.formats.content import read_yaml
+from affect4d.quarantine import BadInput
 
 _RESULTS = re.compile(r"[A-Za-z0-9._/+-]+")
 _MAX_SHOWN = 80  # characters of a wrong value that a message shows
@@ -30,12 +34,12 @@ class ConfigError(ValueError):
 class TemplateSettings(Section):
     """The mesh whose topology all registered scans share."""
 
-    mesh: str | None = field(
+    mesh: SourcePath | None = field(
         None,
         "",
         "OBJ or PLY in mm (such as the LSFM mean); by default menpo3d's LSFM-lineage face.",
     )
-    landmarks: str | None = field(None, "", "Its 68 landmarks (.pts or .ljson) in mm.")
+    landmarks: SourcePath | None = field(None, "", "Its 68 landmarks (.pts or .ljson) in mm.")
 
 
 class Project(Section):
@@ -87,19 +91,46 @@ def load(config: dict[str, Any], file: str = "config.yaml") -> Project:
         One line per mistake: file, key, rule, remedy.
     """
     try:
-        return Project.model_validate(config)
+        project = Project.model_validate(config)
+        check_results_folder(project.results, project)
+        return project
     except ValidationError as error:
         lines = [_line(file, problem) for problem in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+    except ValueError as error:
+        raise ConfigError(f"{file}: results: {_shown(config['results'])}: {error}") from None
+
+
+def check_file(path: Path | str) -> None:
+    """Refuse a configuration file that Snakemake would take long to read, or read in part.
+
+    Raises
+    ------
+    ConfigError
+        It is no YAML mapping, gives a key twice, or is nested, expanded or large beyond need.
+    """
+    try:
+        content = read_yaml(path, "configuration")
+    except BadInput as problem:
+        raise ConfigError(str(problem)) from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: not a mapping; write lines `key: value`, such as `seed: 0`")
 
 
 def _line(file: str, problem: ErrorDetails) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     rule, value = problem["msg"].removeprefix("Value error, "), problem.get("input")
-    remedy = f"correct the value {repr(value)[:_MAX_SHOWN]}"
+    remedy, cause = f"correct the value {_shown(value)}", problem.get("ctx", {}).get("error")
+    if isinstance(cause, BadInput):
+        rule, remedy = f"{cause.file}: {cause.rule}", cause.remedy
     if problem["type"] == "extra_forbidden":
         rule, remedy = "unknown key", suggest(str(problem["loc"][-1]), _keys_beside(problem["loc"]))
     return f"{file}: {key}: {rule}; {remedy}"
+
+
+def _shown(value: Any) -> str:
+    """A wrong value, without following what aliases of YAML repeat in it."""
+    return reprlib.repr(value)[:_MAX_SHOWN]
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:

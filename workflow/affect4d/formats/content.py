@@ -1,4 +1,4 @@
-"""A file's bytes or JSON, if it is a regular file of a plausible size."""
+"""A file's bytes, JSON or YAML, if it is a regular file of a plausible size."""
 
 import json
 import os
@@ -6,10 +6,17 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from affect4d.quarantine import BadInput
 
 _MAX_REASON = 160  # characters of a parser's message
 _AGAIN = "write it again"
+_MAX_YAML = 1 << 20  # bytes: settings, layouts and mark-ups take some kB
+_MAX_NESTING = 32  # levels of YAML: settings have 5
+_MAX_VALUES = (
+    20_000  # of YAML, those that aliases repeat included: a configuration has some hundred
+)
 
 
 def read_content(
@@ -71,7 +78,66 @@ def read_json(path: Path | str, limit: int, what: str) -> Any:
         raise BadInput(path, f"cannot be read as JSON ({_reason(error)})", _AGAIN) from None
 
 
-def _reason(error: BaseException) -> str:
+def read_yaml(path: Path | str, what: str) -> Any:
+    """The value of a YAML file (or JSON, which is YAML), None where it is empty.
+
+    Raises
+    ------
+    BadInput
+        As `read_content`, or the file is not YAML, has a key twice in one mapping, or is nested or
+        expanded by aliases beyond what any file of this project needs.
+    """
+    content = read_content(path, _MAX_YAML, what, remedy="remove what does not belong in it")
+    try:
+        _check_extent(path, content)
+        return yaml.load(content, _UniqueKeys)
+    except BadInput:
+        raise
+    except Exception as error:  # a wrong !!timestamp, !!bool or !!int raises Python's own errors
+        reason = f"{type(error).__name__}: {error}".replace('in "<byte string>", ', "at ")
+        raise BadInput(path, f"not YAML ({_reason(reason)})", "fix the YAML") from None
+
+
+class _UniqueKeys(yaml.CSafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """The safe loader, which would silently keep the last value of a key alone."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: the key {key.value!r} occurs a second time")
+            seen.add(key.value)
+        return dict(super().construct_mapping(node, deep))
+
+
+def _check_extent(path: Path | str, content: bytes) -> None:
+    """Refuse YAML that is nested or expanded too far, before any value of it is made."""
+    expanded: dict[str, int] = {}  # values that each anchor stands for
+    total, open_anchors = 0, []  # of every collection that is not closed: anchor, values before it
+    for event in yaml.parse(content, yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in expanded:
+                rule = f"the alias *{event.anchor} stands within its own anchor, or has none"
+                raise BadInput(path, rule, "write the value itself")
+            total += expanded[event.anchor]
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_anchors.append((event.anchor, total))
+            total += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_anchors.pop()
+            if anchor:
+                expanded[anchor] = total - before
+        elif isinstance(event, yaml.ScalarEvent):
+            total += 1
+            if event.anchor:
+                expanded[event.anchor] = 1
+        if len(open_anchors) > _MAX_NESTING or total > _MAX_VALUES:
+            rule = f"YAML of more than {_MAX_NESTING} levels or {_MAX_VALUES} values"
+            raise BadInput(path, rule, "remove what does not belong in it")
+
+
+def _reason(error: object) -> str:
     return " ".join(str(error).split())[:_MAX_REASON]
 
 

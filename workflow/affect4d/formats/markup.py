@@ -12,18 +12,15 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from affect4d.formats.content import read_content
+from affect4d.formats.content import read_yaml
 from affect4d.quarantine import BadInput
 from affect4d.template.ibug68 import COUNT
 
 _FOLDER = Path(__file__).parent / "markups"
 MARKUP_FILES = (".yaml", ".yml")  # other mark-ups are names
-_MAX_BYTES = 1 << 20  # of a YAML file: 68 points take some kB
-_MAX_REASON = 160  # characters of a parser's message
 
 
 class _Part(BaseModel):
@@ -169,10 +166,7 @@ def load_markup(markup: Path | str) -> Markup:
         raise BadInput(name, "no such mark-up", f"give one of {', '.join(known)}, or a .yaml")
     path = _FOLDER / f"{name}.yaml" if name in known else Path(name)
     try:
-        return Markup.model_validate(yaml.safe_load(read_content(path, _MAX_BYTES, "mark-up")))
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:_MAX_REASON]
-        raise BadInput(path, f"not YAML ({reason})", "fix the YAML") from None
+        return Markup.model_validate(read_yaml(path, "mark-up"))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"

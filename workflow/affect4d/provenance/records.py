@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from affect4d.artifacts import gallery, neutrals
+from affect4d.artifacts import gallery, neutrals, quarantine
+from affect4d.artifacts.registry import find_table
 from affect4d.provenance.lineage import Build
 from affect4d.store import StoreError
 
@@ -79,9 +80,9 @@ def quarantine_rows(build: Build) -> list[dict[str, str]]:
     """Every row of every quarantine table that a manifest lists, and the table it is in."""
     rows: list[dict[str, str]] = []
     for name in sorted(build.owners):
-        path = Path(name)
-        is_table = path.name.endswith("quarantine.csv") or path.parent.name == "quarantine"
-        verified = build.verified_path(name) if is_table and path.suffix == ".csv" else None
+        declared = find_table(name)
+        is_table = declared is not None and declared.columns == quarantine.COLUMNS
+        verified = build.verified_path(name) if is_table else None
         if verified is not None:
             table = pd.read_csv(verified, dtype=str, keep_default_na=False)
             rows += [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from affect4d.neutrals import databases
 from affect4d.neutrals.databases.layout import Layout
-from affect4d.quarantine import Quarantine
+from affect4d.quarantine import BadInput, Quarantine
 
 if TYPE_CHECKING:
     from affect4d.neutrals.candidates import Candidate
@@ -75,7 +75,31 @@ def layout_file(name: str) -> Path:
     return next((file for file in files if file.is_file()), files[0])
 
 
+def explain_unknown(name: str) -> str:
+    """Why a name is no adapter although there is a module or a layout of it; "" otherwise."""
+    if name in layout_names():
+        return f"{name} is a layout: set `layout: {name}`, and an adapter"
+    modules = {module.name for module in pkgutil.iter_modules(databases.__path__)}
+    missing = f"{name}.py has no {name}.yaml, its default layout, beside it: write it"
+    return missing if name in modules else ""
+
+
 def load_adapter(name: str) -> Adapter[Any]:
-    """The adapter of that name, one of `adapter_names`."""
-    adapter: Adapter[Any] = import_module(f"{databases.__name__}.{name}").ADAPTER
+    """The adapter of that name, one of `adapter_names`.
+
+    Raises
+    ------
+    BadInput
+        Its module cannot be imported or defines no adapter.
+    """
+    try:
+        module = import_module(f"{databases.__name__}.{name}")
+    except Exception as error:  # whatever a module of someone else's raises
+        rule = f"the adapter cannot be imported ({type(error).__name__}: {error})"
+        raise BadInput(f"{name}.py", rule, "correct the module") from error
+    adapter: Any = getattr(module, "ADAPTER", None)
+    if not isinstance(adapter, Adapter):
+        raise BadInput(
+            f"{name}.py", "it defines no `ADAPTER = Adapter(...)`", "see CONTRIBUTING.md"
+        )
     return adapter

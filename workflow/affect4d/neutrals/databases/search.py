@@ -4,16 +4,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from affect4d.config.neutrals import Database
-from affect4d.formats.content import read_content
+from affect4d.formats.content import read_yaml
 from affect4d.neutrals.candidates import Candidate, drop_duplicates
 from affect4d.neutrals.databases.registry import Adapter, Source, layout_names, load_adapter
 from affect4d.quarantine import BadInput, Quarantine
-
-_MAX_BYTES = 1 << 20  # of a layout file, which takes some hundred bytes
 
 
 def find_candidates(
@@ -60,10 +57,7 @@ def _read_layout(database: Database, adapter: Adapter[Any]) -> Any:
         if not path.exists():
             known = ", ".join(layout_names())
             raise BadInput(path, "no such layout file", f"use {known}, or give a .yaml")
-        content = read_content(path, _MAX_BYTES, "layout file")
-        return adapter.layout.model_validate(yaml.safe_load(content))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise BadInput(path, f"no YAML ({' '.join(str(error).split())})", "fix the YAML") from None
+        return adapter.layout.model_validate(read_yaml(path, "layout file"))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
