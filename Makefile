@@ -3,9 +3,10 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 READERS := build/readers
+FACE_READERS := build/face_readers
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: dataset test lint docs generated detector readers coverage clean
+.PHONY: dataset test lint docs generated detector readers face-readers coverage clean
 
 dataset: .venv/pipeline.done
 	$(BIN)/snakemake --cores $(CORES)
@@ -34,6 +35,9 @@ detector: .venv/detector.done
 
 # the libraries that others open a published dataset with, apart from what builds it
 readers: $(READERS)/readers.done
+
+# networks that read expression and identity of faces, apart from what they are to measure
+face-readers: $(FACE_READERS)/readers.done
 
 # pages and schemas that are written from the code; the tests hold them to it
 generated: .venv/pipeline.done
@@ -69,4 +73,11 @@ clean:
 $(READERS)/readers.done: envs/readers.txt
 	$(PYTHON) -m venv $(READERS)
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r envs/readers.txt
+	touch $@
+
+$(FACE_READERS)/readers.done: envs/face_readers.txt envs/face_readers_data.txt
+	$(PYTHON) -m venv $(FACE_READERS)
+	$(FACE_READERS)/bin/pip install --quiet --disable-pip-version-check -r envs/face_readers.txt
+	$(FACE_READERS)/bin/pip install --quiet --disable-pip-version-check --no-deps \
+	    --no-build-isolation -r envs/face_readers_data.txt
 	touch $@

@@ -93,17 +93,46 @@ def open_photograph(
         points = read_landmarks(landmarks or beside, dimension=2)
     else:
         points = detect_landmarks(image, photo)
-    template = Reference.restore(store.open(results / "registration/template.zarr")).template
-    synthesis = _settings_of(results / "synthesis", "synthesis")
-    return PhotographEditor(
-        image,
-        points,
-        read_model(results / "fits/model.zarr"),
-        settings=SynthesisSettings(**(synthesis | dict(options or {}))),
-        fitting_settings=FittingSettings(**_settings_of(results / "fits", "fitting")),
-        anatomy=anatomy_of(template),
-        crop=crop,
-    )
+    return Build(results).open(image, points, crop=crop, options=options)
+
+
+class Build:
+    """What a build made that the editing of photographs needs: model, anatomy, settings.
+
+    Parameters
+    ----------
+    results : the build's results folder
+
+    Raises
+    ------
+    affect4d.store.StoreError
+        It is missing or damaged.
+    """
+
+    def __init__(self, results: Path) -> None:
+        template = Reference.restore(store.open(results / "registration/template.zarr")).template
+        self._model, self._anatomy = read_model(results / "fits/model.zarr"), anatomy_of(template)
+        self._synthesis = _settings_of(results / "synthesis", "synthesis")
+        self._fitting = FittingSettings(**_settings_of(results / "fits", "fitting"))
+
+    def open(
+        self,
+        image: Image,
+        landmarks: NDArray[np.floating],
+        *,
+        crop: bool,
+        options: Mapping[str, object] | None = None,
+    ) -> PhotographEditor:
+        """A photograph (H, W, 3) with its landmarks (68, 2), as `open_photograph` gives it."""
+        return PhotographEditor(
+            image,
+            landmarks,
+            self._model,
+            settings=SynthesisSettings(**(self._synthesis | dict(options or {}))),
+            fitting_settings=self._fitting,
+            anatomy=self._anatomy,
+            crop=crop,
+        )
 
 
 def _settings_of(folder: Path, section: str) -> dict[str, Any]:

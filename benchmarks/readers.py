@@ -1,0 +1,322 @@
+"""Whether synthesized faces show what they are labelled with, to readers that know nothing of them.
+
+    python benchmarks/readers.py --results results --people 8 --sections read,landmarks
+
+People photographed neutral and really smiling (the Face Research Lab London Set, or a folder laid
+out like it; AFFECT4D_LONDON names it) are given expressions and places of the plane by a finished
+build, at its own settings, with both blends, as `affect4d synth` does. Independent models
+(`affect4d.readers`, `make face-readers`) read the pictures; landmarks are detected anew.
+
+Sections: `read` (read as asked, beside the real smiles; how often the asked expression's
+probability rises over the same person's neutral photograph; confusion), `identity` (distances of
+descriptors), `landmarks` (motion in mm at 90 mm between the outer eye corners, against the real
+smile and against what was asked), `plane` (happy minus negative against valence, around the plane),
+`intensity` (the asked expression's probability over seven intensities). The readings of the
+photographs are kept in --cache. --sheet writes a picture sheet.
+
+Exit status 1 where a threshold is missed; 0, with a line that says so, where the folder is absent.
+"""
+
+import argparse
+import os
+
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+)
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import readers_people as make
+from readers_landmarks import ROWS, agreement, displacements, in_mm, measures
+from readers_sheet import write_sheet
+from scipy.stats import spearmanr
+from thresholds import Threshold, check
+from tqdm import tqdm
+
+from affect4d.config.gallery import EXPRESSIONS
+from affect4d.readers import EXPRESSIONS as READ
+from affect4d.readers import Readings, find_obstacle, read_faces
+
+SECTIONS = ("read", "identity", "landmarks", "plane", "intensity")
+NEGATIVE = [READ.index(name) for name in ("anger", "disgust", "fear", "sadness")]
+HAPPY, NEUTRAL = READ.index("happiness"), READ.index("neutral")
+SMILES = ("happiness", "(+0.7, +0.5)", "(+0.9, +0.1)")
+LEAST_READ = {"surprise": 0.8, "sadness": 0.8, "anger": 0.5, "fear": 0.5, "disgust": 0.5}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), help="of a build")
+    parser.add_argument("--people", type=int, help="the first N (default: all)")
+    parser.add_argument("--sections", default=",".join(SECTIONS), help="some, joined by commas")
+    parser.add_argument("--blends", default=",".join(make.BLENDS), help="some, joined by commas")
+    parser.add_argument("--side", type=int, default=675, help="pixels of a photograph")
+    parser.add_argument("--cache", type=Path, default=Path("build/readers_benchmark"))
+    parser.add_argument("--sheet", type=Path, help="picture sheet to write, of 12 people")
+    parser.add_argument("--output", type=Path, help="table of all readings to write, .csv")
+    arguments = parser.parse_args()
+    sections, blends = arguments.sections.split(","), arguments.blends.split(",")
+    if wrong := (set(sections) - set(SECTIONS)) | (set(blends) - set(make.BLENDS)):
+        parser.error(f"unknown: {', '.join(sorted(wrong))}")
+    if not make.place().is_dir():
+        print(f"{make.place()} is absent: nothing is measured (set AFFECT4D_LONDON)")
+        return 0
+    if obstacle := find_obstacle():
+        sys.exit(str(obstacle))
+    people = make.load_people(make.place(), arguments.people, arguments.side, arguments.cache)
+    studio = make.Studio(arguments.results, people)
+    print(f"{len(people.names)} people of {people.folder}, {arguments.side} pixels; NaN: no face")
+    if "identity" in sections:
+        print_identity_scale(people)
+    thresholds, tables = [], []
+    for blend in blends:
+        study = Study(arguments.results, people, studio, blend=blend)
+        for section in SECTIONS:
+            if section in sections:
+                print(f"\n== {blend}, {section}")
+                thresholds += getattr(study, section)()
+        tables.append(study.table())
+    if arguments.output:
+        pd.concat(tables).to_csv(arguments.output, index=False, float_format="%.4f")
+    if arguments.sheet:
+        write_sheet(arguments.sheet, people, studio, make.main_targets(arguments.results))
+    return check(thresholds)
+
+
+def show(table, digits=2):
+    print(table.to_string(float_format=lambda value: f"{value:.{digits}f}"))
+
+
+def shares(readings):
+    """Share of each of READ among Readings."""
+    counts = pd.Series(readings.expression).value_counts(normalize=True)
+    return counts.reindex(READ, fill_value=0.0)
+
+
+def happy_minus_negative(readings):
+    return readings.probabilities[:, HAPPY] - readings.probabilities[:, NEGATIVE].sum(axis=1)
+
+
+def quartiles(values, digits=1):
+    low, middle, high = np.nanquantile(values, [0.25, 0.5, 0.75])
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def print_identity_scale(people):
+    rows = np.triu_indices(len(people.names), 1)
+    others = np.linalg.norm(
+        people.neutral.identity[rows[0]] - people.neutral.identity[rows[1]], axis=1
+    )
+    smiles = people.smiling.distance(people.neutral)
+    for name, values in (("real smile", smiles), ("different people", others)):
+        low, middle, high = np.nanquantile(values, [0.05, 0.5, 0.95])
+        print(f"identity distance, {name}: {middle:.3f} (5 and 95 %: {low:.3f}, {high:.3f})")
+
+
+class Study:
+    """What the readers say of all people's pictures with one blend.
+
+    Attributes
+    ----------
+    readings : {target: Readings of N people}
+    moved : {target: (N, 68, 2)} pixels
+    accepted : {target: share of N people}
+    """
+
+    def __init__(self, results, people, studio, *, blend):
+        self._results, self._people, self._studio = results, people, studio
+        self.blend, self.readings, self.moved, self.accepted = blend, {}, {}, {}
+        self._main = make.main_targets(results)
+
+    def _read(self, targets, motion=False):
+        """Make and read what has not been made yet; landmarks are detected with `motion` only."""
+        missing = {name: target for name, target in targets.items() if name not in self.readings}
+        if not missing:
+            return
+        found, moved, accepted = [], [], []
+        for number in tqdm(range(len(self._people.names)), self.blend, disable=None):
+            made = self._studio.make(number, self.blend, missing, motion=motion)
+            own = [self._people.neutral.landmarks[number]] * len(missing)
+            found.append(read_faces(made.images.values(), None if motion else own))
+            moved.append(list(made.moved.values()))
+            accepted.append([record["accepted"] for record in made.records.values()])
+        for index, name in enumerate(missing):
+            parts = [vars(each[index : index + 1]) for each in found]
+            joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+            self.readings[name] = Readings(**joined)
+            self.accepted[name] = np.mean([each[index] for each in accepted])
+            if motion:
+                self.moved[name] = np.array([each[index] for each in moved])
+
+    def table(self):
+        """A row for each person and target, of what was read."""
+        return pd.concat(
+            pd.DataFrame(readings.probabilities, columns=READ).assign(
+                person=self._people.names,
+                blend=self.blend,
+                target=str(name),
+                identity=readings.distance(self._people.neutral),
+            )
+            for name, readings in self.readings.items()
+        )
+
+    def read(self):
+        """Table of what is read of each target, beside the photographs; thresholds."""
+        self._read(self._main, motion=True)
+        neutral, smiling = self._people.neutral, self._people.smiling
+        rows = {"neutral photograph": shares(neutral), "real smile": shares(smiling)}
+        rows |= {name: shares(readings) for name, readings in self.readings.items()}
+        confusion = pd.DataFrame(rows).T.loc[["neutral photograph", "real smile", *self._main]]
+        asked, rises = {}, {}
+        for name in (*EXPRESSIONS, "real smile"):
+            read = "happiness" if name == "real smile" else name
+            asked[name] = confusion.loc[name, read]
+            after = smiling if name == "real smile" else self.readings[name]
+            column = READ.index(read)
+            rises[name] = np.mean(after.probabilities[:, column] > neutral.probabilities[:, column])
+        confusion["asked"], confusion["rises"] = pd.Series(asked), pd.Series(rises)
+        confusion["accepted"] = pd.Series(self.accepted)
+        show(confusion)
+        least = {"happiness": asked["real smile"]} | LEAST_READ
+        return [
+            *(self._at_least(f"{e} read as asked", asked[e], least[e]) for e in EXPRESSIONS),
+            *(self._at_least(f"{e} more probable", rises[e], 0.98) for e in EXPRESSIONS),
+            self._at_least(
+                "null edit read neutral",
+                confusion.loc[make.NULL, "neutral"],
+                confusion.loc["neutral photograph", "neutral"],
+            ),
+        ]
+
+    def identity(self):
+        """Distances to the people's own neutral photographs; thresholds."""
+        self._read(self._main, motion=True)
+        neutral = self._people.neutral
+        smile = np.nanmedian(self._people.smiling.distance(neutral))
+        rows = np.triu_indices(len(neutral), 1)
+        others = np.linalg.norm(neutral.identity[rows[0]] - neutral.identity[rows[1]], axis=1)
+        distances = {name: self.readings[name].distance(neutral) for name in self._main}
+        levels = {"median": 0.5, "95 %": 0.95}
+        show(
+            pd.DataFrame(
+                {
+                    name: {level: np.nanquantile(each, at) for level, at in levels.items()}
+                    for name, each in distances.items()
+                }
+            ).T,
+            3,
+        )
+        medians = {name: np.nanmedian(each) for name, each in distances.items()}
+        return [
+            self._at_most("happiness: identity distance", medians["happiness"], 1.15 * smile),
+            *(
+                self._at_most(f"{name}: identity distance", medians[name], np.median(others) / 2)
+                for name in EXPRESSIONS
+            ),
+        ]
+
+    def landmarks(self):
+        """Motion in mm, against the real smile and what was asked; thresholds."""
+        self._read(self._main, motion=True)
+        before = self._people.neutral.landmarks
+        real = displacements(before, self._people.smiling.landmarks)
+        found = {name: displacements(before, self.readings[name].landmarks) for name in self._main}
+        columns = {"real smile": measures(real)} | {n: measures(found[n]) for n in self._main}
+        show(
+            pd.DataFrame(
+                {
+                    name: {row: quartiles(values) for row, values in column.items()}
+                    for name, column in columns.items()
+                }
+            ).T
+        )
+        thresholds = []
+        for name in SMILES:
+            for row in ROWS:
+                low, high = np.nanquantile(columns["real smile"][row], [0.25, 0.75])
+                value = np.nanmedian(columns[name][row])
+                beyond = max(low - value, value - high, 0.0)
+                what = f"{name}: {row}, mm beyond real smiles' quartiles"
+                thresholds.append(self._at_most(what, beyond, 0.0))
+        correlation, ratio = agreement(found["happiness"], real)
+        print(f"happiness against the real smile: correlation {np.nanmedian(correlation):.3f},")
+        print(f"amplitude ratio {np.nanmedian(ratio):.2f} (median person)")
+        thresholds += [
+            self._at_least("our smile against the real one", np.nanmedian(correlation), 0.85),
+            self._at_least("amplitude ratio", np.nanmedian(ratio), 0.8),
+            self._at_most("amplitude ratio", np.nanmedian(ratio), 1.25),
+        ]
+        again = found[make.NULL]
+        print("motion asked and found: correlation and amplitude, found / asked (median person)")
+        rows = {}
+        for name in self._main:
+            if name == make.NULL:
+                continue
+            asked = in_mm(self.moved[name] - self.moved[make.NULL], before)
+            values = [np.nanmedian(each) for each in agreement(found[name] - again, asked)]
+            rows[name] = dict(zip(("correlation", "amplitude"), values, strict=True))
+        show(pd.DataFrame(rows).T)
+        return thresholds + [
+            self._at_least(f"{name}: motion found", rows[name]["correlation"], 0.9)
+            for name in EXPRESSIONS
+        ]
+
+    def plane(self):
+        """Gains of probability around the plane, and what goes with valence; thresholds."""
+        targets = make.ring_targets(self._results)
+        self._read(targets)
+        score = np.array([happy_minus_negative(self.readings[name]) for name in targets])
+        valence = np.array([target.valence for target in targets.values()])
+        within = [np.corrcoef(valence, column)[0, 1] for column in score.T]
+        neutral = self._people.neutral.probabilities
+        gains = {
+            name: (self.readings[name].probabilities - neutral).mean(axis=0) for name in targets
+        }
+        table = pd.DataFrame(gains, index=READ).T
+        table["gains most"] = table.drop(columns="neutral").idxmax(axis=1)
+        table.insert(0, "happy - negative", score.mean(axis=1))
+        table.insert(0, "arousal", [target.arousal for target in targets.values()])
+        table.insert(0, "valence", valence)
+        print("mean gain of probability over the neutral photograph")
+        show(table)
+        print(f"correlation within people: {quartiles(within, 2)}")
+        return [
+            self._at_least("plane: correlation with valence", np.nanmedian(within), 0.7),
+        ]
+
+    def intensity(self):
+        """The response over intensity; thresholds."""
+        targets = make.scaled(self._main)
+        self._read(targets)
+        rows, thresholds = {}, []
+        for name in EXPRESSIONS:
+            column = READ.index(name)
+            parts = [self.readings[key] for key in targets if key[0] == name]
+            response = np.array([part.probabilities[:, column] for part in parts])
+            monotone = [spearmanr(make.INTENSITIES, each).statistic for each in response.T]
+            distance = [np.nanmedian(part.distance(self._people.neutral)) for part in parts]
+            read = [shares(part)[name] for part in parts]
+            for what, values in (("probability", response.mean(1)), ("read", read)):
+                rows[name, what] = dict(zip(make.INTENSITIES, values, strict=True))
+            rows[name, "identity"] = dict(zip(make.INTENSITIES, distance, strict=True))
+            rows[name, "probability"]["Spearman"] = np.nanmedian(monotone)
+            thresholds.append(
+                self._at_least(f"{name}: Spearman", rows[name, "probability"]["Spearman"], 0.9)
+            )
+        show(pd.DataFrame(rows).T)
+        return thresholds
+
+    def _at_least(self, what, value, limit):
+        return Threshold(f"{self.blend}: {what}", value, limit, at_least=True)
+
+    def _at_most(self, what, value, limit):
+        return Threshold(f"{self.blend}: {what}", value, limit)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
