@@ -35,7 +35,7 @@ SIZE = 400
 
 @pytest.fixture(scope="module")
 def ramp():
-    """A picture whose red is a tenth of x and green a tenth of y: it says where pixels come from."""
+    """A picture whose red is half of x and green half of y: pixels say where they come from."""
     y, x = np.mgrid[:SIZE, :SIZE]
     return np.stack([x // 2, y // 2, np.full_like(x, 90)], axis=-1).astype(np.uint8)
 
