@@ -10,6 +10,7 @@ from affect4d.gallery import jobs as gallery_jobs
 from affect4d.gallery import user_table
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
 from affect4d.quarantine import BadInput
+from affect4d.system_files import is_hidden
 
 # a file given with --configfile lies over config.yaml, key by key
 CONFIG_FILES = map(
@@ -110,7 +111,8 @@ def database_digest(wildcards):
     root = PROJECT.neutrals.databases[wildcards.database]
     if root.root is None or root.built_folder:
         return ""
-    return file_state(Path(root.root).rglob("*"))
+    folder = Path(root.root)
+    return file_state(p for p in folder.rglob("*") if not is_hidden(p.relative_to(folder)))
 
 
 def built_database(wildcards):

@@ -10,6 +10,7 @@ from affect4d.audit.verdict import Finding, Kind
 from affect4d.provenance.lineage import Build
 from affect4d.store import protocol
 from affect4d.store.manifest import SUFFIX
+from affect4d.system_files import is_system_file
 
 # Written about the results, not part of them.
 _NOT_RESULTS = {
@@ -61,11 +62,16 @@ def _walk(root: Path) -> Iterator[str]:
         if Path(parent) == root:
             folders[:] = [name for name in folders if name not in _NOT_RESULTS]
             files = [name for name in files if name not in _NOT_RESULTS]
-        folders[:] = sorted(name for name in folders if not protocol.is_temporary(Path(name)))
+        folders[:] = sorted(name for name in folders if not _is_foreign(name))
         links = [name for name in folders if Path(parent, name).is_symlink()]
         for name in sorted([*files, *links]):
-            if not protocol.is_temporary(Path(name)):
+            if not _is_foreign(name):
                 yield Path(parent, name).relative_to(root).as_posix()
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether a name is that of a writer's temporary or lock, or of an operating system's file."""
+    return protocol.is_temporary(Path(name)) or is_system_file(name)
 
 
 def _store_of(name: str) -> str | None:

@@ -20,6 +20,7 @@ from affect4d.artifacts.statuses import INSUFFICIENT, INTERPOLATED, OK, STATUSES
 from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbour_weights
 from affect4d.pipeline.context import RunContext
 from affect4d.store.protocol import remove
+from affect4d.system_files import find_files
 
 CLASS_MODELS = "v[-+]*_a[-+]*"  # glob of the models of classes, of any grid
 AXES = ("valence", "arousal")
@@ -63,13 +64,13 @@ def remove_former(root: Path, names: Collection[str], *, groups: int) -> None:
     groups : jobs that fit them, named by their numbers
     """
     pattern = MODEL.manifest(root, model=CLASS_MODELS)
-    for manifest in sorted(pattern.parent.glob(pattern.name)):
+    for manifest in find_files(pattern.parent, pattern.name):
         name = manifest.name.removesuffix(MANIFEST_SUFFIX)
         if name not in names:
             remove(manifest)
             remove(MODEL.path(root, model=name))
     for pattern in (CHUNK.manifest(root, group="*"), QUARANTINE.path(root, group="*")):
-        for path in pattern.parent.glob(pattern.name):
+        for path in find_files(pattern.parent, pattern.name):
             job = path.name.split(".")[0]
             if job.isdecimal() and int(job) >= groups:
                 remove(path)

@@ -15,6 +15,7 @@ from affect4d.blendshapes.model import read_class
 from affect4d.blendshapes.natural_neighbour import natural_neighbour_weights
 from affect4d.blendshapes.path import support_status
 from affect4d.quarantine import BadInput
+from affect4d.system_files import find_files
 
 MAX_LISTED = 8  # models that an error names
 
@@ -220,7 +221,7 @@ def count_components(folder: Path, name: str) -> int:
 
 
 def _models(folder: Path) -> list[str]:
-    names = sorted(path.stem for path in folder.glob("*.zarr"))
+    names = [path.stem for path in find_files(folder, "*.zarr")]
     return [name for name in names if name not in ("atlas", "expressions")]
 
 

@@ -114,7 +114,7 @@ class Database(Section):
     @property
     def layout_file(self) -> Path:
         """The YAML file of its layout."""
-        if self.layout is not None and self.layout.endswith(".yaml"):
+        if self.layout is not None and self.layout.lower().endswith((".yaml", ".yml")):
             return Path(self.layout)
         return layout_file(self.layout or self.adapter)
 

@@ -6,6 +6,7 @@ from typing import Any
 from affect4d import store
 from affect4d.artifacts.declaration import Column
 from affect4d.dataset.columns import schema_org_type
+from affect4d.system_files import find_files
 
 CITATION = (
     "Kollias, Cheng, Pantic, Zafeiriou: Photorealistic Facial Synthesis in the Dimensional Affect "
@@ -62,7 +63,7 @@ def describe(
     dict
         JSON-LD: every shard with its sha256, one record set whose fields are the columns.
     """
-    shards = sorted((folder / "data").glob("*.parquet"))
+    shards = list(find_files(folder / "data", "*.parquet"))
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",

@@ -19,6 +19,7 @@ from affect4d.dataset.rows import collect_rows
 from affect4d.dataset.shards import write_shards
 from affect4d.dataset.splits import assign_splits
 from affect4d.pipeline.context import RunContext
+from affect4d.system_files import find_files
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def _within(folder: Path, file: File) -> Path:
 
 def _checksums(folder: Path) -> str:
     """Lines as `sha256sum` writes them, for every file but the list itself."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = [path for path in find_files(folder, "**/*") if path.is_file()]
     return "".join(
         f"{store.digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files
     )

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from affect4d.formats.content import read_yaml
 from affect4d.quarantine import BadInput
+from affect4d.system_files import find_files
 from affect4d.template.ibug68 import COUNT
 
 _FOLDER = Path(__file__).parent / "markups"
@@ -148,7 +149,7 @@ def _names(rule: Rule) -> list[int | str]:
 
 def known_markups() -> dict[str, Markup]:
     """{name: Markup} of those that are part of the package."""
-    return {path.stem: load_markup(path.stem) for path in sorted(_FOLDER.glob("*.yaml"))}
+    return {path.stem: load_markup(path.stem) for path in find_files(_FOLDER, "*.yaml")}
 
 
 @lru_cache(maxsize=32)
@@ -161,8 +162,8 @@ def load_markup(markup: Path | str) -> Markup:
         There is no such mark-up, or its file is not a mark-up.
     """
     name = str(markup)
-    known = sorted(file.stem for file in _FOLDER.glob("*.yaml"))
-    if name not in known and not name.endswith(MARKUP_FILES):
+    known = [file.stem for file in find_files(_FOLDER, "*.yaml")]
+    if name not in known and not name.lower().endswith(MARKUP_FILES):
         raise BadInput(name, "no such mark-up", f"give one of {', '.join(known)}, or a .yaml")
     path = _FOLDER / f"{name}.yaml" if name in known else Path(name)
     try:

@@ -27,6 +27,7 @@ from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.selection import select
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.system_files import find_files
 
 log = logging.getLogger(__name__)
 _TYPES = {"frame": "int64", "is_neutral": bool, "valence": float, "arousal": float}
@@ -77,7 +78,7 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     with store.atomic(tables[2]) as path:
         context.quarantine.write(path)
     provenance = context.provenance(_sources(chosen), settings={"candidates": _digest(candidates)})
-    store.record(manifest, [*tables, *sorted((folder / "images").iterdir())], provenance)
+    store.record(manifest, [*tables, *find_files(folder / "images", "*")], provenance)
 
 
 def _load(

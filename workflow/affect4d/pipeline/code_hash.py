@@ -12,6 +12,8 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from affect4d.system_files import find_files
+
 _ROOT = Path(__file__).parents[1]
 _PACKAGE = _ROOT.name
 _DATA = {".j2", ".yaml", ".pts"}
@@ -71,13 +73,13 @@ def _data(name: str) -> list[Path]:
     """The templates, layouts and landmarks beside a package's modules."""
     base = _ROOT.joinpath(*name.split("."))
     folder = base if base.is_dir() else base.parent
-    return [p for p in folder.rglob("*") if p.suffix in _DATA and p.is_file()]
+    return [p for p in find_files(folder, "**/*") if p.suffix in _DATA and p.is_file()]
 
 
 def _modules(name: str) -> list[Path]:
     base = _ROOT.joinpath(*name.split("."))
     if base.is_dir():
-        return sorted(base.rglob("*.py"))
+        return list(find_files(base, "**/*.py"))
     if base.with_suffix(".py").is_file():
         return [base.with_suffix(".py")]
     raise ValueError(f"no package or module {name!r} in {_PACKAGE}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from affect4d import store
 from affect4d.store import Manifest, StoreError
 from affect4d.store.manifest import REBUILD, SUFFIX
+from affect4d.system_files import is_system_file
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def load_build(root: Path) -> Build:
     manifests: dict[str, Manifest] = {}
     unreadable: dict[str, StoreError] = {}
     for parent, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.endswith(".zarr")]
+        folders[:] = [n for n in folders if not (n.endswith(".zarr") or is_system_file(n))]
         for file in files:
             path = Path(parent, file)
             if not file.endswith(SUFFIX) or file.startswith("."):

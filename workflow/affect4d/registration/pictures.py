@@ -36,6 +36,7 @@ from affect4d.registration.quality_summary import (
 from affect4d.registration.reference_scan import register_real_scan
 from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.registration.registrar import Registrar
+from affect4d.system_files import find_files
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +204,7 @@ def _show(root: Path, scans: Path, registrar: Registrar, *, frames: list[Frame])
 def _scan_rows(root: Path, frame_ids: set[str]) -> pd.DataFrame:
     """The rows of some frames in the chunks' tables of scans, by frame_id."""
     tables = []
-    for path in sorted(SCANS.path(root, chunk="*").parent.glob("*.csv")):
+    for path in find_files(SCANS.path(root, chunk="*").parent, "*.csv"):
         if path.name.endswith(".quarantine.csv"):
             continue
         table = pd.read_csv(path, dtype="string", usecols=lambda name: name in _SCAN_COLUMNS)
@@ -223,4 +224,4 @@ def _draw_scan(
     carried = registrar.template.landmarks_on(registered)
     pose = fit_similarity(checked.alignment.landmarks[checked.keep], carried[checked.keep])
     scan = read_mesh(inside(scans, row["mesh"]))
-    return render(pose.apply(scan.vertices), scan.triangles, shape=_PIXELS, frame=_FRAME)
+    return render(pose.apply(scan.positions), scan.triangles, shape=_PIXELS, frame=_FRAME)

@@ -18,6 +18,7 @@ from affect4d.config.registration import Settings
 from affect4d.plotting.faces import png
 from affect4d.registration.quality import REMEDIES, reasons
 from affect4d.registration.registered_sequence import RegisteredSequence
+from affect4d.system_files import find_files
 
 SEQUENCES_SHOWN = 20  # rows of the table of the worst sequences
 _MAX_NAMED = 40  # more columns than this are numbered instead of named: the names overlap
@@ -51,7 +52,7 @@ def read_quality(folder: Path) -> pd.DataFrame:
     store.StoreError
         A sequence is damaged.
     """
-    return pd.DataFrame([_summary(path) for path in sorted(folder.glob("*.zarr"))])
+    return pd.DataFrame([_summary(path) for path in find_files(folder, "*.zarr")])
 
 
 def _summary(path: Path) -> dict[str, Any]:

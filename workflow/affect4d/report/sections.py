@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from affect4d.formats.images import decode_image
 from affect4d.plotting.montage import contact_sheet
 from affect4d.store.commit import versions
+from affect4d.system_files import find_files
 
 QUARANTINE_ROWS = 50  # shown one by one, so that the page stays one that a browser opens at once
 PEOPLE_SHOWN = 8  # as many as fit beside one another on the page
@@ -118,7 +119,7 @@ def read_run_times(root: Path) -> list[dict[str, Any]]:
     """By rule, longest first: jobs, wall-clock seconds and their share of the longest, peak MB."""
     rows = []
     folder = root / "benchmarks"
-    for path in sorted(folder.rglob("*.tsv")):
+    for path in find_files(folder, "**/*.tsv"):
         table = pd.read_csv(path, sep="\t")
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         rows.append((rule, table["s"].sum(), pd.to_numeric(table["max_rss"], "coerce").max()))
@@ -140,7 +141,7 @@ def read_versions() -> Markup:
 
 def read_images(dataset: Path) -> pd.DataFrame:
     """The rows of the published dataset, with the encoded images."""
-    parts = [pd.read_parquet(path) for path in sorted((dataset / "data").glob("*.parquet"))]
+    parts = [pd.read_parquet(path) for path in find_files(dataset / "data", "*.parquet")]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -148,7 +149,7 @@ def read_pictures(folder: Path) -> dict[str, str]:
     """The pictures in a folder as data URIs, by file name without suffix."""
     return {
         path.stem: _data_uri(path.read_bytes(), _MEDIA_TYPES[path.suffix])
-        for path in sorted(folder.iterdir())
+        for path in find_files(folder, "*")
         if path.suffix in _MEDIA_TYPES
     }
 
@@ -179,7 +180,7 @@ def _nearest(rows: pd.DataFrame, point: tuple[float, float]) -> "pd.Series[Any]"
 
 def _quarantine_rows(root: Path) -> pd.DataFrame:
     """Every quarantine table of the build, in one; the gallery's collects those of its chunks."""
-    paths = sorted(root.rglob("quarantine.csv")) + sorted(root.rglob("quarantine/*.csv"))
+    paths = [*find_files(root, "**/quarantine.csv"), *find_files(root, "**/quarantine/*.csv")]
     tables = [pd.read_csv(path, dtype=str) for path in dict.fromkeys(paths)]
     # a sequence without a neutral frame is reported by every group of classes that uses it
     rows = pd.concat([pd.DataFrame(columns=_QUARANTINE), *tables], ignore_index=True)

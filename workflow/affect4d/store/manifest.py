@@ -15,13 +15,13 @@ from typing import Any
 
 from affect4d.store import protocol
 from affect4d.store.protocol import StoreError
-from affect4d.store.regular import read_file, read_regular
+from affect4d.system_files import find_files
 
 SUFFIX = ".manifest.json"
 FORMAT = "affect4d-manifest-1"
 REBUILD = "run `affect4d audit --invalidate`, then snakemake"
-# A bad sector, a folder, link, pipe or device in place of a file: damage, not missing permissions.
-UNREADABLE = (errno.EIO, errno.EISDIR, errno.ELOOP, errno.ENXIO)
+# A bad sector, a folder in place of a file, a broken link: damage, not missing permissions.
+UNREADABLE = (errno.EIO, errno.EISDIR, errno.ELOOP)
 _MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4000  # Linux: NAME_MAX, and PATH_MAX (4096) less a root
 
 
@@ -70,23 +70,16 @@ def canonical(content: object) -> bytes:
     return text.encode() + b"\n"
 
 
-def digest(path: Path, *, follow: bool = False) -> str:
+def digest(path: Path) -> str:
     """The sha256 of a file.
-
-    Parameters
-    ----------
-    path : the file
-    follow : whether it may be a symbolic link, as an input outside the results folder may
 
     Raises
     ------
     StoreError
-        It is missing.
-    OSError
-        It is no regular file, or the system refuses to read it.
+        It is missing or no regular file.
     """
     try:
-        with read_file(path, follow=follow) as file:
+        with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise StoreError(path, "no such file", "build it first") from error
@@ -110,7 +103,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     path = Path(path)
     try:
-        raw = read_regular(path)
+        raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(
             path, "no manifest: the artifact was never committed", "run snakemake"
@@ -184,7 +177,7 @@ def _is_beside_artifact(manifest: Manifest) -> bool:
 def files_below(path: Path) -> list[Path]:
     """The regular files at or below `path`, sorted, without the temporaries of writers."""
     if path.is_dir():
-        below = sorted(entry for entry in path.rglob("*") if not entry.is_dir())
+        below = [entry for entry in find_files(path, "**/*") if not entry.is_dir()]
         return [entry for entry in below if not protocol.is_temporary(entry)]
     if not path.is_file():
         raise StoreError(path, "no such file", "it should have been written before its manifest")

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from affect4d.formats.content import read_json
 from affect4d.formats.landmarks import check_landmarks
-from affect4d.formats.paths import inside
+from affect4d.formats.paths import find_beside, inside
 from affect4d.neutrals.candidates import Candidate, make_image_id, normalise
 from affect4d.neutrals.databases.layout import Layout, Pattern
 from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.quarantine import BadInput, as_bad_input
+from affect4d.system_files import is_hidden
 
 _MAX_BYTES = 64 << 20  # of a clip's JSON: 15,000 frames of 68 points
 _MAX_DIGITS = 18  # of a frame's number: those that 64 bits hold
@@ -41,6 +42,7 @@ def find_afew_va(source: Source[AfewVaLayout]) -> list[Candidate]:
     candidates = []
     for folder, clip in _clips(source.root, source.layout):
         annotation = folder / f"{clip}.json"
+        annotation = find_beside(annotation, [".json"]) or annotation
         try:
             frames, subject = _read_clip(annotation)
         except BadInput as problem:
@@ -62,7 +64,7 @@ def _clips(root: Path, layout: AfewVaLayout) -> Iterator[tuple[Path, str]]:
     """Clip folders below the root, or one level further down, with the clip's number."""
     for folder in sorted([*root.glob("*"), *root.glob("*/*")]):
         match = re.fullmatch(layout.clip, folder.name)
-        if match and folder.is_dir():
+        if match and folder.is_dir() and not is_hidden(folder.relative_to(root)):
             yield folder, match["clip"]
 
 
@@ -101,7 +103,7 @@ def _read_frame(
         points = _inline_landmarks(content["landmarks"], annotation, frame) - layout.first_pixel
         landmarks: dict[str, Any] = {"landmarks": points, "landmarks_path": None}
     else:
-        beside = path.with_suffix(".pts")
+        beside = find_beside(path, [".pts"]) or path.with_suffix(".pts")
         name = beside.relative_to(source.root).as_posix()
         landmarks = {"landmarks_path": beside, "landmarks_source": name}
     is_neutral = valence == 0 and arousal == 0
@@ -139,9 +141,9 @@ def _image(annotation: Path, frame: str, layout: AfewVaLayout) -> Path:
         raise BadInput(annotation, f"frame {frame!r}: {problem.rule}", problem.remedy) from None
     if not frame.isdecimal() or len(frame) > _MAX_DIGITS:
         raise BadInput(folder / frame, "a frame's name is not a number", "name frames 00000 ...")
-    for path in paths:
-        if path.is_file():
-            return path
+    found = find_beside(paths[0], layout.images)
+    if found is not None:
+        return found
     raise BadInput(paths[0], "the frame has no image", "add it or drop the frame")
 
 

@@ -5,15 +5,15 @@ import re
 import unicodedata
 from pathlib import Path
 
-from affect4d.formats.paths import inside
+from affect4d.formats.paths import find_beside, inside
 from affect4d.formats.tables import read_rows
 from affect4d.neutrals.candidates import Candidate, distinct, make_image_id, normalise, short_digest
 from affect4d.neutrals.databases.layout import Layout, Pattern
 from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.quarantine import BadInput, Quarantine, as_bad_input
+from affect4d.system_files import is_hidden
 
 SUBJECTS = "subjects.csv"
-_RESOURCE_FORK = "._"  # what macOS writes beside a file NAME on other file systems: ._NAME
 
 
 class FolderLayout(Layout):
@@ -35,7 +35,7 @@ def find_folder(source: Source[FolderLayout]) -> list[Candidate]:
     subjects = _read_subjects(source.root, source.quarantine)
     suffixes = source.layout.images
     paths = [p for p in sorted(source.root.rglob("*")) if p.suffix.lower() in suffixes]
-    paths = [p for p in paths if not p.name.startswith(_RESOURCE_FORK)]
+    paths = [p for p in paths if not is_hidden(p.relative_to(source.root))]
     names = {path: _name(path, source.root) for path in paths}
     image_ids = distinct(names.values(), lambda name: _image_id(source.name, name))
     own = distinct(names.values(), _subject_id) if source.layout.subject_is_path else {}
@@ -100,10 +100,9 @@ def _candidate(
 
 
 def _landmarks_beside(path: Path, layout: FolderLayout) -> Path:
-    for suffix in layout.landmarks:
-        beside = path.with_suffix(suffix)
-        if beside.is_file():
-            return beside
+    found = find_beside(path, layout.landmarks)
+    if found is not None:
+        return found
     raise BadInput(
         path,
         f"no landmark file ({', '.join(layout.landmarks)}) of the same name beside it",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from affect4d.neutrals import databases
 from affect4d.neutrals.databases.layout import Layout
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.system_files import find_files
 
 if TYPE_CHECKING:
     from affect4d.neutrals.candidates import Candidate
@@ -65,7 +66,7 @@ def adapter_names() -> list[str]:
 def layout_names() -> list[str]:
     """Every layout's name, in alphabetical order: the adapters' own and those of databases."""
     return sorted(
-        file.stem for folder in databases.__path__ for file in Path(folder).glob("*.yaml")
+        file.stem for folder in databases.__path__ for file in find_files(Path(folder), "*.yaml")
     )
 
 
