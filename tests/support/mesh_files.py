@@ -8,10 +8,11 @@ import struct
 
 import numpy as np
 
-# polygons of seven points, and the triangles of their fans
+# convex polygons of seven points, and the triangles of their fans
 QUADS = [[0, 1, 2, 3], [3, 2, 4], [0, 3, 4, 5, 6]]
 FAN = [[0, 1, 2], [0, 2, 3], [3, 2, 4], [0, 3, 4], [0, 4, 5], [0, 5, 6]]
-POINTS = np.random.default_rng(1).normal(size=(7, 3)).astype(np.float32)
+POINTS = np.array([[-2, -0.2], [-0.8, 2], [1.2, 1.6], [0, 0], [1.4, -1.5], [0.2, -2.5], [-1.5, -2]])
+POINTS = np.column_stack([POINTS, np.random.default_rng(1).normal(0, 0.1, 7)]).astype(np.float32)
 
 
 def grid_mesh(rows=7, columns=9):

@@ -6,7 +6,6 @@ Commands parse and print. What they do is in the library, which they import when
 
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
 
@@ -200,38 +199,20 @@ def audit_command(
         int | None,
         typer.Option(min=1, help="Read so many files only; check that the others are there."),
     ] = None,
-    replay: Annotated[
-        str | None,
-        typer.Option(
-            help="Compute so many parts again, drawn at random, and compare their bytes; or one "
-            "part by its name: an artifact, or image:IMAGE_ID."
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            help="Another seed draws another --sample (0 if absent) or --replay (any if absent)."
-        ),
-    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed draws another --sample.")] = 0,
 ) -> None:
     """Check every artifact against its manifest: digests, lineage, schemas, labels, counts.
 
     Exit code 0: everything intact and its lineage known; 1: something is broken (each line names
     artifact, file and remedy); 2: the audit failed to run. An audit that is interrupted continues
     where it stopped when it is started again within a day.
-
-    Examples: affect4d audit; affect4d audit --replay 20; affect4d audit --replay image:IMAGE_ID
     """
     from affect4d import audit
     from affect4d.store import StoreError
     from affect4d.store.protocol import translate_errors
 
     try:
-        verdict = audit.audit_build(results, sample, seed or 0)
-        if replay and not verdict.error:
-            drawn = int(replay) if replay.isdecimal() else replay
-            say = partial(typer.echo, err=True)
-            verdict = audit.replay_build(results, verdict, drawn, seed=seed, say=say)
+        verdict = audit.audit_build(results, sample, seed)
     except KeyboardInterrupt:
         _fail("interrupted; start the audit again to go on", 2)
     typer.echo(json.dumps(verdict.record(), indent=1) if as_json else verdict.text())

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d.formats.content import read_content
-from affect4d.formats.paths import inside
-from affect4d.formats.polygons import MAX_DISTANCE_MM, MAX_MESH_BYTES, Mesh, check_count
+from affect4d.formats.paths import find_beside, inside
+from affect4d.formats.polygons import MAX_DISTANCE_MM, MAX_MESH_BYTES, Mesh, move_near
+from affect4d.formats.triangulation import check_count
 
 _MAX_EDGE = 8.0  # times the grid's median: a slope of 83 degrees; beyond, a depth jump
 _UV_TOLERANCE = 0.01  # outside [0, 1], as at the outer edges of a texture's pixels
@@ -45,14 +46,20 @@ def read_bnt(path: Path) -> Mesh:
     corners = _without_jumps(points, _triangulate(rows, columns, valid))
     used, inverse = np.unique(corners, return_inverse=True)
     triangles = inverse.reshape(-1, 3).astype(np.int32)
-    vertices = points[used].astype(np.float32)
-    texture = inside(path.parent, f"{path.stem}.png")
+    vertices, origin = move_near(points[used], triangles)
     return Mesh(
         vertices,
         _facing_the_scanner(vertices, triangles),
         _texture_coordinates(values[3:, used], vertices),
-        texture if texture.is_file() else None,
+        find_bnt_texture(path),
+        origin=origin,
     )
+
+
+def find_bnt_texture(path: Path) -> Path | None:
+    """The texture that `read_bnt` gives."""
+    found = find_beside(path, [".png"])
+    return None if found is None else inside(path.parent, found.name)
 
 
 def _read_grid(content: bytes) -> Grid:

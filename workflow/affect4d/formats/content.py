@@ -1,5 +1,6 @@
 """A file's bytes, JSON or YAML, if it is a regular file of a plausible size."""
 
+import codecs
 import json
 import os
 import stat
@@ -17,12 +18,24 @@ _MAX_NESTING = 32  # levels of YAML: settings have 5
 _MAX_VALUES = (
     20_000  # of YAML, those that aliases repeat included: a configuration has some hundred
 )
+_MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 def read_content(
-    path: Path | str, limit: int, what: str, *, remedy: str = "decimate it or split it"
+    path: Path | str,
+    limit: int,
+    what: str,
+    *,
+    remedy: str = "decimate it or split it",
+    first: int | None = None,
 ) -> bytes:
-    """All bytes of a regular file.
+    """All bytes of a regular file, or the first ones.
 
     Parameters
     ----------
@@ -30,6 +43,7 @@ def read_content(
     limit : bytes; a larger file is not read
     what : the expected content, for the message
     remedy : for a file that is too large
+    first : how many bytes are needed
 
     Raises
     ------
@@ -46,7 +60,7 @@ def read_content(
             if state.st_size > limit:
                 raise _too_large(path, state.st_size, limit, what=what, remedy=remedy)
             with open(descriptor, "rb", closefd=False) as file:
-                content = file.read(limit + 1)  # it may grow meanwhile
+                content = file.read(limit + 1 if first is None else first)  # it may grow meanwhile
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
@@ -59,6 +73,21 @@ def read_content(
         raise BadInput(path, f"no file has such a name ({error})", "correct the name") from None
     if len(content) > limit:
         raise _too_large(path, len(content), limit, what=what, remedy=remedy)
+    return content
+
+
+def without_mark(content: bytes) -> bytes:
+    """A text's bytes without its byte order mark; UTF-16 and UTF-32 with one become UTF-8.
+
+    Raises
+    ------
+    ValueError
+        What follows the mark is not of its encoding.
+    """
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            text = content[len(mark) :]
+            return text if encoding == "utf-8" else text.decode(encoding).encode()
     return content
 
 

@@ -36,16 +36,22 @@ _STRIP = 64  # rows that are converted at once
 _LATTICE = 9  # levels per channel of the colours that tell a profile from sRGB: every 32nd of 255
 _SRGB_TOLERANCE = 1  # of 255: a profile that moves no colour by more is sRGB, rounded
 _PROFILE_MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # ICC colour space: Pillow's mode
+_INVERSE = {6: 8, 8: 6}  # orientations that each other undoes; the others undo themselves
 _COLOURS = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}  # Pillow's mode: of its colours, or RGB
 
 RGB: TypeAlias = NDArray[np.uint8]
 
 
-def read_image(path: Path | str) -> RGB:
+def read_image(path: Path | str, *, is_texture: bool = False) -> RGB:
     """Read an image as (H, W, 3) sRGB, upright; grey becomes three equal channels.
 
     Of the metadata only the orientation and the colour profile are used; malformed ones are
     ignored. The first of several frames is read.
+
+    Parameters
+    ----------
+    path : the file
+    is_texture : the pixels as they are stored, which texture coordinates count from
 
     Raises
     ------
@@ -55,10 +61,10 @@ def read_image(path: Path | str) -> RGB:
         (MAX_WEBP_PIXELS) or MAX_SIDE.
     """
     content = read_content(path, MAX_BYTES, "image", remedy="export it smaller")
-    return decode_image(content, path)
+    return decode_image(content, path, is_texture=is_texture)
 
 
-def decode_image(content: bytes, path: Path | str) -> RGB:
+def decode_image(content: bytes, path: Path | str, *, is_texture: bool = False) -> RGB:
     """As `read_image`, from the bytes of a file; `path` is for messages.
 
     Raises
@@ -70,14 +76,15 @@ def decode_image(content: bytes, path: Path | str) -> RGB:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of metadata
             try:
-                return _decode(content, path)
+                pixels, orientation = _decode(content, path)
             except BadInput:
                 raise
             except Exception:
                 plain, exif = drop_metadata(content)
                 if plain is content:
                     raise
-                return _decode(plain, path, exif)
+                pixels, orientation = _decode(plain, path, exif)
+        return pixels if is_texture else _turn(pixels, orientation)
     except BadInput:
         raise
     except UnidentifiedImageError:
@@ -90,8 +97,11 @@ def decode_image(content: bytes, path: Path | str) -> RGB:
         raise BadInput(path, f"cannot be read as an image ({reason})", _EIGHT_BITS) from None
 
 
-def _decode(content: bytes, path: Path | str, exif: bytes = b"") -> RGB:
-    """The pixels; `exif` stands in for metadata that were dropped from the content."""
+def _decode(content: bytes, path: Path | str, exif: bytes = b"") -> tuple[RGB, int]:
+    """The pixels as stored and their orientation.
+
+    `exif` stands in for metadata that were dropped from the content.
+    """
     if content[:2] in _PLAIN and len(content) > MAX_PLAIN_BYTES:
         rule = (
             f"{len(content) >> 20} MB are more than the {MAX_PLAIN_BYTES >> 20} MB of a plain PPM"
@@ -100,11 +110,15 @@ def _decode(content: bytes, path: Path | str, exif: bytes = b"") -> RGB:
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         limit = MAX_WEBP_PIXELS if image.format == "WEBP" else MAX_PIXELS
         _check_size(path, *image.size, limit=limit)
+        turned_by_pillow = _orientation(image) if image.format == "TIFF" else 1
         image.load()
         if exif:
             image.info["exif"] = exif
-        pixels, orientation = _pixels(image), _orientation(image)
-    return _turn(pixels, orientation)
+        if turned_by_pillow > 1:
+            return _turn(_pixels(image), _INVERSE.get(turned_by_pillow, turned_by_pillow)), (
+                turned_by_pillow
+            )
+        return _pixels(image), _orientation(image)
 
 
 def _check_size(path: Path | str, width: int, height: int, *, limit: int) -> None:

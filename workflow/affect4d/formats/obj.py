@@ -4,7 +4,7 @@ The text is parsed in two compiled passes (count, then fill), so nothing is allo
 does not hold.
 """
 
-import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,28 +12,31 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from affect4d.formats.content import read_content
+from affect4d.formats import materials
+from affect4d.formats.content import read_content, without_mark
+from affect4d.formats.last_line import (
+    TRUNCATED,
+    is_whole_index,
+    unended_line,
+    warn_of_last_line,
+)
 from affect4d.formats.numbers import scan_integer, scan_number, token_at
-from affect4d.formats.paths import beside
-from affect4d.formats.polygons import MAX_MESH_BYTES, Mesh, check_count, from_polygons
-from affect4d.quarantine import BadInput
+from affect4d.formats.polygons import MAX_MESH_BYTES, Mesh, from_polygons
+from affect4d.formats.triangulation import check_count
 
-_MAX_MATERIAL_BYTES = 4 << 20  # a material takes some hundred bytes
-_MAX_STATEMENTS = 100_000  # of mtllib and usemtl: exporters may repeat one per group of faces
-_OTHER, _VERTEX, _TEXTURE, _FACE, _NAMED = range(5)  # kinds of statements
+_OTHER, _VERTEX, _TEXTURE, _FACE = range(4)  # kinds of statements
 _BLANK, _NEWLINE, _RETURN, _BACKSLASH, _SLASH = 32, 10, 13, ord("\\"), ord("/")  # ASCII
 _NOWHERE = 2**31 - 1  # beyond any vertex
 _NO_TEXTURE = -1  # the index of a corner without a texture coordinate
-_MAX_NAME = 4096  # bytes: Linux' longest path
 
 Text: TypeAlias = NDArray[np.uint8]
 Integers: TypeAlias = NDArray[np.int64]
-Floats: TypeAlias = NDArray[np.float32]
+Floats: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int32]
 
 
 def read_obj(path: Path) -> Mesh:
-    """Mesh of an OBJ file; polygons become triangle fans, seams split vertices.
+    """Mesh of an OBJ file; polygons are triangulated, seams split vertices.
 
     Corners without a texture coordinate get (0, 0) where others have one.
 
@@ -44,95 +47,76 @@ def read_obj(path: Path) -> Mesh:
     BadInput
         The file or its material cannot be read, or names a file out of its folder.
     """
-    content = read_content(path, MAX_MESH_BYTES, "mesh")
-    _refuse_truncated(content)
+    content = _read(path)
     text = np.frombuffer(content, dtype=np.uint8)
-    vertices, textures, faces, corners, named = (int(count) for count in _count(text))
+    vertices, textures, faces, corners = (int(count) for count in _count(text))
     check_count(vertices, "vertices")
     check_count(textures, "texture coordinates")
     check_count(faces, "polygons")
     check_count(corners // 3, "triangles")
-    if named > _MAX_STATEMENTS:
-        raise ValueError(f"{named} material statements: at most {_MAX_STATEMENTS} can be read")
-    points = np.empty((vertices, 3), dtype=np.float32)
-    coordinates = np.empty((textures, 2), dtype=np.float32)
+    points = np.empty((vertices, 3))
+    coordinates = np.empty((textures, 2))
     sizes = np.empty(faces, dtype=np.int32)
     corner = np.empty((corners, 2), dtype=np.int32)
-    names = np.empty(named, dtype=np.int64)
-    wrong = _fill(text, points, coordinates, sizes, corner, names)
+    wrong = _fill(text, points, coordinates, sizes, corner)
     if wrong >= 0:
         raise ValueError(f"{token_at(text, wrong)} does not follow the format")
-    return from_polygons(
-        points,
-        sizes,
-        corner[:, 0],
-        corner_uv=_corner_uv(corner[:, 1], coordinates),
-        texture=_find_texture(path, content, names),
-    )
+    last = unended_line(content)
+    if last[:1] in ([b"v"], [b"vt"], [b"vn"], [b"f"]):
+        if not _is_whole(last, sizes, corner[:, 0], known=(vertices, textures)):
+            raise ValueError(TRUNCATED)
+        warn_of_last_line(path)
+    uv = _corner_uv(corner[:, 1], coordinates)
+    mesh = from_polygons(points, sizes, corner[:, 0], corner_uv=uv)
+    texture, repeats = materials.find_texture(path, content)
+    return replace(mesh, texture=texture, repeats=(repeats, repeats))
 
 
-def _refuse_truncated(content: bytes) -> None:
-    """ValueError where the last number may have been truncated: its line does not end."""
-    if not content.endswith((b"\n", b"\r")):
-        last = content[max(content.rfind(b"\n"), content.rfind(b"\r")) + 1 :]
-        if last.split(None, 1)[:1] in ([b"v"], [b"vt"], [b"vn"], [b"f"]):
-            raise ValueError("truncated: the last line does not end")
+def find_obj_texture(path: Path) -> Path | None:
+    """The texture that `read_obj` gives; it raises what that raises of materials."""
+    return materials.find_texture(path, _read(path))[0]
 
 
-def _corner_uv(corner: Indices, coordinates: Floats) -> Floats | None:
+def _read(path: Path) -> bytes:
+    return without_mark(read_content(path, MAX_MESH_BYTES, "mesh"))
+
+
+def _is_whole(
+    last: list[bytes], sizes: Indices, corner: Indices, *, known: tuple[int, int]
+) -> bool:
+    """Whether a last line without its end is a whole polygon, and the last of its file.
+
+    It has as many corners as the one before, all written alike, and no digit can have followed;
+    and no vertex waits for a polygon.
+
+    Parameters
+    ----------
+    last : the line's keyword and corners
+    sizes : (P,) corners of all polygons
+    corner : (C,) the vertex of each
+    known : number of vertices and of texture coordinates
+    """
+    used = np.zeros(known[0], dtype=np.bool_)
+    used[corner[(corner >= 0) & (corner < known[0])]] = True
+    if not used.all():
+        return False
+    corners = [word.split(b"/") for word in last[1:]]
+    forms = {tuple(map(bool, parts)) for parts in corners}
+    if last[0] != b"f" or len(forms) != 1 or len(set(sizes[-2:])) > 1 or not corners[-1][-1]:
+        return False
+    # the last index may be that of a normal, which is not read
+    return len(corners[-1]) > 2 or is_whole_index(corners[-1][-1], known[len(corners[-1]) - 1])
+
+
+def _corner_uv(corner: Indices, coordinates: Floats) -> NDArray[np.float32] | None:
     has = corner != _NO_TEXTURE
     if not has.any():
         return None
     if corner.max() >= len(coordinates) or corner.min() < _NO_TEXTURE:
         raise ValueError("a polygon names a texture coordinate that does not exist (truncated?)")
-    if has.all():
-        return np.asarray(coordinates[corner])
-    return np.where(has[:, None], coordinates[corner], np.float32(0))
-
-
-def _find_texture(path: Path, content: bytes, names: Integers) -> Path | None:
-    """The one texture of the materials that are used, or of the library where none is named."""
-    libraries: list[str] = []
-    used: list[str] = []
-    for start in names:
-        line = re.split(rb"[\r\n]", content[start : start + _MAX_NAME], maxsplit=1)[0]
-        statement = line.decode("utf-8", "replace")
-        keyword, *name = statement.split(None, 1)
-        (libraries if keyword == "mtllib" else used).append("".join(name).strip())
-    of_material: dict[str, str] = {}
-    for library in dict.fromkeys(libraries):
-        materials = beside(path, library)
-        if _is_file(materials):  # scans are often passed on without their materials
-            of_material.update(_read_materials(materials, path))
-    textures = [of_material[name] for name in dict.fromkeys(used) if name in of_material]
-    textures = list(dict.fromkeys(textures or list(of_material.values())[:1]))
-    if len(textures) > 1:
-        raise BadInput(path, f"the mesh has {len(textures)} textures", "bake them into one")
-    return beside(path, textures[0]) if textures else None
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # such as a name that is too long
-        return False
-
-
-def _read_materials(library: Path, mesh: Path) -> dict[str, str]:
-    """{material: its colour texture's name} of an .mtl file."""
-    try:
-        content = read_content(library, _MAX_MATERIAL_BYTES, "material file")
-    except BadInput as problem:
-        raise BadInput(library, problem.rule, f"put it by {mesh}") from None
-    textures, material = {}, ""
-    for line in content.decode("utf-8", "replace").splitlines():
-        keyword, value = [*line.split(None, 1), "", ""][:2]
-        value = value.strip()
-        if keyword == "newmtl":
-            material = value
-        elif keyword == "map_Kd" and value:  # options, where there are any, come first
-            textures[material] = value.split()[-1] if value.startswith("-") else value
-    return textures
+    with np.errstate(over="ignore"):
+        rows = coordinates.astype(np.float32)
+    return rows[corner] if has.all() else np.where(has[:, None], rows[corner], np.float32(0))
 
 
 @numba.njit(cache=True)
@@ -170,10 +154,6 @@ def _keyword(text: Text, at: int) -> tuple[int, int]:
         return _FACE, end
     if length == 2 and text[at] == ord("v") and text[at + 1] == ord("t"):
         return _TEXTURE, end
-    if length == 6 and text[at + 3] == ord("m") and text[at + 4] == ord("t"):
-        return _NAMED, end  # usemtl
-    if length == 6 and text[at] == ord("m") and text[at + 3] == ord("l"):
-        return _NAMED, end  # mtllib
     return _OTHER, end
 
 
@@ -186,8 +166,8 @@ def _next_line(text: Text, at: int) -> int:
 
 @numba.njit(cache=True)
 def _count(text: Text) -> Integers:
-    """Numbers of vertices, texture coordinates, faces, faces' corners, and material statements."""
-    counts = np.zeros(5, dtype=np.int64)
+    """Numbers of vertices, texture coordinates, faces, and faces' corners."""
+    counts = np.zeros(4, dtype=np.int64)
     at = 0
     while at < len(text):
         at = _skip_blanks(text, at)
@@ -205,8 +185,6 @@ def _count(text: Text) -> Integers:
             counts[0] += 1
         elif kind == _TEXTURE:
             counts[1] += 1
-        elif kind == _NAMED:
-            counts[4] += 1
         at = _next_line(text, at)
     return counts
 
@@ -260,14 +238,12 @@ def _fill(
     coordinates: Floats,
     sizes: Indices,
     corners: Indices,
-    names: Integers,
 ) -> int:
     """Fill the arrays; the position of the first token that violates the format, or -1."""
-    vertices = textures = faces = filled = named = 0
+    vertices = textures = faces = filled = 0
     at = 0
     while at < len(text):
-        start = _skip_blanks(text, at)
-        kind, at = _keyword(text, start)
+        kind, at = _keyword(text, _skip_blanks(text, at))
         wrong = -1
         if kind == _VERTEX:
             at, wrong = _read_row(text, at, points[vertices])
@@ -287,9 +263,6 @@ def _fill(
                 at = _skip_blanks(text, at)
             sizes[faces] = filled - first
             faces += 1
-        elif kind == _NAMED:
-            names[named] = start
-            named += 1
         if wrong >= 0:
             return wrong
         at = _next_line(text, at)

@@ -13,16 +13,18 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from affect4d.formats.content import read_content
+from affect4d.formats.content import read_content, without_mark
+from affect4d.formats.last_line import TRUNCATED, is_whole_index, unended_line, warn_of_last_line
 from affect4d.formats.numbers import read_numbers, to_integers
 from affect4d.formats.paths import beside
-from affect4d.formats.polygons import MAX_MESH_BYTES, Mesh, check_count, from_polygons
+from affect4d.formats.polygons import MAX_MESH_BYTES, Mesh, from_polygons
+from affect4d.formats.triangulation import check_count
 from affect4d.quarantine import BadInput
 
 _MAX_HEADER_BYTES = 1 << 16  # some thousand properties
-_START = re.compile(rb"ply(\r\n|\n|\r)")
+_START = re.compile(rb"\s*ply[ \t]*[\r\n]")
 # A body may begin with a line feed where lines end with a carriage return alone.
-_END = {True: re.compile(rb"[\r\n]end_header\r"), False: re.compile(rb"[\r\n]end_header\r?\n")}
+_END = re.compile(rb"[\r\n][ \t]*end_header[ \t]*(\r\n|\n|\r)")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _ORDERS = {"ascii": None, "binary_little_endian": "<", "binary_big_endian": ">"}
 _TYPES = {
@@ -102,7 +104,7 @@ def write_ply(path: Path | str, mesh: Mesh, texture_name: str | None = None) -> 
 
 
 def read_ply(path: Path) -> Mesh:
-    """Mesh of a PLY file; polygons become triangle fans.
+    """Mesh of a PLY file; polygons are triangulated.
 
     Texture coordinates come from the faces' `texcoord` lists, or else from the vertices' `s t`,
     `u v` or `texture_u texture_v`.
@@ -114,25 +116,49 @@ def read_ply(path: Path) -> Mesh:
     BadInput
         It cannot be read, has several textures, or names one out of its folder.
     """
-    content = read_content(path, MAX_MESH_BYTES, "mesh")
+    content = without_mark(read_content(path, MAX_MESH_BYTES, "mesh"))
     order, elements, textures, start = _read_header(content)
-    if len(textures) > 1:
-        raise BadInput(path, f"the mesh has {len(textures)} textures", "bake them into one")
-    texture = beside(path, textures[0]) if textures else None
+    texture = _one_texture(path, textures)
     body = _Body(np.frombuffer(content, dtype=np.uint8), order, start)
     if order is None:
-        if content[-1:].strip():  # the last number may have been truncated
-            raise ValueError("truncated: the last line does not end")
         body = _Body(read_numbers(body.data, start, len(content)), None, 0)
     columns: dict[str, Columns] = {"vertex": {}, "face": {}}
     for element in elements:
         values = body.read(element)
         if element.name in columns:
             columns[element.name] = values
-    return _assemble(columns["vertex"], columns["face"], texture)
+    last = [] if order or content[-1:].isspace() else unended_line(content[start:])
+    if last:
+        if body.at == len(body.data) and not _is_whole(last[-1], elements):
+            raise ValueError(TRUNCATED)
+        warn_of_last_line(path)
+    return replace(_assemble(columns["vertex"], columns["face"]), texture=texture)
 
 
-def _assemble(vertex: Columns, face: Columns, texture: Path | None) -> Mesh:
+def find_ply_texture(path: Path) -> Path | None:
+    """The texture that `read_ply` gives; it raises what that raises of headers."""
+    content = read_content(path, MAX_MESH_BYTES, "mesh", first=_MAX_HEADER_BYTES + 1)
+    return _one_texture(path, _textures(_header_lines(without_mark(content))[0]))
+
+
+def _one_texture(path: Path, names: list[str]) -> Path | None:
+    textures = list(dict.fromkeys(beside(path, name) for name in names))
+    if len(textures) > 1:
+        raise BadInput(path, f"the mesh has {len(textures)} textures", "bake them into one")
+    return textures[0] if textures else None
+
+
+def _is_whole(last: bytes, elements: list[_Element]) -> bool:
+    """Whether the last number of an ASCII file, whose line does not end, is whole or not needed."""
+    element = [element for element in elements if element.rows and element.properties][-1]
+    name = element.properties[-1].name
+    if element.name == "face" and name in _CORNER_NAMES:
+        vertices = sum(element.rows for element in elements if element.name == "vertex")
+        return is_whole_index(last, vertices - 1)
+    return element.name not in ("vertex", "face") or name not in _READ
+
+
+def _assemble(vertex: Columns, face: Columns) -> Mesh:
     """The mesh of the two elements' columns."""
     scalars = {name: column for name, column in vertex.items() if not isinstance(column, _Lists)}
     points = _stack(scalars, "xyz")
@@ -148,34 +174,50 @@ def _assemble(vertex: Columns, face: Columns, texture: Path | None) -> Mesh:
         if not np.array_equal(given.lengths, 2 * lists.lengths):
             raise ValueError("a face has not as many texture coordinates as corners")
         corner_uv = given.values.astype(np.float32).reshape(-1, 2)
-        return from_polygons(points, lists.lengths, corners, corner_uv=corner_uv, texture=texture)
+        return from_polygons(points, lists.lengths, corners, corner_uv=corner_uv)
     uvs = (_stack(scalars, names) for names in _TEXTURE_NAMES)
     uv = next((values for values in uvs if values is not None), None)
-    return replace(from_polygons(points, lists.lengths, corners, texture=texture), uv=uv)
+    mesh = from_polygons(points, lists.lengths, corners)
+    with np.errstate(over="ignore"):
+        return mesh if uv is None else replace(mesh, uv=uv.astype(np.float32))
 
 
-def _stack(columns: Mapping[str, NDArray[Any]], names: Sequence[str]) -> NDArray[np.float32] | None:
+def _stack(columns: Mapping[str, NDArray[Any]], names: Sequence[str]) -> NDArray[np.float64] | None:
     """(rows, len(names)); None where a column is missing."""
     if not all(name in columns for name in names):
         return None
-    with np.errstate(over="ignore"):
-        return np.stack([columns[name] for name in names], axis=1).astype(np.float32)
+    return np.stack([columns[name] for name in names], axis=1).astype(np.float64)
+
+
+def _header_lines(content: bytes) -> tuple[list[str], int]:
+    """The lines of the header, and the start of the body; -1 where the header has no end."""
+    start = _START.match(content)
+    if start is None:
+        raise ValueError("no PLY header")
+    end = _END.search(content, 0, _MAX_HEADER_BYTES)
+    head = content[start.end() : _MAX_HEADER_BYTES if end is None else end.start()]
+    lines = _LINE_END.split(head.decode("utf-8", "replace"))
+    if end is None:
+        return lines, -1
+    return lines, end.end() if b"\n" in content[: end.start(1)] else end.start(1) + 1
+
+
+def _textures(lines: list[str]) -> list[str]:
+    """The names in the header's comments."""
+    words = [line.split(None, 2) for line in lines]
+    named = [w for w in words if len(w) > 2 and w[0] == "comment" and w[1].lower() == "texturefile"]
+    return [name.strip() for _, _, name in named]
 
 
 def _read_header(content: bytes) -> tuple[str | None, list[_Element], list[str], int]:
     """(byte order or None, elements, texture names, start of the body)."""
-    start = _START.match(content)
-    if start is None:
-        raise ValueError("no PLY header")
-    end = _END[start[1] == b"\r"].search(content, 0, _MAX_HEADER_BYTES)
-    if end is None:
+    lines, body = _header_lines(content)
+    if body < 0:
         raise ValueError("the PLY header has no end")
     order: str | None = ""
     elements: list[_Element] = []
-    textures: list[str] = []
-    for line in _LINE_END.split(content[start.end() : end.start()].decode("utf-8", "replace")):
-        words = line.split()
-        match words:
+    for line in lines:
+        match line.split():
             case ["format", name, _] if name in _ORDERS:
                 order = _ORDERS[name]
             case ["element", name, count] if count.isdecimal() and len(count) <= _MAX_COUNT_DIGITS:
@@ -184,8 +226,6 @@ def _read_header(content: bytes) -> tuple[str | None, list[_Element], list[str],
                 elements[-1].properties.append(_Property(name, _kind(kind), _length_kind(count)))
             case ["property", kind, name] if elements:
                 elements[-1].properties.append(_Property(name, _kind(kind), None))
-            case ["comment", "TextureFile", _, *_]:
-                textures.append(line.split(None, 2)[2].strip())
             case [] | ["comment" | "obj_info", *_]:
                 pass
             case _:
@@ -195,7 +235,7 @@ def _read_header(content: bytes) -> tuple[str | None, list[_Element], list[str],
     for element in elements:
         if len({prop.name for prop in element.properties}) < len(element.properties):
             raise ValueError(f"element {element.name[:40]} has two properties of one name")
-    return order, elements, list(dict.fromkeys(textures)), end.end()
+    return order, elements, _textures(lines), body
 
 
 def _kind(name: str) -> str:

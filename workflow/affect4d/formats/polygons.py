@@ -1,20 +1,21 @@
 """From points, polygons and texture coordinates per corner to a triangle mesh."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affect4d.formats.triangulation import triangulate
 from affect4d.quarantine import BadInput
 
 MAX_MESH_BYTES = 256 << 20  # the largest face scans known take 40 MB as text
-MAX_COUNT = 5_000_000  # vertices, or triangles: more than any face scan
 MAX_DISTANCE_MM = 1e7  # from the origin, in any unit; more is a mistake, and squares lose float32
 
 Integers: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float32]
+Positions: TypeAlias = NDArray[np.float64]
 Triangles: TypeAlias = NDArray[np.int32]
 
 
@@ -24,16 +25,26 @@ class Mesh:
 
     Attributes
     ----------
-    vertices : (V, 3) mm
+    vertices : (V, 3) mm, from `origin`
     triangles : (F, 3) vertex indices
     uv : (V, 2) texture coordinates, v upwards
     texture : the image's file
+    repeats : whether the texture repeats beyond [0, 1], across and upwards; else its edge does
+    origin : (3,) mm
+        Zero, but where the scan is so far from it that float32 would lose digits of the vertices.
     """
 
     vertices: Floats
     triangles: Triangles
     uv: Floats | None = None
     texture: Path | None = None
+    repeats: tuple[bool, bool] = (True, True)
+    origin: Positions = field(default_factory=lambda: np.zeros(3))
+
+    @property
+    def positions(self) -> Floats | Positions:
+        """(V, 3) mm as the file has them; float64 where the origin is not zero."""
+        return self.vertices + self.origin if self.origin.any() else self.vertices
 
 
 def check_mesh(mesh: Mesh, file: Path) -> Mesh:
@@ -42,7 +53,7 @@ def check_mesh(mesh: Mesh, file: Path) -> Mesh:
         raise BadInput(file, "the mesh has no triangles (truncated?)", "export the scan again")
     if not np.isfinite(mesh.vertices).all():
         raise BadInput(file, "a vertex is not a finite number", "clean the scan of NaN vertices")
-    if np.abs(mesh.vertices).max() > MAX_DISTANCE_MM:
+    if np.abs(mesh.positions).max() > MAX_DISTANCE_MM:
         raise BadInput(file, "a vertex lies more than 10 km from the origin", "remove it")
     if mesh.uv is not None and not np.isfinite(mesh.uv).all():
         raise BadInput(file, "a texture coordinate is not a finite number", "export it again")
@@ -53,22 +64,14 @@ def check_mesh(mesh: Mesh, file: Path) -> Mesh:
     return mesh
 
 
-def check_count(count: int, what: str) -> int:
-    """The count, unchanged; ValueError, before anything is allocated, where it is too large."""
-    if not 0 <= count <= MAX_COUNT:
-        raise ValueError(f"{count} {what}: at most {MAX_COUNT} can be read")
-    return count
-
-
 def from_polygons(
-    points: Floats,
+    points: Positions,
     sizes: NDArray[np.integer],
     corners: NDArray[np.integer],
     *,
     corner_uv: Floats | None = None,
-    texture: Path | None = None,
 ) -> Mesh:
-    """A mesh of polygons' triangle fans.
+    """A mesh of polygons, triangulated as `triangulate` does.
 
     Parameters
     ----------
@@ -78,36 +81,41 @@ def from_polygons(
     corner_uv : (C, 2)
         A vertex whose corners have several is split: the first keeps its index, the others are
         appended, at the bit-identical position.
-    texture : the image's file
 
     Raises
     ------
     ValueError
         A corner names a point that does not exist, or there are too many triangles.
     """
-    fan = _fan(sizes)
-    indices = corners if fan is None else corners[fan]
-    if len(indices) and (indices.min() < 0 or indices.max() >= len(points)):
+    if len(corners) and (corners.min() < 0 or corners.max() >= len(points)):
         raise ValueError("a polygon names a vertex that does not exist (truncated?)")
+    chosen = triangulate(points, sizes, corners)
+    indices = corners if chosen is None else corners[chosen]
     triangles = indices.astype(np.int32).reshape(-1, 3)
+    vertices, origin = move_near(points, triangles)
     if corner_uv is None:
-        return Mesh(points, triangles, None, texture)
-    uv = corner_uv if fan is None else corner_uv[fan]
-    points, triangles, uv = _split_at_seams(points, triangles, uv)
-    return Mesh(points, triangles, uv, texture)
+        return Mesh(vertices, triangles, origin=origin)
+    uv = corner_uv if chosen is None else corner_uv[chosen]
+    vertices, triangles, uv = _split_at_seams(vertices, triangles, uv)
+    return Mesh(vertices, triangles, uv, origin=origin)
 
 
-def _fan(polygon_sizes: NDArray[np.integer]) -> Integers | None:
-    """(3F,) indices into the polygons' corners; None where all polygons are triangles."""
-    sizes = np.asarray(polygon_sizes, dtype=np.int64)
-    if (sizes == 3).all():
-        check_count(len(sizes), "triangles")
-        return None
-    counts = np.maximum(sizes - 2, 0)
-    check_count(int(counts.sum()), "triangles")
-    first = np.repeat(np.cumsum(sizes) - sizes, counts)
-    step = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.stack([first, first + step + 1, first + step + 2], axis=1).ravel()
+def move_near(points: Positions, triangles: NDArray[np.integer]) -> tuple[Floats, Positions]:
+    """Points (V, 3) mm as float32 from an origin (3,) mm, and that origin.
+
+    It is zero unless the surface is farther from zero than it is large: then it is the middle of
+    the surface, and float32 resolves its size, not its distance.
+    """
+    origin = np.zeros(3)
+    used = np.zeros(len(points), dtype=np.bool_)
+    used[triangles.ravel()] = True
+    if used.any():
+        low, high = points[used].min(axis=0), points[used].max(axis=0)
+        middle = (low + high) / 2
+        if np.abs(middle).max() > (high - low).max() and np.isfinite(middle).all():
+            origin = middle
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (points - origin).astype(np.float32), origin
 
 
 def _split_at_seams(

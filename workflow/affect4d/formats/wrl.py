@@ -1,13 +1,14 @@
 """WRL (VRML 2.0) as in BU-3DFE: IndexedFaceSets with texture coordinates and an image."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affect4d.formats.content import read_content
+from affect4d.formats.content import read_content, without_mark
 from affect4d.formats.numbers import to_integers
 from affect4d.formats.paths import beside
 from affect4d.formats.polygons import MAX_MESH_BYTES, Mesh, from_polygons
@@ -20,16 +21,19 @@ _UNSUPPORTED = {
     "Switch": "alternatives",
     "Inline": "other files' scenes",
 }
+_FACE_SET = "IndexedFaceSet"
 # Fields of a Transform that moves nothing.
 _IDENTITY = {"translation": [0, 0, 0], "scale": [1, 1, 1]}
 
 Floats: TypeAlias = NDArray[np.float32]
+Positions: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
-Faces: TypeAlias = tuple[Floats, Integers, Integers, Floats | None]
+Faces: TypeAlias = tuple[Positions, Integers, Integers, Floats | None]
+Picture: TypeAlias = tuple[Path, tuple[bool, bool]]  # and whether it repeats across and upwards
 
 
 def read_wrl(path: Path) -> Mesh:
-    """Mesh of all IndexedFaceSets of a scene; polygons become triangle fans.
+    """Mesh of all IndexedFaceSets of a scene; polygons are triangulated.
 
     Raises
     ------
@@ -39,22 +43,39 @@ def read_wrl(path: Path) -> Mesh:
     BadInput
         It cannot be read, has several textures, or names one out of its folder.
     """
-    content = read_content(path, MAX_MESH_BYTES, "mesh")
     sets: list[Faces] = []
-    textures: list[str] = []
-    for shape in _shapes(read_scene(content)):
-        geometry = shape.node("geometry")
-        if geometry.kind == "IndexedFaceSet":
-            sets.append(_read_faces(geometry))
-            textures += _texture_names(shape.node("appearance").node("texture"))
-    if not sets:
-        raise ValueError("the scene has no IndexedFaceSet")
-    textures = list(dict.fromkeys(textures))
-    if len(textures) > 1:
-        raise BadInput(path, f"the mesh has {len(textures)} textures", "bake them into one")
-    texture = beside(path, textures[0]) if textures else None
-    points, sizes, corners, corner_uv = _join(sets)
-    return from_polygons(points, sizes, corners, corner_uv=corner_uv, texture=texture)
+    textures: list[Picture] = []
+    for shape in _face_sets(path):
+        faces = _read_faces(shape.node("geometry"))
+        points, sizes, corners, corner_uv = faces
+        sets.append((points, sizes, corners, _transformed(corner_uv, shape.node("appearance"))))
+        textures += _textures(path, shape)
+    texture, repeats = _only_one(path, textures)
+    points, sizes, corners, uv = _join(sets)
+    mesh = from_polygons(points, sizes, corners, corner_uv=uv)
+    return replace(mesh, texture=texture, repeats=repeats)
+
+
+def find_wrl_texture(path: Path) -> Path | None:
+    """The texture that `read_wrl` gives; it raises what that raises of scenes."""
+    textures = [texture for shape in _face_sets(path) for texture in _textures(path, shape)]
+    return _only_one(path, textures)[0]
+
+
+def _face_sets(path: Path) -> list[Node]:
+    """Every Shape of the scene that is an IndexedFaceSet."""
+    content = without_mark(read_content(path, MAX_MESH_BYTES, "mesh"))
+    shapes = [s for s in _shapes(read_scene(content)) if s.node("geometry").kind == _FACE_SET]
+    if not shapes:
+        raise ValueError(f"the scene has no {_FACE_SET}")
+    return shapes
+
+
+def _only_one(path: Path, textures: list[Picture]) -> Picture | tuple[None, tuple[bool, bool]]:
+    different = list(dict.fromkeys(textures))
+    if len(different) > 1:
+        raise BadInput(path, f"the mesh has {len(different)} textures", "bake them into one")
+    return different[0] if different else (None, (True, True))
 
 
 def _shapes(nodes: Iterable[Node | None]) -> Iterator[Node]:
@@ -84,14 +105,50 @@ def _refuse_motion(node: Node) -> None:
         raise ValueError("a Transform moves the surface: export it without one")
 
 
-def _texture_names(node: Node) -> list[str]:
-    """Names of an ImageTexture: the first url has priority."""
-    url = node.fields.get("url") if node.kind == "ImageTexture" else None
+def _textures(path: Path, shape: Node) -> list[Picture]:
+    """The ImageTexture of a Shape with polygons: the first url that exists, or else the first."""
+    node = shape.node("appearance").node("texture")
+    has_polygons = isinstance(shape.node("geometry").fields.get("coordIndex"), Numbers)
+    url = node.fields.get("url") if has_polygons and node.kind == "ImageTexture" else None
     names = url if isinstance(url, list) else [url]
-    return [name for name in names[:1] if isinstance(name, str) and name]
+    found = [beside(path, name) for name in names if isinstance(name, str) and name]
+    if not found:
+        return []
+    repeats = tuple(node.fields.get(name) is not False for name in ("repeatS", "repeatT"))
+    return [(next((f for f in found if f.is_file()), found[0]), (repeats[0], repeats[1]))]
 
 
-def _read_faces(geometry: Node) -> Faces:
+def _transformed(uv: Positions | None, appearance: Node) -> Floats | None:
+    """Texture coordinates (C, 2) by the appearance's TextureTransform, VRML97 6.49:
+    -center x scale x rotation x center x translation."""
+    if uv is None:
+        return None
+    node = appearance.node("textureTransform")
+    if node.kind:
+        centre, shift, scale = (
+            _pair(node, name, default)
+            for name, default in (("center", 0.0), ("translation", 0.0), ("scale", 1.0))
+        )
+        angle = _numbers(node, "rotation", [0.0])[0]
+        c, s = np.cos(angle), np.sin(angle)
+        turned = (uv + shift + centre) @ np.array([[c, s], [-s, c]])
+        uv = turned * scale - centre
+    with np.errstate(over="ignore"):
+        return uv.astype(np.float32)
+
+
+def _pair(node: Node, name: str, default: float) -> Positions:
+    return np.array(_numbers(node, name, [default, default]))
+
+
+def _numbers(node: Node, name: str, default: list[float]) -> list[float]:
+    value = node.fields.get(name, default)
+    if not isinstance(value, list) or len(value) != len(default):
+        raise ValueError(f"{node.kind}.{name} is not {len(default)} numbers")
+    return value
+
+
+def _read_faces(geometry: Node) -> tuple[Positions, Integers, Integers, Positions | None]:
     """(points, sizes, corners, corner_uv or None) of one IndexedFaceSet."""
     points = _table(geometry.node("coord").fields.get("point"), 3)
     sizes, corners = _polygons(geometry.fields.get("coordIndex"))
@@ -113,13 +170,12 @@ def _read_faces(geometry: Node) -> Faces:
     return points, sizes, corners, corner_uv
 
 
-def _table(numbers: object, columns: int) -> Floats:
+def _table(numbers: object, columns: int) -> Positions:
     """(N, columns) of a `point` field."""
     values = numbers.read() if isinstance(numbers, Numbers) else np.empty(0)
     if len(values) % columns:
         raise ValueError(f"{len(values)} coordinates do not make points of {columns}")
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32).reshape(-1, columns)
+    return values.reshape(-1, columns)
 
 
 def _polygons(numbers: object) -> tuple[Integers, Integers]:

@@ -19,6 +19,7 @@ from affect4d.formats.paths import inside, safe_name
 from affect4d.gallery.jobs import FileState
 from affect4d.gallery.user_table import FILE_COLUMNS
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.system_files import is_system_file
 
 _BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _PER_SEQUENCE = ("subject", "session", "task")
@@ -140,6 +141,10 @@ def _file_check(source: Manifest, files: Files) -> Callable[[str, str], None]:
                     source.table, f"no {column} is named", f"fill in the column {column}"
                 )
             return
+        if any(map(is_system_file, path.split("/"))):
+            raise BadInput(
+                root / path, "the operating system's file, not data", f"name the {column} itself"
+            )
         state = files[path]
         if state is None or state.is_link or "\\" in path or path.startswith("/") or ".." in path:
             inside(root, path)
@@ -151,7 +156,7 @@ def _file_check(source: Manifest, files: Files) -> Callable[[str, str], None]:
 
 
 def _check_markup(name: str, source: Manifest, check_file: Callable[[str, str], None]) -> None:
-    if name.endswith(MARKUP_FILES):
+    if name.lower().endswith(MARKUP_FILES):
         check_file("markup", name)
         load_markup(str(inside(Path(str(source.root)), name)))
     else:
@@ -179,7 +184,7 @@ def _typed(rows: pd.DataFrame, source: Manifest) -> pd.DataFrame:
         scans[name] = [_boolean(name, text, source.table) for text in rows[name]]
     scans["markup"] = [
         str(inside(Path(str(source.root)), text))
-        if text.endswith(MARKUP_FILES)
+        if text.lower().endswith(MARKUP_FILES)
         else text or source.markup
         for text in rows["markup"]
     ]

@@ -37,12 +37,14 @@ class Draft:
     gaps : {sequence: frames that seem to be missing inside it}
     renumbered : sequences whose frames are counted in the order of their names
     ignored : (path, reason) of the meshes that are left out
+    unreadable : (path, reason) of those in the table whose head, scene or material is refused
     """
 
     rows: list[dict[str, str]] = field(default_factory=list)
     gaps: dict[str, int] = field(default_factory=dict)
     renumbered: list[str] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
 
     def summary(self) -> list[str]:
         """What was found and what to do next, as lines of text."""
@@ -58,6 +60,10 @@ class Draft:
             _such_as([f"{name}: {n}" for name, n in self.gaps.items()], "sequences lack frames"),
             _such_as(self.renumbered, "sequences are numbered by the order of their names"),
             _such_as([f"{path}: {why}" for path, why in self.ignored], "meshes are left out"),
+            _such_as(
+                [f"{path}: {why}" for path, why in self.unreadable],
+                "meshes will be quarantined: they cannot be read",
+            ),
             "check: is_neutral marks the first frame of each sequence, which is a guess",
             "fill in: valence and arousal in [-1, 1], or expression and is_apex of posed sequences",
             "then: set gallery.source to manifest, with root and table (docs/own-data.md)",
@@ -108,7 +114,7 @@ def write_draft(draft: Draft, path: Path) -> None:
     BadInput
         The file exists, it is no .csv, or it cannot be written.
     """
-    if Path(path).suffix != ".csv":
+    if Path(path).suffix.lower() != ".csv":
         raise BadInput(path, "a draft is written as CSV", "give it a name that ends in .csv")
     try:
         with Path(path).open("x", newline="", encoding="utf-8") as handle:
@@ -176,6 +182,8 @@ def _add_sequence(draft: Draft, shared: dict[str, str], frames: list[tuple[str, 
     for number, scan in numbered:
         files = {"mesh": scan.mesh, "texture": scan.texture, "landmarks": scan.landmarks}
         flags = {"is_apex": "false", "is_neutral": "true" if number == neutral else "false"}
+        if scan.problem:
+            draft.unreadable.append((scan.mesh, scan.problem))
         draft.rows.append(shared | files | flags | {"frame": str(number)})
 
 

@@ -57,7 +57,7 @@ def chunk_state(rows: pa.Table, settings: Settings) -> tuple[str, str]:
     """What makes a chunk of `scan_rows` run again: its rows, and the files that they name."""
     files = file_states(rows, str(settings.manifest.root))
     markup = settings.manifest.markup
-    default = {markup: _state(markup)} if markup.endswith(MARKUP_FILES) else {}
+    default = {markup: _state(markup)} if markup.lower().endswith(MARKUP_FILES) else {}
     lines = [f"{name} {state}" for states in (files, default) for name, state in states.items()]
     return scans_digest(rows, files), _digest(lines)
 
@@ -72,7 +72,9 @@ def file_states(rows: pa.Table, root: str) -> dict[str, FileState | None]:
     """
     columns = [rows[name].combine_chunks() for name in FILE_COLUMNS]
     markups = rows["markup"].combine_chunks()
-    own = markups.filter(pc.or_(*(pc.ends_with(markups, end) for end in MARKUP_FILES)))
+    own = markups.filter(
+        pc.or_(*(pc.ends_with(pc.utf8_lower(markups), end) for end in MARKUP_FILES))
+    )
     named = pc.unique(pa.chunked_array([*columns, own])).to_pylist()
     names = [name for name in named if name]
     parts = [names[start::_THREADS] for start in range(_THREADS)]

@@ -4,18 +4,17 @@ A link counts if what it leads to is under the folder as well.
 """
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from affect4d.formats.meshes import find_texture
 from affect4d.formats.paths import inside
 from affect4d.quarantine import BadInput
+from affect4d.system_files import is_hidden
 
 MESHES = (".obj", ".ply", ".wrl", ".bnt")  # of several with one name, the first is taken
 TEXTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 LANDMARKS = (".pts", ".ljson", ".lm3", ".bnd")
-_HEAD_BYTES = 4096  # of a mesh, in which its texture or material must be named
-_MATERIAL_BYTES = 1 << 16  # of a material file
 
 
 BySuffix = dict[str, dict[str, str]]  # suffix -> stem -> path
@@ -29,16 +28,20 @@ class Scan:
     ----------
     stem : the mesh's path without its suffix
     mesh, texture, landmarks : paths of the files
+    problem : why the mesh will be refused for the texture that it names; empty where it will not
     """
 
     stem: str
     mesh: str
     texture: str
     landmarks: str
+    problem: str = ""
 
 
 def find_scans(root: str | Path) -> tuple[list[Scan], list[tuple[str, str]]]:
     """Every scan under a folder, in the order of the names, and (path, reason) of ignored meshes.
+
+    Hidden files and folders, and those of operating systems, are none.
 
     Raises
     ------
@@ -51,9 +54,10 @@ def find_scans(root: str | Path) -> tuple[list[Scan], list[tuple[str, str]]]:
     scans: list[Scan] = []
     ignored: list[tuple[str, str]] = []
     for folder, folders, names in os.walk(root):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
         relative = PurePosixPath(Path(folder).relative_to(root))
-        found, refused = _scan_folder(root, relative, names)
+        shown = sorted(name for name in names if not is_hidden(name))
+        found, refused = _scan_folder(root, relative, shown)
         scans += found
         ignored += refused
     if not scans:
@@ -66,7 +70,7 @@ def _scan_folder(
 ) -> tuple[list[Scan], list[tuple[str, str]]]:
     """Scans and ignored meshes among the files of one folder."""
     by_suffix: BySuffix = {}
-    for name in sorted(names):
+    for name in names:
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a Path per file takes longer)
         by_suffix.setdefault(suffix.lower(), {})[stem] = str(folder / name)
     scans: dict[str, Scan] = {}
@@ -79,12 +83,13 @@ def _scan_folder(
             if reason:
                 ignored.append((path, reason))
                 continue
+            texture, problem = _texture(root, path)
             scans[stem] = Scan(
                 stem=str(folder / stem),
                 mesh=path,
-                texture=_beside(root, by_suffix, stem, suffixes=TEXTURES)
-                or _named_texture(root, path),
+                texture=texture or _beside(root, by_suffix, stem, suffixes=TEXTURES),
                 landmarks=_beside(root, by_suffix, stem, suffixes=LANDMARKS),
+                problem=problem,
             )
     return list(scans.values()), ignored
 
@@ -119,23 +124,13 @@ def _beside(root: Path, by_suffix: BySuffix, stem: str, *, suffixes: tuple[str, 
     return ""
 
 
-def _named_texture(root: Path, mesh: str) -> str:
-    """The image that the mesh's head, or the material named there, names."""
-    folder = PurePosixPath(mesh).parent
-    head = _head(root / mesh, _HEAD_BYTES)
-    named = re.search(r"^comment TextureFile (.+)$", head, re.MULTILINE)
-    library = re.search(r"^mtllib (.+)$", head, re.MULTILINE)
-    if library:
-        material = str(folder / library[1].strip())
-        text = _head(root / material, _MATERIAL_BYTES) if _is_inside(root, material) else ""
-        named = re.search(r"^\s*map_Kd (.+)$", text, re.MULTILINE)
-    image = str(folder / named[1].strip()) if named else ""
-    return image if image and _is_inside(root, image) and not _refusal(root, image) else ""
-
-
-def _head(path: Path, size: int) -> str:
+def _texture(root: Path, mesh: str) -> tuple[str, str]:
+    """The texture that the mesh names, as its reader says, and why the mesh cannot be used."""
     try:
-        with path.open("rb") as handle:
-            return handle.read(size).decode("utf-8", "replace").replace("\r", "")
-    except OSError:
-        return ""
+        texture = find_texture(root / mesh)
+    except BadInput as problem:
+        return "", problem.rule
+    if texture is None:
+        return "", ""
+    path = texture.relative_to(root).as_posix()
+    return ("" if _refusal(root, path) else path), ""

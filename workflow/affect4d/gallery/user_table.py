@@ -148,7 +148,7 @@ def _read_columns(settings: Settings, names: Sequence[str]) -> pa.Table:
 
 
 def _header(path: Path) -> list[str]:
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return list(pyarrow.parquet.read_schema(path).names)
     with path.open(newline="", encoding="utf-8-sig") as handle:
         return next(csv.reader(handle), [])
@@ -163,7 +163,7 @@ def _check_header(header: list[str], path: Path) -> None:
 
 
 def _read(path: Path, names: list[str]) -> pa.Table:
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return pyarrow.parquet.read_table(path, columns=names)
     return pyarrow.csv.read_csv(
         path,

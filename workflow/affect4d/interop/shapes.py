@@ -79,11 +79,12 @@ def mesh_to_menpo(
     landmarks : (68, 3) mm, in place of the mesh's own
     """
     if isinstance(mesh, Mesh):
-        texture = None if mesh.texture is None else read_image(mesh.texture)
+        texture = None if mesh.texture is None else read_image(mesh.texture, is_texture=True)
     else:
         texture = mesh.texture
         landmarks = mesh.landmarks if landmarks is None else landmarks
-    points, triangles = np.asarray(mesh.vertices, np.float64), mesh.triangles
+    vertices = mesh.positions if isinstance(mesh, Mesh) else mesh.vertices
+    points, triangles = np.asarray(vertices, np.float64), mesh.triangles
     if mesh.uv is None or texture is None:
         shape = TriMesh(points, triangles)
     else:

@@ -50,7 +50,7 @@ def register_real_scan(registrar: Registrar) -> RealScan:
     """Register `james` and draw it."""
     mesh = read_mesh(data_file("james.obj"))
     assert mesh.uv is not None
-    texture = Texture(read_image(data_file("james.jpg")), mesh.uv)
+    texture = Texture(read_image(data_file("james.jpg"), is_texture=True), mesh.uv)
     landmarks = _landmarks(data_file("james.ljson"))
     registered = registrar.register(mesh.vertices, mesh.triangles, landmarks)
     template = registrar.template

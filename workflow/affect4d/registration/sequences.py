@@ -131,7 +131,7 @@ def _files(rows: pd.DataFrame, root: Path) -> list[Path]:
     """Every existing file of a sequence: the inputs of its store."""
     names = pd.concat([rows[column] for column in ("mesh", "texture", "landmarks")]).dropna()
     # a user's own mark-up; the gallery has checked where it lies
-    files = {Path(name) for name in rows["markup"].dropna() if name.endswith(MARKUP_FILES)}
+    files = {Path(name) for name in rows["markup"].dropna() if name.lower().endswith(MARKUP_FILES)}
     for name in names:
         try:
             files.add(inside(root, name))
@@ -275,7 +275,7 @@ class _SequenceJob:
         """The registered scan; BadInput where mesh and landmarks do not belong together."""
         try:
             registered = self._registrar.register(
-                mesh.vertices,
+                mesh.positions,
                 mesh.triangles,
                 frame.checked,
                 place_on=place_on,
@@ -345,10 +345,10 @@ def _read_texture(mesh: Mesh, frame: Frame) -> Texture | None:
     """The frame's Texture, or None where the table names none."""
     if frame.texture is None:
         return None
-    image = read_image(frame.texture)
+    image = read_image(frame.texture, is_texture=True)
     if mesh.uv is None:
         raise BadInput(frame.mesh, "the mesh has no texture coordinates", "export them as well")
-    return Texture(image, mesh.uv)
+    return Texture(image, mesh.uv, mesh.repeats)
 
 
 def _warn(sequence: str, flags: list[int], settings: Settings) -> None:

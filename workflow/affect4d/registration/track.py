@@ -54,10 +54,12 @@ class Texture:
     ----------
     image : (H, W, 3) RGB
     uv : (N, 2) of the scan's vertices, v up
+    repeats : whether the image repeats beyond [0, 1], across and upwards; else its edge does
     """
 
     image: NDArray[np.uint8]
     uv: Floats
+    repeats: tuple[bool, bool] = (True, True)
 
     def colours(
         self,
@@ -71,16 +73,32 @@ class Texture:
         """
         uv = sample(self.uv, triangles, Located(triangle, weights))
         height, width = self.image.shape[:2]
-        return sample_bilinear(self.image, uv[:, 0] * width - 0.5, (1 - uv[:, 1]) * height - 0.5)
+        x = _within(uv[:, 0], width, self.repeats[0])
+        y = _within(1 - uv[:, 1], height, self.repeats[1])
+        return sample_bilinear(self.image, x, y, border=cv2.BORDER_WRAP)
+
+
+def _within(share: Floats, size: int, repeats: bool) -> Floats:
+    """Pixel positions (M,) from half a pixel before the first of `size` to half one after the last,
+    where the sampler goes on at the other end; up to the pixels themselves if it must not."""
+    if not repeats:
+        return np.asarray(np.clip(share * size - 0.5, 0, size - 1))
+    is_outside = (share < 0) | (share > 1)
+    inside: Floats = np.where(is_outside, share - np.floor(share), share)
+    return inside * size - 0.5
 
 
 def sample_bilinear(
-    image: NDArray[np.uint8] | NDArray[np.float32], x: Floats, y: Floats
+    image: NDArray[np.uint8] | NDArray[np.float32],
+    x: Floats,
+    y: Floats,
+    *,
+    border: int = cv2.BORDER_REPLICATE,
 ) -> NDArray[np.float32]:
-    """Bilinear values (M, C) of an image at pixel positions x, y (M,)."""
+    """Bilinear values (M, C) of an image at pixel positions x, y (M,); `border` is OpenCV's."""
     row = 4096  # cv2.remap takes at most 32,767 columns
     maps = [np.resize(part, (-(-len(part) // row), row)).astype(np.float32) for part in (x, y)]
-    values = cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    values = cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=border)
     return values.reshape(maps[0].size, -1)[: len(x)].astype(np.float32)
 
 

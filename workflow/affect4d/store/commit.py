@@ -27,8 +27,8 @@ from affect4d.store.protocol import StoreError
 
 # The packages whose version can change an artifact's bytes.
 PACKAGES = (
-    "affect4d", "fast-simplification", "libigl", "menpo", "numba", "numcodecs",
-    "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow", "scikit-image",
+    "affect4d", "fast-simplification", "libigl", "mapbox-earcut", "menpo", "numba",
+    "numcodecs", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow", "scikit-image",
     "scikit-learn", "scipy", "zarr",
 )  # fmt: skip
 
@@ -60,11 +60,11 @@ class Provenance:
         Raises
         ------
         StoreError
-            An input is missing, or no regular file.
+            An input is missing.
         """
         described = {
             "inputs": {
-                self._name(path): self._digest(path) for path in sorted(set(map(Path, self.inputs)))
+                self._name(path): digest(path) for path in sorted(set(map(Path, self.inputs)))
             },
             "settings": self.settings,
             "code": self.code,
@@ -76,10 +76,6 @@ class Provenance:
             "fingerprint": hashlib.sha256(canonical(described)).hexdigest(),
             **described,
         }
-
-    def _digest(self, path: Path) -> str:
-        with protocol.translate_errors(path):
-            return digest(path, follow=Path(self._name(path)).is_absolute())
 
     def _name(self, path: Path) -> str:
         absolute, root = path.absolute(), Path(self.root).absolute()

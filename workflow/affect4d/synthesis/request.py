@@ -18,9 +18,11 @@ from affect4d.fitting.storage import read_model
 from affect4d.formats.animations import SUFFIXES, write_animation
 from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.paths import find_beside
 from affect4d.registration.reference import Reference
 from affect4d.synthesis.sheet import draw_sheet, points_of_plane, tiles_over_plane
 from affect4d.synthesis.single import PhotographEditor
+from affect4d.system_files import find_files
 from affect4d.template.anatomy import anatomy_of
 
 FRAME_MS = 80  # of an animation: 12.5 images per second
@@ -88,9 +90,9 @@ def open_photograph(
         The landmarks cannot be fitted, or an option is out of range.
     """
     image = read_image(photo)
-    beside = photo.with_suffix(".pts")
-    if landmarks or beside.exists():
-        points = read_landmarks(landmarks or beside, dimension=2)
+    file = landmarks or find_beside(photo, [".pts"])
+    if file is not None:
+        points = read_landmarks(file, dimension=2)
     else:
         points = detect_landmarks(image, photo)
     return Build(results).open(image, points, crop=crop, options=options)
@@ -137,7 +139,7 @@ class Build:
 
 def _settings_of(folder: Path, section: str) -> dict[str, Any]:
     """The settings that the build's chunks were made with; none, so the defaults, before any."""
-    manifests = sorted(folder.glob("*/*.manifest.json"))
+    manifests = list(find_files(folder, "*/*.manifest.json"))
     if not manifests:
         return {}
     settings: dict[str, Any] = store.read_manifest(manifests[0]).settings.get(section, {})

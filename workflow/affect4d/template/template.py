@@ -69,7 +69,7 @@ def load_template(mesh: Path | str | None = None, landmarks: Path | str | None =
     else:
         unit = 1.0
     scan = read_mesh(mesh)
-    points = read_landmarks(landmarks, dimension=3) * unit
+    points = (read_landmarks(landmarks, dimension=3) - scan.origin) * unit
     unused = np.setdiff1d(np.arange(len(scan.vertices)), scan.triangles)
     if len(unused):
         raise BadInput(
