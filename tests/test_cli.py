@@ -64,3 +64,42 @@ def test_a_record_is_one_line():
 def test_several_images_need_a_folder_or_an_animation(tmp_path):
     with pytest.raises(ValueError, match="or a folder"):
         write_images([], tmp_path / "x.png", several=True)
+
+
+HOSTILE = "a\x1b[2J\x1b]0;title\x07b\r\u202ec\x9b"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["explain", HOSTILE],
+        ["audit", f"{HOSTILE}/results"],
+        ["diff", HOSTILE, f"{HOSTILE}2"],
+        ["gallery", "draft", HOSTILE],
+        ["synth", HOSTILE, "-o", "x.png", "--valence", ".5", "--arousal", "0"],
+        ["play", HOSTILE, "--no-browser"],
+    ],
+    ids=lambda call: call[0],
+)
+def test_nothing_that_is_printed_controls_the_terminal(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, call)
+    printed = done.stdout + done.stderr
+    assert done.exit_code and "\\x1b[2J" in printed
+    assert all(line.isprintable() for line in printed.split("\n"))
+
+
+@pytest.mark.parametrize("call", [["explain", "dataset"], ["audit"]])
+def test_results_are_an_argument_or_an_option(tmp_path, monkeypatch, call):
+    (tmp_path / "results").mkdir()
+    folder = str(tmp_path / "other")
+    monkeypatch.chdir(tmp_path)
+
+    def said(*arguments):
+        done = CliRunner().invoke(app, [*call, *arguments], env={"COLUMNS": "200"})
+        return done.exit_code, done.stdout, done.stderr
+
+    assert said() == said("--results", "results") == said("results")
+    assert said(folder) == said("--results", folder) == said(folder, "--results", folder)
+    code, _, printed = said(folder, "--results", "results")
+    assert code == 2 and "two results folders" in printed

@@ -6,10 +6,13 @@ Commands parse and print. What they do is in the library, which they import when
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
 
 import typer
+
+from affect4d.quarantine import printable
 
 app = typer.Typer(
     add_completion=False,
@@ -19,16 +22,28 @@ app = typer.Typer(
 )
 gallery = typer.Typer(no_args_is_help=True, help="The gallery of 4D scans.")
 app.add_typer(gallery, name="gallery")
-Results = Annotated[
-    Path, typer.Option("--results", help="Results folder of a build (`make dataset`).")
-]
 RESULTS = Path("results")
+_HELP = "Results folder of a build (`make dataset`); as an argument or with --results."
+Results = Annotated[Path | None, typer.Option("--results", help=_HELP, show_default=str(RESULTS))]
+Folder = Annotated[Path | None, typer.Argument(metavar="RESULTS", help=_HELP, show_default=False)]
 T = TypeVar("T")
 
 
+def _say(text: object, *, err: bool = False) -> None:
+    """Print lines without what a name in a build could do to the terminal."""
+    typer.echo("\n".join(map(printable, str(text).split("\n"))), err=err)
+
+
 def _fail(message: object, code: int) -> NoReturn:
-    typer.echo(f"affect4d: {message}", err=True)
+    _say(f"affect4d: {message}", err=True)
     raise typer.Exit(code)
+
+
+def _results(argument: Path | None, option: Path | None) -> Path:
+    """The results folder, which every command takes in either way."""
+    if argument is not None and option is not None and argument != option:
+        raise typer.BadParameter(f"two results folders: {argument} and --results {option}")
+    return argument or option or RESULTS
 
 
 def _parse(parse: Callable[[str], T], text: str | None) -> T | None:
@@ -41,6 +56,8 @@ def _parse(parse: Callable[[str], T], text: str | None) -> T | None:
 @app.command()
 def synth(
     photo: Annotated[Path, typer.Argument(help="Photograph of one face (JPEG, PNG, ...).")],
+    folder: Folder = None,
+    *,
     out: Annotated[
         Path,
         typer.Option(
@@ -50,7 +67,6 @@ def synth(
             "or a folder of images.",
         ),
     ],
-    *,
     valence: Annotated[
         float | None, typer.Option(min=-1, max=1, help="Negative to positive.")
     ] = None,
@@ -88,7 +104,7 @@ def synth(
     blend: Annotated[
         Literal["warp", "poisson"] | None, typer.Option(help="The build's own if absent.")
     ] = None,
-    results: Results = RESULTS,
+    results: Results = None,
 ) -> None:
     """Give the face in a photograph some valence and arousal, or a basic expression.
 
@@ -110,20 +126,21 @@ def synth(
     points = _parse(request.parse_points, path)
     named = _parse(request.parse_component, component)
     options = {"intensity": intensity, "blend": blend}
-    folder = results / "blendshapes"
+    root = _results(folder, results)
+    blendshapes = root / "blendshapes"
     try:
         editor = request.open_photograph(
             photo,
             landmarks,
-            results,
+            root,
             crop=crop or grid is not None,
             options={name: value for name, value in options.items() if value is not None},
         )
         if grid is not None:
-            typer.echo(request.write_grid(editor, folder, grid, out=out))
+            _say(request.write_grid(editor, blendshapes, grid, out=out))
             return
         targets = request.find_targets(
-            folder,
+            blendshapes,
             point=point,
             path=points or (),
             frames=frames,
@@ -135,12 +152,13 @@ def synth(
     except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
         _fail(error, 1)
     for record in records:
-        typer.echo(request.describe(record))
+        _say(request.describe(record))
 
 
 @app.command()
 def play(
     photo: Annotated[Path, typer.Argument(help="Photograph of one face (JPEG, PNG, ...).")],
+    folder: Folder = None,
     *,
     landmarks: Annotated[
         Path | None,
@@ -153,7 +171,7 @@ def play(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
     ] = True,
-    results: Results = RESULTS,
+    results: Results = None,
 ) -> None:
     """Drag a point over the plane, on a local page, and see the face in a photograph follow.
 
@@ -166,27 +184,27 @@ def play(
     import webbrowser
 
     from affect4d.store import StoreError
-    from affect4d.synthesis.play import PlaySession, serve
+    from affect4d.synthesis.play import PlaySession
+    from affect4d.synthesis.play_server import PageServer, link_file
     from affect4d.synthesis.request import open_photograph
 
+    root = _results(folder, results)
     try:
-        photograph = open_photograph(photo, landmarks, results, crop=crop)
-        session = PlaySession(photograph, results / "blendshapes")
-        server, url = serve(session, port)
+        photograph = open_photograph(photo, landmarks, root, crop=crop)
+        server = PageServer(PlaySession(photograph, root / "blendshapes"), port)
     except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
         _fail(error, 1)
-    typer.echo(f"{url}  (Ctrl-C ends it)")
-    if browser:
-        webbrowser.open(url)
-    try:
+    _say(f"{server.url}  (Ctrl-C ends it)")
+    with link_file(server.url) as link, suppress(KeyboardInterrupt), server:
+        if browser:
+            webbrowser.open(link.as_uri())
         server.serve_forever()
-    except KeyboardInterrupt:
-        server.server_close()
 
 
 @app.command("audit")
 def audit_command(
-    results: Annotated[Path, typer.Argument(help="Results folder of a build.")] = RESULTS,
+    folder: Folder = None,
+    results: Results = None,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
     invalidate: Annotated[
         bool,
@@ -211,19 +229,20 @@ def audit_command(
     from affect4d.store import StoreError
     from affect4d.store.protocol import translate_errors
 
+    root = _results(folder, results)
     try:
-        verdict = audit.audit_build(results, sample, seed)
+        verdict = audit.audit_build(root, sample, seed)
     except KeyboardInterrupt:
         _fail("interrupted; start the audit again to go on", 2)
-    typer.echo(json.dumps(verdict.record(), indent=1) if as_json else verdict.text())
+    _say(json.dumps(verdict.record(), indent=1) if as_json else verdict.text())
     if invalidate and not verdict.error:
         try:
-            with translate_errors(results):
-                deleted = audit.invalidate(results, verdict)
+            with translate_errors(root):
+                deleted = audit.invalidate(root, verdict)
         except StoreError as error:
             _fail(error, 2)
         for name in deleted:
-            typer.echo(f"deleted {name}", err=True)
+            _say(f"deleted {name}", err=True)
     raise typer.Exit(verdict.exit_code)
 
 
@@ -236,7 +255,8 @@ def explain(
             "or file; KIND:NAME where a name alone stands for several things."
         ),
     ],
-    results: Results = RESULTS,
+    folder: Folder = None,
+    results: Results = None,
     as_json: Annotated[bool, typer.Option("--json", help="The whole record as JSON.")] = False,
 ) -> None:
     """Say what anything in a build is, what it was built from, and what was built from it.
@@ -247,13 +267,14 @@ def explain(
     from affect4d import provenance
     from affect4d.store import StoreError
 
+    root = _results(folder, results)
     try:
-        explanation = provenance.explain_name(results, name)
+        explanation = provenance.explain_name(root, name)
     except (provenance.UnknownName, provenance.AmbiguousName, StoreError) as error:
         _fail(error, 1)
     except (OSError, ValueError, KeyError) as error:
-        _fail(f"{results} cannot be read ({error}); run `affect4d audit`", 1)
-    typer.echo(json.dumps(explanation.record, indent=1) if as_json else explanation.text())
+        _fail(f"{root} cannot be read ({error}); run `affect4d audit`", 1)
+    _say(json.dumps(explanation.record, indent=1) if as_json else explanation.text())
 
 
 @app.command()
@@ -269,7 +290,7 @@ def diff(
     from affect4d import provenance
 
     found = provenance.compare_builds(old, new)
-    typer.echo(json.dumps(found.record(), indent=1) if as_json else found.text())
+    _say(json.dumps(found.record(), indent=1) if as_json else found.text())
     raise typer.Exit(found.exit_code)
 
 
@@ -300,9 +321,9 @@ def draft(
         write_draft(table, out)
     except BadInput as error:
         _fail(error, 1)
-    typer.echo(f"{out}:")
+    _say(f"{out}:")
     for line in table.summary():
-        typer.echo(f"  {line}")
+        _say(f"  {line}")
 
 
 def main() -> None:

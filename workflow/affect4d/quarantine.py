@@ -30,11 +30,17 @@ def as_bad_input(error: BadInput | OSError, file: object) -> BadInput:
     return BadInput(file, f"cannot be read ({error.strerror})", "check the file and its name")
 
 
+def printable(value: object) -> str:
+    """The value as one line of UTF-8 that a terminal shows as it is: other characters escaped."""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def _one_line(value: object) -> str:
     """The value as text that fits one line of UTF-8, whatever a file or its name holds."""
-    text = str(value)
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    text = printable(value)
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
+from affect4d.quarantine import printable
 from affect4d.store import StoreError, canonical
 from affect4d.store.manifest import REBUILD
 
@@ -34,7 +35,7 @@ class Finding:
     remedy: str = REBUILD
 
     def __str__(self) -> str:
-        return _printable(f"{self.artifact}: {self.file}: {self.what}; {self.remedy}")
+        return printable(f"{self.artifact}: {self.file}: {self.what}; {self.remedy}")
 
 
 def damaged(artifact: str, file: str, what: str) -> Finding:
@@ -79,7 +80,7 @@ class Verdict:
     def text(self) -> str:
         """One line per problem, one per note, and a line that sums up."""
         if self.error:
-            return f"audit failed to run: {self.error}"
+            return printable(f"audit failed to run: {self.error}")
         checked = f"{self.artifacts} artifacts, {self.files} files, {self.bytes / 1e6:.1f} MB"
         if self.sampled is not None:
             checked += f", of which {self.sampled} files were read"
@@ -87,7 +88,7 @@ class Verdict:
             state = f"broken, problems: {len(self.problems)}"
         else:
             state = "intact" if self.sampled is None else "no problem in this sample"
-        notes = [_printable(f"note: {note}") for note in self.notes]
+        notes = [printable(f"note: {note}") for note in self.notes]
         return "\n".join([*map(str, self.problems), *notes, f"{checked}: {state}"])
 
     def record(self) -> dict[str, Any]:
@@ -111,13 +112,6 @@ def _unicode(value: Any) -> Any:
     if isinstance(value, dict):
         return {_unicode(key): _unicode(entry) for key, entry in value.items()}
     return value
-
-
-def _printable(text: str) -> str:
-    """One line of Unicode for a file's name of any bytes."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in _unicode(text)
-    )
 
 
 def shortened(findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from affect4d.provenance import crate
 from affect4d.provenance.causes import BuildPair, Cause
 from affect4d.provenance.dataset_diff import DatasetDifference, compare_datasets
 from affect4d.provenance.lineage import load_build
+from affect4d.quarantine import printable
 from affect4d.store import StoreError
 from affect4d.store.manifest import SUFFIX
 
@@ -79,7 +80,7 @@ class Difference:
     def text(self) -> str:
         """Causes with what follows from each, then the dataset, then a line with totals."""
         if self.error:
-            return f"comparison failed to run: {self.error}"
+            return printable(f"comparison failed to run: {self.error}")
         lines = []
         for (_, kind), group in groupby(self.effects, lambda e: (bool(e.changed), e.cause.kind)):
             effects = list(group)
@@ -94,7 +95,7 @@ class Difference:
             if counts := getattr(self, title):
                 lines.append(f"{title}: {_counted(counts)}")
         total = ", ".join(f"{count} {status}" for status, count in self.counts.items())
-        return "\n".join([*lines, f"artifacts: {total}"])
+        return "\n".join(map(printable, [*lines, f"artifacts: {total}"]))
 
     def record(self) -> dict[str, Any]:
         """The comparison as JSON values, its text among them."""

@@ -20,6 +20,7 @@ from affect4d.provenance.explain_frames import (
 from affect4d.provenance.explain_images import describe_image, describe_photograph
 from affect4d.provenance.lineage import load_build
 from affect4d.provenance.names import resolve_name
+from affect4d.quarantine import printable
 from affect4d.store import StoreError
 
 SHOWN = 12  # entries of a long list in the text; the record has them all
@@ -52,7 +53,8 @@ class Explanation:
         """The record for people: indented lines, long lists cut."""
         head = f"{self.record['id']}: {self.record['what']}"
         shown = {k: v for k, v in self.record.items() if k not in ("kind", "id", "what")}
-        return "\n".join([head, *(line for k, v in shown.items() for line in _lines(k, v))])
+        lines = [head, *(line for k, v in shown.items() for line in _lines(k, v))]
+        return "\n".join(map(printable, lines))
 
 
 def explain_name(results: Path, name: str) -> Explanation:

@@ -2,28 +2,18 @@
 
 It also shows the basic expressions, the components of a class, and a slider for their strength.
 
-The server listens on the loopback interface only and answers those alone who know its token and
-name it by its own address, so that no other page or machine can ask it for anything. Requests are
-GET; what they name is looked up among what the build has, and never used as a path.
+What a request names is looked up among what the build has, and never used as a path; who may ask is
+up to `play_server`.
 """
 
-import json
-import logging
 import math
-import secrets
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-import jinja2
 import numpy as np
 from tqdm import tqdm
 
@@ -35,16 +25,11 @@ from affect4d.blendshapes.targets import (
     count_components,
 )
 from affect4d.formats.images import encode_jpeg
-from affect4d.quarantine import BadInput
 from affect4d.synthesis.single import PhotographEditor
 
-log = logging.getLogger(__name__)
-
-HOST = "127.0.0.1"
 QUALITY = 90  # of JPEG
 MAX_STRENGTH = 2.0  # as far as the settings' own intensity goes
 MAX_CACHED = 32  # expressions and components in memory
-TOKEN_BYTES, NONCE_BYTES = 24, 16  # random bytes, beyond guessing
 
 
 class PlaySession:
@@ -142,102 +127,3 @@ def _number(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError("give v and a, two numbers, or an expression or a component")
     return number
-
-
-def serve(session: PlaySession, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
-    """A server of the page, not yet running, and the address to open.
-
-    Parameters
-    ----------
-    session : that answers the page
-    port : 0 for any that is free
-
-    Returns
-    -------
-    server : call `serve_forever` and `server_close`
-    url : of the page
-    """
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    hosts: set[str] = set()
-    handler = type("Handler", (_Handler,), {"session": session, "token": token, "hosts": hosts})
-    server = ThreadingHTTPServer((HOST, port), handler)
-    hosts |= {f"{name}:{server.server_port}" for name in (HOST, "localhost")}
-    server.daemon_threads = True
-    return server, f"http://{HOST}:{server.server_port}/{token}/"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    session: PlaySession
-    token: str
-    hosts: set[str]
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each picture waits 40 ms for the headers' acknowledgement
-
-    def do_GET(self) -> None:
-        """Answer the page's requests; everybody else learns nothing."""
-        address = urlsplit(self.path)
-        _, token, page, *_ = (*address.path.split("/"), "", "")
-        if self.headers.get("Host") not in self.hosts:
-            self._refuse(HTTPStatus.FORBIDDEN, "ask for this server by its own address")
-        elif not secrets.compare_digest(token.encode(), self.token.encode()):
-            self._refuse(HTTPStatus.NOT_FOUND, "nothing here")
-        elif page == "":
-            self._page()
-        elif page == "plane":
-            self._send("application/json", json.dumps(self.session.plane()).encode())
-        elif page == "face":
-            self._face(parse_qs(address.query))
-        else:
-            self._refuse(HTTPStatus.NOT_FOUND, "nothing here")
-
-    def _page(self) -> None:
-        nonce = secrets.token_urlsafe(NONCE_BYTES)
-        policy = (
-            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
-            "img-src blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-            "frame-ancestors 'none'"
-        )
-        page = _template().render(nonce=nonce).encode()
-        self._send("text/html; charset=utf-8", page, {"Content-Security-Policy": policy})
-
-    def _face(self, query: Mapping[str, list[str]]) -> None:
-        request = {name: values[0] for name, values in query.items()}
-        try:
-            picture, label = self.session.face(request)
-        except BadInput as problem:
-            self._refuse(HTTPStatus.NOT_FOUND, f"{problem.rule}; {problem.remedy}")
-            return
-        except ValueError as problem:
-            self._refuse(HTTPStatus.BAD_REQUEST, str(problem))
-            return
-        self._send("image/jpeg", picture, {"X-Label": json.dumps(label)})
-
-    def _refuse(self, status: HTTPStatus, why: str) -> None:
-        self._send("text/plain; charset=utf-8", why.encode(), status=status)
-
-    def _send(
-        self,
-        kind: str,
-        content: bytes,
-        headers: Mapping[str, str] | None = None,
-        *,
-        status: HTTPStatus = HTTPStatus.OK,
-    ) -> None:
-        self.send_response(status)
-        shared = {"Content-Type": kind, "Content-Length": str(len(content))}
-        shared |= {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-        shared |= {"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin"}
-        for name, value in {**shared, **(headers or {})}.items():
-            self.send_header(name, value)
-        with suppress(ConnectionError):  # the page was closed meanwhile
-            self.end_headers()
-            self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep requests, which hold the token, out of logs."""
-
-
-@lru_cache(maxsize=1)
-def _template() -> jinja2.Template:
-    text = files("affect4d.synthesis").joinpath("play.html.j2").read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)
