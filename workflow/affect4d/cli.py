@@ -7,6 +7,7 @@ Commands parse and print. What they do is in the library, which they import when
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
 
@@ -217,13 +218,27 @@ def audit_command(
         int | None,
         typer.Option(min=1, help="Read so many files only; check that the others are there."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed draws another --sample.")] = 0,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            help="Compute so many parts again, drawn at random, and compare their bytes; or one "
+            "part by its name: an artifact, or image:IMAGE_ID."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Another seed draws another --sample (0 if absent) or --replay (any if absent)."
+        ),
+    ] = None,
 ) -> None:
     """Check every artifact against its manifest: digests, lineage, schemas, labels, counts.
 
     Exit code 0: everything intact and its lineage known; 1: something is broken (each line names
     artifact, file and remedy); 2: the audit failed to run. An audit that is interrupted continues
     where it stopped when it is started again within a day.
+
+    Examples: affect4d audit; affect4d audit --replay 20; affect4d audit --replay image:IMAGE_ID
     """
     from affect4d import audit
     from affect4d.store import StoreError
@@ -231,7 +246,11 @@ def audit_command(
 
     root = _results(folder, results)
     try:
-        verdict = audit.audit_build(root, sample, seed)
+        verdict = audit.audit_build(root, sample, seed or 0)
+        if replay and not verdict.error:
+            drawn = int(replay) if replay.isdecimal() else replay
+            say = partial(typer.echo, err=True)
+            verdict = audit.replay_build(root, verdict, drawn, seed=seed, say=say)
     except KeyboardInterrupt:
         _fail("interrupted; start the audit again to go on", 2)
     _say(json.dumps(verdict.record(), indent=1) if as_json else verdict.text())

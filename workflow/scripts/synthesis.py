@@ -15,4 +15,5 @@ with Job(snakemake) as job:
         atlas=Atlas(ATLAS.path(job.root)),
         anatomy=anatomy_of(load_template(template.mesh, template.landmarks)),
         settings=job.config("synthesis"),
+        only=getattr(snakemake.params, "only", ""),  # the audit replays single images
     )

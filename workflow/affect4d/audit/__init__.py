@@ -1,11 +1,12 @@
 """The audit: is the build intact, and what must be built again.
 
 `check` checks every file against its manifest and every artifact against its inputs, `repair`
-removes what is broken.
+removes what is broken, `replay` computes parts of the build again.
 """
 
 from affect4d.audit.check import audit_build
 from affect4d.audit.repair import invalidate
+from affect4d.audit.replay import replay_build
 from affect4d.audit.verdict import Finding, Verdict
 
-__all__ = ["Finding", "Verdict", "audit_build", "invalidate"]
+__all__ = ["Finding", "Verdict", "audit_build", "invalidate", "replay_build"]

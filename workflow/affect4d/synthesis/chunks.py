@@ -89,6 +89,7 @@ def synthesize_chunk(
     atlas: Atlas,
     anatomy: Anatomy,
     settings: Settings,
+    only: str = "",
 ) -> None:
     """Synthesize one chunk of a database and write its store and its quarantine.
 
@@ -108,13 +109,22 @@ def synthesize_chunk(
     atlas : of the build
     anatomy : of the template
     settings : of the build
+    only : the image_id of the one picture to synthesize; all if empty
     """
     root, quarantine = context.root, context.quarantine
     imposed = deformations(
         atlas, root / "blendshapes", anatomy, samples=settings.samples, seed=context.seed
     )
-    pictures = _Pictures(database, atlas, imposed, settings=settings, quarantine=quarantine)
     photographs = list(read_photographs(root / "fits" / database / f"{chunk}.zarr"))
+    if only:
+        wanted = [
+            (photograph, target)
+            for photograph in photographs
+            for target in imposed
+            if only == _image_id(database, photograph, target.name(atlas.names))
+        ]
+        photographs, imposed = [each for each, _ in wanted], [each for _, each in wanted]
+    pictures = _Pictures(database, atlas, imposed, settings=settings, quarantine=quarantine)
     for photograph in context.progress(photographs, total=len(photographs), what="photographs"):
         try:
             photo = photograph.read(root)
@@ -136,6 +146,11 @@ def synthesize_chunk(
     with store.atomic(listing) as unfinished:
         quarantine.write(unfinished)
     store.record(listing.with_suffix(".manifest.json"), [listing], provenance)
+
+
+def _image_id(database: str, photograph: FittedPhotograph, name: str) -> str:
+    """The name of the image of a photograph on which the deformation `name` is imposed."""
+    return f"{database}-{safe_name(photograph.image_id, photograph.path)}-{name}"
 
 
 def describe_camera(camera: Camera) -> dict[str, Any]:
@@ -177,7 +192,7 @@ class _Pictures:
         self._neutral.append(scene.image)
         editor = Editor(scene, self.settings)
         for target, edit in zip(self.imposed, editor.edits(self._blocks), strict=True):
-            name = f"{self.database}-{image_id}-{target.name(self.atlas.names)}"
+            name = _image_id(self.database, photograph, target.name(self.atlas.names))
             self._add_edit(name, target, edit, metrics=measure(editor, edit))
 
     def _add_edit(
