@@ -190,7 +190,7 @@ def test_a_folder_that_cannot_be_written_is_audited_all_the_same(results, monkey
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied", str(results / journal.NAME))
 
-    monkeypatch.setattr(journal.os, "open", refuse)
+    monkeypatch.setattr(journal, "open_regular", refuse)
     assert audit.audit_build(results).intact
 
 

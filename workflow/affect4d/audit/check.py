@@ -24,6 +24,7 @@ from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
 from affect4d.store import protocol
 from affect4d.store.manifest import SUFFIX
+from affect4d.store.regular import read_regular
 
 
 def audit_build(
@@ -145,7 +146,7 @@ def _last(root: Path) -> dict[str, Any] | None:
     path = provenance.VERDICT.path(root)
     if not path.is_file():
         return None
-    record: dict[str, Any] = json.loads(path.read_bytes())
+    record: dict[str, Any] = json.loads(read_regular(path))
     if add_digest(record) != record:
         raise ValueError("the digest is another")
     return record

@@ -18,7 +18,8 @@ from affect4d.audit.journal import Journal, State
 from affect4d.provenance.lineage import Build
 from affect4d.store import Manifest, StoreError
 from affect4d.store.checks import check_digest, check_size
-from affect4d.store.manifest import SUFFIX, File
+from affect4d.store.manifest import SUFFIX, UNREADABLE, File
+from affect4d.store.regular import read_file
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -113,7 +114,8 @@ def digest_all(build: Build, sample: Sample | None, threads: int) -> Digested:
             if what:
                 digested.problems.append((manifest, file, what))
         names = [name for name in inputs if name not in digested.inputs]
-        digested.inputs |= _in_parallel(lambda name: reader.find(build.root / name), names, threads)
+        find = lambda name: reader.find(build.root / name, Path(name).is_absolute())  # noqa: E731
+        digested.inputs |= _in_parallel(find, names, threads)
         if journal:
             journal.finish()
     digested.problems.sort(key=lambda problem: (problem[0].artifact, problem[1].path))
@@ -164,17 +166,21 @@ class _Reader:
         problem = check_digest(manifest, file, lambda path: self._digest(path, file.size))
         return problem.what if problem else ""
 
-    def find(self, path: Path) -> str:
-        """The sha256 of an input, empty where it is missing."""
+    def find(self, path: Path, follow: bool) -> str:
+        """The sha256 of an input, empty where it is missing or no file."""
         try:
-            return self._digest(path)
+            return self._digest(path, follow=follow)
         except StoreError:
             return ""
+        except OSError as error:
+            if error.errno not in UNREADABLE:
+                raise
+            return ""
 
-    def _digest(self, path: Path, listed: int = 0) -> str:
+    def _digest(self, path: Path, listed: int = 0, *, follow: bool = False) -> str:
         """The sha256 of a file; `listed` of its bytes are on the bar."""
         try:
-            with path.open("rb", buffering=0) as file:
+            with read_file(path, follow=follow) as file:
                 before = os.fstat(file.fileno())
                 known = self._journal.digest(path, before) if self._journal else None
                 if known:

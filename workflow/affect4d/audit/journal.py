@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from affect4d.store.regular import open_regular
+
 NAME = ".audit.journal"
 RESUMABLE_S = 24 * 3600.0  # a day: rot that hides behind an old entry is found by the next audit
 TICK_S = 0.1  # coarser than any file system's clock: a change within it shows the same times
@@ -47,7 +49,7 @@ class Journal:
 
     def __enter__(self) -> "Journal":
         with suppress(OSError):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             file = open(descriptor, "r+", encoding="utf-8", errors="replace")  # noqa: PTH123
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

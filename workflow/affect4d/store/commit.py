@@ -60,11 +60,11 @@ class Provenance:
         Raises
         ------
         StoreError
-            An input is missing.
+            An input is missing, or no regular file.
         """
         described = {
             "inputs": {
-                self._name(path): digest(path) for path in sorted(set(map(Path, self.inputs)))
+                self._name(path): self._digest(path) for path in sorted(set(map(Path, self.inputs)))
             },
             "settings": self.settings,
             "code": self.code,
@@ -76,6 +76,10 @@ class Provenance:
             "fingerprint": hashlib.sha256(canonical(described)).hexdigest(),
             **described,
         }
+
+    def _digest(self, path: Path) -> str:
+        with protocol.translate_errors(path):
+            return digest(path, follow=Path(self._name(path)).is_absolute())
 
     def _name(self, path: Path) -> str:
         absolute, root = path.absolute(), Path(self.root).absolute()

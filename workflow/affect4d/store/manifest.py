@@ -15,13 +15,14 @@ from typing import Any
 
 from affect4d.store import protocol
 from affect4d.store.protocol import StoreError
+from affect4d.store.regular import read_file, read_regular
 from affect4d.system_files import find_files
 
 SUFFIX = ".manifest.json"
 FORMAT = "affect4d-manifest-1"
 REBUILD = "run `affect4d audit --invalidate`, then snakemake"
-# A bad sector, a folder in place of a file, a broken link: damage, not missing permissions.
-UNREADABLE = (errno.EIO, errno.EISDIR, errno.ELOOP)
+# A bad sector, a folder, link, pipe or device in place of a file: damage, not missing permissions.
+UNREADABLE = (errno.EIO, errno.EISDIR, errno.ELOOP, errno.ENXIO)
 _MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4000  # Linux: NAME_MAX, and PATH_MAX (4096) less a root
 
 
@@ -70,16 +71,23 @@ def canonical(content: object) -> bytes:
     return text.encode() + b"\n"
 
 
-def digest(path: Path) -> str:
+def digest(path: Path, *, follow: bool = False) -> str:
     """The sha256 of a file.
+
+    Parameters
+    ----------
+    path : the file
+    follow : whether it may be a symbolic link, as an input outside the results folder may
 
     Raises
     ------
     StoreError
-        It is missing or no regular file.
+        It is missing.
+    OSError
+        It is no regular file, or the system refuses to read it.
     """
     try:
-        with Path(path).open("rb") as file:
+        with read_file(path, follow=follow) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise StoreError(path, "no such file", "build it first") from error
@@ -103,7 +111,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     path = Path(path)
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(
             path, "no manifest: the artifact was never committed", "run snakemake"

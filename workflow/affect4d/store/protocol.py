@@ -5,7 +5,6 @@ renames it over the final name. `flock` is released by the kernel when a job is 
 node, so a temporary whose lock can be taken has no live writer and may be removed.
 """
 
-import errno
 import fcntl
 import itertools
 import os
@@ -17,55 +16,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from affect4d.store.build_root import check_folders, walk_build
+from affect4d.store.errors import StoreError as StoreError
+from affect4d.store.errors import translate_errors as translate_errors
+from affect4d.store.errors import translate_os_error as translate_os_error
+from affect4d.store.regular import open_regular, read_regular
+
 _TEMPORARY = re.compile(r"^\.(?P<name>.+)\.tmp-[^/]+-\d+-\d+(\.[^.]+)?$")
 _LOCK = re.compile(r"^\.(?P<name>.+)\.lock$")
+_HOLDER = re.compile(rb"process \d+ on \S+")  # what a writer writes into its lock
+_MAX_HOLDER_BYTES = 400  # NAME_MAX, the longest host name, and a process number
 _serial = itertools.count()
 
 # A search for stale temporaries holds a lock for an instant: a writer waits that long for it.
 _LOCK_TIMEOUT_S, _RETRY_INTERVAL_S = 0.25, 0.01
 
-_FREE_SPACE = "free space there, then run snakemake again"
-_MOUNT_WITH_LOCKS = (
-    "mount it with locks (NFS 4; Lustre with -o flock), or set `results` to another folder"
-)
-_CAUSES = {
-    errno.ENOSPC: ("the disk is full", _FREE_SPACE),
-    errno.EDQUOT: ("the quota of disk space is used up", _FREE_SPACE),
-    errno.EFBIG: ("the file is larger than this user's files may be", "raise `ulimit -f`"),
-    errno.EROFS: (
-        "the disk is mounted read-only",
-        "mount it writable, or set `results` to another folder",
-    ),
-    errno.EACCES: ("access is denied", "let the user of this job read and write there"),
-    errno.EPERM: ("access is denied", "let the user of this job read and write there"),
-    errno.EIO: ("the disk cannot be read or written", "check the disk, then run snakemake again"),
-    errno.ENOLCK: ("the file system has no locks", _MOUNT_WITH_LOCKS),
-    errno.ENOSYS: ("the file system has no locks", _MOUNT_WITH_LOCKS),
-    errno.EOPNOTSUPP: ("the file system has no locks", _MOUNT_WITH_LOCKS),
-}
-
-
-class StoreError(Exception):
-    """What is wrong with a stored file, as one line: `FILE: WHAT; REMEDY`."""
-
-    def __init__(self, path: Path | str, what: str, remedy: str):
-        super().__init__(f"{path}: {what}; {remedy}")
-        self.path, self.what, self.remedy = Path(path), what, remedy
-
-    def __reduce__(self) -> tuple[type["StoreError"], tuple[Path, str, str]]:
-        return StoreError, (self.path, self.what, self.remedy)
-
-
-def translate_os_error(error: OSError, path: Path | str) -> StoreError | None:
-    """A StoreError with a remedy for an error of the disk at `path`; None for any other error."""
-    if error.errno not in _CAUSES:
-        return None
-    return StoreError(path, *_CAUSES[error.errno])
-
 
 def fsync(path: Path) -> None:
     """Flush a file, or the entries of a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY) if path.is_dir() else open_regular(path)
     try:
         os.fsync(descriptor)
     finally:
@@ -92,10 +61,13 @@ def lock(path: Path) -> Iterator[None]:
     Raises
     ------
     StoreError
-        Another writer holds it, in this process or any other.
+        Another writer holds it, in this process or any other; or what has the lock's name is no
+        lock, or a folder between the path and the build's root is a link.
     """
+    check_folders(path)
     name = path.with_name(f".{path.name}.lock")
-    descriptor = _acquire(name, _LOCK_TIMEOUT_S)
+    with translate_errors(name):
+        descriptor = _acquire(name, _LOCK_TIMEOUT_S)
     if descriptor is None:
         raise StoreError(
             path,
@@ -120,6 +92,7 @@ def temporary(path: Path) -> Iterator[Path]:
         Another writer holds the lock, or the disk is full, read-only or broken.
     """
     with translate_errors(path):
+        check_folders(path)
         _make_folder(path.parent)
         with lock(path):
             for stale in _temporaries_of(path):
@@ -231,7 +204,7 @@ def _remove_if_possible(path: Path) -> None:
 def stale_temporaries(root: Path) -> list[Path]:
     """The temporaries under `root`, at any depth, that no live writer holds; sorted."""
     stale = []
-    for parent, folders, files in os.walk(root):
+    for parent, folders, files in walk_build(root):
         for name in folders + files:
             match = _TEMPORARY.match(name)
             if match and not _is_locked(Path(parent, match["name"])):
@@ -249,32 +222,25 @@ def garbage_collect(root: Path) -> list[Path]:
         with suppress(StoreError), lock(artifact):
             remove(path)
             removed.append(path)
-    for parent, _, names in os.walk(root):
+    for parent, _, names in walk_build(root):
         for path in (Path(parent, name) for name in names if _LOCK.match(name)):
-            descriptor = _acquire(path, timeout=0)
-            if descriptor is not None:
-                _release(path, descriptor)
+            # What has the name of a lock and is none, or has nothing to lock, is not ours.
+            with suppress(StoreError, OSError):
+                if not (path.lstat().st_size or _has_artifact(path)):
+                    continue
+                descriptor = _acquire(path, timeout=0)
+                if descriptor is not None:
+                    _release(path, descriptor)
     return removed
-
-
-@contextmanager
-def translate_errors(path: Path) -> Iterator[None]:
-    """Raise a StoreError about `path` for an operating system error of the disk."""
-    try:
-        yield
-    except OSError as error:
-        translated = translate_os_error(error, path)
-        if translated is None:
-            raise
-        raise translated from error
 
 
 def _acquire(name: Path, timeout: float) -> int | None:
     """A descriptor that holds the lock file `name`; None if another does for `timeout` s."""
     deadline = time.monotonic() + timeout
     while True:
-        descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_regular(name, os.O_RDWR | os.O_CREAT)
         try:
+            _check_lock(name, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The last holder may have removed the file between our open and our lock.
             if _is_same_file(descriptor, name):
@@ -287,9 +253,26 @@ def _acquire(name: Path, timeout: float) -> int | None:
             if time.monotonic() >= deadline:
                 return None
             time.sleep(_RETRY_INTERVAL_S)
+        except StoreError:
+            os.close(descriptor)
+            raise
         except OSError:
             _release(name, descriptor)
             raise
+
+
+def _has_artifact(name: Path) -> bool:
+    """Whether that of which a lock has the name is there, or was a moment ago."""
+    artifact = name.with_name(_LOCK.match(name.name)["name"])  # type: ignore[index]
+    manifest = artifact.with_name(artifact.name.removesuffix(".zarr") + ".manifest.json")
+    return artifact.exists() or manifest.exists()
+
+
+def _check_lock(name: Path, descriptor: int) -> None:
+    """Raise a StoreError where a file is not what a writer left as its lock."""
+    content = os.pread(descriptor, _MAX_HOLDER_BYTES, 0)
+    if content and not _HOLDER.fullmatch(content):
+        raise StoreError(name, "is not a lock of this program", "move it away, then run again")
 
 
 def _release(name: Path, descriptor: int) -> None:
@@ -301,7 +284,7 @@ def _release(name: Path, descriptor: int) -> None:
 
 def _is_same_file(descriptor: int, name: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), name.stat())
+        return os.path.samestat(os.fstat(descriptor), name.lstat())
     except FileNotFoundError:
         return False
 
@@ -309,8 +292,8 @@ def _is_same_file(descriptor: int, name: Path) -> bool:
 def _is_locked(path: Path) -> bool:
     name = path.with_name(f".{path.name}.lock")
     try:
-        descriptor = os.open(name, os.O_RDONLY)
-    except FileNotFoundError:
+        descriptor = open_regular(name)
+    except OSError:  # there is no lock, or what has its name is none
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -323,8 +306,8 @@ def _is_locked(path: Path) -> bool:
 
 def _holder(name: Path) -> str:
     try:
-        return name.read_text() or "another process"
-    except FileNotFoundError:
+        return read_regular(name).decode() or "another process"
+    except OSError:
         return "another process"
 
 
