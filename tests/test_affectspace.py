@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from support import small_gallery
 from support.contexts import context
+from support.recorded import record
 
 from affect4d import store
 from affect4d.affectspace import Grid
@@ -178,6 +179,7 @@ def test_classes_of_the_journal_version_are_one_setting(tmp_path):
     )
     (tmp_path / "gallery").mkdir()
     table.to_parquet(tmp_path / "gallery/frames.parquet", index=False)
+    record(tmp_path, tmp_path / "gallery/frames.parquet")
     store.write(
         tmp_path / "registered/q.zarr",
         {"flags": np.zeros(count, np.uint8)},

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from support import small_gallery
 from support.contexts import context
+from support.recorded import record
 
 from affect4d import store
 from affect4d.affectspace.build import build_affectspace
@@ -165,6 +166,7 @@ def test_only_classes_that_change_are_fitted_again(copied):
     first = table["valence"].between(0.5, 1).idxmax()
     table.loc[first, ["valence", "arousal"]] = -0.75
     table.to_parquet(copied / "gallery/frames.parquet", index=False)
+    record(copied, copied / "gallery/frames.parquet")
     plane(copied)
     after = run(copied)
     changed = {name for name in before | after if before.get(name) != after.get(name)}
@@ -174,6 +176,7 @@ def test_only_classes_that_change_are_fitted_again(copied):
 def test_a_class_that_no_longer_suffices_loses_its_model(copied):
     table = copied / "affectspace/classes.parquet"
     pd.read_parquet(table).assign(status="insufficient").to_parquet(table)
+    record(copied, table)
     assert not run(copied)
     assert not list((copied / "blendshapes").glob("v*"))
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from support import small_gallery
 from support.contexts import context
+from support.recorded import record
 
 from affect4d import store
 from affect4d.affectspace import Grid
@@ -195,6 +196,7 @@ def atlas_of(folder, root, interpolate):
     shutil.copytree(folder, root / "blendshapes")
     (root / "affectspace").mkdir()
     classes_table().to_parquet(root / "affectspace/classes.parquet", index=False)
+    record(root, root / "affectspace/classes.parquet")
     build_atlas(
         context(root, "atlas"), vertex_count=len(VERTICES), groups=0, interpolate=interpolate
     )

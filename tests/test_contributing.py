@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from support.contexts import context
+from support.recorded import record
 from test_neutrals import build, photograph
 
 import affect4d
@@ -104,6 +105,7 @@ def test_the_stage_of_the_guide_writes_what_it_declares(tmp_path, monkeypatch, f
     expressions = ["happiness", None, "fear", "happiness", "happiness"]
     table = pd.DataFrame({"subject": ["s1", "s1", "s2", "s1", "s3"], "expression": expressions})
     table.to_parquet(frames)
+    record(results, frames)
     build_smiles(context(results, "smiles"), Settings())
     counts = pd.read_csv(results / "smiles/counts.csv")
     assert dict(zip(counts["subject"], counts["smiles"], strict=True)) == {

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 from support.contexts import context
+from support.recorded import record
 
 from affect4d import store
 from affect4d.config.fitting import Settings, chunk_names
@@ -256,6 +257,7 @@ def test_jobs_from_registered_chunks_to_fits(sequences, template, tmp_path):
     )
     (images / "d").mkdir()
     accepted.to_csv(images / "d" / "accepted.csv", index=False)
+    record(tmp_path, images / "d" / "accepted.csv")
     path = tmp_path / "fits" / "d" / "000.zarr"
     settings = Settings(chunks=1)
     fit_chunk(run, "d", "000", settings=settings)

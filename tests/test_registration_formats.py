@@ -15,6 +15,7 @@ from support.mesh_files import (
     pts_text,
     wrl_text,
 )
+from support.recorded import record
 from support.registration_scans import deform
 
 from affect4d import store
@@ -120,9 +121,10 @@ def _register(root, pairs):
         row |= {"frame_id": name, "subject": "s", "session": "1", "sequence": name, "frame": 0}
         row |= {"task": "posed", "mesh": mesh, "landmarks": landmarks, "markup": "ibug68"}
         rows.append(row | {"is_apex": False, "is_neutral": True})
-    table = root / "scans.csv"
+    table = root / "gallery/scans/c0.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows, columns=list(SCAN_COLUMNS)).to_csv(table, index=False)
-    store.record(table.with_suffix(".manifest.json"), [table], None)
+    record(root, table)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,7 @@ def registered(gallery, prepared):
     """Registered vertices by sequence; nothing may be in quarantine."""
     run = context(gallery, "registration", item="c0")
     registrar = load_registrar(prepared, Settings())
-    register_chunk(run, registrar, gallery / "scans.csv", files_root=gallery)
+    register_chunk(run, registrar, gallery / "gallery/scans/c0.csv", files_root=gallery)
     assert run.quarantine.rows == []
     return {
         path.stem: (store.open(path)["vertices"][0], store.open(path)["seen"][0])

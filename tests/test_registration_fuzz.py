@@ -7,6 +7,7 @@ from scipy.interpolate import LinearNDInterpolator
 from support.contexts import context
 from support.malformed_files import malformed
 from support.mesh_files import bnt_bytes, ljson_text, obj_text, ply_bytes, pts_text, wrl_text
+from support.recorded import record
 from support.registration_scans import deform, scan_of
 
 from affect4d import store
@@ -64,9 +65,10 @@ def write_sequence(root, whole, suffix):
 
 def register(root, rows, prepared):
     """(the sequence's store, rows of quarantine)"""
-    table = root / "scans.csv"
+    table = root / "gallery/scans/c0.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows, columns=list(SCAN_COLUMNS)).to_csv(table, index=False)
-    store.record(table.with_suffix(".manifest.json"), [table], None)
+    record(root, table)
     run = context(root, "registration", item="c0")
     register_chunk(run, load_registrar(prepared, Settings()), table, files_root=root)
     return store.open(root / "registered/q.zarr"), run.quarantine.rows

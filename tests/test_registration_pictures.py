@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from support.contexts import context
+from support.recorded import record
 
 from affect4d import store
 from affect4d.config.registration import Settings
@@ -187,6 +188,7 @@ def build(tmp_path, registrar):
             rows.append((f"{name}/{index}", f"{stem}.ply", f"{stem}.pts"))
     table = pd.DataFrame(rows, columns=["frame_id", "mesh", "landmarks"])
     table.to_csv(tmp_path / "gallery/scans/c0.csv", index=False)
+    record(tmp_path, tmp_path / "gallery/scans/c0.csv")
     return tmp_path
 
 

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from support.recorded import record
 from support.small_results import CLASSES, build_results
 
 from affect4d.formats.images import write_image
@@ -22,19 +23,22 @@ def results(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"jpeg")
     root = tmp_path / "results"
     build_results(root, tmp_path / "photo.jpg")
-    draw(root / "affectspace/histogram.png")
-    draw(root / "blendshapes/pictures/mean_faces.png")
-    state(root / "blendshapes", {"models": 0, "support": None, "path": None})
-    state(root / "synthesis", {"photographs": []})
+    written = [
+        draw(root / "affectspace/histogram.png"),
+        draw(root / "blendshapes/pictures/mean_faces.png"),
+        state(root / "blendshapes", {"models": 0, "support": None, "path": None}),
+        state(root / "synthesis", {"photographs": []}),
+    ]
     worst = [{"picture": "worst_1.jpg", "caption": SCRIPT}]
     captions = {"overview": "o", "strip": "s", "real": "r", "real_seen": "q", "worst": worst}
-    state(root / "registration", captions)
+    written.append(state(root / "registration", captions))
     for name in ("overview.png", "people.jpg", "strip.jpg", "real.jpg", "worst_1.jpg"):
-        draw(root / "registration/pictures" / name)
+        written.append(draw(root / "registration/pictures" / name))
     for name in ("flags", "sequences"):
         table = pd.DataFrame({"name": ["landmarks"], "share": [0.25]})
-        table.to_csv(root / f"registration/pictures/{name}.csv", index=False)
-    write_table1(root)
+        written.append(root / f"registration/pictures/{name}.csv")
+        table.to_csv(written[-1], index=False)
+    record(root, *written, write_table1(root))
     benchmark(root / "benchmarks/fitting/0.tsv", 3.0)
     benchmark(root / "benchmarks/fitting/1.tsv", 5.0)
     benchmark(root / "benchmarks/dataset.tsv", 2.0)
@@ -44,11 +48,14 @@ def results(tmp_path):
 def draw(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     write_image(path, np.full((4, 4, 3), 128, np.uint8))
+    return path
 
 
 def state(folder, content):
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    (folder / "pictures/pictures.json").write_text(json.dumps(content))
+    path = folder / "pictures/pictures.json"
+    path.write_text(json.dumps(content))
+    return path
 
 
 def benchmark(path, seconds):
@@ -62,7 +69,9 @@ def write_table1(root):
     figures = {"ccc_valence": [0.5, 0.1], "ccc_valence_low": [0.4, np.nan]}
     figures |= {"ccc_valence_high": [0.6, np.nan], "paper_ccc_valence": [0.7, np.nan]}
     models = {"model": ["cca + svr", "shuffled labels"], "status": ["ok", "ok"]}
-    pd.DataFrame(keys | models | figures).to_csv(root / "validation/table1.csv", index=False)
+    path = root / "validation/table1.csv"
+    pd.DataFrame(keys | models | figures).to_csv(path, index=False)
+    return path
 
 
 @pytest.fixture
@@ -115,6 +124,7 @@ def test_what_was_quarantined_is_counted_by_rule_whatever_the_numbers_in_it(resu
     table = results / "fits/photos/quarantine/000.csv"
     table.parent.mkdir(parents=True)
     pd.DataFrame(rows, columns=columns).to_csv(table, index=False)
+    record(results, table)
     config = {"gallery": {"source": "synthetic"}}
     write_report(results, results / "report.html", config=config, audit=AUDIT)
     page = (results / "report.html").read_text()

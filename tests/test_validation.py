@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support import small_gallery
+from support.recorded import record
 from support.small_validation import CHUNK, SMALL, annotate, settings, table, validate
 
 from affect4d import store
@@ -171,6 +172,7 @@ def test_nothing_of_a_test_subject_is_in_what_is_fitted(gallery, built, tmp_path
         columns = ["valence", "arousal"]
         labels.loc[own.index, columns] = own[columns].to_numpy()[rng.permutation(len(own))]
     labels.to_parquet(root / "affectspace/frames.parquet", index=False)
+    record(root, root / "affectspace/frames.parquet")
     validate(root, settings(components=[3, 5, 84]), noise=0.1)
     assert (root / "validation/split.csv").read_bytes() == (
         built / "validation/split.csv"
@@ -202,6 +204,7 @@ def test_a_sequence_whose_inputs_are_the_same_is_not_projected_again(gallery, tm
     first = labels["subject"] == "s000"
     labels.loc[labels[first & (labels["status"] == "used")].index[0], "status"] = "flagged"
     labels.to_parquet(root / "affectspace/frames.parquet", index=False)
+    record(root, root / "affectspace/frames.parquet")
     validate(root, settings(components=[3]))
     after = {path.name: path.stat().st_mtime_ns for path in features.glob("*.manifest.json")}
     changed = {name for name in before if before[name] != after[name]}
@@ -274,6 +277,7 @@ def test_one_subject_is_refused_in_one_line(gallery, tmp_path):
     labels = pd.read_parquet(root / "affectspace/frames.parquet")
     labels.loc[labels["subject"] != "s000", "status"] = "unannotated"
     labels.to_parquet(root / "affectspace/frames.parquet", index=False)
+    record(root, root / "affectspace/frames.parquet")
     rows = validate(root, settings(components=[2]))
     assert "1 subjects have used frames" in rows[0].rule and "more people" in rows[0].remedy
     assert len(pd.read_csv(root / "validation/split.csv")) == 0
@@ -285,6 +289,7 @@ def test_a_subject_of_one_frame_is_counted(gallery, tmp_path):
     own = labels[(labels["subject"] == "s003") & (labels["status"] == "used")]
     labels.loc[own.index[1:], "status"] = "flagged"
     labels.to_parquet(root / "affectspace/frames.parquet", index=False)
+    record(root, root / "affectspace/frames.parquet")
     assert not validate(root, settings(components=[3]))
     split = pd.read_csv(root / "validation/split.csv").set_index("subject")
     assert split.loc["s003", "frames"] == 1
@@ -324,6 +329,7 @@ def test_constant_annotations_leave_a_row_that_says_so(built, gallery, tmp_path)
     root = shutil.copytree(built, tmp_path / "results")
     labels = pd.read_parquet(root / "affectspace/frames.parquet").assign(arousal=0.25)
     labels.to_parquet(root / "affectspace/frames.parquet", index=False)
+    record(root, root / "affectspace/frames.parquet")
     projections = Projections(root, [CHUNK])
     split = pd.read_csv(root / "validation/split.csv")
     attained = store.open(root / "validation/basis.zarr").attributes["attained"]

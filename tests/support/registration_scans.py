@@ -12,6 +12,7 @@ from affect4d.formats.meshes import Mesh, write_ply
 from affect4d.registration.sequences import load_registrar, register_chunk
 from affect4d.registration.spline import SurfaceSpline
 from support.contexts import context
+from support.recorded import record
 
 
 def deform(template, seed, jaw=0.0):
@@ -109,7 +110,7 @@ class Chunk:
 
     def run(self, strict=False, settings=None):
         self.rows.to_csv(self.table, index=False)
-        store.record(self.table.with_suffix(".manifest.json"), [self.table], None)
+        record(self.root, self.table)
         register_chunk(
             context(self.root, "registration", strict=strict, item="c0", code="code"),
             load_registrar(self.prepared, settings or Settings()),

@@ -5,6 +5,7 @@ import pandas as pd
 
 from affect4d import store
 from affect4d.template.template import Template
+from support.recorded import record
 
 SIDE, STEP_MM = 21, 5.0
 
@@ -67,6 +68,7 @@ def build(root, subjects=6, length=60, seed=0):
     table = pd.concat(tables, ignore_index=True)
     (root / "gallery").mkdir(parents=True, exist_ok=True)
     table.to_parquet(root / "gallery/frames.parquet", index=False)
+    record(root, root / "gallery/frames.parquet")
     return table
 
 

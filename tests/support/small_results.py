@@ -111,7 +111,7 @@ def build_results(root, photograph, people=(("ann", "bob"),), samples=(MEAN,)):
     samples : of each class: `MEAN`, or the numbers of samples
     """
     made = _Builder(root)
-    frames = _frames()
+    frames = frame_rows()
     for name in frames["mesh"]:
         path = root / "gallery/scans" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ def build_results(root, photograph, people=(("ann", "bob"),), samples=(MEAN,)):
     publish_dataset(run_context, chunks, kinds=KINDS, settings=Settings())
 
 
-def _frames():
+def frame_rows():
     """Three frames per class, whose medians are the class's; two sequences."""
     rows = [
         {

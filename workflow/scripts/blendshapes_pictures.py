@@ -3,6 +3,7 @@
 import pandas as pd
 
 from affect4d.artifacts.affectspace import CLASSES
+from affect4d.artifacts.reading import open_file
 from affect4d.blendshapes.illustrate import write_pictures
 from affect4d.pipeline.job import Job
 from affect4d.template.template import load_template
@@ -12,5 +13,5 @@ with Job(snakemake) as job:
     write_pictures(
         job.context("blendshapes", job.input),
         load_template(template.mesh, template.landmarks),
-        pd.read_parquet(CLASSES.path(job.root))["count"].to_numpy(),
+        pd.read_parquet(open_file(CLASSES.path(job.root)))["count"].to_numpy(),
     )

@@ -12,6 +12,7 @@ from affect4d.affectspace.histogram import draw_histogram
 from affect4d.artifacts import affectspace as artifacts
 from affect4d.artifacts.declaration import File
 from affect4d.artifacts.gallery import FRAMES as GALLERY_FRAMES
+from affect4d.artifacts.reading import open_file
 from affect4d.config.affectspace import Settings as AffectSpaceSettings
 from affect4d.pipeline.context import RunContext
 from affect4d.registration.registered_sequence import open_registered
@@ -47,7 +48,7 @@ def build_affectspace(context: RunContext, settings: AffectSpaceSettings) -> lis
     The files written, in `affectspace` of the results folder.
     """
     grid = Grid(settings.bins)
-    table = pd.read_parquet(GALLERY_FRAMES.path(context.root))
+    table = pd.read_parquet(open_file(GALLERY_FRAMES.path(context.root)))
     flags = registration_flags(context.root, table["sequence"].unique())
     frames = classify(
         table, flags, grid, quarantine=context.quarantine, source=GALLERY_FRAMES.pattern

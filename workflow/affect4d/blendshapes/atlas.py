@@ -16,6 +16,7 @@ from affect4d import store
 from affect4d.artifacts.affectspace import CLASSES
 from affect4d.artifacts.blendshapes import ATLAS, CHUNK, EXPRESSIONS, MODEL, QUARANTINE
 from affect4d.artifacts.declaration import MANIFEST_SUFFIX
+from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.statuses import INSUFFICIENT, INTERPOLATED, OK, STATUSES
 from affect4d.blendshapes.natural_neighbour import in_hull, natural_neighbour_weights
 from affect4d.pipeline.context import RunContext
@@ -46,7 +47,7 @@ def build_atlas(
         Give a class without a model, whose centre lies among the medians of those that have one,
         the natural neighbours' mean there.
     """
-    classes = pd.read_parquet(CLASSES.path(context.root))
+    classes = pd.read_parquet(open_file(CLASSES.path(context.root)))
     remove_former(context.root, set(classes["name"]), groups=groups)
     atlas = _collect(context.root, classes)
     if interpolate:

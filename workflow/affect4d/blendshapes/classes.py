@@ -20,6 +20,7 @@ from affect4d import store
 from affect4d.artifacts.affectspace import AFFECT_SPACE, CLASSES, FRAMES
 from affect4d.artifacts.blendshapes import CHUNK, MODEL, QUARANTINE
 from affect4d.artifacts.gallery import FRAMES as GALLERY_FRAMES
+from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.statuses import OK, USED
 from affect4d.blendshapes.compression import BLOCK_BYTES
 from affect4d.blendshapes.differences import (
@@ -56,8 +57,8 @@ def fit_group(fitter: "ClassFitter", group: int) -> None:
         Counts groups of `classes_per_job` rows of the table of classes.
     """
     context, size = fitter.context, fitter.settings.classes_per_job
-    classes = pd.read_parquet(CLASSES.path(context.root))
-    frames = pd.read_parquet(FRAMES.path(context.root))
+    classes = pd.read_parquet(open_file(CLASSES.path(context.root)))
+    frames = pd.read_parquet(open_file(FRAMES.path(context.root)))
     used = frames[frames["status"] == USED]
     manifests = fitter.fit(classes.iloc[group * size : (group + 1) * size], used, used)
     inputs = [AFFECT_SPACE.manifest(context.root)]

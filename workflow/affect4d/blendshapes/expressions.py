@@ -14,6 +14,7 @@ from affect4d.affectspace.build import registration_flags
 from affect4d.artifacts.affectspace import AFFECT_SPACE
 from affect4d.artifacts.affectspace import FRAMES as ANNOTATED_FRAMES
 from affect4d.artifacts.gallery import FRAMES, GALLERY
+from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.statuses import EMPTY, INSUFFICIENT, OK, USED
 from affect4d.blendshapes.atlas import write_expressions
 from affect4d.blendshapes.classes import ClassFitter, record_models
@@ -32,9 +33,9 @@ def fit_expressions(fitter: ClassFitter) -> None:
     Expressions with too few frames, or sequences without a neutral mesh, go into quarantine.
     """
     context, root = fitter.context, fitter.context.root
-    frames = apex_frames(pd.read_parquet(FRAMES.path(root)), root)
+    frames = apex_frames(pd.read_parquet(open_file(FRAMES.path(root))), root)
     table = summarise_expressions(frames, fitter.plane, context.quarantine)
-    annotated = pd.read_parquet(ANNOTATED_FRAMES.path(root))
+    annotated = pd.read_parquet(open_file(ANNOTATED_FRAMES.path(root)))
     manifests = fitter.fit(table, frames, annotated[annotated["status"] == USED])
     inputs = [GALLERY.manifest(root), AFFECT_SPACE.manifest(root)]
     record_models(context, JOB, manifests, item=JOB, inputs=inputs)

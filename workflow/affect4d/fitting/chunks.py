@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.reading import open_file
 from affect4d.config.fitting import Settings, chunk_names
 from affect4d.fitting.fits import check_landmarks, fit_many
 from affect4d.fitting.learning import learn_model
@@ -164,4 +165,4 @@ def _report(name: str, quality: dict[str, float]) -> None:
 
 def read_table(path: Path) -> pd.DataFrame:
     """A CSV table of strings, such as accepted.csv of the neutral images."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return pd.read_csv(open_file(path), dtype=str, keep_default_na=False)

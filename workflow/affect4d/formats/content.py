@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from affect4d.artifacts.reading import check_content
 from affect4d.quarantine import BadInput
 
 _MAX_REASON = 160  # characters of a parser's message
@@ -50,6 +51,8 @@ def read_content(
     BadInput
         The file does not exist, is not a regular file (a pipe would block, a device never ends),
         is larger than `limit`, or cannot be read.
+    affect4d.store.StoreError
+        The file belongs to a build and is not what was written there.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -64,6 +67,7 @@ def read_content(
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
+        check_content(path, None)
         raise BadInput(path, f"the {what} does not exist", "add it or drop the row") from None
     except OSError as error:
         raise BadInput(path, f"cannot be read ({error.strerror})", "check the file") from None
@@ -73,6 +77,7 @@ def read_content(
         raise BadInput(path, f"no file has such a name ({error})", "correct the name") from None
     if len(content) > limit:
         raise _too_large(path, len(content), limit, what=what, remedy=remedy)
+    check_content(path, content)
     return content
 
 

@@ -21,6 +21,7 @@ from affect4d.artifacts.gallery import (
     SCANS,
     SCANS_QUARANTINE,
 )
+from affect4d.artifacts.reading import open_file
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
 
@@ -84,12 +85,12 @@ def _join(scans: Sequence[Path], annotations: Path) -> pd.DataFrame:
 def _read(path: Path, table: Table) -> pd.DataFrame:
     """A table where only an empty cell is missing: a person may be called NA."""
     types = {column.name: column.type for column in table.columns}
-    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    return pd.read_csv(open_file(path), dtype=types, keep_default_na=False, na_values=[""])
 
 
 def _concatenate(path: Path, tables: Sequence[Path]) -> None:
     rows = pd.concat(
-        [pd.read_csv(table, dtype="string", keep_default_na=False) for table in tables],
+        [pd.read_csv(open_file(table), dtype="string", keep_default_na=False) for table in tables],
         ignore_index=True,
     )
     rows.to_csv(path, index=False, lineterminator="\n")

@@ -11,6 +11,7 @@ import pyarrow.parquet
 
 from affect4d import store
 from affect4d.artifacts.gallery import CHUNK, SCANS, SCANS_QUARANTINE, TABLE, USER_TABLE
+from affect4d.artifacts.reading import open_file
 from affect4d.config.gallery import Settings
 from affect4d.formats.markup import load_markup
 from affect4d.gallery.checks import check_scans, find_problems
@@ -113,7 +114,7 @@ def read_annotations(settings: Settings, context: RunContext) -> pd.DataFrame:
     """
     columns = ["frame_id", "valence", "arousal", "repeated"]
     path = USER_TABLE.path(context.root)
-    rows = pyarrow.parquet.read_table(path, columns=columns).to_pandas()
+    rows = pyarrow.parquet.read_table(open_file(path), columns=columns).to_pandas()
     rows = rows[rows["repeated"] == ""].reset_index(drop=True)
     annotations = rows[["frame_id"]].copy()
     problems: dict[int, BadInput] = {}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from affect4d import store
 from affect4d.artifacts import registration as artifacts
 from affect4d.artifacts.gallery import SCANS
+from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.registration import REGISTERED
 from affect4d.formats.landmarks import DEFAULT_MARKUP, read_landmarks
 from affect4d.formats.meshes import read_mesh
@@ -207,7 +208,9 @@ def _scan_rows(root: Path, frame_ids: set[str]) -> pd.DataFrame:
     for path in find_files(SCANS.path(root, chunk="*").parent, "*.csv"):
         if path.name.endswith(".quarantine.csv"):
             continue
-        table = pd.read_csv(path, dtype="string", usecols=lambda name: name in _SCAN_COLUMNS)
+        table = pd.read_csv(
+            open_file(path), dtype="string", usecols=lambda name: name in _SCAN_COLUMNS
+        )
         tables.append(table[table["frame_id"].isin(frame_ids)])
     return pd.concat(tables, ignore_index=True).set_index("frame_id")
 

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.reading import open_file
 from affect4d.config.registration import Settings
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import DEFAULT_MARKUP, read_landmarks
@@ -97,7 +98,10 @@ def register_chunk(
     """
     folder, chunk, quarantine = context.root / "registered", context.item, context.quarantine
     table = pd.read_csv(
-        scans, dtype=dict.fromkeys(_TEXT, "string"), keep_default_na=False, na_values=[""]
+        open_file(scans),
+        dtype=dict.fromkeys(_TEXT, "string"),
+        keep_default_na=False,
+        na_values=[""],
     )
     groups = list(table.groupby("sequence", sort=True))
     done = []

@@ -33,7 +33,7 @@ def write_report(root: Path, out: Path, *, config: dict[str, Any], audit: dict[s
     config : the complete configuration
     audit : the audit's record: whole, artifacts, text
     """
-    images = sections.read_images(root / "dataset")
+    images = sections.read_images(root)
     page = render(
         "page",
         source=config["gallery"]["source"],

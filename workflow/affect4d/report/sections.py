@@ -10,8 +10,13 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from affect4d import store
+from affect4d.artifacts import affectspace, blendshapes, registration, synthesis, validation
+from affect4d.artifacts.dataset import DATASET, SHARD
+from affect4d.artifacts.reading import open_file, read_file
 from affect4d.formats.images import decode_image
 from affect4d.plotting.montage import contact_sheet
+from affect4d.provenance.lineage import load_build
 from affect4d.store.commit import versions
 from affect4d.system_files import find_files
 
@@ -21,7 +26,6 @@ PEOPLE_SHOWN = 8  # as many as fit beside one another on the page
 LEVELS = [(0.3, 0.1), (0.7, 0.3), (0.9, 0.7), (0.3, 0.9), (-0.5, 0.7), (-0.7, 0.3), (-0.7, -0.3)]
 PAIR = (0.8, 0.5)  # the class of its Fig. 4
 _MEDIA_TYPES = {".png": "png", ".jpg": "jpeg", ".webp": "webp"}
-_CAPTIONS = "pictures.json"  # beside the pictures: what their captions state
 _QUARANTINE = ["stage", "item", "file", "rule", "remedy"]
 # Rows of Table 1 as in the paper; the others are controls.
 _MAIN_MODEL = "cca + svr"
@@ -32,8 +36,8 @@ Section = dict[str, Any]
 
 def count_facts(root: Path, images: pd.DataFrame) -> list[tuple[str, str]]:
     """The figures at the top of the page: value and meaning."""
-    classes = pd.read_parquet(root / "affectspace/classes.parquet", columns=["status"])
-    frames = pd.read_parquet(root / "affectspace/frames.parquet", columns=["status"])
+    classes = pd.read_parquet(open_file(affectspace.CLASSES.path(root)), columns=["status"])
+    frames = pd.read_parquet(open_file(affectspace.FRAMES.path(root)), columns=["status"])
     synthesized = images[images["class"] >= 0]
     return [
         (f"{len(frames):,}", "frames in the gallery"),
@@ -46,37 +50,39 @@ def count_facts(root: Path, images: pd.DataFrame) -> list[tuple[str, str]]:
 
 def read_affectspace(root: Path) -> Section:
     """Histogram of the annotations, and frames by status."""
-    frames = pd.read_parquet(root / "affectspace/frames.parquet", columns=["status"])
+    frames = pd.read_parquet(open_file(affectspace.FRAMES.path(root)), columns=["status"])
     counts = frames["status"].value_counts().rename_axis("status").reset_index(name="frames")
-    return {"pictures": read_pictures(root / "affectspace"), "status": _html(counts)}
+    pictures = read_pictures(affectspace.AFFECT_SPACE.manifest(root))
+    return {"pictures": pictures, "status": _html(counts)}
 
 
 def read_registration(root: Path) -> Section:
     """Pictures, their captions, and the tables of flags and of the worst sequences."""
-    folder = root / "registration/pictures"
+    tables = (registration.FLAG_TABLE, registration.SEQUENCE_TABLE)
+    flags, sequences = (pd.read_csv(open_file(table.path(root))) for table in tables)
     return {
-        "pictures": read_pictures(folder),
-        "captions": _read_captions(folder),
-        "flags": _html(pd.read_csv(folder / "flags.csv")),
-        "sequences": _html(pd.read_csv(folder / "sequences.csv")),
+        "pictures": read_pictures(registration.PICTURES.manifest(root)),
+        "captions": json.loads(read_file(registration.CAPTIONS.path(root))),
+        "flags": _html(flags),
+        "sequences": _html(sequences),
     }
 
 
 def read_blendshapes(root: Path) -> Section:
     """Pictures (of the mean faces only, where no class has a model) and what captions state."""
-    folder = root / "blendshapes/pictures"
-    return {"pictures": read_pictures(folder), "figures": _read_captions(folder)}
+    return {
+        "pictures": read_pictures(blendshapes.PICTURES.manifest(root)),
+        "figures": json.loads(read_file(blendshapes.PICTURES_STATED.path(root))),
+    }
 
 
 def read_validation(root: Path) -> Section:
     """Pictures (none where nothing could be measured), Table 1 and its controls for reading."""
-    folder = root / "validation"
-    table = pd.read_csv(folder / "table1.csv")
-    measured = (folder / "predictions.parquet").exists()
+    table = pd.read_csv(open_file(validation.TABLE1.path(root)))
     is_main = table["model"] == _MAIN_MODEL
     paper = [name for name in table if name.startswith("paper_")]
     return {
-        "pictures": read_pictures(folder) if measured else {},
+        "pictures": read_pictures(validation.VALIDATION.manifest(root)),
         "main": _html(_with_intervals(table[is_main])),
         "controls": _html(_with_intervals(table[~is_main].drop(columns=paper))),
     }
@@ -84,7 +90,6 @@ def read_validation(root: Path) -> Section:
 
 def read_synthesis(root: Path, images: pd.DataFrame) -> Section:
     """Neutral faces beside synthesized ones, and the contact sheet of both blends."""
-    folder = root / "synthesis/pictures"
     # photographs of people before rendered ones, one neutral image per subject
     neutral = images[images["class"] < 0].sort_values(["kind", "image_id"])
     pairs, levels = [], []
@@ -99,8 +104,8 @@ def read_synthesis(root: Path, images: pd.DataFrame) -> Section:
         "levels": _data_uri(contact_sheet(levels), "jpeg"),
         "pair_at": PAIR,
         "levels_at": LEVELS,
-        "pictures": read_pictures(folder),
-        "figures": _read_captions(folder),
+        "pictures": read_pictures(synthesis.PICTURES.manifest(root)),
+        "figures": json.loads(read_file(synthesis.PICTURES_STATED.path(root))),
     }
 
 
@@ -139,24 +144,26 @@ def read_versions() -> Markup:
     return _html(pd.DataFrame(versions().items(), columns=["package", "version"]))
 
 
-def read_images(dataset: Path) -> pd.DataFrame:
+def read_images(root: Path) -> pd.DataFrame:
     """The rows of the published dataset, with the encoded images."""
-    parts = [pd.read_parquet(path) for path in find_files(dataset / "data", "*.parquet")]
-    return pd.concat(parts, ignore_index=True)
+    files = _listed(DATASET.manifest(root))
+    shards = [path for path in files if path.suffix == Path(SHARD.pattern).suffix]
+    return pd.concat([pd.read_parquet(open_file(path)) for path in shards], ignore_index=True)
 
 
-def read_pictures(folder: Path) -> dict[str, str]:
-    """The pictures in a folder as data URIs, by file name without suffix."""
+def read_pictures(manifest: Path) -> dict[str, str]:
+    """The pictures of an artifact as data URIs, by file name without suffix."""
     return {
-        path.stem: _data_uri(path.read_bytes(), _MEDIA_TYPES[path.suffix])
-        for path in find_files(folder, "*")
+        path.stem: _data_uri(read_file(path), _MEDIA_TYPES[path.suffix])
+        for path in _listed(manifest)
         if path.suffix in _MEDIA_TYPES
     }
 
 
-def _read_captions(folder: Path) -> dict[str, Any]:
-    captions: dict[str, Any] = json.loads((folder / _CAPTIONS).read_text(encoding="utf-8"))
-    return captions
+def _listed(manifest: Path) -> list[Path]:
+    """The files of an artifact, in the order of their names."""
+    listed = store.read_manifest(manifest)
+    return [listed.locate(file) for file in listed.files]
 
 
 def _data_uri(content: bytes, media_type: str) -> str:
@@ -180,8 +187,14 @@ def _nearest(rows: pd.DataFrame, point: tuple[float, float]) -> "pd.Series[Any]"
 
 def _quarantine_rows(root: Path) -> pd.DataFrame:
     """Every quarantine table of the build, in one; the gallery's collects those of its chunks."""
-    paths = [*find_files(root, "**/quarantine.csv"), *find_files(root, "**/quarantine/*.csv")]
-    tables = [pd.read_csv(path, dtype=str) for path in dict.fromkeys(paths)]
+    build = load_build(root)
+    paths = [
+        *find_files(build.root, "**/quarantine.csv"),
+        *find_files(build.root, "**/quarantine/*.csv"),
+    ]
+    # what no manifest lists is no part of the build, and for the audit to name
+    listed = [path for path in dict.fromkeys(paths) if build.relative(path) in build.owners]
+    tables = [pd.read_csv(open_file(path), dtype=str) for path in listed]
     # a sequence without a neutral frame is reported by every group of classes that uses it
     rows = pd.concat([pd.DataFrame(columns=_QUARANTINE), *tables], ignore_index=True)
     return rows[_QUARANTINE].drop_duplicates(ignore_index=True)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.statuses import USED
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
 from affect4d.pipeline.context import RunContext
@@ -40,7 +41,7 @@ def project_chunk(context: RunContext, chunk: str, blendshapes: BlendshapeSettin
     root = context.root
     out, basis = root / "validation/features", root / "validation/basis.zarr"
     registered = root / f"registered/chunks/{chunk}{MANIFEST_SUFFIX}"
-    frames = pd.read_parquet(root / LABELS)
+    frames = pd.read_parquet(open_file(root / LABELS))
     used = dict(list(frames[frames["status"] == USED].groupby("sequence", sort=True)))
     names = sequences_of(registered)
     bases: tuple[dict[Key, Basis], NDArray[np.int64]] | None = None

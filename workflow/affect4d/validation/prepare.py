@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.statuses import USED
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
 from affect4d.config.validation import Settings
@@ -52,7 +53,7 @@ def prepare_bases(
     """
     root, quarantine = context.root, context.quarantine
     out, basis_path = root / "validation", root / "validation/basis.zarr"
-    frames = pd.read_parquet(root / LABELS)
+    frames = pd.read_parquet(open_file(root / LABELS))
     parts = []
     split = pd.DataFrame(columns=SPLIT_COLUMNS)
     try:

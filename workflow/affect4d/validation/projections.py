@@ -9,6 +9,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.statuses import USED
 from affect4d.validation.basis import Key
 from affect4d.validation.features import MANIFEST_SUFFIX, array_of, sequences_of
@@ -38,7 +39,7 @@ class Projections:
         self._paths = [out / f"{name}.zarr" for name in names]
         frame_ids = [store.open(path).attributes["frame_ids"] for path in self._paths]
         self._counts = [len(ids) for ids in frame_ids]
-        frames = pd.read_parquet(root / LABELS)
+        frames = pd.read_parquet(open_file(root / LABELS))
         frames = frames[frames["status"] == USED].set_index("frame_id")
         order = [frame_id for ids in frame_ids for frame_id in ids]
         columns = ["sequence", "subject", *AXES]
