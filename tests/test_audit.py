@@ -128,7 +128,7 @@ def test_orphans_in_stores_unlisted_files_and_uncommitted_stores_are_found(resul
     verdict = audited(results)
     found = {(p.kind.value, p.file) for p in verdict.problems}
     assert found == {
-        ("damaged", "registered/s1.zarr/vertices/c/9"),
+        ("unlisted", "registered/s1.zarr/vertices/c/9"),
         ("unlisted", "registered/stray.csv"),
         ("unlisted", "registered/new.zarr"),
     }
@@ -143,10 +143,10 @@ def test_what_looks_like_a_manifest_and_links_to_folders_are_orphans_too(results
     (results / "registered/s2.zarr/more").symlink_to(elsewhere)
     found = {(p.kind.value, p.file) for p in audited(results).problems}
     assert found == {
-        ("damaged", "registered/s1.zarr/more.manifest.json"),
+        ("unlisted", "registered/s1.zarr/more.manifest.json"),
         ("unlisted", "gallery/.hidden.manifest.json"),
         ("unlisted", "more"),
-        ("damaged", "registered/s2.zarr/more"),
+        ("unlisted", "registered/s2.zarr/more"),
     }
 
 

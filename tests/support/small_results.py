@@ -18,6 +18,7 @@ from affect4d.config.dataset import Settings
 from affect4d.dataset import publish_dataset
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
+from affect4d.pipeline.results_folder import claim_results
 from affect4d.quarantine import Quarantine
 from support.contexts import context
 
@@ -110,6 +111,7 @@ def build_results(root, photograph, people=(("ann", "bob"),), samples=(MEAN,)):
     people : the subjects of each chunk of images
     samples : of each class: `MEAN`, or the numbers of samples
     """
+    claim_results(root)
     made = _Builder(root)
     frames = frame_rows()
     for name in frames["mesh"]:

@@ -56,7 +56,8 @@ def audit_build(
     try:
         build = lineage.load_build(root)
         if not build.manifests and not build.unreadable:
-            return Verdict(error=f"{root} holds no manifest; run snakemake first")
+            what = f"{root} holds no manifest of its own"
+            return Verdict(error=f"{what}; name the results folder of a build, or run snakemake")
         chosen = None if sample is None else _sample(build, sample, seed)
         return _check_build(build, chosen, threads or len(os.sched_getaffinity(0)))
     except OSError as error:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from affect4d.audit.journal import Journal, State
 from affect4d.provenance.lineage import Build
 from affect4d.store import Manifest, StoreError
+from affect4d.store.build_root import is_root
 from affect4d.store.checks import check_digest, check_size
 from affect4d.store.manifest import SUFFIX, UNREADABLE, File
 from affect4d.store.regular import read_file
@@ -106,7 +107,9 @@ def digest_all(build: Build, sample: Sample | None, threads: int) -> Digested:
         digested.read = len(chosen)
     total = sum(file.size for _, file, _ in listed)
     bar = tqdm(total=total, unit="B", unit_scale=True, desc="audit", mininterval=1)
-    with bar, nullcontext() if sample else Journal(build.root) as journal:
+    # no journal in a folder that is not known to be a build's
+    resumable = not sample and is_root(build.root)
+    with bar, Journal(build.root) if resumable else nullcontext() as journal:
         reader = _Reader(digested, bar, journal)
         for (manifest, file, _), what in _in_parallel(
             reader.check, sorted(listed, key=_order), threads

@@ -1,6 +1,5 @@
 """Orphans: files under the results folder that no manifest lists."""
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from affect4d.audit import journal
 from affect4d.audit.verdict import Finding, Kind
 from affect4d.provenance.lineage import Build
 from affect4d.store import protocol
+from affect4d.store.build_root import MARKER, walk_build
 from affect4d.store.manifest import SUFFIX
 from affect4d.system_files import is_system_file
 
@@ -19,7 +19,10 @@ _NOT_RESULTS = {
     provenance.VERDICT.name(),
     provenance.REPORT_PAGE.name(),
     journal.NAME,
+    MARKER,
 }
+_MOVE = "move it away, or delete it"
+_REBUILD_OR_DELETE = "rebuild with snakemake what it belongs to, or delete it"
 
 
 def find_orphans(build: Build) -> Iterator[Finding]:
@@ -28,24 +31,23 @@ def find_orphans(build: Build) -> Iterator[Finding]:
     for name in _walk(build.root):
         if name in build.owners or name in build.manifests or name in build.unreadable:
             continue
-        folder = _store_of(name)
+        folder = store_of_file(name)
         if folder is None:
             loose.setdefault(Path(name).parent.as_posix(), []).append(name)
             continue
         manifest = folder.removesuffix(".zarr") + SUFFIX
         if manifest in build.manifests:
-            artifact = build.manifests[manifest].artifact
-            yield Finding(Kind.DAMAGED, artifact, name, "is not part of this store")
+            artifact, what = build.manifests[manifest].artifact, "is not part of this store"
+            yield Finding(Kind.UNLISTED, artifact, name, what, _MOVE)
         elif manifest not in build.unreadable:
             loose.setdefault(folder, []).append(name)
     for folder, names in loose.items():
         if folder.endswith(".zarr"):
             artifact, what = folder.removesuffix(".zarr"), "this store has no manifest"
-            yield Finding(Kind.UNLISTED, artifact, folder, what)
+            yield Finding(Kind.UNLISTED, artifact, folder, what, _REBUILD_OR_DELETE)
         else:
             what = f"no manifest lists this file{_others(names)}"
-            remedy = "rebuild with snakemake what it belongs to, or delete it"
-            yield Finding(Kind.UNLISTED, folder, names[0], what, remedy)
+            yield Finding(Kind.UNLISTED, folder, names[0], what, _REBUILD_OR_DELETE)
 
 
 def _others(names: Iterable[str]) -> str:
@@ -58,7 +60,7 @@ def _walk(root: Path) -> Iterator[str]:
 
     A link to a folder counts as a file, for nothing looks behind it.
     """
-    for parent, folders, files in os.walk(root):
+    for parent, folders, files in walk_build(root):
         if Path(parent) == root:
             folders[:] = [name for name in folders if name not in _NOT_RESULTS]
             files = [name for name in files if name not in _NOT_RESULTS]
@@ -74,7 +76,7 @@ def _is_foreign(name: str) -> bool:
     return protocol.is_temporary(Path(name)) or is_system_file(name)
 
 
-def _store_of(name: str) -> str | None:
+def store_of_file(name: str) -> str | None:
     """The store within which a file lies, if it does."""
     parts = Path(name).parts[:-1]
     for depth, part in enumerate(parts, 1):

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from affect4d import store
 from affect4d.artifacts import provenance
+from affect4d.audit.orphans import store_of_file
 from affect4d.audit.verdict import Kind, Verdict
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
 from affect4d.store import StoreError, protocol
+from affect4d.store.build_root import MARKER, is_root
 from affect4d.store.manifest import SUFFIX
 
 log = logging.getLogger(__name__)
@@ -19,33 +21,39 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
     """Delete broken artifacts with their manifests, and the manifests of all that follows.
 
     Stale artifacts lose their manifest only; items that are still current are kept by their rules.
-    Files that no manifest lists are deleted inside stores only, and nothing outside the results
-    folder ever. Leftovers of killed jobs go too. An artifact that was rebuilt since the audit, or
-    is being written, is kept, and a line in the log says so.
+    Of a damaged one the files go that its manifest lists and no other; what no manifest lists, and
+    what lies outside the results folder, is never deleted. Leftovers of killed jobs go too. An
+    artifact that was rebuilt since the audit, or is being written, is kept, and a line in the log
+    says so.
 
     Returns
     -------
     list of str
         What was deleted, relative to the results folder; empty where the verdict had no problem.
+
+    Raises
+    ------
+    StoreError
+        The folder is not the root of a build.
     """
+    if not is_root(results):
+        what = f"has no {MARKER}: it is not the root of a build"
+        remedy = "name the results folder itself; `snakemake --forcerun audit` marks an older build"
+        raise StoreError(results, what, remedy)
     build = lineage.load_build(results)
     damaged = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.DAMAGED}
     stale = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.STALE}
-    uncommitted = {
-        _manifest(p.file.removesuffix(".zarr")): p.file
-        for p in verdict.problems
-        if p.kind is Kind.UNLISTED and p.file.endswith(".zarr")
-    }
-    changed = {
-        name for name in {*damaged, *stale, *uncommitted} if _is_unchanged(build, verdict, name)
-    }
+    changed = {name for name in {*damaged, *stale} if _is_unchanged(build, verdict, name)}
     deleted = []
     # What was built from an artifact goes before it does, or an interruption would leave it.
     for name in sorted(build.dependents(changed)):
         deleted += _delete(build, name, [])
+    others = {
+        file for name in build.manifests if name not in changed for file in build.listed(name)
+    }
     for name in sorted(changed):
-        data = [uncommitted[name]] if name in uncommitted else []
-        deleted += _delete(build, name, _files(build, name) if name in damaged else data)
+        files = [file for file in _files(build, name) if file not in others]
+        deleted += _delete(build, name, files if name in damaged else [])
     recorded = provenance.VERDICT.path(build.root)
     if deleted and recorded.exists():
         # the next audit must miss what is gone now, should nobody rebuild it
@@ -65,16 +73,18 @@ def _is_unchanged(build: Build, verdict: Verdict, name: str) -> bool:
 def _delete(build: Build, name: str, files: list[str]) -> list[str]:
     """Delete a manifest, then files of its artifact, unless somebody writes it; what was there."""
     path = build.root / name
+    targets = {path, *(build.root / folder for file in files if (folder := store_of_file(file)))}
     try:
         with ExitStack() as locks:
-            for target in (path, *(build.root / f for f in files if f.endswith(".zarr"))):
+            for target in sorted(targets):
                 if target.parent.is_dir():
                     locks.enter_context(protocol.lock(target))
             # A manifest goes first, or an interruption would leave it without its data.
-            return [each for each in (name, *files) if _remove(build.root, each)]
+            deleted = [each for each in (name, *files) if _remove(build.root, each)]
     except StoreError as error:
         log.warning("%s", error)
         return []
+    return list(dict.fromkeys(store_of_file(each) or each for each in deleted))
 
 
 def _manifest(artifact: str) -> str:
@@ -82,21 +92,27 @@ def _manifest(artifact: str) -> str:
 
 
 def _files(build: Build, name: str) -> list[str]:
-    """The files and folders of a damaged artifact; not the manifests that it lists."""
-    folder = name.removesuffix(SUFFIX) + ".zarr"
-    if (build.root / folder).is_dir():
-        return [folder]
-    manifest = build.manifests.get(name)
-    listed = [build.relative(manifest.locate(file)) for file in manifest.files] if manifest else []
-    # a file, never a folder: other artifacts may lie in it
-    return [f for f in listed if not f.endswith(SUFFIX) and not (build.root / f).is_dir()]
+    """The files that a damaged artifact's manifest lists, but for other manifests.
+
+    Where the manifest itself is damaged nobody knows them; the rule that writes them again replaces
+    them.
+    """
+    listed = build.listed(name) if name in build.manifests else []
+    return [file for file in listed if not file.endswith(SUFFIX)]
 
 
 def _remove(root: Path, name: str) -> bool:
-    """Delete what lies inside the root, links not followed; whether there was anything."""
+    """Delete a regular file inside the root, and the folders that it leaves empty.
+
+    Returns whether there was one. Nothing is deleted through a link, and no link.
+    """
     path = root / name
-    inside = path.parent.resolve().is_relative_to(root) and not Path(name).is_absolute()
-    if not inside or not (path.exists() or path.is_symlink()):
+    inside = path.parent.resolve() == path.parent and path.is_relative_to(root)
+    if not inside or path.is_symlink() or not path.is_file():
         return False
-    protocol.remove(path)
+    path.unlink()
+    for folder in path.parents:
+        if folder == root or any(folder.iterdir()):
+            break
+        folder.rmdir()
     return True

@@ -14,6 +14,7 @@ import cv2
 
 from affect4d.config.project import Project
 from affect4d.pipeline.context import RunContext
+from affect4d.pipeline.results_folder import claim_results
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store import StoreError, translate_os_error
 
@@ -84,7 +85,14 @@ class Job:
         )
 
     def __enter__(self) -> "Job":
+        try:
+            claim_results(self.root)
+        except StoreError as error:
+            log.error("%s", error)
+            sys.exit(1)
         self._log.parent.mkdir(parents=True, exist_ok=True)
+        # a new file: the old one's name may lead, as a link, to a file outside
+        self._log.unlink(missing_ok=True)
         form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
         for handler in (logging.FileHandler(self._log, mode="w"), logging.StreamHandler()):
             handler.setFormatter(form)

@@ -1,15 +1,20 @@
 """The graph of a build: every manifest under the results folder, and what was built from what."""
 
-import os
+import json
 import posixpath
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from affect4d import store
+from affect4d.artifacts.registry import find_artifact
 from affect4d.store import Manifest, StoreError
-from affect4d.store.manifest import REBUILD, SUFFIX
+from affect4d.store.build_root import walk_build
+from affect4d.store.manifest import FORMAT, REBUILD, SUFFIX
+from affect4d.store.regular import read_regular
 from affect4d.system_files import is_system_file
+
+_FORMAT = f'"format": "{FORMAT}"'.encode()
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Build:
     ----------
     root : the results folder, absolute
     manifests : those that are what was written
-    unreadable : the others, with what is wrong
+    unreadable : the others that this build wrote, with what is wrong
     """
 
     root: Path
@@ -127,11 +132,11 @@ class Build:
 
 
 def load_build(root: Path) -> Build:
-    """Read every manifest under `root`."""
+    """Read every manifest of the build under `root`: no build below it, no other's file."""
     root = Path(root).resolve()
     manifests: dict[str, Manifest] = {}
     unreadable: dict[str, StoreError] = {}
-    for parent, folders, files in os.walk(root):
+    for parent, folders, files in walk_build(root):
         folders[:] = [n for n in folders if not (n.endswith(".zarr") or is_system_file(n))]
         for file in files:
             path = Path(parent, file)
@@ -142,7 +147,30 @@ def load_build(root: Path) -> Build:
                 manifests[name] = _read(path, name)
             except StoreError as error:
                 unreadable[name] = error
-    return Build(root, dict(sorted(manifests.items())), dict(sorted(unreadable.items())))
+    build = Build(root, dict(sorted(manifests.items())), {})
+    own = {name: error for name, error in sorted(unreadable.items()) if _is_own(build, name)}
+    return Build(root, build.manifests, own)
+
+
+def _is_own(build: Build, name: str) -> bool:
+    """Whether this build wrote a manifest that is not what was written.
+
+    A copy of a manifest under another name, and another program's file, are not the build's: the
+    bytes must be a manifest's or blank, as after a crash, and its place that of an artifact which
+    the bytes name, which others were built from, or of which there is only one.
+    """
+    artifact = name.removesuffix(SUFFIX)
+    declared = find_artifact(artifact)
+    if declared is None:
+        return False
+    expected = "{" not in declared.pattern or name in build.users
+    try:
+        raw = read_regular(build.root / name)
+    except OSError:
+        return expected
+    said = f'"artifact": {json.dumps(artifact, ensure_ascii=False)},'.encode()
+    looks_written = any(part in raw for part in (said, _FORMAT)) or not raw.strip(b"\0")
+    return looks_written and (expected or said in raw)
 
 
 def _read(path: Path, name: str) -> Manifest:
