@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pytest
 import zarr
-from affect4d.store.build_root import CONTENT, MARKER
 from support.folder_content import content
 from support.small_results import build_results
 from typer.testing import CliRunner
@@ -13,6 +12,7 @@ from typer.testing import CliRunner
 from affect4d import audit, store
 from affect4d.cli import app
 from affect4d.pipeline.results_folder import claim_results
+from affect4d.store.build_root import CONTENT, MARKER
 
 CHUNK = "registered/s1.zarr/vertices/c/0/0/0"
 
