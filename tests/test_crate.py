@@ -29,7 +29,7 @@ def results(tmp_path_factory):
     return folder / "results"
 
 
-def write(root, about=None):
+def write(root, about=None, settings=None):
     """Write the crate of a small build and of a workflow of three files."""
     source = root.parent / "source"
     (source / "workflow/rules").mkdir(parents=True, exist_ok=True)
@@ -38,8 +38,40 @@ def write(root, about=None):
         path.write_text(f"# {path.name}")
     manifests = sorted(root.rglob("*.manifest.json"))
     inputs = [path for path in manifests if path.name != "crate.manifest.json"]
-    run = context(root, "crate", item="crate", inputs=inputs, settings={"seed": 0}, code="c0")
+    run = context(
+        root, "crate", item="crate", inputs=inputs, settings=settings or {"seed": 0}, code="c0"
+    )
     write_crate(run, workflow=files, about=about or Settings(), engine="9.27.1")
+
+
+STATED = {
+    "/home/anna/data/scans": "scans",
+    "/home/anna/data/scans/": "scans",
+    "../../anna/scans": "scans",
+    "data/../../anna/scans": "scans",
+    "~anna/scans": "scans",
+    "data/scans": "data/scans",
+    "{results}/gallery/portraits": "{results}/gallery/portraits",
+    "terms ../ of /their/ photographs": "terms ../ of /their/ photographs",
+}
+
+
+def test_no_path_of_the_machine_is_in_the_crate(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"jpeg")
+    root = tmp_path / "results"
+    build_results(root, tmp_path / "photo.jpg")
+    settings = {"databases": {path: {"root": path} for path in STATED}, "list": list(STATED)}
+    manifest = root / "neutrals/photos/neutrals.manifest.json"
+    made = store.read_manifest(manifest)
+    provenance = store.Provenance(root, made.rule, made.item, [], settings, "c0")
+    store.record(manifest, [manifest.parent / file.path for file in made.files], provenance)
+    write(root, settings=settings)
+    stated = json.loads((root / "crate/config.json").read_text())
+    assert stated["list"] == list(STATED.values())
+    assert {path: each["root"] for path, each in stated["databases"].items()} == STATED
+    [job] = [e for e in load(root).values() if '"databases"' in str(e.get("description", ""))]
+    assert json.loads(job["description"]) == stated
+    assert str(tmp_path) not in (root / "ro-crate-metadata.json").read_text()
 
 
 def load(root):

@@ -9,6 +9,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import escape
 from PIL import Image
 from support.contexts import context
 from support.small_results import KINDS, write_chunk
@@ -16,9 +19,10 @@ from support.small_results import KINDS, write_chunk
 from affect4d import store
 from affect4d.artifacts.dataset import SPLITS
 from affect4d.config.dataset import Settings
-from affect4d.dataset import publish_dataset
+from affect4d.dataset import publish, publish_dataset
 from affect4d.dataset.rows import collect_rows
 from affect4d.dataset.splits import assign_splits
+from affect4d.report.page import render
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +136,39 @@ def test_the_card_states_counts_and_where_the_data_are(dataset):
     assert "| `v-0.9_a+0.5` | -0.880 | +0.510 | 6 |" in text
     assert "median valence and arousal" in text
     assert "8 x 8 pixels, PNG (lossless): the square around the 68 landmarks" in text
+
+
+NOTES = [
+    "CC-BY-4.0: see https://example.org",
+    "- a # b",
+    "'quoted' \"twice\"",
+    "two\nlines\n---\n",
+    "{a: [b]} & *c !d |",
+    "no",
+    "1.0",
+    "é ü 漢字 \U0001f600",
+    "\\textbf{x} <script>alert(1)</script> {{ name }} {% raw %}",
+]
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_any_licence_gives_a_card_croissant_and_report_that_hold_it(build, note):
+    folder = build(licence=note, licence_note=note)
+    card = (folder / "README.md").read_text()
+    header = next(iter(yaml.safe_load_all(card.removeprefix("---\n"))))
+    assert header["license"] == note and header["pretty_name"] == "affect4d"
+    assert note.strip() in card and "## Files" in card
+    metadata = json.loads((folder / "croissant.json").read_text())
+    assert metadata["license"] == note and metadata["description"].endswith(note)
+    page = render("versions", versions="", config=note)
+    assert "<script>" not in page and str(escape(note)) in page
+
+
+@given(st.text(), st.sampled_from(["1.0", "no", "0x1", "1e3", "2020-01-01", "null", "a.b"]))
+def test_the_cards_header_is_yaml_whatever_it_states(licence, name):
+    settings = Settings(name=name, licence=licence)
+    header = yaml.safe_load(publish._header(3, ["train"], settings))
+    assert header["license"] == licence and header["pretty_name"] == settings.name
 
 
 def test_two_builds_give_the_same_bytes(build, dataset):

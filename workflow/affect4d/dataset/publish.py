@@ -2,12 +2,13 @@
 
 import importlib.resources
 import logging
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
+import yaml
 
 from affect4d import store
 from affect4d.artifacts.dataset import CARD, CHECKSUMS, CROISSANT, DATASET, SPLIT_TABLE
@@ -99,6 +100,21 @@ _BLENDS = {
 }
 
 
+def _header(count: int, splits: Iterable[str], settings: Settings) -> str:
+    """The card's YAML, as Hugging Face reads it: `count` images in splits of these names."""
+    size = next((name for limit, name in _SIZES if count < limit), _LARGEST_SIZE)
+    data = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
+    content = {
+        "pretty_name": settings.name,
+        "license": settings.licence,
+        "task_categories": ["image-classification"],
+        "tags": ["facial-expression", "valence-arousal", "synthetic"],
+        "size_categories": [size],
+        "configs": [{"config_name": "default", "data_files": data}],
+    }
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
 def _card(
     rows: pd.DataFrame,
     columns: list[Column],
@@ -116,12 +132,10 @@ def _card(
         undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
     return environment.from_string(text).render(
+        header=_header(len(rows), shards, settings),
         name=settings.name,
         citation=croissant.CITATION,
-        licence=settings.licence,
         licence_note=settings.licence_note,
-        size=next((name for limit, name in _SIZES if len(rows) < limit), _LARGEST_SIZE),
-        shards=shards,
         columns=columns,
         synthesized=len(synthesized),
         neutrals=len(rows) - len(synthesized),

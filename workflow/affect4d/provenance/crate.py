@@ -1,7 +1,8 @@
 """The build as a Workflow Run RO-Crate: what ran, on what, giving what, for other programs.
 
 Everything in it comes from the manifests of this build, so that the same build gives the same
-bytes: it holds no time of day, host or user. Vocabulary: RO-Crate 1.1, Provenance Run Crate 0.5.
+bytes: it holds no time of day, host or user, and of the user's folders only the last parts of their
+paths. Vocabulary: RO-Crate 1.1, Provenance Run Crate 0.5.
 """
 
 import shutil
@@ -12,7 +13,14 @@ from affect4d import store
 from affect4d.config.dataset import Settings
 from affect4d.pipeline.context import RunContext
 from affect4d.provenance.crate_actions import Run
-from affect4d.provenance.crate_files import Entity, Files, entity, reference, references
+from affect4d.provenance.crate_files import (
+    Entity,
+    Files,
+    entity,
+    reference,
+    references,
+    without_folders,
+)
 from affect4d.provenance.lineage import Build, load_build
 from affect4d.store.manifest import SUFFIX
 
@@ -53,7 +61,9 @@ def write_crate(context: RunContext, *, workflow: list[Path], about: Settings, e
         copy = root / FOLDER / path.relative_to(snakefile.parent)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
-    (root / FOLDER / "config.json").write_bytes(store.canonical(dict(context.settings)))
+    (root / FOLDER / "config.json").write_bytes(
+        store.canonical(without_folders(dict(context.settings)))
+    )
     build = _reachable(load_build(root), context.inputs)
     content = describe_build(build, f"{FOLDER}/{snakefile.name}", about=about, engine=engine)
     with store.atomic(root / METADATA) as unfinished:

@@ -11,7 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from affect4d.provenance.crate_files import Entity, entity, identifier, reference, references
+from affect4d.provenance.crate_files import (
+    Entity,
+    entity,
+    identifier,
+    reference,
+    references,
+    without_folders,
+)
 from affect4d.provenance.lineage import Build
 from affect4d.store.manifest import SUFFIX
 
@@ -196,7 +203,9 @@ class Run:
             _action(job),
             "CreateAction",
             name=f"{rule} {item}",
-            description=json.dumps(settings, sort_keys=True, separators=(",", ":")),
+            description=json.dumps(
+                without_folders(settings), sort_keys=True, separators=(",", ":")
+            ),
             instrument=reference(_tool(rule)),
             object=references([*inputs, *self._outside[job]]),
             result=references(map(identifier, names)),

@@ -1,5 +1,6 @@
 """The crate's data entities: the manifests by folder, the published files, the workflow's files."""
 
+import posixpath
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -51,6 +52,20 @@ def entity(id_: str, kind: str | list[str], **properties: Any) -> Entity:
         for key, value in properties.items()
         if value is not None and value != []
     }
+
+
+def without_folders(value: Any) -> Any:
+    """JSON values in which a path that leads out of the working directory is its last part alone.
+
+    Where files lay on one machine names that machine's folders and users, and is nothing to others.
+    """
+    if isinstance(value, dict):
+        return {key: without_folders(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_folders(below) for below in value]
+    if isinstance(value, str) and posixpath.normpath(value).startswith(("/", "../", "~")):
+        return posixpath.basename(posixpath.normpath(value))
+    return value
 
 
 class Files:
