@@ -1,5 +1,9 @@
 """The morphable model: learnt from registered sequences, or read from an LSFM file."""
 
+import os
+import signal
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +23,7 @@ from affect4d.fitting.chunks import (
 from affect4d.fitting.learning import gather_faces, learn_model, principal_modes
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.storage import read_fits, read_model, write_model
+from affect4d.formats import named_arrays
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
 from affect4d.geometry.similarity import Similarity
@@ -177,6 +182,12 @@ def _with(name, change):
         (_with("components", lambda c: c * np.nan), "components holds other than finite"),
         (_with("eigenvalues", lambda e: -e), "an eigenvalue is not positive"),
         (_with("mean", lambda m: np.full(m.shape, "x")), "mean holds other than finite"),
+        (_with("mean", lambda m: m * 1e300), "its mean is not the face of the template"),
+        (_with("mean", lambda m: np.ones(m.shape)), "its mean is not the face of the template"),
+        (_with("mean", lambda m: m * np.r_[50, m[1:] * 0 + 1]), "its mean is not the face"),
+        (_with("trilist", lambda t: t + 0.5), "triangles are not the template's"),
+        (_with("components", lambda c: c * 2), "a component is no unit column"),
+        (_with("eigenvalues", lambda e: e * 1e90), "an eigenvalue is too large"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".mat", ".npz"])
@@ -216,6 +227,32 @@ def test_refuses_a_truncated_model(template, tmp_path, suffix, share):
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(BadInput):
         read_lsfm(path, template, 3)
+
+
+def test_a_reader_that_is_killed_or_out_of_memory_or_time_is_one_line(template, tmp_path):
+    fields = lsfm_fields(template)
+    content = bytearray(write_lsfm(tmp_path / "a.mat", fields).read_bytes())
+    content[177] = 229  # the type of the first array's numbers: scipy's reader ends by a signal
+    (tmp_path / "wild.mat").write_bytes(content)
+    wide = {**fields, "components": np.zeros((template.vertices.size, 20_000), np.int8)}
+    savemat(tmp_path / "wide.mat", wide, do_compression=True)
+    np.savez_compressed(tmp_path / "wide.npz", **{**wide, "mean": np.zeros(40_000_000)})
+    limits = Settings(lsfm_model_mb=256)
+    for name in ("wild.mat", "wide.mat", "wide.npz"):
+        with pytest.raises(BadInput, match=r"cannot be read|256 MB"):
+            read_lsfm(tmp_path / name, template, 3, settings=limits)
+    done = subprocess.CompletedProcess([], -signal.SIGXCPU)
+    assert "more than 7 s" in named_arrays._refusal("a", done, 7).rule
+
+
+def test_only_regular_files_are_models(template, tmp_path):
+    os.mkfifo(tmp_path / "pipe.mat")
+    (tmp_path / "device.npz").symlink_to("/dev/zero")
+    (tmp_path / "loop.mat").symlink_to("loop.mat")
+    (tmp_path / "folder.npz").mkdir()
+    for name in ("pipe.mat", "device.npz", "loop.mat", "folder.npz", "x" * 300 + ".npz", "a\0.mat"):
+        with pytest.raises(BadInput):
+            read_lsfm(tmp_path / name, template, 3)
 
 
 def test_never_unpickles(template, tmp_path):

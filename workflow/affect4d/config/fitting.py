@@ -17,6 +17,12 @@ class Settings(Section):
         "LSFM identity model (.mat or .npz) in the template's topology; "
         "by default the identities are learnt from the gallery's neutral meshes.",
     )
+    lsfm_model_mb: int = field(
+        1024, "MB", "Maximum memory of the process that reads `lsfm_model`.", ge=256
+    )
+    lsfm_model_seconds: int = field(
+        60, "s", "Maximum processor time of the process that reads `lsfm_model`.", ge=1
+    )
     ict_facekit: SourcePath | None = field(
         None, "", "Folder of a clone of ICT-FaceKit whose identities replace the gallery's."
     )
@@ -118,4 +124,7 @@ def chunk_names(settings: Settings) -> list[str]:
     return [f"{index:03d}" for index in range(settings.chunks)]
 
 
-MODEL_FIELDS = ("lsfm_model", "ict_facekit", "identity_modes", "expression_modes")
+MODEL_FIELDS = (
+    *("lsfm_model", "lsfm_model_mb", "lsfm_model_seconds"),
+    *("ict_facekit", "identity_modes", "expression_modes"),
+)

@@ -48,7 +48,9 @@ def learn_model(
     """
     neutrals, apexes = gather_faces(sequences)
     if settings.lsfm_model:
-        mean, identity = read_lsfm(settings.lsfm_model, template, settings.identity_modes)
+        mean, identity = read_lsfm(
+            settings.lsfm_model, template, settings.identity_modes, settings=settings
+        )
     elif settings.ict_facekit:
         mean, identity = read_facekit(settings.ict_facekit, template, settings.identity_modes)
     else:

@@ -6,24 +6,29 @@ and the 0-based `trilist` (F, 3), coordinates running x1 y1 z1 x2 ...; MATLAB's 
 the template by a similarity, for which it must share the template's topology.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
-from affect4d.geometry.similarity import fit_similarity
+from affect4d.config.fitting import Settings
+from affect4d.formats.named_arrays import read_arrays
+from affect4d.geometry.similarity import Similarity, fit_similarity
 from affect4d.quarantine import BadInput
 from affect4d.template.template import Template
 
 FIELDS = ("mean", "components", "eigenvalues", "trilist")
+MAX_DISTANCE_MM = 100.0  # of a vertex from the template's: a head's radius
+LENGTH_TOLERANCE = 0.01  # of a component's length from 1: what float16 or a copy as text rounds
+_AGAIN = "fetch it again"
 _TOPOLOGY = "take its mean as `template.mesh`, with its 68 landmarks, or leave `lsfm_model` empty"
 
 
 def read_lsfm(
-    path: Path | str, template: Template, modes: int
+    path: Path | str, template: Template, modes: int, *, settings: Settings | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and identity modes of an LSFM file in the template's frame.
 
@@ -32,6 +37,7 @@ def read_lsfm(
     path : .mat or .npz
     template : in whose topology the model is
     modes : how many of the leading modes to use
+    settings : of the fitting: what reading may take; the defaults when absent
 
     Returns
     -------
@@ -41,40 +47,35 @@ def read_lsfm(
     Raises
     ------
     BadInput
-        The file is missing or unreadable, lacks a field, holds other shapes or invalid numbers,
-        or is not in the template's topology.
+        The file is missing or unreadable, takes more memory or time than the settings allow, lacks
+        a field, holds other shapes or invalid numbers, or is not in the template's topology.
     """
-    content = _load(Path(path))
-    mean, components, eigenvalues = _check(Path(path), content, template)
+    settings, path = settings or Settings(), Path(path)
+    if not os.path.lexists(path):
+        raise BadInput(path, "the model file does not exist", "check `fitting.lsfm_model`")
+    limits = {"max_mb": settings.lsfm_model_mb, "max_seconds": settings.lsfm_model_seconds}
+    mean, components, eigenvalues = _check(path, read_arrays(path, FIELDS, **limits), template)
     kept = components[:, : min(modes, len(eigenvalues))].T.reshape(-1, *mean.shape)
-    alignment = fit_similarity(mean, template.vertices)
-    scaled = kept * np.sqrt(eigenvalues[: len(kept), None, None]) * alignment.scale
-    return (
-        alignment.apply(mean).astype(np.float32),
-        (scaled @ alignment.rotation.T).astype(np.float32),
-    )
+    alignment = _align(path, mean, template)
+    with np.errstate(over="ignore"):
+        scaled = kept * np.sqrt(eigenvalues[: len(kept), None, None]) * alignment.scale
+        identity = (scaled @ alignment.rotation.T).astype(np.float32)
+    if not np.isfinite(identity).all():
+        raise BadInput(path, "an eigenvalue is too large", _AGAIN)
+    return alignment.apply(mean).astype(np.float32), identity
 
 
-def _load(path: Path) -> Mapping[str, Any]:
-    readers = {".mat": _load_mat, ".npz": _load_npz}
-    if path.suffix.lower() not in readers:
-        raise BadInput(path, f"unknown model format {path.suffix!r}", "give an LSFM .mat or .npz")
-    try:
-        return readers[path.suffix.lower()](path)
-    except FileNotFoundError:
-        raise BadInput(path, "the model file does not exist", "check `lsfm_model`") from None
-    except Exception as error:  # scipy and NumPy raise of everything on damaged files
-        raise BadInput(path, f"cannot be read as a model ({error})", "fetch it again") from None
-
-
-def _load_mat(path: Path) -> Mapping[str, Any]:
-    content: Mapping[str, Any] = loadmat(str(path), appendmat=False, variable_names=FIELDS)
-    return content
-
-
-def _load_npz(path: Path) -> Mapping[str, Any]:
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in FIELDS if name in archive.files}
+def _align(path: Path, mean: NDArray[np.float64], template: Template) -> Similarity:
+    """The similarity from the model's frame to the template's."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        try:
+            alignment = fit_similarity(mean, template.vertices)
+            distance = np.linalg.norm(alignment.apply(mean) - template.vertices, axis=1).max()
+        except (ValueError, np.linalg.LinAlgError):
+            distance = np.inf
+    if not distance < MAX_DISTANCE_MM:
+        raise BadInput(path, "its mean is not the face of the template", _TOPOLOGY)
+    return alignment
 
 
 def _check(
@@ -87,7 +88,7 @@ def _check(
     fields = {name: np.asarray(content[name]) for name in FIELDS}
     for name, array in fields.items():
         if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
-            raise BadInput(path, f"{name} holds other than finite numbers", "fetch it again")
+            raise BadInput(path, f"{name} holds other than finite numbers", _AGAIN)
     mean, eigenvalues = fields["mean"].ravel(), fields["eigenvalues"].ravel()
     count = len(template.vertices)
     if len(mean) != 3 * count:
@@ -103,6 +104,10 @@ def _check(
         )
     if (eigenvalues <= 0).any():
         raise BadInput(path, "an eigenvalue is not positive", "drop that component")
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(fields["components"].astype(np.float64, copy=False), axis=0)
+    if not (np.abs(length - 1) < LENGTH_TOLERANCE).all():
+        raise BadInput(path, "a component is no unit column", "divide each by its length")
     return mean.reshape(-1, 3).astype(np.float64), fields["components"], eigenvalues
 
 
@@ -110,5 +115,5 @@ def _same_surface(one: NDArray[Any], other: NDArray[Any]) -> bool:
     """Whether two triangle lists (F, 3) hold the same triangles, in whatever order."""
     if one.shape != other.shape:
         return False
-    first, second = (np.sort(np.asarray(t, dtype=np.int64), axis=1) for t in (one, other))
+    first, second = (np.sort(t, axis=1) for t in (one, other))
     return np.array_equal(first[np.lexsort(first.T)], second[np.lexsort(second.T)])

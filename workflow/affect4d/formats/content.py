@@ -63,7 +63,9 @@ def read_content(
             if state.st_size > limit:
                 raise _too_large(path, state.st_size, limit, what=what, remedy=remedy)
             with open(descriptor, "rb", closefd=False) as file:
-                content = file.read(limit + 1 if first is None else first)  # it may grow meanwhile
+                # it may grow meanwhile; a buffer of the limit's size would be a waste
+                most = min(limit, state.st_size + (1 << 20)) + 1
+                content = file.read(most if first is None else first)
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
