@@ -11,11 +11,14 @@ class Settings(Section):
     blend: Literal["warp", "poisson"] = field(
         "warp",
         "",
-        "warp: the photograph moved by a dense map; poisson: also relit as the deformed mesh is, "
-        "and completed from the other half of the face, by solving Poisson's equation.",
+        "warp: the photograph moved by a dense map; poisson: also completed from the other half of "
+        "the face, by solving Poisson's equation.",
     )
     relight: float = field(
-        1.0, "1", "Strength of poisson's relighting; 0 keeps the photograph's light.", ge=0, le=1
+        1.0, "1", "Strength of relighting as the deformed mesh; 0: as photographed.", ge=0, le=1
+    )
+    folds: float = field(
+        1.0, "1", "Depth of the skin's folds that the deformation causes; 0: none.", ge=0, le=2
     )
     size: int = field(
         256, "pixels", "Side of the square images, in which the eyes are level.", ge=64, le=1024

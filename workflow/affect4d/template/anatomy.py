@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from skimage.measure import points_in_poly
 
 from affect4d.geometry.surface import edges
+from affect4d.template.creases import PlacedCrease, place_creases
 from affect4d.template.ibug68 import (
     EYE_OUTLINES,
     INNER_LIPS,
@@ -51,6 +52,7 @@ class Anatomy:
     apertures : (2,), mm between the lids
     reach : (V, 1), 1 on the face, falling to 0 at ears and neck
     smoother : (V, V), the mean of each vertex and its neighbours
+    creases : where skin folds
     """
 
     triangles: NDArray[np.int32]
@@ -63,6 +65,7 @@ class Anatomy:
     apertures: NDArray[np.floating]
     reach: NDArray[np.float32]
     smoother: sparse.csr_matrix
+    creases: tuple[PlacedCrease, ...]
 
     def smooth_and_taper(self, deformation: NDArray[np.floating]) -> NDArray[np.float32]:
         """A deformation (V, 3) mm as it is imposed: smoothed over 2 to 3 mm, faded out at the ears.
@@ -103,6 +106,7 @@ def anatomy_of(template: Template) -> Anatomy:
         apertures=_apertures(landmarks),
         reach=(fade * fade * (3 - 2 * fade)).astype(np.float32)[:, None],
         smoother=_neighbourhood_mean(template.triangles, len(vertices)),
+        creases=place_creases(vertices, template.triangles, landmarks),
     )
 
 

@@ -44,7 +44,7 @@ RIGHT_EYE, LEFT_EYE = EYES[:6], EYES[6:]
 EYE_OUTLINES = (RIGHT_EYE, LEFT_EYE)
 UPPER_LID_LINES = (RIGHT_EYE[:4], LEFT_EYE[:4])  # corner, upper lid, corner
 UPPER_LIDS, LOWER_LIDS = (np.array([eye[a] for eye in EYE_OUTLINES]) for a in ([1, 2], [5, 4]))
-OUTER_EYE_CORNERS = np.array([36, 45])
+OUTER_EYE_CORNERS, INNER_EYE_CORNERS = np.array([36, 45]), np.array([39, 42])
 UPPER_LID_PAIRS = np.array([[37, 44], [38, 43]])  # from the outer to the inner corners
 LOWER_LID_PAIRS = np.array([[41, 46], [40, 47]])
 

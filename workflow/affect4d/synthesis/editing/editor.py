@@ -2,11 +2,11 @@
 
 The stages, each given what the former returns: flow (`flow`), inverse flow (`inverse_flow`), warp
 (`warp`), light (`lighting`), blend (`blending`), mouth (`mouth`). The eyelids belong to the flow:
-what closes them moves the mesh. With `blend: warp` the picture is the photograph moved; with
-`blend: poisson` it is the paper's, the deformed mesh rendered with the photograph's texture and
-blended by Poisson's equation. What that is blended into is the moved photograph, because over the
-photograph as it was the old chin would show below the new one; the render differs from it by the
-light that the deformation changes, and by what the photograph hides.
+what closes them moves the mesh. With `blend: warp` the picture is the photograph moved and relit;
+with `blend: poisson` it is the paper's, the deformed mesh rendered with the photograph's texture
+and blended by Poisson's equation. What that is blended into is the moved photograph, because over
+the photograph as it was the old chin would show below the new one; the render differs from it by
+what the photograph hides.
 """
 
 from collections.abc import Iterable, Iterator
@@ -66,8 +66,9 @@ class Editor:
         self._invert = InverseFlow(scene, lattice)
         self._warp = Warp(scene, lattice)
         self._relight = self._complete = None
+        if settings.relight or settings.folds:
+            self._relight = Relighting(scene, mesh, lattice, settings=settings)
         if settings.blend == "poisson":
-            self._relight = Relighting(scene, mesh, lattice, strength=settings.relight)
             self._complete = Completion(scene, mesh, lattice)
         self._fill_mouth = Mouth(scene, mesh, lattice, settings=settings)
 
@@ -98,7 +99,7 @@ class Editor:
         Flow and light are linear in them, or nearly: they are computed for all at once.
         """
         flows = self._flow(deformations)
-        factors = self._relight.factors(flows) if self._relight else None
+        factors = self._relight.factors(deformations, flows) if self._relight else None
         for number, flow in enumerate(flows.edits):
             motion = self._invert(flow)
             picture = self._warp(motion)

@@ -16,20 +16,25 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from affect4d.config.synthesis import Settings
 from affect4d.synthesis.editing.flow import BlockFlow
+from affect4d.synthesis.editing.folds import Folds
 from affect4d.synthesis.editing.harmonic import HarmonicExtension
 from affect4d.synthesis.editing.inverse_flow import Motion
 from affect4d.synthesis.editing.lattice import STEP, Lattice, bounding_box
-from affect4d.synthesis.editing.scene import Scene
+from affect4d.synthesis.editing.scene import LUMINANCE, Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # Bounds of the change of light: darkening is what creases do; brightening would bleach the skin.
 RATIOS = (0.75, 1.08)
+# Changes of red, green and blue in shadow on skin per change of luminance, as light that has passed
+# through skin is red: in the nasolabial folds of 40 smiles (docs/synthesis.md).
+SKIN_TINT = np.array([0.80, 1.06, 1.24], np.float32)
+LOG_BOUNDS = (-0.7, 0.2)  # of all factors, folds included
 DARKEST = 0.3  # of the mean shade: below it a ratio of shades means nothing
 MIN_MEAN_SHADE = 1.0  # grey levels, of a photograph that is black
 ROUNDS, CAUCHY = 12, 1.0  # reweighting (Holland & Welsch 1977); most of a face is skin
@@ -50,6 +55,7 @@ class Light:
     ----------
     harmonics : (4,) float32, constant, then along x, y and depth of the picture
     lit : (h, w) bool, nodes of the lattice where the light is known
+    sideways : (2,), along x and y of the picture, as a share of the face's mean brightness
     """
 
     def __init__(self, scene: Scene, mesh: VisibleSubmesh, lattice: Lattice) -> None:
@@ -67,6 +73,7 @@ class Light:
         mean = float(before[self.lit].mean()) if self.lit.any() else MIN_MEAN_SHADE
         self._floor = np.float32(DARKEST * max(mean, MIN_MEAN_SHADE))
         self._scale = 1 / np.maximum(before, self._floor)
+        self.sideways: Floats = self.harmonics[1:3] / np.float32(max(mean, MIN_MEAN_SHADE))
 
     def ratios(self, change: Floats) -> Floats:
         """Factors (h, w, B) by which B edits change the light; 1 where the face is not seen.
@@ -96,9 +103,9 @@ class Relighting:
     """
 
     def __init__(
-        self, scene: Scene, mesh: VisibleSubmesh, lattice: Lattice, *, strength: float
+        self, scene: Scene, mesh: VisibleSubmesh, lattice: Lattice, *, settings: Settings
     ) -> None:
-        self._strength = strength
+        self._relight, self._folds = settings.relight, settings.folds
         self.light = Light(scene, mesh, lattice)
         self.blur = max(BLUR_MM * scene.scale, MIN_BLUR_PX) / STEP
         self.mask: Bools = np.ascontiguousarray(_mask(scene)[::STEP, ::STEP])
@@ -106,20 +113,37 @@ class Relighting:
         self._extension = HarmonicExtension(~self.mask[self._box])
         beside = cv2.dilate(lattice.far.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         self._fixed = np.ascontiguousarray(beside[::STEP, ::STEP])
+        self.folds = Folds(scene, mesh, lattice, light=self.light.sideways, box=self._box)
 
-    def factors(self, flows: BlockFlow) -> Floats:
-        """Factors (B, h, w) on the lattice that relight B edits, blended to 1 around the face."""
+    def factors(self, deformations: Floats, flows: BlockFlow) -> Floats:
+        """Factors (B, h, w) on the lattice that relight B edits, blended to 1 around the face.
+
+        Parameters
+        ----------
+        deformations : (V, 3, B), mm
+        flows : theirs
+        """
+        edits = deformations.shape[2]
+        logs = np.zeros((*self.mask[self._box].shape, edits), np.float32)
+        if self._relight:
+            logs += np.float32(self._relight) * self._changes(flows)
+        if self._folds:
+            self.folds.add(logs, np.float32(self._folds) * self.folds.depths(deformations))
+        factors = np.ones((edits, *self.mask.shape), np.float32)
+        factors[:, *self._box] = np.exp(np.clip(logs, *LOG_BOUNDS, out=logs)).transpose(2, 0, 1)
+        return factors
+
+    def _changes(self, flows: BlockFlow) -> Floats:
+        """Logarithms (h, w, B) of the changes of light, in the box."""
         ratios = np.ascontiguousarray(self.light.ratios(flows.change)[self._box])
         logs = np.asarray(cv2.GaussianBlur(np.log(ratios), (0, 0), self.blur), np.float32)
         logs = logs.reshape(ratios.shape)
         logs -= self._extension(logs)
-        factors = np.ones((ratios.shape[2], *self.mask.shape), np.float32)
-        factors[:, *self._box] = np.exp(self._strength * logs).transpose(2, 0, 1)
-        return factors
+        return logs
 
     def __call__(self, picture: Bytes, motion: Motion, factor: Floats) -> Bytes:
         """The picture (H, W, 3), relit in place by a factor (h, w) of `factors`."""
-        _relight(picture, _move(factor, motion.source, self._fixed))
+        _relight(picture, _move(factor, motion.source, self._fixed), SKIN_TINT)
         return picture
 
 
@@ -227,12 +251,12 @@ def _move(factor: Floats, source: Floats, fixed: Bools) -> Floats:
 
 
 @numba.njit(cache=True, fastmath=True)
-def _relight(picture: Bytes, factor: Floats) -> None:
+def _relight(picture: Bytes, factor: Floats, tint: Floats) -> None:
     """Multiply a picture (H, W, 3) uint8 in place by a factor (h, w) given on the lattice."""
     height, width, _ = picture.shape
     rows, columns = factor.shape
     row, fine = np.empty(columns + 1, np.float32), np.empty((width + 1, 3), np.float32)
-    half, min_change = np.float32(0.5), np.float32(UNSEEN)
+    half, unit, min_change = np.float32(0.5), np.float32(1), np.float32(UNSEEN)
     for j in range(height):
         r, below = j // 2, min(j // 2 + j % 2, rows - 1)
         count = np.int32(0)
@@ -243,9 +267,10 @@ def _relight(picture: Bytes, factor: Floats) -> None:
             continue
         row[columns] = row[columns - 1]
         for c in range((width + 1) // 2):
-            between = half * (row[c] + row[c + 1])
+            here, between = row[c] - unit, half * (row[c] + row[c + 1]) - unit
             for k in range(3):
-                fine[2 * c, k], fine[2 * c + 1, k] = row[c], between
+                fine[2 * c, k] = unit + tint[k] * here
+                fine[2 * c + 1, k] = unit + tint[k] * between
         flat, factors = picture[j].reshape(-1), fine.reshape(-1)
         for n in range(3 * width):
             value = factors[n] * np.float32(flat[n]) + half

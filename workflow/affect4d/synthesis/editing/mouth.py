@@ -17,8 +17,7 @@ from affect4d.config.synthesis import Settings
 from affect4d.geometry.raster import draw, interpolate, rasterise
 from affect4d.synthesis.editing.inverse_flow import Motion
 from affect4d.synthesis.editing.lattice import Lattice
-from affect4d.synthesis.editing.lighting import LUMINANCE
-from affect4d.synthesis.editing.scene import Scene, facing
+from affect4d.synthesis.editing.scene import LUMINANCE, Scene, facing
 from affect4d.synthesis.editing.teeth import LIP, SOCKET, Surface, surfaces
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
 from affect4d.template.ibug68 import (

@@ -17,6 +17,7 @@ from affect4d.template.ibug68 import OUTER_EYE_CORNERS
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 HIDDEN_MM = 2.5  # farther than this behind the nearest surface: hidden
 MIN_INTER_OCULAR_MM = 80.0  # a little below the template's distance of the outer eye corners
 BACKGROUND = np.float32(-1e9)  # pixels, depth where there is no face
