@@ -7,13 +7,15 @@ counted from 0, or (x, y, z) millimetres.
 import json
 import re
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from affect4d.formats.content import read_content
+from affect4d.formats.content import read_content, without_mark
+from affect4d.formats.last_line import TRUNCATED, is_whole_decimal, warn_of_last_line
 from affect4d.formats.markup import known_markups, load_markup
 from affect4d.formats.polygons import MAX_DISTANCE_MM
 from affect4d.quarantine import BadInput
@@ -23,8 +25,16 @@ DEFAULT_MARKUP = "ibug68"
 _MIN_POINTS = 6  # as registration requires
 _PARTS = {"right eye": RIGHT_EYE, "left eye": LEFT_EYE, "mouth": MOUTH}
 _IMPLIED = {".lm3": "bosphorus", ".bnd": "bu3dfe83", ".tem": "london189"}
+_ENDS_WITH_A_POINT = (".pts", ".lm3", ".bnd")  # the others end with a brace, or what is not read
+_MAX_ROWS = 10_000  # points: the largest mark-ups have some hundred
 _MAX_BYTES = 16 << 20  # 68 points take some kB; .ljson may hold other groups
 _ANNOUNCED = re.compile(r"(\d{1,6})(?:\s+landmarks?\s*:?)?")
+_PTS = re.compile(
+    r"(?P<head>(?:[ \t]*+(?:[A-Za-z_]+[ \t]*+:[^\r\n{]*+|(?:#|//)[^\r\n]*+)?+[\r\n]++)*+)"
+    r"\s*+(?P<open>\{)?+(?P<body>[^{}]*+)(?P<close>\}.*+)?+",
+    re.DOTALL,
+)
+_N_POINTS = re.compile(r"n_points\s*:\s*([0-9]{1,9})\s")
 _MAX_REASON = 160  # characters of a parser's message
 
 Points: TypeAlias = NDArray[np.float64]
@@ -70,8 +80,10 @@ def read_landmarks(
     chosen = load_markup(name)
     content = read_content(path, _MAX_BYTES, "landmark file")
     try:
-        parsed, labels = readers[suffix](content.decode("utf-8-sig"), dimension)
+        text = without_mark(content).decode()
+        parsed, labels = readers[suffix](text, dimension)
         points = np.array(parsed, dtype=np.float64)
+        is_unended = suffix in _ENDS_WITH_A_POINT and _has_cut_end(text)
     except Exception as error:  # whatever a parser raises
         reason = " ".join(str(error).split())[:_MAX_REASON]
         raise BadInput(path, f"cannot be read as landmarks ({reason})", "write it again") from None
@@ -91,6 +103,8 @@ def read_landmarks(
         raise BadInput(path, "a landmark is not a finite number", "mark the missing points")
     if np.abs(arranged[has]).max() > MAX_DISTANCE_MM:
         raise BadInput(path, "a landmark lies more than 10 km from the origin", "mark it again")
+    if is_unended:
+        warn_of_last_line(path)
     return _check_parts(arranged, has, path)
 
 
@@ -132,13 +146,30 @@ def _check_parts(points: Points, has: NDArray[np.bool_], path: Path) -> Points:
     return points
 
 
+def _has_cut_end(text: str) -> bool:
+    """Whether the last line of a text has no end; ValueError where its number may be cut off."""
+    if text.endswith(("\n", "\r", "}")):
+        return False
+    *others, last = text.split()
+    if not is_whole_decimal(last, others):
+        raise ValueError(TRUNCATED)
+    return True
+
+
 # One reader per format: (text, dimension) -> (points, labels or None); they raise ValueError.
 
 
 def _read_pts(text: str, dimension: int) -> Parsed:
-    lines = [line.strip() for line in text.splitlines()]
-    start, end = lines.index("{"), lines.index("}")
-    points = np.array(_rows(line for line in lines[start + 1 : end] if line))
+    """Lines such as `n_points: 68`, then one row per point, in braces or not."""
+    parts = _PTS.fullmatch(text)
+    if parts is None:
+        raise ValueError("something stands before the opening brace")
+    head, opened, body, closed = parts.group("head", "open", "body", "close")
+    rows = _rows(line for line in body.splitlines() if line.strip())
+    announced = _N_POINTS.search(head)
+    if opened and not closed and (announced is None or int(announced[1]) != len(rows)):
+        raise ValueError("truncated: there is no closing brace")
+    points = np.array(rows)
     return (points - 1.0 if dimension == 2 else points), None
 
 
@@ -201,7 +232,9 @@ def _read_tem(text: str, dimension: int) -> Parsed:
 
 
 def _rows(lines: Iterable[str]) -> list[list[float]]:
-    rows = [[float(value) for value in line.split()] for line in lines]
+    rows = [[float(value) for value in line.split()] for line in islice(lines, _MAX_ROWS + 1)]
+    if len(rows) > _MAX_ROWS:
+        raise ValueError(f"more than {_MAX_ROWS} points")
     if len({len(row) for row in rows}) != 1:
         raise ValueError("rows of different lengths" if rows else "no points")
     return rows

@@ -32,8 +32,10 @@ def is_whole_index(word: bytes, largest: int) -> bool:
 
 def is_whole_decimal(word: str, others: Iterable[str]) -> bool:
     """Whether a number has a decimal point and no fewer digits behind it than some other has."""
-    digits = len(word.partition(".")[2])
-    return digits > 0 and digits >= min((len(o.partition(".")[2]) for o in others), default=0)
+    digits = word.partition(".")[2]
+    fractions = (other.partition(".")[2] for other in others)
+    least = min((len(fraction) for fraction in fractions if fraction.isdecimal()), default=0)
+    return digits.isdecimal() and len(digits) >= least
 
 
 def warn_of_last_line(path: Path) -> None:

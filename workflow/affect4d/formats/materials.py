@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -184,9 +185,11 @@ def _texture(path: Path, texture: _Map) -> Path:
             rule = f"its material scales or moves the texture ({option})"
             raise BadInput(path, rule, "bake that into the texture coordinates")
     name = texture.name.strip('"')
-    found = [
-        beside(path, each, folder=folder)
-        for each in (name, _COMMENT.sub("", name))
-        for folder in dict.fromkeys((texture.folder, "."))
-    ]
-    return next((file for file in found if _is_file(file)), found[0])
+    named = beside(path, name, folder=texture.folder)
+    for each in (name, _COMMENT.sub("", name)):
+        for folder in (texture.folder, "."):
+            with suppress(BadInput):  # of a guess
+                found = beside(path, each, folder=folder)
+                if _is_file(found):
+                    return found
+    return named
