@@ -162,28 +162,37 @@ def test_byte_order_marks_of_meshes_and_materials(tmp_path, mark):
 # Repetition, orientation, VRML -------------------------------------------------------------------
 
 
-def colours(uv, repeats=(True, True)):
-    itself = np.arange(len(uv), dtype=np.int32)
-    first = np.tile(np.float32([1, 0, 0]), (len(uv), 1))
-    triangles = np.repeat(itself[:, None], 3, axis=1)
-    return Texture(IMAGE, np.asarray(uv, np.float32), repeats).colours(triangles, itself, first)
+WEIGHTS = np.float32([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
+
+
+def colours(corners, repeats=(True, True)):
+    """Colours at the corners of a triangle (3, 2) and at two points inside."""
+    texture = Texture(IMAGE, np.asarray(corners, np.float32), repeats)
+    return texture.colours(np.arange(3, dtype=np.int32)[None], np.zeros(5, np.int32), WEIGHTS)
 
 
 SHARE = st.integers(0, 64).map(lambda n: n / 64)  # exact in float32 after any shift below
+WITHIN = st.lists(st.tuples(SHARE, SHARE), min_size=3, max_size=3).filter(
+    lambda corners: (np.mean(corners, axis=0) > 0).all() and (np.mean(corners, axis=0) < 1).all()
+)
 
 
-@given(st.lists(st.tuples(SHARE, SHARE), min_size=1), st.integers(-9, 9), st.integers(-9, 9))
-def test_a_texture_repeats_with_every_whole_step(uv, right, up):
-    np.testing.assert_array_equal(colours(np.add(uv, [right, up])), colours(uv))
+@given(WITHIN, st.integers(-9, 9), st.integers(-9, 9))
+def test_a_texture_repeats_with_every_whole_step(corners, right, up):
+    np.testing.assert_array_equal(colours(np.add(corners, [right, up])), colours(corners))
 
 
-def test_a_repeated_texture_blends_over_its_edges_and_a_clamped_one_does_not():
-    left, right = colours([[0.0, 0.5], [1.0, 0.5]])
-    np.testing.assert_array_equal(left, right)
-    middle = (IMAGE[2, 0].astype(float) + IMAGE[2, -1]) / 2
-    np.testing.assert_allclose(left, middle, atol=1)
-    edges = colours([[-3.0, 0.5], [4.0, 0.5]], (False, True))
-    np.testing.assert_array_equal(edges, IMAGE[2, [0, -1]])
+@given(WITHIN, st.tuples(st.booleans(), st.booleans()))
+def test_within_the_image_nothing_depends_on_repetition(corners, repeats):
+    np.testing.assert_array_equal(colours(corners, repeats), colours(corners))
+
+
+def test_a_triangle_over_the_edge_continues_at_the_other_and_a_clamped_one_does_not():
+    corners = [[0.5, 0.5], [0.5, 0.5], [2.5, 0.5]]  # the last point but one has u = 1
+    beyond = [[1.25, 0.5]] * 3
+    np.testing.assert_array_equal(colours(beyond)[0], colours([[0.25, 0.5]] * 3)[0])
+    np.testing.assert_array_equal(colours(corners)[[0, 2]], IMAGE[[2, 2], [3, 3]])
+    np.testing.assert_array_equal(colours(corners, (False, True))[[0, 2]], IMAGE[[2, 2], [3, 6]])
 
 
 def test_registration_and_interop_read_textures_as_stored(tmp_path):

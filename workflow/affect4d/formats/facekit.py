@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from affect4d.formats.content import read_content, read_json
+from affect4d.formats.content import read_content, read_json, without_mark
 from affect4d.quarantine import BadInput
 
 FACE_VERTICES = 9409  # of the vertex ranges in ICT-FaceKit's README
@@ -96,4 +96,8 @@ def read_triangles(path: Path | str) -> NDArray[np.int32]:
 
 
 def _lines(path: Path | str) -> list[bytes]:
-    return read_content(path, _MAX_BYTES, "shape", remedy=_REMEDY).splitlines()
+    content = read_content(path, _MAX_BYTES, "shape", remedy=_REMEDY)
+    try:
+        return without_mark(content).splitlines()
+    except ValueError:
+        raise BadInput(path, "the file's text does not follow its byte order mark", _REMEDY) from None

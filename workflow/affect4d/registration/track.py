@@ -72,33 +72,31 @@ class Texture:
         They are arbitrary where the triangle is -1.
         """
         uv = sample(self.uv, triangles, Located(triangle, weights))
+        if (uv < 0).any() or (uv > 1).any():
+            middle = self.uv[triangles[triangle]].mean(axis=1)
+            uv = np.where(self.repeats, _in_one_tile(uv, middle), uv)
         height, width = self.image.shape[:2]
-        x = _within(uv[:, 0], width, self.repeats[0])
-        y = _within(1 - uv[:, 1], height, self.repeats[1])
-        return sample_bilinear(self.image, x, y, border=cv2.BORDER_WRAP)
+        return sample_bilinear(self.image, uv[:, 0] * width - 0.5, (1 - uv[:, 1]) * height - 0.5)
 
 
-def _within(share: Floats, size: int, repeats: bool) -> Floats:
-    """Pixel positions (M,) from half a pixel before the first of `size` to half one after the last,
-    where the sampler goes on at the other end; up to the pixels themselves if it must not."""
-    if not repeats:
-        return np.asarray(np.clip(share * size - 0.5, 0, size - 1))
-    is_outside = (share < 0) | (share > 1)
-    inside: Floats = np.where(is_outside, share - np.floor(share), share)
-    return inside * size - 0.5
+def _in_one_tile(uv: Floats, middle: Floats) -> Floats:
+    """Texture coordinates (M, 2) of an image that repeats, moved into the one at [0, 1].
+
+    A triangle, whose `middle` (M, 2) is given, is moved as a whole, so that it ends at the edge of
+    the image at which it ended; what of it lies in the next repetition begins at the other edge.
+    """
+    step = np.where(middle > 0, np.ceil(middle) - 1, np.floor(middle))
+    moved = uv - step
+    return np.where((moved < 0) | (moved > 1), moved - np.floor(moved), moved)
 
 
 def sample_bilinear(
-    image: NDArray[np.uint8] | NDArray[np.float32],
-    x: Floats,
-    y: Floats,
-    *,
-    border: int = cv2.BORDER_REPLICATE,
+    image: NDArray[np.uint8] | NDArray[np.float32], x: Floats, y: Floats
 ) -> NDArray[np.float32]:
-    """Bilinear values (M, C) of an image at pixel positions x, y (M,); `border` is OpenCV's."""
+    """Bilinear values (M, C) of an image at pixel positions x, y (M,)."""
     row = 4096  # cv2.remap takes at most 32,767 columns
     maps = [np.resize(part, (-(-len(part) // row), row)).astype(np.float32) for part in (x, y)]
-    values = cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=border)
+    values = cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return values.reshape(maps[0].size, -1)[: len(x)].astype(np.float32)
 
 
