@@ -202,3 +202,29 @@ def malformed(content, suffix):
         for name, changed in rule(content):
             files[f"{rule.__name__}_{name}{suffix}"] = changed
     return files
+
+
+WORDS = (
+    b"", b"0", b"-1", b"1e999", b"nan", b"-inf", b"9" * 40, b"1.2.3", b"..", b"../../x", b"/etc",
+    b"\\", b"\\\n", b"#", b"{", b"}", b"[", b'"', b"\xef\xbb\xbf", b"\xff\xfe", b"\0", b"\xe9",
+    b" " * 70_000, b"1 " * 100_000, b"x" * 5_000, b"f 1 2 3", b"usemtl", b"mtllib a.mtl",
+    b"map_Kd -s", b"end_header", b"element face 4000000000", b"property list uchar int x",
+    b"n_points: 68", b"\r", b"\n",
+)  # fmt: skip
+
+
+def random_words(rng, content):
+    """A text of which one or two words are replaced, removed or repeated, or others inserted."""
+    for _ in range(rng.integers(1, 3)):
+        words = list(re.finditer(rb"\S+", content))
+        if not words:
+            break
+        word = words[rng.integers(len(words))]
+        new = WORDS[rng.integers(len(WORDS))]
+        if rng.random() < 0.3:  # another word of the file
+            other = words[rng.integers(len(words))]
+            new = content[other.start() : other.end()]
+        end = word.start() if rng.random() < 0.3 else word.end()
+        content = content[: word.start()] + new + content[end:]
+    line_ends = (b"\n", b"\n", b"\n", b"\r\n", b"\r")
+    return content.replace(b"\n", line_ends[rng.integers(len(line_ends))])

@@ -100,4 +100,4 @@ def _lines(path: Path | str) -> list[bytes]:
     try:
         return without_mark(content).splitlines()
     except ValueError:
-        raise BadInput(path, "the file's text does not follow its byte order mark", _REMEDY) from None
+        raise BadInput(path, "the text is not what its byte order mark says", _REMEDY) from None
