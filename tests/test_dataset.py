@@ -23,6 +23,7 @@ from affect4d.dataset import publish, publish_dataset
 from affect4d.dataset.rows import collect_rows
 from affect4d.dataset.splits import assign_splits
 from affect4d.report.page import render
+from affect4d.store import groups
 
 
 @pytest.fixture(scope="module")
@@ -193,12 +194,32 @@ def test_jpeg_is_smaller_and_close(build, table):
 
 def test_the_same_image_id_twice_is_refused(chunks):
     with pytest.raises(ValueError, match="occurs twice"):
-        collect_rows([chunks[0], chunks[0]], KINDS)
+        collect_rows(dict.fromkeys("ab", store.open(chunks[0])), KINDS)
+
+
+def test_reads_grow_with_the_images_and_not_with_the_size_of_their_chunk(tmp_path, monkeypatch):
+    """Files looked at per image: each shard of a chunk has one image, each row group two."""
+    monkeypatch.setattr("affect4d.store.images.CHUNKS", 1)
+    monkeypatch.setattr("affect4d.dataset.shards.ROW_GROUP", 2)
+    opened, looked_at = [], []
+    open_store, check = store.open, groups.check_size
+    monkeypatch.setattr(store, "open", lambda path: opened.append(path) or open_store(path))
+    monkeypatch.setattr(groups, "check_size", lambda *a: looked_at.append(a) or check(*a))
+    monkeypatch.setattr(groups, "_SMALL_BYTES", -1)  # no file is digested in place of looked at
+    counts = []
+    for people in (4, 16):
+        looked_at.clear()
+        subjects = [f"p{number:02d}" for number in range(people)]
+        chunk = write_chunk(tmp_path / str(people), "photos", 0, subjects)
+        publish_dataset(context(tmp_path), [chunk], kinds=KINDS, settings=Settings())
+        counts.append(len(looked_at) / people)
+    assert len(opened) == 2
+    assert counts[1] < 1.3 * counts[0]
 
 
 def test_nothing_to_publish_is_refused():
     with pytest.raises(ValueError, match="no image was synthesized"):
-        collect_rows([], {})
+        collect_rows({}, {})
 
 
 def test_another_seed_gives_other_splits_and_more_subjects_keep_the_shares():

@@ -162,7 +162,7 @@ def test_an_interpolated_class_says_so_in_the_chunk_and_in_the_dataset(tmp_path,
     assert chunk["class"][...].tolist() == [own, other]
     assert chunk["interpolated"][...].tolist() == [False, True]
     assert (chunk["valence"][1], chunk["arousal"][1]) == (0.5, 0.5)
-    rows = collect_rows([out / "000.zarr"], {"people": "photograph"})
+    rows = collect_rows({"000": store.open(out / "000.zarr")}, {"people": "photograph"})
     assert rows.set_index("class")["interpolated"].to_dict() == {-1: False, own: False, other: True}
 
 

@@ -54,17 +54,19 @@ def publish_dataset(
     ValueError
         There is no image, or an image_id occurs twice.
     """
-    rows = collect_rows(chunks, kinds)
+    # each is opened once: a chunk's names alone are megabytes of JSON
+    stores = {str(path): store.open(path) for path in chunks}
+    rows, first = collect_rows(stores, kinds), stores[str(chunks[0])]
     shares = {"validation": settings.validation, "test": settings.test}
     people = assign_splits(rows, **shares, seed=context.seed)
     rows = rows.merge(people.drop(columns="images"), on=["database", "subject"])
     columns = all_columns(list(rows.columns))
     with store.atomic_replace(out or context.root / DATASET.name(), context.provenance()) as folder:
         folder.mkdir()
-        shards = write_shards(folder / "data", rows, columns, settings=settings)
+        shards = write_shards(folder / "data", rows, columns, stores=stores, settings=settings)
         files = {
             SPLIT_TABLE: people.to_csv(index=False, lineterminator="\n"),
-            CARD: _card(rows, columns, shards=shards, settings=settings, chunk=chunks[0]),
+            CARD: _card(rows, columns, shards=shards, settings=settings, chunk=first),
         }
         for file, text in files.items():
             _within(folder, file).write_text(text, encoding="utf-8")
@@ -121,10 +123,9 @@ def _card(
     *,
     shards: dict[str, list[str]],
     settings: Settings,
-    chunk: Path,
+    chunk: store.Store,
 ) -> str:
     """The dataset card in Markdown with Hugging Face's YAML header."""
-    first = store.open(chunk)
     synthesized = rows[rows["class"] >= 0]
     lossy = f"JPEG of quality {settings.jpeg_quality}, chroma not subsampled"
     text = importlib.resources.files("affect4d.dataset").joinpath("card.md.j2").read_text("utf-8")
@@ -141,11 +142,11 @@ def _card(
         neutrals=len(rows) - len(synthesized),
         subjects=len(synthesized[["database", "subject"]].drop_duplicates()),
         classes=synthesized["class"].nunique(),
-        height=first["images"].shape[1],
-        width=first["images"].shape[2],
+        height=chunk["images"].shape[1],
+        width=chunk["images"].shape[2],
         encoding="PNG (lossless)" if settings.image_format == "png" else lossy,
-        margin=first.attributes["settings"]["margin"],
-        blend=_BLENDS[first.attributes["settings"]["blend"]],
+        margin=chunk.attributes["settings"]["margin"],
+        blend=_BLENDS[chunk.attributes["settings"]["blend"]],
         by_split=_counts(synthesized, ["split"]),
         by_database=_counts(synthesized, ["database", "kind"]),
         by_class=_counts(synthesized, ["class", "class_name", "valence", "arousal"]),

@@ -3,7 +3,7 @@
 Only labels are read here; images stay in their stores until a shard is written.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,19 +12,19 @@ from affect4d import store
 from affect4d.artifacts.dataset import MEAN, NEUTRAL, NEUTRAL_CLASS, QUALITY
 
 
-def collect_rows(chunks: list[Path], kinds: dict[str, str]) -> pd.DataFrame:
+def collect_rows(stores: Mapping[str, store.Store], kinds: dict[str, str]) -> pd.DataFrame:
     """The rows of all synthesis chunks.
 
     Parameters
     ----------
-    chunks : stores `synthesis/{database}/{chunk}.zarr`
+    stores : `synthesis/{database}/{chunk}.zarr`, open, by any name
     kinds : database -> "photograph" or "rendered"
 
     Returns
     -------
     DataFrame
         One row per image, by database and image_id: the dataset's columns but `image` and `split`,
-        and `store`, `array`, `index`, which say where the pixels lie.
+        and `store` (the name), `array`, `index`, which say where the pixels lie.
 
     Raises
     ------
@@ -34,10 +34,10 @@ def collect_rows(chunks: list[Path], kinds: dict[str, str]) -> pd.DataFrame:
         Two images have the same image_id, or no image was synthesized.
     """
     tables = []
-    for path in chunks:
-        rows = read_chunk(store.open(path))
+    for name, chunk in stores.items():
+        rows = read_chunk(chunk)
         if len(rows):
-            tables.append(rows.assign(kind=rows["database"].map(kinds), store=str(path)))
+            tables.append(rows.assign(kind=rows["database"].map(kinds), store=name))
     rows = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"class": []})
     if not (rows["class"] >= 0).any():
         raise ValueError("no image was synthesized: see the quarantine tables")

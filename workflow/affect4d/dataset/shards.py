@@ -1,7 +1,7 @@
 """Parquet shards with embedded images, as Hugging Face's `datasets` reads them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,12 @@ def image_encoder(settings: Settings) -> tuple[str, Callable[[NDArray[np.uint8]]
 
 
 def write_shards(
-    folder: Path, rows: pd.DataFrame, columns: list[Column], *, settings: Settings
+    folder: Path,
+    rows: pd.DataFrame,
+    columns: list[Column],
+    *,
+    stores: Mapping[str, store.Store],
+    settings: Settings,
 ) -> dict[str, list[str]]:
     """Write `{split}-00000-of-0000N.parquet` for every split that has rows.
 
@@ -37,6 +42,7 @@ def write_shards(
     folder : where the shards go; made if absent
     rows : the dataset's rows with their `split`, and `store`, `array`, `index`
     columns : what is written, in this order
+    stores : the open stores that the rows name
     settings : rows per shard, image format, JPEG quality
 
     Returns
@@ -52,13 +58,18 @@ def write_shards(
         for number, start in enumerate(starts):
             name = f"{split}-{number:05d}-of-{len(starts):05d}.parquet"
             shard = selected.iloc[start : start + settings.shard_rows]
-            _write_shard(folder / name, shard, columns, settings=settings)
+            _write_shard(folder / name, shard, columns, stores=stores, settings=settings)
             written.setdefault(split, []).append(name)
     return written
 
 
 def _write_shard(
-    path: Path, rows: pd.DataFrame, columns: list[Column], *, settings: Settings
+    path: Path,
+    rows: pd.DataFrame,
+    columns: list[Column],
+    *,
+    stores: Mapping[str, store.Store],
+    settings: Settings,
 ) -> None:
     suffix, encode = image_encoder(settings)
     metadata = {"huggingface": json.dumps({"info": {"features": hugging_face_features(columns)}})}
@@ -74,7 +85,7 @@ def _write_shard(
             group = rows.iloc[start : start + ROW_GROUP]
             images = [
                 {"bytes": encode(image), "path": image_id + suffix}
-                for image, image_id in zip(_pixels(group), group["image_id"], strict=True)
+                for image, image_id in zip(_pixels(group, stores), group["image_id"], strict=True)
             ]
             content = {"image": images, **group[labels].to_dict("series")}
             arrays = [
@@ -84,10 +95,10 @@ def _write_shard(
             writer.write_table(pa.Table.from_arrays(arrays, schema=table_schema))
 
 
-def _pixels(rows: pd.DataFrame) -> list[NDArray[np.uint8]]:
-    """The images (H, W, 3) of the rows, each store and array read once."""
+def _pixels(rows: pd.DataFrame, stores: Mapping[str, store.Store]) -> list[NDArray[np.uint8]]:
+    """The images (H, W, 3) of the rows, each array read once."""
     pixels: dict[int, NDArray[np.uint8]] = {}
     for (path, array), group in rows.groupby(["store", "array"], sort=False):
-        images = store.open(path)[array][group["index"].to_list()]
+        images = stores[path][array][group["index"].to_list()]
         pixels |= dict(zip(group.index, images, strict=True))
     return [pixels[index] for index in rows.index]

@@ -1,9 +1,9 @@
 """The arrays of an open store: what an index asks for, read and decoded.
 
-Every read first compares the array's files with the manifest (`Store.check`).
+Every read first compares the files that it needs with the manifest (`Store.check`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,8 +28,8 @@ class Opened(Protocol):
 
     def __getitem__(self, name: str) -> "Array": ...
 
-    def check(self, name: str) -> None:
-        """Compare the files of an array with the manifest; StoreError where they differ."""
+    def check(self, name: str, shards: Iterable[int] | None = None) -> None:
+        """Compare files of an array with the manifest; StoreError where they differ."""
 
 
 class Array:
@@ -48,11 +48,21 @@ class Array:
         if isinstance(key, (list, np.ndarray)):
             rows = np.arange(len(self))[key]
             others = (slice(None),) * (len(self.shape) - 1)
-            return self._read(lambda: np.asarray(self._zarr.oindex[(rows, *others)]))
-        return self._read(lambda: np.asarray(self._zarr[key]))
+            return self._read(lambda: np.asarray(self._zarr.oindex[(rows, *others)]), rows)
+        first = key[0] if isinstance(key, tuple) and key else key
+        is_plain = isinstance(first, (int, np.integer, slice)) and bool(self.shape)
+        needed = np.arange(len(self))[first] if is_plain else None
+        return self._read(lambda: np.asarray(self._zarr[key]), needed)
 
-    def _read(self, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        self._store.check(self._name)
+    def _read(
+        self, read: Callable[[], NDArray[Any]], rows: NDArray[np.int64] | None
+    ) -> NDArray[Any]:
+        """What `read` gives, once the files that hold `rows` (None: all) were checked."""
+        shards = None
+        if rows is not None:
+            size = (self._zarr.shards or self._zarr.chunks)[0]
+            shards = np.unique(rows // size).tolist()
+        self._store.check(self._name, shards)
         try:
             return read()
         except IndexError:
@@ -109,7 +119,7 @@ class VertexArray(Array):
         return values
 
     def _stored(self, start: int, stop: int) -> NDArray[Any]:
-        return self._read(lambda: np.asarray(self._zarr[start:stop]))
+        return self._read(lambda: np.asarray(self._zarr[start:stop]), np.arange(start, stop))
 
     def _runs(self, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
         """Ranges of complete chunks that hold `rows`; adjacent chunks of a shard are joined."""
@@ -149,7 +159,7 @@ class ImageArray(Array):
     def _stored(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         first, last = int(rows[0]), int(rows[-1])
         if np.array_equal(rows, np.arange(first, last + 1)):
-            return self._read(lambda: np.asarray(self._zarr[first : last + 1]))
+            return self._read(lambda: np.asarray(self._zarr[first : last + 1]), rows)
         return super().__getitem__(rows)
 
     @cached_property

@@ -1,6 +1,7 @@
 """Problems of an artifact: files missing, truncated, changed, or not listed in its manifest."""
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +36,13 @@ class Problem:
 def check_size(manifest: Manifest, file: File) -> Problem | None:
     """The problem of a listed file that is missing or of another size."""
     path = manifest.locate(file)
-    if path.is_symlink() or not path.is_file():
+    try:
+        state = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        state = None
+    if state is None or not stat.S_ISREG(state.st_mode):
         return Problem(manifest.artifact, file.path, "is missing")
-    size = path.stat().st_size
+    size = state.st_size
     if size != file.size:
         return Problem(manifest.artifact, file.path, f"has {size} bytes in place of {file.size}")
     return None

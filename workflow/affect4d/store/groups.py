@@ -8,7 +8,7 @@ most flipped bits into other numbers.
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
@@ -21,7 +21,8 @@ from affect4d.store.checks import Problem, check_digest, check_size
 from affect4d.store.codec import Sliceable, Vertices
 from affect4d.store.commit import Provenance, atomic_replace
 from affect4d.store.images import Images
-from affect4d.store.manifest import manifest_of, read_manifest
+from affect4d.store.listed import NO_SHARD, files_by_shard
+from affect4d.store.manifest import File, manifest_of, read_manifest
 from affect4d.store.protocol import StoreError
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Store:
         self.attributes: dict[str, Any] = dict(group.attrs)
         self._digested: set[str] = set()
         self._sizes = Counter(file.size for file in self.manifest.files)
+        self._files = files_by_shard(path.name, self.manifest)
         listed = {file.path for file in self.manifest.files}
         self._arrays = {
             name: self._array(name, array)
@@ -122,20 +124,28 @@ class Store:
         """The names of the arrays, sorted."""
         return list(self._arrays)
 
-    def check(self, name: str) -> None:
+    def check(self, name: str, shards: Iterable[int] | None = None) -> None:
         """Compare the files of an array with the manifest.
 
         Sizes each time; once the sha256 of files that another one may have replaced: small ones,
         and those of the same size as another of the store.
+
+        Parameters
+        ----------
+        name : of the array
+        shards : the numbers of those that are read; None: all
 
         Raises
         ------
         StoreError
             A file is missing or differs from what was written.
         """
-        for file in self.manifest.files:
-            if not file.path.startswith(f"{self.path.name}/{name}/"):
-                continue
+        files = self._files[name]
+        for number in files if shards is None else (NO_SHARD, *shards):
+            self._check(files.get(number, ()))
+
+    def _check(self, files: Iterable[File]) -> None:
+        for file in files:
             replaceable = file.size <= _SMALL_BYTES or self._sizes[file.size] > 1
             check = check_size
             if replaceable and file.path not in self._digested:

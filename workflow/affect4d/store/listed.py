@@ -3,12 +3,14 @@
 import functools
 import hashlib
 import os
-import stat
+import re
 from pathlib import Path
 
 from affect4d.store.manifest import REBUILD, UNREADABLE, File, Manifest, read_manifest
 from affect4d.store.protocol import StoreError
+from affect4d.store.regular import read_file as read_regular_file
 
+NO_SHARD = -1  # in place of a shard's number: a file that belongs to the array as a whole
 _MANIFESTS_KEPT = 16  # a job reads the files of a few artifacts; one of them may list thousands
 
 
@@ -23,13 +25,9 @@ def read_listed(path: Path, manifest: Path) -> bytes:
     """
     listed = _find(path, manifest)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as file:
-            state = os.fstat(descriptor)
-            if not stat.S_ISREG(state.st_mode):
-                raise StoreError(path, "is no regular file", REBUILD)
-            _check_size(path, listed, state.st_size)
-            content = file.read(listed.size + 1)  # it may grow meanwhile
+        with read_regular_file(path) as file:
+            _check_size(path, listed, os.fstat(file.fileno()).st_size)
+            content = file.readall()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(path, "is missing", REBUILD) from error
     except OSError as error:
@@ -86,3 +84,17 @@ def _check(path: Path, listed: File, content: bytes) -> None:
 def _check_size(path: Path, listed: File, size: int) -> None:
     if size != listed.size:
         raise StoreError(path, f"has {size} bytes in place of {listed.size}", REBUILD)
+
+
+def files_by_shard(store: str, manifest: Manifest) -> dict[str, dict[int, list[File]]]:
+    """The files of each array by the shard that they are, whose number is its place in the rows.
+
+    Shards hold complete rows: `STORE/ARRAY/c/NUMBER/0/0`. All others are needed for any read.
+    """
+    arrays: dict[str, dict[int, list[File]]] = {}
+    for file in manifest.files:
+        found = re.fullmatch(rf"{re.escape(store)}/([^/]+)/(?:c/(\d+)(?:/.*)?|.*)", file.path)
+        if found:
+            number = NO_SHARD if found[2] is None else int(found[2])
+            arrays.setdefault(found[1], {}).setdefault(number, []).append(file)
+    return arrays
