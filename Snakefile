@@ -36,6 +36,11 @@ include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
 
 
+# before Snakemake removes the outputs, and with them the manifests, of the jobs to come
+onstart:
+    claim_results(Path(RESULTS))
+
+
 localrules:
     all,
 

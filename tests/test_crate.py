@@ -14,6 +14,7 @@ from support.small_results import build_results
 from affect4d import audit, store
 from affect4d.config.dataset import Settings
 from affect4d.provenance.crate import write_crate
+from affect4d.store.protocol import LIST
 
 PROFILES = {
     f"https://w3id.org/ro/wfrun/{name}/0.5" for name in ("process", "workflow", "provenance")
@@ -246,6 +247,8 @@ def test_the_same_build_gives_the_same_bytes(results, tmp_path):
     before = (results / "ro-crate-metadata.json").read_bytes()
     (root / "ro-crate-metadata.json").unlink()
     (root / "crate" / "left.txt").write_text("left by an older workflow")
+    with (root / "crate" / LIST).open("a") as file:
+        file.write("left.txt\n")  # which listed what it wrote
     write(root)
     assert (root / "ro-crate-metadata.json").read_bytes() == before
     assert not (root / "crate" / "left.txt").exists()

@@ -9,6 +9,7 @@ from affect4d.formats.facekit import facekit_files
 from affect4d.gallery import jobs as gallery_jobs
 from affect4d.gallery import user_table
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
+from affect4d.pipeline.results_folder import claim_results
 from affect4d.quarantine import BadInput
 from affect4d.system_files import is_hidden
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.selection import select
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
-from affect4d.system_files import find_files
 
 log = logging.getLogger(__name__)
 _TYPES = {"frame": "int64", "is_neutral": bool, "valence": float, "arousal": float}
@@ -48,11 +46,7 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     """
     database = settings.databases[name]
     manifest = NEUTRALS.manifest(context.root, database=name)
-    folder = manifest.parent
-    manifest.unlink(missing_ok=True)
-    shutil.rmtree(folder / "images", ignore_errors=True)
-    (folder / "images").mkdir(parents=True)
-
+    images = IMAGE.path(context.root, database=name, image_id="image").parent
     candidates = find_candidates(
         name, database, results=context.root, quarantine=context.quarantine
     )
@@ -62,10 +56,11 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
         max_per_subject=settings.max_per_subject,
         max_images=settings.max_images,
     )
-    for candidate, (image, landmarks) in accepted:
-        names = {"database": name, "image_id": candidate.image_id}
-        write_image(IMAGE.path(context.root, **names), image)
-        write_pts(LANDMARKS.path(context.root, **names), landmarks)
+    with store.replace_folder(images, manifest) as folder:
+        for candidate, (image, landmarks) in accepted:
+            names = {"database": name, "image_id": candidate.image_id}
+            write_image(folder / Path(IMAGE.name(**names)).name, image)
+            write_pts(folder / Path(LANDMARKS.name(**names)).name, landmarks)
     log.info("%s: %d candidates, %d accepted", name, len(candidates), len(accepted))
 
     chosen = [candidate for candidate, _ in accepted]
@@ -78,7 +73,7 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     with store.atomic(tables[2]) as path:
         context.quarantine.write(path)
     provenance = context.provenance(_sources(chosen), settings={"candidates": _digest(candidates)})
-    store.record(manifest, [*tables, *find_files(folder / "images", "*")], provenance)
+    store.record(manifest, [*tables, images], provenance)
 
 
 def _load(

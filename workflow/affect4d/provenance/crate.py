@@ -5,7 +5,6 @@ bytes: it holds no time of day, host or user, and of the user's folders only the
 paths. Vocabulary: RO-Crate 1.1, Provenance Run Crate 0.5.
 """
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +50,18 @@ def write_crate(context: RunContext, *, workflow: list[Path], about: Settings, e
     Raises
     ------
     StoreError
-        A manifest is damaged or missing.
+        A manifest is damaged or missing, or `crate/` holds files of others.
     """
     root, snakefile = context.root, workflow[0]
     manifest = root / f"{RULE}{SUFFIX}"
-    manifest.unlink(missing_ok=True)
-    shutil.rmtree(root / FOLDER, ignore_errors=True)
-    for path in workflow:
-        copy = root / FOLDER / path.relative_to(snakefile.parent)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-    (root / FOLDER / "config.json").write_bytes(
-        store.canonical(without_folders(dict(context.settings)))
-    )
+    with store.replace_folder(root / FOLDER, manifest) as folder:
+        for path in workflow:
+            copy = folder / path.relative_to(snakefile.parent)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+        (folder / "config.json").write_bytes(
+            store.canonical(without_folders(dict(context.settings)))
+        )
     build = _reachable(load_build(root), context.inputs)
     content = describe_build(build, f"{FOLDER}/{snakefile.name}", about=about, engine=engine)
     with store.atomic(root / METADATA) as unfinished:

@@ -10,8 +10,7 @@ from urllib.parse import quote
 from affect4d import store
 from affect4d.provenance.lineage import Build
 from affect4d.store import Manifest
-from affect4d.store.manifest import SUFFIX
-from affect4d.system_files import find_files
+from affect4d.store.manifest import SUFFIX, files_below
 
 Entity = dict[str, Any]
 
@@ -126,7 +125,7 @@ class Files:
                 _file_entity(*file, about=f"Part of {manifest.artifact}.")
                 for file in _plain_files(self.build, manifest)
             ]
-        for copy in find_files(self.build.root / self.workflow, "**/*"):
+        for copy in files_below(self.build.root / self.workflow):
             if copy.is_file():
                 name = copy.relative_to(self.build.root).as_posix()
                 described.append(self._on_disk(name, "Part of the workflow."))

@@ -8,7 +8,7 @@ written last, holds every file's size and sha256 and the `Provenance`; readers c
 from affect4d.store.arrays import Array
 from affect4d.store.checks import Problem, verify
 from affect4d.store.codec import Vertices
-from affect4d.store.commit import Provenance, atomic_replace, is_current, record
+from affect4d.store.commit import Provenance, atomic_replace, is_current, record, replace_folder
 from affect4d.store.frames import gather, scratch
 from affect4d.store.groups import Store, open, write
 from affect4d.store.images import Images
@@ -41,6 +41,7 @@ __all__ = [
     "open",
     "read_manifest",
     "record",
+    "replace_folder",
     "scratch",
     "stale_temporaries",
     "translate_os_error",

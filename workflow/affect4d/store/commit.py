@@ -13,6 +13,7 @@ from typing import Any
 
 from affect4d.store import protocol
 from affect4d.store.checks import check_size
+from affect4d.store.folders import check_replaceable, list_files
 from affect4d.store.manifest import (
     FORMAT,
     SUFFIX,
@@ -131,17 +132,48 @@ def atomic_replace(folder: Path, provenance: Provenance | None) -> Iterator[Path
     it does not describe. An exception restores the old ones; a process killed between these
     renames, or a disk that refuses to restore, leaves no manifest, and the next run rebuilds the
     artifact.
+
+    Raises
+    ------
+    StoreError
+        `folder` holds something that this program did not write; nothing was changed.
     """
     folder = Path(folder)
     path = manifest_of(folder)
     with protocol.temporary(folder) as unfinished:
+        check_replaceable(folder, path)
         yield unfinished
+        if folder.suffix != ".zarr":
+            list_files(unfinished)
         protocol.fsync_tree(unfinished)
+        check_replaceable(folder, path)
         files = _describe_folder(unfinished, folder.name)
         with protocol.temporary(path) as manifest:
             manifest.write_bytes(_serialise(path, files, provenance))
             protocol.fsync(manifest)
             protocol.replace_all([(unfinished, folder), (manifest, path)])
+
+
+@contextmanager
+def replace_folder(folder: Path, manifest: Path) -> Iterator[Path]:
+    """Yield a new temporary folder to fill; it replaces `folder` on success.
+
+    The manifest that describes the old one is removed first; the caller records the new one.
+
+    Raises
+    ------
+    StoreError
+        `folder` holds something that this program did not write; nothing was changed.
+    """
+    with protocol.temporary(folder) as unfinished:
+        check_replaceable(folder, manifest)
+        unfinished.mkdir()
+        yield unfinished
+        list_files(unfinished)
+        protocol.fsync_tree(unfinished)
+        check_replaceable(folder, manifest)
+        manifest.unlink(missing_ok=True)
+        protocol.replace_all([(unfinished, folder)])
 
 
 def write_manifest(path: Path, files: list[File], provenance: Provenance | None) -> None:

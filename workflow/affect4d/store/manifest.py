@@ -101,8 +101,13 @@ def manifest_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".zarr") + SUFFIX)
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, *, placed: bool = True) -> Manifest:
     """Read a manifest and check it against its own digest.
+
+    Parameters
+    ----------
+    path : the manifest
+    placed : whether it must lie beside its artifact
 
     Raises
     ------
@@ -136,7 +141,7 @@ def read_manifest(path: Path) -> Manifest:
         raise StoreError(path, "the manifest cannot be read", REBUILD) from error
     if not valid:
         raise StoreError(path, "the manifest is not what was written", REBUILD)
-    if not _is_beside_artifact(manifest):
+    if placed and not _is_beside_artifact(manifest):
         raise StoreError(path, f"is the manifest of {manifest.artifact}", REBUILD)
     return manifest
 

@@ -23,6 +23,7 @@ from affect4d.store.errors import translate_os_error as translate_os_error
 from affect4d.store.regular import open_regular, read_regular
 
 _TEMPORARY = re.compile(r"^\.(?P<name>.+)\.tmp-[^/]+-\d+-\d+(\.[^.]+)?$")
+LIST = ".written-by-affect4d"  # in a folder that a rule replaces: the files written into it
 _LOCK = re.compile(r"^\.(?P<name>.+)\.lock$")
 _HOLDER = re.compile(rb"process \d+ on \S+")  # what a writer writes into its lock
 _MAX_HOLDER_BYTES = 400  # NAME_MAX, the longest host name, and a process number
@@ -50,8 +51,8 @@ def fsync_tree(folder: Path) -> None:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether the name is that of a writer's temporary file or folder, or of a lock."""
-    return bool(_TEMPORARY.match(path.name) or _LOCK.match(path.name))
+    """Whether the name is that of a writer's temporary file or folder, of a lock or of a list."""
+    return bool(_TEMPORARY.match(path.name) or _LOCK.match(path.name) or path.name == LIST)
 
 
 @contextmanager

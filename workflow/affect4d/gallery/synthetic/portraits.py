@@ -5,7 +5,6 @@ are not.
 """
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,18 +90,18 @@ def write_portraits(count: int, context: RunContext) -> None:
     count : number of people
     context : of the run
     """
-    folder = context.root / PORTRAITS.name()
-    # the manifest lists the complete folder, so no person of an earlier build may stay in it
-    shutil.rmtree(folder, ignore_errors=True)
+    portraits, manifest = context.root / PORTRAITS.name(), PORTRAITS.manifest(context.root)
     model = read_model(MODEL.path(context.root))
-    for number in range(1, count + 1):
-        video = f"{number:03d}"
-        (folder / video).mkdir(parents=True, exist_ok=True)
-        frames = _film(model, f"p{video}", folder / video, seed=context.seed)
-        content = {"actor": f"Portrait {video}", "video_id": video, "frames": frames}
-        text = json.dumps(content, indent=1, sort_keys=True)
-        (folder / video / f"{video}.json").write_text(text + "\n", encoding="utf-8")
-    store.record(PORTRAITS.manifest(context.root), [folder], context.provenance())
+    # the manifest lists the complete folder, so no person of an earlier build may stay in it
+    with store.replace_folder(portraits, manifest) as folder:
+        for number in range(1, count + 1):
+            video = f"{number:03d}"
+            (folder / video).mkdir()
+            frames = _film(model, f"p{video}", folder / video, seed=context.seed)
+            content = {"actor": f"Portrait {video}", "video_id": video, "frames": frames}
+            text = json.dumps(content, indent=1, sort_keys=True)
+            (folder / video / f"{video}.json").write_text(text + "\n", encoding="utf-8")
+    store.record(manifest, [portraits], context.provenance())
 
 
 def _film(model: Model, name: str, folder: Path, *, seed: int) -> dict[str, Any]:

@@ -5,8 +5,8 @@ and 68 landmarks, some of them grossly wrong. No rule reads the truth: tests and
 results with it.
 """
 
-import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,22 +64,20 @@ def scan_chunk(
     model : path of the generator's store
     context : of the run
     """
-    folder = context.root / CHUNK.name(chunk=chunk)
-    # the manifest lists the complete folder, so no file of an earlier build may stay in it
-    shutil.rmtree(folder, ignore_errors=True)
+    name, manifest = CHUNK.name(chunk=chunk), CHUNK.manifest(context.root, chunk=chunk)
     generator = read_model(Path(model))
+    scan = partial(_scan_take, generator, settings=settings, seed=context.seed)
     rows, truths = [], []
-    for subject in context.progress(subjects, total=len(subjects), what="people scanned"):
-        painted = paint(generator.template, subject, context.seed)
-        small = cv2.resize(painted, (TEXTURE_PX, TEXTURE_PX), interpolation=cv2.INTER_AREA)
-        texture = np.asarray(small, np.uint8)
-        for take in takes(settings, subject, context.seed):
-            out = folder / take.name
-            out.mkdir(parents=True, exist_ok=True)
-            truths.append(
-                _scan_take(generator, take, texture, out=out, settings=settings, seed=context.seed)
-            )
-            rows += _rows(take, f"{CHUNK.name(chunk=chunk)}/{take.name}")
+    # the manifest lists the complete folder, so no file of an earlier build may stay in it
+    with store.replace_folder(context.root / name, manifest) as folder:
+        for subject in context.progress(subjects, total=len(subjects), what="people scanned"):
+            painted = paint(generator.template, subject, context.seed)
+            small = cv2.resize(painted, (TEXTURE_PX, TEXTURE_PX), interpolation=cv2.INTER_AREA)
+            texture = np.asarray(small, np.uint8)
+            for take in takes(settings, subject, context.seed):
+                (folder / take.name).mkdir()
+                truths.append(scan(take, texture, out=folder / take.name))
+                rows += _rows(take, f"{name}/{take.name}")
     truth = TRUTH.path(context.root, chunk=chunk)
     _write_truth(truth, truths, rows, provenance=context.provenance(item=f"truth {chunk}"))
     table, rejected = (f.path(context.root, chunk=chunk) for f in (SCANS, SCANS_QUARANTINE))
@@ -87,11 +85,8 @@ def scan_chunk(
         pd.DataFrame(rows, columns=SCAN_COLUMNS).to_csv(unfinished, index=False)
     with store.atomic(rejected) as unfinished:
         context.quarantine.write(unfinished)
-    store.record(
-        CHUNK.manifest(context.root, chunk=chunk),
-        [table, rejected, folder],
-        context.provenance(item=chunk),
-    )
+    files = [table, rejected, context.root / name]
+    store.record(manifest, files, context.provenance(item=chunk))
 
 
 def _rows(take: Take, folder: str) -> list[tuple[Any, ...]]:
