@@ -15,6 +15,7 @@ from affect4d.artifacts.registry import artifacts, files
 from affect4d.config import document, paths
 from affect4d.config.project import ConfigError, Project, check_file, load, schema
 from affect4d.formats.content import read_yaml
+from affect4d.store.build_root import CONTENT, MARKER
 
 HEAVY = {"cv2", "dask", "matplotlib", "numba", "pandas", "pyarrow", "scipy", "sklearn", "zarr"}
 ROOT = Path(__file__).parents[1]
@@ -158,7 +159,20 @@ def test_results_may_be_new_empty_or_a_build(workplace):
     (workplace / "work/build/notes.txt").touch()
     (workplace / "elsewhere").mkdir()
     (workplace / "work/results").symlink_to(workplace / "elsewhere")
-    names = ["new", "empty", "build", "interrupted", "hidden", "results", f"{workplace}/scratch/b"]
+    (workplace / "work/started").mkdir()
+    (workplace / "work/started" / MARKER).write_bytes(CONTENT)
+    with pytest.raises(ConfigError, match="lies in another build"):
+        load({"results": "started/new"})
+    names = [
+        "started",
+        "new",
+        "empty",
+        "build",
+        "interrupted",
+        "hidden",
+        "results",
+        f"{workplace}/scratch/b",
+    ]
     for name in names:
         assert load({"results": name, **database(root="photos")}).results == name
 

@@ -8,6 +8,7 @@ from typing import Annotated, get_args
 from pydantic import AfterValidator, BaseModel
 
 from affect4d.artifacts.registry import artifacts, files
+from affect4d.store.build_root import is_root
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _LOGS = {"logs", "benchmarks"}  # what rules write beside artifacts
@@ -78,6 +79,8 @@ def check_results_folder(results: str, settings: BaseModel) -> None:
         source = path.resolve()
         if source.is_relative_to(folder) or folder.is_relative_to(source):
             raise ValueError(f"this folder and {key} lie one in the other; {_REMEDY}")
+    if any(map(is_root, folder.parents)):
+        raise ValueError(f"this folder lies in another build; {_REMEDY}")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"this is a file; {_REMEDY}")
     if _is_foreign(folder):
@@ -92,7 +95,7 @@ def _is_foreign(folder: Path) -> bool:
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     except OSError:  # there is none yet, or what it has is unknown
         return False
-    return bool(names) and not names <= _LOGS and names.isdisjoint(made)
+    return bool(names) and not names <= _LOGS and names.isdisjoint(made) and not is_root(folder)
 
 
 def reserved_database_names() -> set[str]:
