@@ -259,10 +259,11 @@ def membrane(values, mask):
 def test_the_blend_solves_poissons_equation():
     """Inside, the gradient of the render's logarithm; around, the picture's own values."""
     own = replace(scene(), image=lit_photo())
-    blend = Relighting(own, *surface(own), strength=1.0)
+    blend = Relighting(own, *surface(own), settings=Settings(folds=0))
+    (deformations,) = stack_deformations([SMILE, jaw_drop()])
     flows = flows_of(own, SMILE, jaw_drop())
     logs = cv2.GaussianBlur(np.log(blend.light.ratios(flows.change)), (0, 0), blend.blur)
-    for edit, factor in enumerate(blend.factors(flows)):
+    for edit, factor in enumerate(blend.factors(deformations, flows)):
         log = logs[..., edit]
         expected = np.where(blend.mask, log - membrane(log, blend.mask), 0)
         error = np.abs(np.log(factor) - expected)

@@ -107,7 +107,7 @@ CREASES = {
             NASION,
             tuple((x, height + y) for x, y in ((-34, 0), (-17, 2), (0, -1), (17, 2), (34, 0))),
             widths=(1.0, 1.0),
-            gain=0.6,
+            gain=0.9,
         )
         for height in (30, 39, 48)
     },

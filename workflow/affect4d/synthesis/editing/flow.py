@@ -18,7 +18,7 @@ from affect4d.synthesis.editing.harmonic import HarmonicExtension
 from affect4d.synthesis.editing.lattice import STEP, Lattice
 from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
-from affect4d.template.ibug68 import CHIN
+from affect4d.template.ibug68 import CHIN, LOWER_INNER_LIP_MIDDLE
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -26,6 +26,8 @@ Bools = NDArray[np.bool_]
 
 BATCH = 32  # edits per block: enough for the widest vector instructions
 MIN_LID_WEIGHT = 1e-3  # of an upper lid's motion; vertices with less do not go with it
+# How far the lower lip is drawn down before the lower teeth (depressor labii inferioris; by eye).
+MAX_BARED_MM = 3.0
 MIN_AREA_PX = 1e-6  # pixels^2, twice a triangle's: smaller ones hide and show nothing
 
 
@@ -103,13 +105,12 @@ class ForwardFlow:
         facing = np.ascontiguousarray(facing.T)
         flipped = _flipped(mesh.visible, mesh.xy, mesh.areas, change)
         folded = _folded(flows, nodes).astype(np.float64) / max(int(nodes.sum()), 1)
-        # beside the chin, skin moves less than the jaw does
-        chin = deformations[self._scene.anatomy.landmark_vertices[CHIN]]
+        jaw = _jaw(deformations, self._scene.anatomy.landmark_vertices)
         edits = [
             EditFlow(
                 mesh=mesh,
                 change=change[..., edit],
-                jaw=self._scene.motion @ chin[:, edit],
+                jaw=self._scene.motion @ jaw[:, edit],
                 flow=flow,
                 facing=facing[edit],
                 flipped=float(flipped[edit]),
@@ -126,6 +127,18 @@ class ForwardFlow:
         motion, shifts = np.ascontiguousarray(scene.motion), lid_shifts(scene, deformations)
         _project(deformations, mesh.vertices, motion, mesh.nearness, mesh.lids, shifts, change)
         return change
+
+
+def _jaw(deformations: Floats, landmarks: NDArray[np.int64]) -> Floats:
+    """How far the jaw moves in edits (V, 3, B): (3, B), mm.
+
+    Beside the chin, skin moves less than the jaw does; and skin stretches over the chin, so that
+    the lower lip, which bares few of the lower teeth, tells more of a jaw that drops.
+    """
+    jaw: Floats = deformations[landmarks[CHIN]].copy()
+    lip = deformations[landmarks[LOWER_INNER_LIP_MIDDLE], 1]
+    jaw[1] = np.minimum(jaw[1], lip + np.float32(MAX_BARED_MM))
+    return jaw
 
 
 @numba.njit(cache=True, fastmath=True)

@@ -23,22 +23,25 @@ LOWER_HEIGHTS_MM = (-0.3, -9.3, -17.0)  # biting edge, neck, bottom of the gum
 # From the middle outwards (Nelson).
 UPPER_WIDTHS_MM = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.5)
 LOWER_WIDTHS_MM = (5.3, 5.8, 6.8, 7.0, 7.0, 10.5, 10.5)
+# Both rows rise towards the back, along the curve of Spee: this much at a right angle.
+RISE_MM = 2.5
 # Levels of a row's strip: to 1 from the biting edge to the neck, to 2 from there to the gum's end.
 LEVELS = np.array([0, 0.05, 0.12, 0.3, 0.6, 0.85, 1.0, 1.0, 1.3, 2.0])
 # Where two teeth meet, their corners are rounded off and the gum rises between them. The profile
-# across a tooth is 0 over the middle half of it and rises by the fourth power to 1 at its sides.
-GAP_SLOPE, GAP_POWER = 4, 4
-CORNER_MM, CORNER_LEVEL = 1.1, 0.3  # rounding of the biting edge, and the level where it ends
+# across a tooth is 0 over the middle half of it and rises by the sixth power to 1 at its sides.
+GAP_SLOPE, GAP_POWER = 4, 6
+CORNER_MM, CORNER_LEVEL = 1.5, 0.3  # rounding of the biting edge, and the level where it ends
 SCALLOP_MM, SCALLOP_LEVEL = 1.2, 0.5  # rise of the gum, and the level where it begins
-# Tones, by eye: fall of light into the mouth and along the arch, gaps, bulging crowns, gums.
-LIGHT_DEPTH_MM = 17.0  # light falls by e this far into the mouth
-AMBIENT, FRONTAL = 0.55, 0.45  # light on the arch from everywhere, and from the front
-GAP_DARKENING, CROWN_BULGE, GUM_TONE = 0.45, 0.1, 0.8
+# Tones, by eye: fall of light into the mouth and along the arch, gaps, crowns that bulge along and
+# across, gums.
+LIGHT_DEPTH_MM = 24.0  # light falls by e this far into the mouth
+AMBIENT, FRONTAL = 0.65, 0.35  # light on the arch from everywhere, and from the front
+GAP_DARKENING, CROWN_BULGE, CROWN_ROUND, GUM_TONE = 0.35, 0.1, 0.14, 0.8
 LOWER_LIGHT = 0.8  # of what the upper teeth get
 TONGUE_CENTRE_MM, TONGUE_RADII_MM = (0.0, -5.5, -19.0), (20.0, 13.5, 16.0)
 TONGUE_ROWS, TONGUE_COLUMNS = 13, 33  # vertices of the ellipsoid's quarter
-GROOVE_MM, GROOVE_DARKENING = 2.5, 0.25  # of the tongue's middle line: half width, and how much
-TONGUE_DEPTH = 0.6  # of the teeth's fall of light, as the tongue reaches forward
+GROOVE_MM, GROOVE_DARKENING = 4.0, 0.12  # of the tongue's middle line: half width, and how much
+TONGUE_DEPTH = 1.4  # of the teeth's fall of light: it disappears in the dark
 TONGUE_AMBIENT, TONGUE_FROM_ABOVE = 0.6, 0.4
 TONGUE_GAIN = 1.3  # it is wet; up to all the light
 
@@ -75,9 +78,11 @@ def _row(
     half_width, depth = (arch * size for size in ARCH_MM)
     angle = np.radians(np.linspace(-ARCH_DEGREES, ARCH_DEGREES, columns))
     x, z = half_width * np.sin(angle), depth * (np.cos(angle) - 1)
-    gap = _gap(x, z, widths)
+    across = _across(x, z, widths)
+    gap = np.clip(GAP_SLOPE / 2 * across - 1, 0, 1) ** GAP_POWER
     edge, neck, end = heights
     outward = np.sign(edge - neck)
+    rise_back = RISE_MM * (1 - np.cos(angle))
     light = np.exp(z / LIGHT_DEPTH_MM) * (AMBIENT + FRONTAL * np.cos(angle))
     rows, tones = [], []
     for level in LEVELS:
@@ -85,9 +90,9 @@ def _row(
         corner = -outward * CORNER_MM * gap * np.clip(1 - level / CORNER_LEVEL, 0, 1)
         rise = np.clip((level - SCALLOP_LEVEL) / (1 - SCALLOP_LEVEL), 0, 1)
         scallop = outward * SCALLOP_MM * gap * rise
-        rows.append(np.stack([x, y + corner + scallop, z], axis=1))
+        rows.append(np.stack([x, y + rise_back + corner + scallop, z], axis=1))
         bulge = 1 - CROWN_BULGE + CROWN_BULGE * np.sin(np.pi * min(level, 1.0))
-        crown = (1 - GAP_DARKENING * gap) * bulge
+        crown = (1 - GAP_DARKENING * gap) * (1 - CROWN_ROUND * across**2) * bulge
         tones.append(light * (crown if level <= 1 else GUM_TONE))
     strip = np.repeat(np.arange(len(LEVELS) - 1), 2 * (columns - 1))
     kinds = np.where(LEVELS[1:][strip] > 1.0, GUM, TOOTH).astype(np.uint8)
@@ -95,17 +100,18 @@ def _row(
     return Surface(np.concatenate(rows), faces, kinds, np.concatenate(tones))
 
 
-def _gap(
+def _across(
     x: NDArray[np.float64], z: NDArray[np.float64], widths: tuple[float, ...]
 ) -> NDArray[np.float64]:
-    """(n,) how near places (x, z) on the arch are to where two teeth meet: 0 to 1."""
+    """(n,) where places (x, z) on the arch lie on their tooth: 0 its middle, 1 its sides."""
     length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))])
     length = np.abs(length - length[len(length) // 2])
     bounds = np.concatenate([[0], np.cumsum(widths)])
     tooth = np.clip(np.searchsorted(bounds, length, side="right") - 1, 0, len(widths) - 1)
-    across = (length - bounds[tooth]) / np.asarray(widths)[tooth]
-    gap: NDArray[np.float64] = np.clip(GAP_SLOPE * np.abs(across - 0.5) - 1, 0, 1) ** GAP_POWER
-    return gap
+    across: NDArray[np.float64] = 2 * np.abs(
+        (length - bounds[tooth]) / np.asarray(widths)[tooth] - 0.5
+    )
+    return across
 
 
 def _tongue() -> Surface:

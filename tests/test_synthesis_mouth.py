@@ -1,0 +1,71 @@
+"""What shows between the lips."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from support.faces import editor, jaw_drop, photo, scene
+
+from affect4d.config.synthesis import Settings
+from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.flow import MAX_BARED_MM, stack_deformations
+from affect4d.synthesis.editing.teeth import TOOTH, surfaces
+from affect4d.template.ibug68 import CHIN, EYE_OUTLINES, LOWER_INNER_LIP_MIDDLE
+
+
+def with_eyes(skin, sclera):
+    """A face of one grey with eyes of another."""
+    own = scene(0)
+    image = np.full_like(photo(), skin)
+    for eye in EYE_OUTLINES:
+        outline = np.rint(own.xy[own.anatomy.landmark_vertices[eye]]).astype(np.int32)
+        cv2.fillPoly(image, [outline], (sclera,) * 3)
+    return replace(own, image=image)
+
+
+@pytest.mark.parametrize("sclera", [100, 150])
+def test_teeth_are_as_bright_as_the_white_of_the_eyes_says_on_any_skin(sclera):
+    teeth = [
+        Editor(with_eyes(skin, sclera), Settings())._fill_mouth._palette[TOOTH].mean()
+        for skin in (90, 120)
+    ]
+    assert teeth[0] == pytest.approx(teeth[1], rel=1e-6)
+    assert 1.1 < teeth[0] / sclera < 1.35
+
+
+def test_closed_eyes_do_not_make_teeth_dark():
+    palette = Editor(with_eyes(120, 20), Settings())._fill_mouth._palette
+    assert palette[TOOTH].mean() > 110
+
+
+def test_from_a_slit_to_a_shout_the_interior_grows_and_teeth_are_its_brightest():
+    """The share of the picture that is drawn anew grows with the jaw's drop, without a leap."""
+    own = Editor(with_eyes(120, 150), Settings(relight=0, folds=0))
+    drops = [own.edit(share * jaw_drop()) for share in np.linspace(0.2, 1.3, 8)]
+    opened = [(drop.image != 120).any(-1).sum() for drop in drops if drop.interior]
+    assert len(opened) >= 6
+    assert (np.diff(opened) >= 0).all()
+    assert all(drop.image.max() > 140 for drop in drops if drop.interior)
+
+
+def test_the_lower_lip_bares_a_few_millimetres_of_teeth_at_most():
+    anatomy = scene().anatomy
+    drop = jaw_drop().copy()
+    drop[anatomy.landmark_vertices[LOWER_INNER_LIP_MIDDLE], 1] -= 8
+    (block,) = stack_deformations([drop, np.zeros_like(drop)])
+    own = editor()
+    edit, still = own._flow(block).edits
+    lip = drop[anatomy.landmark_vertices[LOWER_INNER_LIP_MIDDLE], 1]
+    lower = drop[anatomy.landmark_vertices[CHIN]].copy()
+    lower[1] = min(lower[1], lip + MAX_BARED_MM)
+    assert np.allclose(edit.jaw, scene().motion @ lower, atol=1e-4)
+    assert not still.jaw.any()
+
+
+def test_every_row_has_its_teeth():
+    """Tones dip where two teeth meet: fourteen teeth to a row."""
+    for row in surfaces(241):
+        edge = row.tones[4 * 241 : 5 * 241]
+        lowest = (edge[1:-1] < edge[:-2]) & (edge[1:-1] <= edge[2:])
+        assert 10 <= lowest.sum() <= 15
