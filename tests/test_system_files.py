@@ -12,7 +12,9 @@ from affect4d.config.neutrals import Database
 from affect4d.formats.landmarks import write_pts
 from affect4d.gallery.draft import draft_table
 from affect4d.neutrals.databases.search import find_candidates
+from affect4d.pipeline.results_folder import claim_results
 from affect4d.quarantine import Quarantine
+from affect4d.store.build_root import is_root
 from affect4d.store.manifest import manifest_of
 from affect4d.system_files import find_files, is_hidden, is_system_file
 from affect4d.template.template import load_template
@@ -113,6 +115,13 @@ def test_a_build_with_them_is_whole_and_nothing_of_it_is_deleted(tmp_path):
     before = sorted(results.rglob("*"))
     assert audit.invalidate(results, verdict) == []
     assert sorted(results.rglob("*")) == before
+
+
+def test_a_folder_that_holds_nothing_else_is_a_new_results_folder(tmp_path):
+    for name in (*NAMES, ".DS_Store"):
+        (tmp_path / name).write_bytes(b"")
+    claim_results(tmp_path)
+    assert is_root(tmp_path)
 
 
 def test_they_do_not_enter_a_manifest(tmp_path):

@@ -11,7 +11,7 @@ from affect4d.gallery import user_table
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
 from affect4d.pipeline.results_folder import claim_results
 from affect4d.quarantine import BadInput
-from affect4d.system_files import is_hidden
+from affect4d.system_files import find_files, is_hidden
 
 # a file given with --configfile lies over config.yaml, key by key
 CONFIG_FILES = map(
@@ -131,7 +131,7 @@ def workflow_files(wildcards):
     """The Snakefile, then what it includes and runs."""
     folder = Path(os.path.relpath(REPOSITORY))
     patterns = ("workflow/rules/*.smk", "workflow/scripts/*.py", "envs/*.*")
-    found = sorted(path for pattern in patterns for path in folder.glob(pattern))
+    found = sorted(path for pattern in patterns for path in find_files(folder, pattern))
     return [str(path) for path in (folder / "Snakefile", *found)]
 
 

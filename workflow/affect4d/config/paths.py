@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel
 
 from affect4d.artifacts.registry import artifacts, files
 from affect4d.store.build_root import is_root
+from affect4d.system_files import is_hidden
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _LOGS = {"logs", "benchmarks"}  # what rules write beside artifacts
@@ -92,7 +93,7 @@ def _is_foreign(folder: Path) -> bool:
     patterns = [a.pattern for a in artifacts()] + [file.pattern for file in files()]
     made = {pattern.split("/")[0] for pattern in patterns}
     try:
-        names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        names = {path.name for path in folder.iterdir() if not is_hidden(path.name)}
     except OSError:  # there is none yet, or what it has is unknown
         return False
     return bool(names) and not names <= _LOGS and names.isdisjoint(made) and not is_root(folder)

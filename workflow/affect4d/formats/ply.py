@@ -173,7 +173,8 @@ def _assemble(vertex: Columns, face: Columns) -> Mesh:
     if isinstance(given, _Lists):
         if not np.array_equal(given.lengths, 2 * lists.lengths):
             raise ValueError("a face has not as many texture coordinates as corners")
-        corner_uv = given.values.astype(np.float32).reshape(-1, 2)
+        with np.errstate(over="ignore"):
+            corner_uv = given.values.astype(np.float32).reshape(-1, 2)
         return from_polygons(points, lists.lengths, corners, corner_uv=corner_uv)
     uvs = (_stack(scalars, names) for names in _TEXTURE_NAMES)
     uv = next((values for values in uvs if values is not None), None)

@@ -10,6 +10,7 @@ from affect4d.store.build_root import CONTENT, MARKER, is_root
 from affect4d.store.folders import list_files
 from affect4d.store.manifest import SUFFIX, files_below
 from affect4d.store.protocol import LIST, is_temporary
+from affect4d.system_files import is_system_file
 
 # Snakemake makes their folders before a job starts.
 _WRITTEN_BEFORE = {"logs", "benchmarks"}
@@ -59,7 +60,7 @@ def _is_empty(root: Path) -> bool:
     for parent, folders, files in os.walk(root):
         if Path(parent) == root:
             folders[:] = [name for name in folders if name not in _WRITTEN_BEFORE]
-        if any(not is_temporary(Path(name)) for name in files):
+        if any(not (is_temporary(Path(name)) or is_system_file(name)) for name in files):
             return False
     return True
 
