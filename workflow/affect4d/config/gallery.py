@@ -7,7 +7,7 @@ from pydantic import model_validator
 
 from affect4d.config.base import Section, field
 from affect4d.config.paths import NameOrPath, SourcePath
-from affect4d.formats.landmarks import DEFAULT_MARKUP
+from affect4d.formats.markup import DEFAULT_MARKUP
 
 EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 

@@ -16,12 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from affect4d.formats.content import read_content, without_mark
 from affect4d.formats.last_line import TRUNCATED, is_whole_decimal, warn_of_last_line
-from affect4d.formats.markup import known_markups, load_markup
+from affect4d.formats.markup import DEFAULT_MARKUP, known_markups, load_markup
 from affect4d.formats.polygons import MAX_DISTANCE_MM
 from affect4d.quarantine import BadInput
 from affect4d.template.ibug68 import COUNT, LEFT_EYE, MOUTH, RIGHT_EYE
 
-DEFAULT_MARKUP = "ibug68"
 _MIN_POINTS = 6  # as registration requires
 _PARTS = {"right eye": RIGHT_EYE, "left eye": LEFT_EYE, "mouth": MOUTH}
 _IMPLIED = {".lm3": "bosphorus", ".bnd": "bu3dfe83", ".tem": "london189"}

@@ -21,6 +21,7 @@ from affect4d.system_files import find_files
 from affect4d.template.ibug68 import COUNT
 
 _FOLDER = Path(__file__).parent / "markups"
+DEFAULT_MARKUP = "ibug68"
 MARKUP_FILES = (".yaml", ".yml")  # other mark-ups are names
 
 

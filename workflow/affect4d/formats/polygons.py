@@ -7,7 +7,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from affect4d.formats.triangulation import triangulate
 from affect4d.quarantine import BadInput
 
 MAX_MESH_BYTES = 256 << 20  # the largest face scans known take 40 MB as text
@@ -89,6 +88,9 @@ def from_polygons(
     """
     if len(corners) and (corners.min() < 0 or corners.max() >= len(points)):
         raise ValueError("a polygon names a vertex that does not exist (truncated?)")
+    # not above: numba takes long to load, and whoever reads landmarks loads this module
+    from affect4d.formats.triangulation import triangulate
+
     chosen = triangulate(points, sizes, corners)
     indices = corners if chosen is None else corners[chosen]
     triangles = indices.astype(np.int32).reshape(-1, 3)

@@ -17,7 +17,8 @@ from affect4d.artifacts import registration as artifacts
 from affect4d.artifacts.gallery import SCANS
 from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.registration import REGISTERED
-from affect4d.formats.landmarks import DEFAULT_MARKUP, read_landmarks
+from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.markup import DEFAULT_MARKUP
 from affect4d.formats.meshes import read_mesh
 from affect4d.formats.paths import inside
 from affect4d.geometry.shading import CLAY, render

@@ -21,8 +21,8 @@ from affect4d import store
 from affect4d.artifacts.reading import open_file
 from affect4d.config.registration import Settings
 from affect4d.formats.images import read_image
-from affect4d.formats.landmarks import DEFAULT_MARKUP, read_landmarks
-from affect4d.formats.markup import MARKUP_FILES
+from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.markup import DEFAULT_MARKUP, MARKUP_FILES
 from affect4d.formats.meshes import Mesh, read_mesh
 from affect4d.formats.paths import inside, safe_name
 from affect4d.pipeline.context import RunContext

@@ -19,7 +19,8 @@ from scipy.spatial.transform import Rotation
 from affect4d import store
 from affect4d.artifacts.gallery import CHUNK, SCAN_COLUMNS, SCANS, SCANS_QUARANTINE, TRUTH
 from affect4d.formats.images import write_image
-from affect4d.formats.landmarks import DEFAULT_MARKUP, write_pts
+from affect4d.formats.landmarks import write_pts
+from affect4d.formats.markup import DEFAULT_MARKUP
 from affect4d.formats.meshes import Mesh, write_ply
 from affect4d.gallery.synthetic.model import Model, read_model
 from affect4d.gallery.synthetic.noise import smooth_noise
