@@ -97,6 +97,8 @@ def frames_table():
             "task": ["spontaneous"] * 3 + ["posed"] + ["spontaneous"] * 3,
             "valence": [0.1, 0.15, 1.4, np.nan, np.nan, 0.1, 0.1],
             "arousal": [0.1, 0.12, 0.0, np.nan, 0.2, 0.1, 0.1],
+            "delay": 0.0,
+            "is_late": False,
         }
     )
 
@@ -187,7 +189,7 @@ def test_classes_of_the_journal_version_are_one_setting(tmp_path):
         provenance=None,
     )
     run = context(tmp_path, "affectspace")
-    build_affectspace(run, Settings(bins=40))
+    build_affectspace(run, Settings(bins=40, max_delay=0))
     classes = pd.read_parquet(tmp_path / "affectspace/classes.parquet")
     assert classes["status"].value_counts().to_dict() == {"empty": 1050, "ok": 550}
     assert set(classes.loc[classes["status"] == "ok", "class"]) == set(filled)
@@ -222,7 +224,7 @@ def test_the_job_reads_flags_and_gives_the_same_bytes_twice(tmp_path):
     contents = []
     for _ in range(2):
         shutil.rmtree(tmp_path / "affectspace", ignore_errors=True)
-        settings = Settings(min_frames=2, min_subjects=1)
+        settings = Settings(min_frames=2, min_subjects=1, max_delay=0)
         files = build_affectspace(context(tmp_path, "affectspace"), settings)
         contents.append([path.read_bytes() for path in files])
     assert contents[0] == contents[1]

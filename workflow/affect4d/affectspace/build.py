@@ -7,6 +7,7 @@ import pandas as pd
 
 from affect4d import store
 from affect4d.affectspace.classes import classify, report_classes, summarise
+from affect4d.affectspace.delay import compensate, sequence_delays
 from affect4d.affectspace.grid import Grid
 from affect4d.affectspace.histogram import draw_histogram
 from affect4d.artifacts import affectspace as artifacts
@@ -50,8 +51,13 @@ def build_affectspace(context: RunContext, settings: AffectSpaceSettings) -> lis
     grid = Grid(settings.bins)
     table = pd.read_parquet(open_file(GALLERY_FRAMES.path(context.root)))
     flags = registration_flags(context.root, table["sequence"].unique())
+    delays = sequence_delays(context.root, table, flags, settings)
     frames = classify(
-        table, flags, grid, quarantine=context.quarantine, source=GALLERY_FRAMES.pattern
+        compensate(table, delays),
+        flags,
+        grid,
+        quarantine=context.quarantine,
+        source=GALLERY_FRAMES.pattern,
     )
     classes = summarise(
         frames, grid, min_frames=settings.min_frames, min_subjects=settings.min_subjects

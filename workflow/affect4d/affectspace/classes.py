@@ -39,7 +39,8 @@ def classify(
     Parameters
     ----------
     frames
-        The gallery's table: frame_id, sequence, frame, subject, task, valence, arousal (and more).
+        The gallery's table as `compensate` returns it: frame_id, sequence, frame, subject, task,
+        valence, arousal, delay, is_late (and more).
     flags
         The registration flags of every registered frame by its frame_id; 0 is clean.
     grid : of the classes
@@ -49,15 +50,17 @@ def classify(
 
     Returns
     -------
-    frame_id, sequence, frame, subject, valence, arousal, class (-1 unless used), status.
+    frame_id, sequence, frame, subject, valence, arousal, delay, class (-1 unless used), status.
     """
-    table = frames[["frame_id", "sequence", "frame", "subject", "valence", "arousal"]].copy()
+    columns = ["frame_id", "sequence", "frame", "subject", "valence", "arousal", "delay"]
+    table = frames[columns].copy()
     assigned = grid.assign(table["valence"].to_numpy(), table["arousal"].to_numpy())
     missing = table[["valence", "arousal"]].isna().to_numpy()
     registered = table["frame_id"].isin(flags).to_numpy()
     flagged = table["frame_id"].map(flags).fillna(0).to_numpy() != 0
     # posed frames are not annotated; a spontaneous one should be (rule 1)
     expected = ~missing.all(1) | (frames["task"] == "spontaneous").to_numpy()
+    expected &= ~frames["is_late"].to_numpy()
     bad = (assigned == INVALID) & expected
     status = np.select(
         [bad, missing.all(1), ~registered, flagged],

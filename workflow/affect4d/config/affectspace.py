@@ -13,3 +13,10 @@ class Settings(Section):
     min_subjects: int = field(
         3, "subjects", "A class with frames of fewer subjects is marked insufficient.", ge=1
     )
+    max_delay: float = field(
+        3.0,
+        "frames",
+        "Longest delay of annotations behind the face that is tried, at the rate of the annotated "
+        "frames; 0 takes annotations as they stand. Annotators react 0.2 to 2 s late.",
+        ge=0,
+    )

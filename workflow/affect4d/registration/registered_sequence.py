@@ -58,6 +58,11 @@ class RegisteredSequence:
         """(T, M) measures of the frames, one column per measure."""
         return pd.DataFrame(self._stored["quality"][...], columns=self.attributes["measures"])
 
+    @property
+    def vertex_count(self) -> int:
+        """Number of the template's vertices."""
+        return int(self._stored["vertices"].shape[1])
+
     @cached_property
     def colour(self) -> NDArray[np.uint8] | None:
         """(V, 3) RGB of the neutral frame's skin; None for a sequence without textures."""
