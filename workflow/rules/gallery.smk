@@ -1,6 +1,4 @@
 rule gallery_model:
-    input:
-        template_files,
     output:
         f"{RESULTS}/gallery/model.manifest.json",
     log:
@@ -14,8 +12,7 @@ rule gallery_model:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=settings("template")
-        | source_settings(
+        settings=source_settings(
             "synthetic", "annotation_noise", "portraits", "subjects_per_job"
         ),
         code=code("gallery.synthetic.model"),

@@ -1,7 +1,8 @@
 """From valence and arousal to action units, and to what annotators note down.
 
-The emotions' valence and arousal: Russell & Mehrabian 1977. Their units: FACS prototypes (Ekman &
-Friesen 1978), with intensities chosen by eye.
+The emotions' valence and arousal: Russell & Mehrabian 1977. Their units: EMFACS (Friesen & Ekman
+1983). Happiness is as strong as people's smiles for a photographer are (docs/gallery.md); the other
+intensities are chosen by eye.
 """
 
 import numpy as np
@@ -22,16 +23,21 @@ AFFECT = {  # valence, arousal
     "relaxed": (0.68, -0.46),
 }
 PROTOTYPES = {  # intensities of the units
-    "happiness": {"AU6": 0.9, "AU12": 1.0, "AU25": 0.5},
-    "excited": {"AU5": 0.4, "AU6": 0.6, "AU12": 1.0, "AU25": 0.5, "AU26": 0.4, "AU2": 0.3},
-    "surprise": {"AU1": 0.9, "AU2": 0.9, "AU5": 0.9, "AU26": 0.75},
-    "anger": {"AU4": 1.0, "AU5": 0.4, "AU7": 0.8, "AU23": 0.9},
-    "fear": {"AU1": 0.9, "AU2": 0.5, "AU4": 0.6, "AU5": 0.9, "AU7": 0.3, "AU20": 0.9, "AU26": 0.35},
-    "disgust": {"AU9": 0.9, "AU10": 0.4, "AU15": 0.7, "AU4": 0.3, "AU17": 0.3},
-    "sadness": {"AU1": 0.9, "AU4": 0.6, "AU15": 0.9, "AU17": 0.5},
-    "bored": {"AU43": 0.6, "AU15": 0.4},
-    "relaxed": {"AU12": 0.5, "AU43": 0.35},
-}
+    "happiness": {"AU6": 0.6, "AU12": 0.85, "AU25": 0.8},
+    "excited": {
+        "AU1": 0.3, "AU2": 0.4, "AU5": 0.4, "AU6": 0.5, "AU12": 0.9, "AU25": 0.9, "AU26": 0.12,
+    },
+    "surprise": {"AU1": 0.9, "AU2": 0.9, "AU5": 0.9, "AU26": 0.8},
+    "anger": {"AU4": 1.0, "AU5": 0.6, "AU7": 0.7, "AU10": 0.3, "AU23": 0.8},
+    "fear": {
+        "AU1": 0.9, "AU2": 0.5, "AU4": 0.6, "AU5": 1.0, "AU7": 0.2, "AU20": 0.9, "AU25": 0.6,
+        "AU26": 0.2,
+    },
+    "disgust": {"AU4": 0.3, "AU7": 0.4, "AU9": 1.0, "AU10": 0.7, "AU15": 0.3, "AU17": 0.5},
+    "sadness": {"AU1": 1.0, "AU4": 0.6, "AU15": 1.0, "AU17": 0.6},
+    "bored": {"AU15": 0.4, "AU43": 0.5},
+    "relaxed": {"AU6": 0.2, "AU12": 0.45, "AU43": 0.2},
+}  # fmt: skip
 # How affect is shown: chosen by eye. Valence and arousal are in [-1, 1].
 KERNEL_SD = 0.33  # of the Gaussian that mixes the emotions around a point of the plane
 FULL_RADIUS = 0.75  # distance from the origin at which an emotion shows in full

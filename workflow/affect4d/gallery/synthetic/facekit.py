@@ -39,6 +39,7 @@ UNIT_SHAPES = {
     "AU10": {"mouthUpperUp": 1.0},
     "AU12": {"mouthSmile": 1.0},
     "AU15": {"mouthFrown": 1.0},
+    "AU16": {"mouthLowerDown": 1.0},
     "AU17": {"mouthShrugLower": 1.0},
     "AU20": {"mouthStretch": 1.0},
     "AU23": {"mouthPress": 1.0},

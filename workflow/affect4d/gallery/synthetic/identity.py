@@ -1,126 +1,97 @@
-"""Identity: smooth fields over the whole head, and the proportions that anthropometry measures.
+"""Identity: how faces differ by sex, age, ancestry, weight and in single features.
 
-The smooth fields are low eigenfunctions of the cotangent Laplacian (manifold harmonics, Vallet &
-Levy 2008): displacements that keep the head's symmetry are strong, those that break it weak, and
-amplitudes fall with frequency. Amplitudes are chosen by eye, so that people differ and none is a
-caricature.
+Each mode is a difference of MPFB's targets, displaced by one standard deviation. People are
+adults of 18 to 70 years: the mean is a young adult of 25 years, MPFB's "old" one of 90.
 """
 
-from typing import Any
+import re
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
-from scipy.sparse.linalg import eigsh
-from scipy.spatial import cKDTree
+from numpy.typing import NDArray
 
-from affect4d.geometry.surface import cotangent
-from affect4d.template import ibug68
-from affect4d.template.template import Template
+from affect4d.gallery.synthetic.mpfb import ANCESTRIES, SEXES, TARGETS, Face
 
-HARMONICS = 14  # each along three axes: 42 modes beside the 18 proportions
-SYMMETRIC_MM = 1.9  # standard deviation of the lowest symmetric field
-ASYMMETRIC_MM = 0.4  # standard deviation of the lowest field that breaks the symmetry
-FALL = 0.22  # relative fall of the amplitude from one harmonic to the next, 1 / (1 + FALL * rank)
 BOUND_SD = 2.2  # standard deviations at which a person's coefficients are clipped
-STITCH = 300.0  # weight of a link across the lips: stiff beside cotangent weights of about 1
-SHIFT = -1e-4  # 1/mm2, just below the eigenvalue 0, so that the shifted matrix can be factorised
-_MIN_LIPS = 4  # vertices: fewer make no outline with two sides
-_MIN_GAP = 1 / 8  # share of the lips' outline within which a vertex is on the same lip
+# Standard deviations, in differences of targets. At BOUND_SD age reaches 70 of 25 to 90 years, the
+# sexes lie one deviation from their mean. Single features: by eye, so that none is a caricature.
+SEX_SD, AGE_SD, ANCESTRY_SD, WEIGHT_SD, FEATURE_SD, ASYMMETRY_SD = 0.5, 0.31, 0.5, 0.4, 0.18, 0.18
+# Folders of single features, and those among them that move the head as a whole or are no identity.
+FEATURES = ("cheek", "chin", "eyebrows", "eyes", "forehead", "head", "mouth", "nose")
+EXCLUDED = ("head-age", "head-trans", "head-back", "mouth-angles", "mouth-laugh-lines")
+# Ends of the names of a feature's two targets.
+OPPOSITES = (
+    ("decr", "incr"), ("down", "up"), ("in", "out"), ("backward", "forward"),
+    ("concave", "convex"), ("compress", "uncompress"),
+)  # fmt: skip
+
+Weights = dict[str, float]
 
 
-def identity_modes(template: Template) -> NDArray[np.float32]:
-    """Displacement of one standard deviation per mode: (M, V, 3), mm."""
-    return np.concatenate([_smooth_fields(template), _proportions(template)]).astype(np.float32)
+def identity_modes(face: Face) -> NDArray[np.float32]:
+    """Displacement of one standard deviation per mode: (M, V, 3), mm; the head stays in place."""
+    modes = [*_macros(), *_features(face), *_asymmetries(face)]
+    fields = np.array([face.field(mode) for mode in modes])
+    # bodies of another height carry their heads elsewhere
+    fields -= fields[:, face.template.landmark_vertices].mean(axis=1, keepdims=True)
+    return fields.astype(np.float32)
 
 
-def _smooth_fields(template: Template) -> NDArray[np.float64]:
-    """Three fields per harmonic, one along each axis: (3 * HARMONICS, V, 3), mm."""
-    vertices = template.vertices.astype(np.float64)
-    laplacian, area = cotangent(vertices, template.triangles)
-    # unstitched, the harmonics would separate the closed lips
-    laplacian = laplacian + _stitch(vertices, template.lips)
-    start = np.ones(len(vertices))  # ARPACK starts at random otherwise
-    values, functions = eigsh(
-        laplacian.tocsc(), HARMONICS + 1, sparse.diags(area), sigma=SHIFT, v0=start
+def _mean(targets: list[str], sd: float) -> Weights:
+    return {target: sd / len(targets) for target in targets}
+
+
+def _macros() -> Iterator[Weights]:
+    """Sex, age, two directions of ancestry, weight: differences of means of macro targets."""
+    folder = f"{TARGETS}/macrodetails"
+
+    def people(ages: str = "young", ancestries: tuple[str, ...] = ANCESTRIES,
+               sexes: tuple[str, ...] = SEXES) -> list[str]:  # fmt: skip
+        return [f"{folder}/{a}-{s}-{ages}" for a in ancestries for s in sexes]
+
+    def universal(kind: str) -> list[str]:
+        return [f"{folder}/universal-{sex}-{kind}" for sex in SEXES]
+
+    middle = "averagemuscle-averageweight"
+    yield _difference(people(sexes=("male",)), people(sexes=("female",)), SEX_SD)
+    yield _difference(
+        people("old") + universal(f"old-{middle}"), people() + universal(f"young-{middle}"), AGE_SD
     )
-    order = np.argsort(values)[1:]
-    mirror = cKDTree(vertices).query(vertices * [-1, 1, 1])[1]
-    fields = []
-    for rank, column in enumerate(order):
-        function = functions[:, column] / np.sqrt(np.average(functions[:, column] ** 2))
-        function *= np.sign(function[template.landmark_vertices[ibug68.NOSE_TIP]] or 1.0)
-        even = function @ function[mirror] > 0
-        for axis in range(3):
-            # x changes its sign in the mirror, y and z keep it
-            symmetric = even == (axis != 0)
-            sd = (SYMMETRIC_MM if symmetric else ASYMMETRIC_MM) / (1 + FALL * rank)
-            field = np.zeros_like(vertices)
-            field[:, axis] = sd * function
-            fields.append(field)
-    return np.array(fields)
+    for ancestry in ANCESTRIES[:2]:
+        yield _difference(people(ancestries=(ancestry,)), people(), ANCESTRY_SD)
+    heavy, light = (universal(f"young-averagemuscle-{end}weight") for end in ("max", "min"))
+    yield _difference(heavy, light, WEIGHT_SD)
 
 
-def _stitch(vertices: NDArray[np.float64], lips: NDArray[np.int64]) -> Any:
-    """Graph Laplacian that ties each vertex of the lips' edge to its nearest beyond the gap."""
-    count = len(vertices)
-    if len(lips) < _MIN_LIPS:
-        return sparse.csc_matrix((count, count))
-    position = np.arange(len(lips))
-    gap = np.abs(position[:, None] - position[None])
-    gap = np.minimum(gap, len(lips) - gap)
-    distance = np.linalg.norm(vertices[lips][:, None] - vertices[lips][None], axis=2)
-    distance[gap < int(_MIN_GAP * len(lips))] = np.inf
-    partner = lips[distance.argmin(1)]
-    links = sparse.coo_matrix((np.full(len(lips), STITCH), (lips, partner)), shape=(count, count))
-    links = (links + links.T).tocsc()
-    return sparse.diags(np.asarray(links.sum(1)).ravel()) - links
+def _difference(more: list[str], less: list[str], sd: float) -> Weights:
+    weights = _mean(more, sd)
+    for target, weight in _mean(less, -sd).items():
+        weights[target] = weights.get(target, 0.0) + weight
+    return weights
 
 
-def _proportions(template: Template) -> NDArray[np.float64]:
-    """Widths, lengths and prominences as anthropometry measures them: (18, V, 3), mm.
+def _features(face: Face) -> Iterator[Weights]:
+    """Half the difference of a feature's two targets, of both sides where it has two."""
+    for folder in FEATURES:
+        names = [path for path in face.paths(folder) if "/r-" not in path]
+        for low, high in OPPOSITES:
+            for path in names:
+                name = path.rsplit("/", 1)[1]
+                if not name.endswith(f"-{low}") or name.startswith(EXCLUDED):
+                    continue
+                opposite = f"{path.removesuffix(low)}{high}"
+                if opposite in names:
+                    yield _both_sides({opposite: FEATURE_SD / 2, path: -FEATURE_SD / 2})
 
-    Amplitudes, radii and the distances by which coordinates are divided are in mm, by eye.
-    """
-    p, mark = template.vertices.astype(np.float64), template.landmarks
-    x, y = p[:, 0], p[:, 1]
 
-    def near(points: ArrayLike, radius: float) -> NDArray[np.float64]:
-        """1 at the points (k, 3), falling off as a Gaussian of `radius` mm."""
-        bumps = [np.exp(-((p - q) ** 2).sum(1) / (2 * radius**2)) for q in np.atleast_2d(points)]
-        highest: NDArray[np.float64] = np.max(bumps, axis=0)
-        return highest
+def _both_sides(weights: Weights) -> Weights:
+    right = {re.sub("/l-", "/r-", target): weight for target, weight in weights.items()}
+    return weights | right
 
-    def along(axis: int, amount: NDArray[np.float64]) -> NDArray[np.float64]:
-        field = np.zeros_like(p)
-        field[:, axis] = amount
-        return field
 
-    below = np.clip((mark[ibug68.SUBNASALE, 1] - y) / 60.0, 0, 1)
-    side = x / 80.0
-    around_lips = [*ibug68.UPPER_LIP_PEAKS, *ibug68.LOWER_LIP_NEAR_MIDDLE]
-    mouth = mark[ibug68.OUTER_LIPS].mean(0)
-    return np.array(
-        [
-            along(0, 3.0 * side),  # breadth of the face
-            along(1, 3.0 * y / 90.0),  # length of the face
-            along(2, 2.5 * (p[:, 2] - 60) / 70.0),  # depth of the head
-            along(1, -3.0 * below),  # length of the lower face
-            along(0, 3.0 * side * near(mark[ibug68.JAW_ANGLES], 28)),  # breadth of the jaw
-            along(2, 2.4 * near(mark[ibug68.CHIN], 18)),  # prominence of the chin
-            along(
-                0, 2.4 * np.sign(x) * near(mark[ibug68.JAW_BELOW_EARS] + [0, 8, 8], 20)
-            ),  # cheeks
-            along(2, 2.2 * near(mark[ibug68.NOSE_TIP], 12)),  # prominence of the nose
-            along(1, -2.0 * near(mark[[ibug68.NOSE_TIP, ibug68.SUBNASALE]], 12)),  # nose length
-            along(0, 1.6 * np.tanh(x / 10) * near(mark[ibug68.NOSE_WINGS], 8)),  # nose breadth
-            along(2, 1.5 * near(mark[ibug68.NOSE_RIDGE[:2]], 8)),  # bridge of the nose
-            along(2, 1.6 * near(mark[ibug68.BROW_MIDDLES], 14)),  # ridge of the brows
-            along(1, 1.5 * near(mark[ibug68.BROWS], 10)),  # height of the brows
-            along(0, 2.0 * np.tanh(x / 12) * near(mark[ibug68.EYES], 16)),  # distance of the eyes
-            along(0, 2.2 * np.tanh(x / 20) * near(mark[ibug68.MOUTH_CORNERS], 14)),  # mouth
-            along(1, 1.2 * np.tanh((y - mouth[1]) / 6) * near(mark[around_lips], 6)),  # fullness
-            along(2, 1.4 * near(mark[ibug68.OUTER_LIPS], 9)),  # prominence of the lips
-            along(2, 2.0 * near(mark[ibug68.BROW_MIDDLES] + [0, 28, -6], 24)),  # forehead
-        ]
-    )
+def _asymmetries(face: Face) -> Iterator[Weights]:
+    """Half the difference of an asymmetry's two sides; the ears' are left out."""
+    for path in face.paths("asym"):
+        if path.endswith("-l") and "/asym-" in path and "-ear-" not in path:
+            half = ASYMMETRY_SD / 2
+            yield {path: half, f"{path.removesuffix('-l')}-r": -half}

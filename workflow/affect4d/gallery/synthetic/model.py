@@ -12,6 +12,7 @@ from affect4d import store
 from affect4d.artifacts.gallery import MODEL
 from affect4d.gallery.synthetic.action_units import NAMES, action_fields
 from affect4d.gallery.synthetic.identity import identity_modes
+from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.gallery.synthetic.topology import Topology, scan_topology
 from affect4d.pipeline.context import RunContext
 from affect4d.template.template import Template, make_template
@@ -52,20 +53,20 @@ class Model:
         return both + self.side[None, :, None] * skew.reshape(both.shape)
 
 
-def write_model(template: Template, scan_vertices: int, context: RunContext) -> None:
+def write_model(scan_vertices: int, context: RunContext) -> None:
     """Build the embedded gallery's generator, `gallery/model.zarr` (rule `gallery_model`).
 
     Parameters
     ----------
-    template : the common topology
     scan_vertices : approximate number of vertices of a raw scan
     context : of the run
     """
+    face = Face()
     topologies = [
-        scan_topology(template, str(number), vertices=scan_vertices, seed=context.seed)
+        scan_topology(face.template, str(number), vertices=scan_vertices, seed=context.seed)
         for number in range(TOPOLOGIES)
     ]
-    model = Model(template, identity_modes(template), action_fields(template), topologies)
+    model = Model(face.template, identity_modes(face), action_fields(face), topologies)
     store_model(MODEL.path(context.root), model, context.provenance())
 
 
