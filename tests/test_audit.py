@@ -199,7 +199,7 @@ def test_a_changed_photograph_makes_its_artifact_stale_a_lost_one_leaves_it(orig
     photograph.write_bytes(content)
     assert [p.kind.value for p in stale.problems] == ["stale"]
     assert [(p.kind.value, p.remedy) for p in lost.problems] == [
-        ("unresolved", "bring it back to its place")
+        ("unresolved", "bring it back to its place, or drop the database from the configuration")
     ]
     assert audit.invalidate(results, lost) == []
     assert "neutrals/photos/neutrals.manifest.json" in audit.invalidate(results, stale)

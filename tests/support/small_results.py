@@ -27,6 +27,7 @@ CLASSES = {7: ("v-0.9_a+0.5", -0.88, 0.51), 66: ("v+0.3_a+0.3", 0.31, 0.29)}
 
 GRID = Grid()
 NAMES = [GRID.name(index) for index in range(len(GRID))]
+DATABASE = "photos"  # of build_results
 KINDS = {"photos": "photograph", "synthetic": "rendered"}
 
 
@@ -131,13 +132,13 @@ def build_results(root, photograph, people=(("ann", "bob"),), samples=(MEAN,)):
     items = [root / f"blendshapes/{name}.manifest.json" for name, _, _ in CLASSES.values()]
     made.files("blendshapes/chunks/0", items, ["affectspace/affectspace", "registered/chunks/c0"])
     made.atlas()
-    made.neutrals("photos", [subject for subjects in people for subject in subjects], photograph)
+    made.neutrals(DATABASE, [subject for subjects in people for subject in subjects], photograph)
     chunks = []
     for number, subjects in enumerate(people):
-        made.fits(f"fits/photos/{number:03d}", [f"{subject}1" for subject in subjects])
-        inputs = [f"fits/photos/{number:03d}", "blendshapes/atlas"]
+        made.fits(f"fits/{DATABASE}/{number:03d}", [f"{subject}1" for subject in subjects])
+        inputs = [f"fits/{DATABASE}/{number:03d}", "blendshapes/atlas"]
         provenance = made.provenance("synthesis", inputs)
-        chunks.append(write_chunk(root, "photos", number, subjects, provenance, samples))
+        chunks.append(write_chunk(root, DATABASE, number, subjects, provenance, samples))
     inputs = tuple(store.manifest_of(chunk) for chunk in chunks)
     fields = {"item": "item", "inputs": inputs, "settings": {"dataset": {"size": 3}}, "code": "c0"}
     run_context = context(root, "dataset", **fields)

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from affect4d.artifacts import provenance
+from affect4d.artifacts import neutrals, provenance
 from affect4d.audit.agreement import check_agreement
 from affect4d.audit.digests import Digested, Sample, digest_all
 from affect4d.audit.images import Images
+from affect4d.audit.leftovers import find_leftovers, is_dropped
 from affect4d.audit.orphans import find_orphans
 from affect4d.audit.published import check_dataset
 from affect4d.audit.tables import check_tables
@@ -70,7 +71,9 @@ def _sample(build: Build, count: int, seed: int) -> Sample:
     return Sample(count, hashlib.sha256(content.encode()).hexdigest())
 
 
-def _check_build(build: Build, sample: Sample | None, threads: int) -> Verdict:
+def _check_build(complete: Build, sample: Sample | None, threads: int) -> Verdict:
+    leftovers = find_leftovers(complete)
+    build = complete.without(leftovers)
     problems = [
         damaged(name.removesuffix(SUFFIX), name, error.what)
         for name, error in build.unreadable.items()
@@ -83,20 +86,21 @@ def _check_build(build: Build, sample: Sample | None, threads: int) -> Verdict:
         for manifest, file, what in digested.problems
     ]
     problems += _check_inputs(build, digested)
-    problems += find_orphans(build)
+    problems += find_orphans(complete)
     broken = {problem.artifact for problem in problems if problem.kind is Kind.DAMAGED}
     problems += _check_content(VerifiedBuild(build, broken, sample))
     listed = [file for manifest in build.manifests.values() for file in manifest.files]
     return Verdict(
         artifacts=len(build.manifests) + len(build.unreadable),
         known={
-            **dict.fromkeys(_known(build.root), ""),
+            **dict.fromkeys(_known(build), ""),
             **{name: build.manifest_digest(name) for name in (*build.manifests, *build.unreadable)},
         },
         files=len(listed),
         bytes=sum(file.size for file in listed),
         problems=tuple(problems),
-        notes=tuple(_notes(build, digested)),
+        leftovers=leftovers,
+        notes=tuple(_notes(build, digested, leftovers)),
         sampled=digested.read if sample else None,
     )
 
@@ -112,7 +116,13 @@ def _check_content(build: VerifiedBuild) -> Iterator[Finding]:
     yield from check_dataset(build, images)
 
 
-def _notes(build: Build, digested: Digested) -> Iterator[str]:
+def _notes(build: Build, digested: Digested, leftovers: dict[str, str]) -> Iterator[str]:
+    if leftovers:
+        names = ", ".join(name.removesuffix(SUFFIX) for name in leftovers)
+        yield (
+            "not in the dataset, as of databases or chunks that the configuration no longer has, "
+            f"and not checked: {names}; `affect4d audit --invalidate` removes them"
+        )
     if digested.resumed:
         size = digested.resumed_bytes / 1e6
         yield (
@@ -128,16 +138,17 @@ def _notes(build: Build, digested: Digested) -> Iterator[str]:
 
 def _find_missing(build: Build) -> Iterator[Finding]:
     """Artifacts that the build's own audit saw and that are gone with their manifests."""
-    for name in _known(build.root):
+    for name in _known(build):
         if name not in build.manifests and name not in build.unreadable:
             what = "was there when the build was audited and is missing"
             yield Finding(Kind.UNRESOLVED, name.removesuffix(SUFFIX), name, what, "run snakemake")
 
 
-def _known(root: Path) -> list[str]:
-    """The artifacts of the last audit that was recorded; none where there is none."""
+def _known(build: Build) -> list[str]:
+    """The build's artifacts at the last audit that was recorded; none where there is none."""
     try:
-        return [str(name) for name in (_last(root) or {"known": []})["known"]]
+        names = [str(name) for name in (_last(build.root) or {"known": []})["known"]]
+        return [name for name in names if not is_dropped(build, name)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
@@ -177,6 +188,8 @@ def _check_inputs(build: Build, digested: Digested) -> Iterator[Finding]:
                 yield Finding(Kind.STALE, manifest.artifact, name, what)
             elif outside:
                 what, remedy = "this input is no longer there", "bring it back to its place"
+                if neutrals.NEUTRALS.match(manifest.artifact):
+                    remedy += ", or drop the database from the configuration"
                 yield Finding(Kind.UNRESOLVED, manifest.artifact, name, what, remedy)
             else:
                 yield Finding(Kind.STALE, manifest.artifact, name, "this input is missing")

@@ -15,7 +15,6 @@ from affect4d.audit.agreement import ATLAS, AXES, LABEL_TOLERANCE, classes_with_
 from affect4d.audit.verdict import Finding, Kind, damaged, guarded, shortened
 from affect4d.audit.verified_build import VerifiedBuild
 from affect4d.dataset.rows import read_chunk
-from affect4d.formats.paths import inside
 from affect4d.store import Store
 
 _FITTED, _ACCEPTED = ("image_ids", "subjects", "images"), ("image_id", "subject", "path")
@@ -143,12 +142,12 @@ class Images:
         )
 
     def _accepted(self, database: str) -> dict[str, tuple[str, str]] | None:
-        """Subject and path of each accepted photograph; None where their table is damaged."""
-        if neutrals.NEUTRALS.name(database=database) in self._build.damaged:
+        """Subject and path of each accepted photograph; None where their table is not valid."""
+        name = neutrals.ACCEPTED_TABLE.name(database=database)
+        if name not in self._build.tables:
             return None
         if database not in self._people:
-            path = inside(self._build.root, neutrals.ACCEPTED_TABLE.name(database=database))
-            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+            table = pd.read_csv(self._build.root / name, dtype=str, keep_default_na=False)
             self._people = {database: _people(*(table[key] for key in _ACCEPTED))}
         return self._people[database]
 

@@ -21,7 +21,8 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
     """Delete broken artifacts with their manifests, and the manifests of all that follows.
 
     Stale artifacts lose their manifest only; items that are still current are kept by their rules.
-    Of a damaged one the files go that its manifest lists and no other; what no manifest lists, and
+    Of a damaged one, and of one that the configuration no longer has, the files go that its
+    manifest lists and no other; what no manifest lists, and
     what lies outside the results folder, is never deleted. Leftovers of killed jobs go too. An
     artifact that was rebuilt since the audit, or is being written, is kept, and a line in the log
     says so.
@@ -43,6 +44,7 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
     build = lineage.load_build(results)
     damaged = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.DAMAGED}
     stale = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.STALE}
+    damaged |= verdict.leftovers.keys()
     changed = {name for name in {*damaged, *stale} if _is_unchanged(build, verdict, name)}
     deleted = []
     # What was built from an artifact goes before it does, or an interruption would leave it.
@@ -64,7 +66,7 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
 
 def _is_unchanged(build: Build, verdict: Verdict, name: str) -> bool:
     """Whether an artifact's manifest is still the one that the audit saw, or as missing."""
-    same = build.manifest_digest(name) == verdict.known.get(name, "")
+    same = build.manifest_digest(name) == {**verdict.known, **verdict.leftovers}.get(name, "")
     if not same:
         log.warning("%s was rebuilt since the audit and is kept", name.removesuffix(SUFFIX))
     return same
@@ -112,7 +114,8 @@ def _remove(root: Path, name: str) -> bool:
         return False
     path.unlink()
     for folder in path.parents:
-        if folder == root or any(folder.iterdir()):
+        if folder == root or {each.name for each in folder.iterdir()} - {protocol.LIST}:
             break
+        (folder / protocol.LIST).unlink(missing_ok=True)
         folder.rmdir()
     return True

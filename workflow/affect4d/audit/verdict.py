@@ -53,6 +53,7 @@ class Verdict:
     known : the digest of every artifact's manifest, so that a later audit misses one that is gone
         altogether, and `invalidate` keeps what was rebuilt since
     problems : what keeps the build from being intact
+    leftovers : manifests of what the configuration no longer has, with their digests
     notes : what does no harm, such as leftovers of killed jobs
     error : why the audit failed to run; empty where it ran
     sampled : the number of files whose content was read, where not all were; else None
@@ -63,6 +64,7 @@ class Verdict:
     files: int = 0
     bytes: int = 0
     problems: tuple[Finding, ...] = ()
+    leftovers: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=())
     error: str = ""
     sampled: int | None = None
@@ -143,8 +145,9 @@ def guarded(
         findings.append(Finding(kind, artifact, file, error.what, error.remedy))
     # Whatever the bytes make a parser raise, the audit must go on and name the file.
     except Exception as error:
-        # Arrow's own errors are OSErrors without a number.
-        if isinstance(error, OSError) and error.errno is not None:
+        # Arrow's own errors are OSErrors without a number; a missing file is not the system's.
+        is_system = isinstance(error, OSError) and error.errno is not None
+        if is_system and not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise
         message = (str(error).splitlines() or [""])[0]
         what = f"is not what its schema says ({type(error).__name__}: {message})"

@@ -2,6 +2,7 @@
 
 import json
 import posixpath
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,14 @@ class Build:
     root: Path
     manifests: dict[str, Manifest]
     unreadable: dict[str, StoreError]
+
+    def without(self, names: Iterable[str]) -> "Build":
+        """The build without some of its manifests."""
+        manifests, unreadable = dict(self.manifests), dict(self.unreadable)
+        for name in names:
+            manifests.pop(name, None)
+            unreadable.pop(name, None)
+        return Build(self.root, manifests, unreadable)
 
     def relative(self, path: Path) -> str:
         """`path` relative to the root where it lies inside, else absolute."""
