@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import readers_people as make
-from readers_landmarks import ROWS, agreement, displacements, in_mm, measures
+from readers_landmarks import ROWS, displacements, in_mm, measures
 from readers_sheet import write_sheet
 from scipy.stats import spearmanr
 from thresholds import Threshold, check
@@ -39,6 +39,7 @@ from tqdm import tqdm
 from affect4d.config.gallery import EXPRESSIONS
 from affect4d.readers import EXPRESSIONS as READ
 from affect4d.readers import Readings, find_obstacle, read_faces
+from affect4d.readers.motion import agreement
 
 SECTIONS = ("read", "identity", "landmarks", "plane", "intensity")
 NEGATIVE = [READ.index(name) for name in ("anger", "disgust", "fear", "sadness")]

@@ -3,11 +3,8 @@
 import numpy as np
 from skimage.transform import SimilarityTransform
 
-from affect4d.template.ibug68 import BROWS, MOUTH
-
 EYES_MM = 90.0  # distance of the outer eye corners of every face
 STILL = [36, 39, 42, 45, 27, 28, 29]  # eye corners and bridge of the nose, which align two faces
-COMPARED = [36, 39, 42, 45, *BROWS, *MOUTH, 8]  # eye corners, brows, lips, chin
 ROWS = (
     "mouth corner outward",
     "mouth corner up",
@@ -59,11 +56,3 @@ def measures(moved):
         -y[:, LOWER_LIDS].mean(1),
     )
     return dict(zip(ROWS, values, strict=True))
-
-
-def agreement(ours, theirs):
-    """Correlation (N,) and amplitude ratio (N,) of displacements (N, 68, 2) at COMPARED."""
-    ours, theirs = (each[:, COMPARED].reshape(len(each), -1) for each in (ours, theirs))
-    correlation = [np.corrcoef(*pair)[0, 1] for pair in zip(ours, theirs, strict=True)]
-    ratio = np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
-    return np.array(correlation), ratio

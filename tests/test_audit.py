@@ -42,7 +42,7 @@ def test_a_whole_build_is_whole(original):
     verdict = audited(original)
     assert verdict.text().splitlines()[-1].endswith(": intact")
     assert verdict.intact and verdict.exit_code == 0 and verdict.problems == ()
-    assert verdict.artifacts == 15
+    assert verdict.artifacts == 16
     assert json.loads(json.dumps(verdict.record()))["whole"] is True
 
 

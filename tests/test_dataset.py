@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from PIL import Image
 from support.contexts import context
-from support.small_results import KINDS, write_chunk
+from support.small_results import KINDS, readings_of, write_chunk
 
 from affect4d import store
-from affect4d.artifacts.dataset import SPLITS
+from affect4d.artifacts.dataset import READ, SPLITS
 from affect4d.config.dataset import Settings
 from affect4d.dataset import publish, publish_dataset
-from affect4d.dataset.rows import collect_rows
+from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.splits import assign_splits
 from affect4d.report.page import render
 from affect4d.store import groups
@@ -71,6 +71,19 @@ def test_every_synthesized_image_and_every_neutral_is_a_row_once(table):
     assert (table["class"] >= 0).sum() == 10 and (table["class"] < 0).sum() == 6
     assert set(table["neutral_image_id"]) == set(table.loc[table["class"] < 0, "image_id"])
     assert set(table.loc[table["database"] == "synthetic", "kind"]) == {"rendered"}
+
+
+def test_what_was_read_of_an_image_is_in_its_row_and_nothing_elsewhere(table, chunks, tmp_path):
+    columns = list(READ.values())
+    assert table[columns].isna().all(axis=None)  # this build has no readings
+    rows = collect_rows({str(path): store.open(path) for path in chunks}, KINDS)
+    read = readings_of(chunks)
+    joined = add_readings(rows, read).set_index("image_id")
+    assert len(joined) == len(rows)
+    first, second = read["image_id"]
+    assert joined.loc[second, columns].tolist() == ["neutral", 0.2, 0.3, 0.9]
+    assert joined.loc[first, "read_expression"] == "neutral"
+    assert joined.drop([first, second])[columns].isna().all(axis=None)
 
 
 def test_labels_and_pixels_are_those_of_the_stores(table, chunks):

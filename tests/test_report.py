@@ -11,7 +11,7 @@ from support.small_results import CLASSES, build_results
 
 from affect4d.formats.images import write_image
 from affect4d.report.page import render, write_report
-from affect4d.report.sections import read_run_times, read_validation
+from affect4d.report.sections import read_readers, read_run_times, read_validation
 
 AUDIT = {"whole": True, "artifacts": 9, "text": "9 artifacts: intact"}
 SCRIPT = "<script>alert(1)</script>"
@@ -84,7 +84,7 @@ def page(results):
 def test_every_section_is_there_and_in_the_contents(page):
     sections = re.findall(r'<section id="(\w+)">', page)
     assert sections == re.findall(r'<a href="#(\w+)">', page)
-    assert sections[:2] == ["plane", "registration"] and len(sections) == len(set(sections)) == 9
+    assert sections[:2] == ["plane", "registration"] and len(sections) == len(set(sections)) == 10
 
 
 def test_the_page_needs_no_other_file(page):
@@ -108,6 +108,14 @@ def test_table_1_has_intervals_and_its_controls_have_no_papers_column(results):
     assert "0.500 [0.40, 0.60]" in shown["main"] and "0.700" in shown["main"]
     assert "0.100" in shown["controls"] and "paper_" not in shown["controls"]
     assert shown["pictures"] == {}  # nothing was predicted
+
+
+def test_what_was_read_is_a_table_or_a_reason(results, page):
+    assert "aroused, positive" in page and "happiness, surprise" in page
+    state = {"images": 0, "installed": False, "obstacle": "the face readers are not installed"}
+    (results / "readers/stated.json").write_text(json.dumps(state))
+    section = render("readers", readers=read_readers(results))
+    assert "the face readers are not installed" in section and "<table" not in section
 
 
 def test_run_times_are_summed_by_rule_and_the_longest_comes_first(results):

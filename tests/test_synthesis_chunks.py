@@ -5,16 +5,13 @@ import json
 import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 from support.contexts import context
 from support.faces import (
-    TEMPLATE,
+    FITS,
     bump,
-    camera,
-    fit_of,
+    chunk_of_people,
     morphable_model,
-    photo,
     photographed,
     write_atlas,
     write_components,
@@ -30,18 +27,13 @@ from affect4d.blendshapes.path import resample
 from affect4d.blendshapes.targets import Expressions, component_target
 from affect4d.config.synthesis import Settings
 from affect4d.dataset.rows import collect_rows
-from affect4d.fitting import MorphableModel
-from affect4d.fitting.quality import METRICS as FIT_METRICS
-from affect4d.fitting.storage import write_fits
-from affect4d.formats.images import read_image, write_image
+from affect4d.formats.images import read_image
 from affect4d.quarantine import BadInput
 from affect4d.synthesis import Atlas, PhotographEditor, sheet
-from affect4d.synthesis.chunks import deformations, synthesize_chunk
+from affect4d.synthesis.chunks import deformations
 from affect4d.synthesis.illustrate import TILE_PX, write_pictures
 from affect4d.synthesis.sheet import GAP, STRIP, points_of_plane
 from affect4d.template.anatomy import default_anatomy
-
-FITS = "fits/people/000.zarr"
 
 
 @pytest.fixture(scope="module")
@@ -93,40 +85,9 @@ def test_a_path_interpolates_between_classes(atlas_path, model, person):
         atlas.between(0.0, -0.9)
 
 
-def _run_chunk(root, atlas_path, settings, strict=False):
-    (root / "photographs").mkdir(parents=True)
-    write_image(root / "photographs" / "a.png", photo())
-    quality = dict.fromkeys(FIT_METRICS, 0.0)
-    fits = [fit_of(camera(), **{**quality, "accepted": a}) for a in (1.0, 0.0, 1.0)]
-    images = pd.DataFrame(
-        {
-            "image_id": ["a", "gated", "missing"],
-            "subject": ["p1", "p2", "p3"],
-            "path": ["photographs/a.png", "photographs/a.png", "photographs/none.png"],
-        }
-    )
-    model = MorphableModel(
-        TEMPLATE.vertices,
-        np.zeros((1, *TEMPLATE.vertices.shape), np.float32),
-        np.zeros((1, *TEMPLATE.vertices.shape), np.float32),
-        TEMPLATE.triangles,
-        TEMPLATE.landmark_vertices,
-    )
-    write_fits(root / FITS, fits, images, model=model, provenance=None)
-    synthesize_chunk(
-        context(root, "synthesis", strict=strict),
-        "people",
-        "000",
-        atlas=Atlas(atlas_path),
-        anatomy=default_anatomy(),
-        settings=settings,
-    )
-    return root / "synthesis/people"
-
-
 def test_chunk_holds_every_class_of_every_usable_photograph(tmp_path, atlas_path):
     settings = Settings(size=96)
-    out = _run_chunk(tmp_path / "one", atlas_path, settings)
+    out = chunk_of_people(tmp_path / "one", atlas_path, settings)
     stored = store.open(out / "000.zarr")
     assert stored.attributes["image_ids"] == ["people-a-v-0.5_a+0.3", "people-a-v+0.5_a+0.5"]
     assert [p["subject"] for p in stored.attributes["photographs"]] == ["p1"]
@@ -141,7 +102,7 @@ def test_chunk_holds_every_class_of_every_usable_photograph(tmp_path, atlas_path
     assert [row["item"] for row in rows] == ["gated", "missing"]
     assert store.verify(out / "000.zarr") == []
 
-    again = _run_chunk(tmp_path / "two", atlas_path, settings)
+    again = chunk_of_people(tmp_path / "two", atlas_path, settings)
     assert (out / "000.manifest.json").read_bytes() == (again / "000.manifest.json").read_bytes()
 
 
@@ -157,7 +118,7 @@ def test_an_interpolated_class_says_so_in_the_chunk_and_in_the_dataset(tmp_path,
     arrays |= {"status": status, "shares": shares}
     store.write(tmp_path / "atlas.zarr", arrays, stored.attributes, provenance=None)
     settings = Settings(size=96)
-    out = _run_chunk(tmp_path / "one", tmp_path / "atlas.zarr", settings)
+    out = chunk_of_people(tmp_path / "one", tmp_path / "atlas.zarr", settings)
     chunk = store.open(out / "000.zarr")
     assert chunk["class"][...].tolist() == [own, other]
     assert chunk["interpolated"][...].tolist() == [False, True]
@@ -179,7 +140,7 @@ def test_a_basic_expression_is_imposed_by_name(tmp_path, model, person):
 
 def test_chunk_lists_refused_pictures(tmp_path, atlas_path):
     settings = Settings(size=96, max_yaw=5.0)
-    out = _run_chunk(tmp_path, atlas_path, settings)
+    out = chunk_of_people(tmp_path, atlas_path, settings)
     assert store.open(out / "000.zarr")["images"].shape == (0, 96, 96, 3)
     text = (out / "quarantine" / "000.csv").read_text()
     assert text.count("the head is turned by 8 degrees") == 2
@@ -206,7 +167,7 @@ def test_samples_are_unseen_faces_and_reproducible(atlas_path, tmp_path):
 
 def test_strict_stops_at_a_bad_photograph(tmp_path, atlas_path):
     with pytest.raises(BadInput):
-        _run_chunk(tmp_path, atlas_path, Settings(size=96), strict=True)
+        chunk_of_people(tmp_path, atlas_path, Settings(size=96), strict=True)
 
 
 def test_a_component_is_imposed_by_its_number(tmp_path):
@@ -226,7 +187,7 @@ def test_a_component_is_imposed_by_its_number(tmp_path):
 def test_the_contact_sheet_has_two_rows_a_photograph(tmp_path, atlas_path, monkeypatch):
     monkeypatch.setattr(sheet, "REACH", 0.5)
     settings = Settings(size=96)
-    _run_chunk(tmp_path, atlas_path, settings)
+    chunk_of_people(tmp_path, atlas_path, settings)
     shutil.copytree(atlas_path.parent, tmp_path / "blendshapes")
     run = context(tmp_path, "synthesis")
     write_pictures(run, [tmp_path / FITS], anatomy=default_anatomy(), settings=settings)

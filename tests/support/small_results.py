@@ -11,6 +11,7 @@ from affect4d.affectspace.grid import Grid
 from affect4d.artifacts.dataset import MEAN
 from affect4d.artifacts.gallery import FRAME_COLUMNS, SCAN_COLUMNS
 from affect4d.artifacts.neutrals import ACCEPTED
+from affect4d.artifacts.readers import READ, READINGS
 from affect4d.artifacts.registry import find_artifact
 from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes.model import DISTRIBUTION, model_arrays
@@ -20,6 +21,7 @@ from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
 from affect4d.pipeline.results_folder import claim_results
 from affect4d.quarantine import Quarantine
+from affect4d.synthesis.readings import write_readings
 from support.contexts import context
 
 CLASSES = {7: ("v-0.9_a+0.5", -0.88, 0.51), 66: ("v+0.3_a+0.3", 0.31, 0.29)}
@@ -77,6 +79,9 @@ def write_chunk(root, database, number, subjects, provenance=None, samples=(MEAN
     return path
 
 
+_NOT_MEASURED = {"valence_correlation": None}
+
+
 def model(frame_ids, sequences, name, *, label, mean):
     """Arrays and attributes of a blendshape model of 4 vertices, of one component."""
     components, weights = np.ones((1, 4, 3)), np.ones((len(frame_ids), 1))
@@ -100,6 +105,20 @@ def model(frame_ids, sequences, name, *, label, mean):
         "neutral_frame_ids": {sequences[0]: frame_ids[:1]},
     }
     return {**arrays, "objective": np.ones(2)}, attributes
+
+
+def readings_of(chunks):
+    """Readings of the first photograph of the first chunk and its first image."""
+    attributes = store.open(chunks[0]).attributes
+    photograph = f"{attributes['database']}-{attributes['photographs'][0]['image_id']}"
+    person = {"database": attributes["database"], "subject": attributes["subjects"][0]}
+    rows = [
+        {"image_id": photograph, "asked": "photograph", "group": "photograph"},
+        {"image_id": attributes["image_ids"][0], "asked": "v", "group": "aroused, positive"}
+        | {"valence": 0.5, "arousal": 0.5, "rise": 0.2, "identity": 0.3, "motion": 0.9},
+    ]
+    same = {"neutral_image_id": photograph, "read": "neutral"} | person
+    return pd.DataFrame([row | same for row in rows]).reindex(columns=READINGS.names)
 
 
 def build_results(root, photograph, people=(("ann", "bob"),), samples=(MEAN,)):
@@ -140,6 +159,12 @@ def build_results(root, photograph, people=(("ann", "bob"),), samples=(MEAN,)):
         provenance = made.provenance("synthesis", inputs)
         chunks.append(write_chunk(root, DATABASE, number, subjects, provenance, samples))
     inputs = tuple(store.manifest_of(chunk) for chunk in chunks)
+    write_readings(
+        context(root, "readers", item="item", inputs=inputs, code="c0"),
+        readings_of(chunks),
+        {"installed": True, "obstacle": "", "photographs": 1, "images": 2} | _NOT_MEASURED,
+    )
+    inputs += (READ.manifest(root),)
     fields = {"item": "item", "inputs": inputs, "settings": {"dataset": {"size": 3}}, "code": "c0"}
     run_context = context(root, "dataset", **fields)
     publish_dataset(run_context, chunks, kinds=KINDS, settings=Settings())

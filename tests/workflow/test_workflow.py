@@ -20,6 +20,7 @@ BEFORE_AFFECT = {"gallery_scans", "registration", "neutrals", "fitting", "fittin
 AFTER_SYNTHESIS = {
     "synthesis",
     "synthesis_pictures",
+    "readers",
     "dataset",
     "crate",
     "audit",

@@ -11,6 +11,7 @@ from affect4d.gallery import user_table
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
 from affect4d.pipeline.results_folder import claim_results
 from affect4d.quarantine import BadInput
+from affect4d.readers import find_obstacle
 from affect4d.system_files import find_files, is_hidden
 
 # a file given with --configfile lies over config.yaml, key by key
@@ -113,7 +114,9 @@ def database_digest(wildcards):
     if root.root is None or root.built_folder:
         return ""
     folder = Path(root.root)
-    return file_state(p for p in folder.rglob("*") if not is_hidden(p.relative_to(folder)))
+    return file_state(
+        p for p in folder.rglob("*") if not is_hidden(p.relative_to(folder))
+    )
 
 
 def built_database(wildcards):
@@ -148,7 +151,7 @@ def artifacts(wildcards):
         affectspace/affectspace blendshapes/atlas blendshapes/expressions
         blendshapes/chunks/expressions blendshapes/pictures validation/bases
         validation/table1
-        fits/model synthesis/pictures dataset"""
+        fits/model synthesis/pictures readers/readers dataset"""
     databases = {"database": DATABASES, "chunk": FIT_CHUNKS}
     built = [database.built_folder for database in PROJECT.neutrals.databases.values()]
     return [

@@ -5,6 +5,7 @@ rule dataset:
             database=DATABASES,
             chunk=FIT_CHUNKS,
         ),
+        readers=f"{RESULTS}/readers/readers.manifest.json",
     output:
         f"{RESULTS}/dataset.manifest.json",
     log:

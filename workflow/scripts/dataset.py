@@ -8,7 +8,7 @@ from affect4d.pipeline.job import Job
 with Job(snakemake) as job:
     databases = job.config("neutrals").databases
     publish_dataset(
-        job.context("dataset", job.input.synthesis),
+        job.context("dataset", job.input),
         [store_of(manifest) for manifest in job.input.synthesis],
         kinds={
             name: RENDERED if database.built_folder else PHOTOGRAPH

@@ -1,9 +1,10 @@
 """The published dataset: its columns, once for Parquet, Hugging Face, Croissant and the card."""
 
 from affect4d.artifacts.declaration import Artifact, Column, File, Table
+from affect4d.artifacts.readers import EXPRESSIONS
 from affect4d.artifacts.synthesis import MEAN as MEAN  # also the sample of the neutral images
 
-ORDER = 9
+ORDER = 10
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
 KINDS = PHOTOGRAPH, RENDERED = "photograph", "rendered"
@@ -33,7 +34,21 @@ COLUMNS = (
     Column("neutral_image_id", "string", "image_id of the neutral image it was made from."),
     Column("split", "string", "train, validation or test; no subject is in two of them.",
            values=SPLITS),
+    Column("read_expression", "string", "What an independent classifier reads; null: not read.",
+           null=True, values=EXPRESSIONS),
+    Column("read_rise", "float32", "Gain of the expected expressions' probability over the "
+           "neutral image; null: not read.", null=True, minimum=-1.1, maximum=1.1),
+    Column("read_identity", "float32", "Distance of identity to the neutral image, of two people "
+           "about .85; null: not read.", null=True, minimum=0),
+    Column("read_motion", "float32", "Correlation of the landmarks' motion, detected anew, with "
+           "what was asked; null: not read.", null=True),
 )  # fmt: skip
+READ = {  # columns of what was read, by those of `readers/readings.parquet`
+    "read": "read_expression",
+    "rise": "read_rise",
+    "identity": "read_identity",
+    "motion": "read_motion",
+}
 QUALITY_COLUMN = Column(
     QUALITY + "{measure}", "float32", "Measured while synthesizing; null: neutral image.", null=True
 )

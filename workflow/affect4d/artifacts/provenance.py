@@ -2,7 +2,7 @@
 
 from affect4d.artifacts.declaration import Artifact, File
 
-ORDER = 10
+ORDER = 11
 
 CRATE_METADATA = File("ro-crate-metadata.json", "the description of the build as JSON-LD")
 CRATE_FILE = File("crate/{path}", "the configuration, or a file of the workflow")

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from affect4d.artifacts import synthesis
-from affect4d.artifacts.dataset import CHECKSUMS, CROISSANT, DATASET, SHARD, SPLIT_TABLE
+from affect4d.artifacts.dataset import CHECKSUMS, CROISSANT, DATASET, READ, SHARD, SPLIT_TABLE
 from affect4d.audit.images import Images
 from affect4d.audit.tables import batches, hashes, table_names
 from affect4d.audit.verdict import Finding, damaged, guarded, shortened
@@ -25,7 +25,7 @@ from affect4d.store.manifest import SUFFIX
 
 _DATASET = DATASET.name()
 _ROOT = f"{_DATASET}/"
-_NOT_IN_CHUNKS = ("image", "kind", "split")  # columns that a chunk does not state
+_NOT_IN_CHUNKS = ("image", "kind", "split", *READ.values())  # columns that a chunk does not state
 _MAX_NAMED = 20  # images that differ: read again to say how
 _SHA256_CHARACTERS, _SEPARATOR_CHARACTERS = 64, 2  # of a line of SHA256SUMS
 

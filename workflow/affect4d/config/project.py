@@ -17,6 +17,7 @@ from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.gallery import Settings as GallerySettings
 from affect4d.config.neutrals import Settings as NeutralsSettings
 from affect4d.config.paths import SourcePath, check_results_folder
+from affect4d.config.readers import Settings as ReadersSettings
 from affect4d.config.registration import Settings as RegistrationSettings
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.config.validation import Settings as ValidationSettings
@@ -71,6 +72,9 @@ class Project(Section):
     fitting: FittingSettings = field(FittingSettings, "", "The 3D morphable model.")
     synthesis: SynthesisSettings = field(
         SynthesisSettings, "", "How affect is imposed on photographs."
+    )
+    readers: ReadersSettings = field(
+        ReadersSettings, "", "Whether images show their labels, to networks of others."
     )
     dataset: DatasetSettings = field(DatasetSettings, "", "What is published.")
 

@@ -44,3 +44,11 @@ class Settings(Section):
     max_revealed: float = field(
         0.03, "1", "Maximum share of the synthesized face that the photograph does not show.", ge=0
     )
+    min_read: float | None = field(
+        None,
+        "1",
+        "Minimum gain of the expected expressions' probability over the photograph, as the face "
+        "readers see it (`make face-readers`), beyond the centre of the plane; null: not read.",
+        ge=-1,
+        le=1,
+    )

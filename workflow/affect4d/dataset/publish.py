@@ -13,10 +13,11 @@ import yaml
 from affect4d import store
 from affect4d.artifacts.dataset import CARD, CHECKSUMS, CROISSANT, DATASET, SPLIT_TABLE
 from affect4d.artifacts.declaration import Column, File
+from affect4d.artifacts.readers import READINGS, SUMMARY
 from affect4d.config.dataset import Settings
 from affect4d.dataset import croissant
 from affect4d.dataset.columns import all_columns
-from affect4d.dataset.rows import collect_rows
+from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.shards import write_shards
 from affect4d.dataset.splits import assign_splits
 from affect4d.pipeline.context import RunContext
@@ -39,6 +40,8 @@ def publish_dataset(
 ) -> None:
     """Build the dataset from the synthesis chunks.
 
+    Columns hold what `readers/readings.parquet` says of the images, where the build has it.
+
     Parameters
     ----------
     context : of the run; its seed decides with the subjects' names who is in which split
@@ -56,7 +59,10 @@ def publish_dataset(
     """
     # each is opened once: a chunk's names alone are megabytes of JSON
     stores = {str(path): store.open(path) for path in chunks}
-    rows, first = collect_rows(stores, kinds), stores[str(chunks[0])]
+    first = stores[str(chunks[0])]
+    read = READINGS.path(context.root)
+    readings = pd.read_parquet(read) if read.exists() else pd.DataFrame(columns=READINGS.names)
+    rows = add_readings(collect_rows(stores, kinds), readings)
     shares = {"validation": settings.validation, "test": settings.test}
     people = assign_splits(rows, **shares, seed=context.seed)
     rows = rows.merge(people.drop(columns="images"), on=["database", "subject"])
@@ -66,7 +72,14 @@ def publish_dataset(
         shards = write_shards(folder / "data", rows, columns, stores=stores, settings=settings)
         files = {
             SPLIT_TABLE: people.to_csv(index=False, lineterminator="\n"),
-            CARD: _card(rows, columns, shards=shards, settings=settings, chunk=first),
+            CARD: _card(
+                rows,
+                columns,
+                shards=shards,
+                settings=settings,
+                chunk=first,
+                readings=_summary(SUMMARY.path(context.root)),
+            ),
         }
         for file, text in files.items():
             _within(folder, file).write_text(text, encoding="utf-8")
@@ -124,6 +137,7 @@ def _card(
     shards: dict[str, list[str]],
     settings: Settings,
     chunk: store.Store,
+    readings: list[dict[Hashable, Any]],
 ) -> str:
     """The dataset card in Markdown with Hugging Face's YAML header."""
     synthesized = rows[rows["class"] >= 0]
@@ -147,10 +161,16 @@ def _card(
         encoding="PNG (lossless)" if settings.image_format == "png" else lossy,
         margin=chunk.attributes["settings"]["margin"],
         blend=_BLENDS[chunk.attributes["settings"]["blend"]],
+        readings=readings,
         by_split=_counts(synthesized, ["split"]),
         by_database=_counts(synthesized, ["database", "kind"]),
         by_class=_counts(synthesized, ["class", "class_name", "valence", "arousal"]),
     )
+
+
+def _summary(path: Path) -> list[dict[Hashable, Any]]:
+    """The rows of `readers/summary.csv`; none where nothing was read."""
+    return list(pd.read_csv(path).to_dict("records")) if path.exists() else []
 
 
 def _counts(rows: pd.DataFrame, keys: list[str]) -> list[dict[Hashable, Any]]:

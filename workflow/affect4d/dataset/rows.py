@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d import store
-from affect4d.artifacts.dataset import MEAN, NEUTRAL, NEUTRAL_CLASS, QUALITY
+from affect4d.artifacts.dataset import MEAN, NEUTRAL, NEUTRAL_CLASS, QUALITY, READ
 
 
 def collect_rows(stores: Mapping[str, store.Store], kinds: dict[str, str]) -> pd.DataFrame:
@@ -45,6 +45,18 @@ def collect_rows(stores: Mapping[str, store.Store], kinds: dict[str, str]) -> pd
     if len(repeated):
         raise ValueError(f"image_id {repeated.iloc[0]} occurs twice in the synthesis chunks")
     return rows.sort_values(["database", "image_id"], ignore_index=True)
+
+
+def add_readings(rows: pd.DataFrame, readings: pd.DataFrame) -> pd.DataFrame:
+    """The rows with what was read of them: null where an image was not read.
+
+    Parameters
+    ----------
+    rows : of the dataset
+    readings : columns image_id and those of `READ`
+    """
+    renamed = readings[["image_id", *READ]].rename(columns=READ)
+    return rows.merge(renamed, on="image_id", how="left", validate="one_to_one")
 
 
 def read_chunk(chunk: store.Store) -> pd.DataFrame:

@@ -77,7 +77,7 @@ def detect_landmarks(
     if not faces:
         raise _no_face(name)
     points = faces[0].landmark
-    log.info("%s: landmarks by MediaPipe's face mesh", name)
+    log.debug("%s: landmarks by MediaPipe's face mesh", name)
     landmarks = np.array([[points[n].x, points[n].y] for n in MESH]) * SIDE - 0.5
     return (landmarks - shift) / scale
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from affect4d.artifacts.readers import EXPRESSIONS as EXPRESSIONS
 from affect4d.fitting.detection import detect_landmarks
 from affect4d.quarantine import BadInput
 from affect4d.readers.crops import cut_chip, cut_face
 from affect4d.readers.environment import find_obstacle, run_models
 from affect4d.template.ibug68 import COUNT
-
-# of `fer`, in its order, in the project's words
-EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,14 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from affect4d import store
-from affect4d.artifacts import affectspace, blendshapes, registration, synthesis, validation
+from affect4d.artifacts import (
+    affectspace,
+    blendshapes,
+    readers,
+    registration,
+    synthesis,
+    validation,
+)
 from affect4d.artifacts.dataset import DATASET, SHARD
 from affect4d.artifacts.reading import open_file, read_file
 from affect4d.formats.images import decode_image
@@ -106,6 +113,14 @@ def read_synthesis(root: Path, images: pd.DataFrame) -> Section:
         "levels_at": LEVELS,
         "pictures": read_pictures(synthesis.PICTURES.manifest(root)),
         "figures": json.loads(read_file(synthesis.PICTURES_STATED.path(root))),
+    }
+
+
+def read_readers(root: Path) -> Section:
+    """What networks of others read of a sample, by expression and quadrant, and what is stated."""
+    return {
+        "summary": _html(pd.read_csv(readers.SUMMARY.path(root))),
+        "stated": json.loads(read_file(readers.STATED.path(root))),
     }
 
 

@@ -18,6 +18,8 @@ from affect4d.fitting import Camera
 from affect4d.formats.paths import safe_name
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.readers import read_faces
+from affect4d.readers.expected import GROUPS, NEAR_CENTRE, quadrant, rises
 from affect4d.synthesis.crop import Crop
 from affect4d.synthesis.editing.editor import Edit, Editor
 from affect4d.synthesis.editing.flow import stack_deformations
@@ -190,10 +192,32 @@ class _Pictures:
             }
         )
         self._neutral.append(scene.image)
+        first = len(self.rows)
         editor = Editor(scene, self.settings)
         for target, edit in zip(self.imposed, editor.edits(self._blocks), strict=True):
             name = _image_id(self.database, photograph, target.name(self.atlas.names))
             self._add_edit(name, target, edit, metrics=measure(editor, edit))
+        if self.settings.min_read is not None:
+            self._leave_out_unread(first, editor, self.settings.min_read)
+
+    def _leave_out_unread(self, first: int, editor: Editor, least: float) -> None:
+        """Leave out the pictures from number `first` on that are not read as their labels ask."""
+        rows, images = self.rows[first:], self._images[first:]
+        rest = editor.mesh.xy[editor.mesh.landmarks]
+        landmarks = [rest, *(row["landmarks"] for row in rows)]
+        readings = read_faces([editor.scene.image, *images], landmarks)
+        groups = [quadrant(*self.atlas.median[row["class"]]) for row in rows]
+        gains = rises(readings[1:], readings[:1], groups)
+        del self.rows[first:], self._images[first:]
+        for row, image, group, gain in zip(rows, images, groups, gains.tolist(), strict=True):
+            if group != NEAR_CENTRE and gain < least:
+                name = row["image_id"]
+                rule = f"{', '.join(GROUPS[group])} gain {gain:.3f} probability, below {least:g}"
+                remedy = "lower synthesis.min_read, or raise synthesis.intensity"
+                self.quarantine.leave_out(name, BadInput(name, rule, remedy))
+            else:
+                self.rows.append(row)
+                self._images.append(image)
 
     def _add_edit(
         self, name: str, target: Imposed, edit: Edit, *, metrics: dict[str, float]

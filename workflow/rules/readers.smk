@@ -1,0 +1,32 @@
+rule readers:
+    input:
+        fits=expand(
+            f"{RESULTS}/fits/{{database}}/{{chunk}}.manifest.json",
+            database=DATABASES,
+            chunk=FIT_CHUNKS,
+        ),
+        synthesis=expand(
+            f"{RESULTS}/synthesis/{{database}}/{{chunk}}.manifest.json",
+            database=DATABASES,
+            chunk=FIT_CHUNKS,
+        ),
+        expressions=f"{RESULTS}/blendshapes/expressions.manifest.json",
+    output:
+        f"{RESULTS}/readers/readers.manifest.json",
+    log:
+        f"{RESULTS}/logs/readers.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/readers.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=settings("readers", "synthesis", "template"),
+        code=code("synthesis.readings"),
+        # what was not read before is read once the readers are installed
+        missing=str(find_obstacle() or ""),
+    script:
+        "../scripts/readers.py"
