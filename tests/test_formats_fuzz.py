@@ -62,7 +62,7 @@ def read_folder(folder):
     """The report of `read_under_limits.py` on a folder."""
     script = Path(__file__).parent / "support/read_under_limits.py"
     done = subprocess.run(
-        [sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=600
+        [sys.executable, str(script), str(folder)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)

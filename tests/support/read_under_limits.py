@@ -17,6 +17,7 @@ from affect4d.formats.meshes import read_mesh
 from affect4d.quarantine import BadInput
 
 LIMIT = 2 << 30  # bytes
+CPU_S = 600  # of the processor, for all files together
 MESHES = (".obj", ".ply", ".wrl", ".bnt")
 
 
@@ -49,11 +50,12 @@ def outcome(path):
 
 def main(folder):
     resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     files = {}
     for path in sorted(Path(folder).iterdir()):
-        start = time.perf_counter()
+        start = time.process_time()  # other processes may take the machine's time
         result = outcome(path)
-        files[path.name] = [result, time.perf_counter() - start]
+        files[path.name] = [result, time.process_time() - start]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     print(json.dumps({"files": files, "peak_mb": peak}))
 

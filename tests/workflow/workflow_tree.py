@@ -19,6 +19,7 @@ class Tree:
 
     def __init__(self, folder, config=None):
         self.folder = Path(folder)
+        self.results = self.folder / "results"
         self.folder.mkdir(parents=True)
         for part in PARTS:
             if (ROOT / part).is_dir() and not (ROOT / part).is_symlink():
@@ -29,7 +30,14 @@ class Tree:
                 shutil.copy(ROOT / part, self.folder / part, follow_symlinks=False)
         small = yaml.safe_load(Path(__file__).with_name("small.yaml").read_text())
         self.configure({**small, **(config or {})})
-        self.results = self.folder / "results"
+
+    @classmethod
+    def copied(cls, tree, folder):
+        """A copy of a tree, with its results, times and Snakemake's memory."""
+        copy = cls.__new__(cls)
+        copy.folder = Path(shutil.copytree(tree, folder, symlinks=True))
+        copy.results = copy.folder / "results"
+        return copy
 
     def configure(self, changes):
         """Merge `changes` (nested) into config.yaml."""

@@ -99,17 +99,50 @@ class Drill:
         (self.results / VERDICT).write_bytes(store.canonical(_audited(self.results).record()))
 
     def flip(self, random, count):
-        """Flip `count` single bits, in turn over the kinds of files; returns what escaped."""
+        """Flip `count` single bits, in turn over the kinds of files; returns what escaped.
+
+        One of each kind at a time, and no file with its manifest: `verify` and audit must name all.
+        """
         every = [*self.files, VERDICT]
         kinds = sorted(set(map(kind, every)))
-        for number in tqdm(range(count), desc="flips"):
-            wanted = kinds[number % len(kinds)]
-            name = random.choice([n for n in every if kind(n) == wanted])
-            content = bytearray((self.results / name).read_bytes())
-            bit = random.randrange(8 * len(content))
-            content[bit // 8] ^= 1 << bit % 8
-            self._try("one bit", name, lambda path, new=bytes(content): path.write_bytes(new))
+        bar = tqdm(total=count, desc="flips")
+        while (left := count - bar.n) > 0:
+            drawn = random.sample(kinds, len(kinds))[:left]
+            names = {random.choice([n for n in every if kind(n) == wanted]) for wanted in drawn}
+            names = sorted(name for name in names if self._owners.get(name) not in names - {name})
+            self._flip_together(names, random)
+            bar.update(len(names))
         return self.found
+
+    def _flip_together(self, names, random):
+        """Flip one bit in each file; of all of them `verify`, audit and readers must know."""
+        before = {name: (self.results / name).read_bytes() for name in names}
+        for name, content in before.items():
+            flipped = bytearray(content)
+            bit = random.randrange(8 * len(content))
+            flipped[bit // 8] ^= 1 << bit % 8
+            (self.results / name).write_bytes(flipped)
+            self.found.tried["one bit", kind(name)] += 1
+        try:
+            problems = _audited(self.results).problems
+            named = {place for problem in problems for place in (problem.file, problem.artifact)}
+            for name in names:
+                path = self._store(name)
+                if name != VERDICT and not self._verify_names(name):
+                    self.found.unverified.append(("one bit", name))
+                if not named & {name, name.removesuffix(SUFFIX)}:
+                    self.found.unaudited.append(("one bit", name))
+                if path and not self._reads_true(path):
+                    self.found.misread.append(("one bit", name))
+        finally:
+            for name, content in before.items():
+                (self.results / name).write_bytes(content)
+
+    def _verify_names(self, name):
+        """Whether `verify` has a line on the file."""
+        manifest, path = self.results / self._owners[name], self.results / name
+        shown = (str(path), os.path.relpath(path, manifest.parent))
+        return any(f"{place}: " in line for line in store.verify(manifest) for place in shown)
 
     def damage(self, names):
         """Damage each file in every way there is for it; returns what escaped."""

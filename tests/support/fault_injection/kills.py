@@ -42,12 +42,12 @@ def kill_writers(folder, kills, seed=0, faces=None):
         stage = context.RawValue(ctypes.c_byte, -1)
         writer = context.Process(target=_write_on, args=(folder, last + 1, stage, faces))
         writer.start()
-        _wait(lambda: stage.value >= 0)  # noqa: B023
+        _wait(writer, lambda: stage.value >= 0)  # noqa: B023
         if number % 2:
             time.sleep(moments.uniform(0, 0.3))
         else:
             aim = 1 + number // 2 % (len(STAGES) - 1)
-            _wait(lambda: stage.value == aim)  # noqa: B023
+            _wait(writer, lambda: stage.value == aim)  # noqa: B023
             time.sleep(moments.uniform(0, 0.002))
         os.kill(writer.pid, signal.SIGKILL)
         writer.join()
@@ -142,7 +142,6 @@ def _read(folder, kind):
     return {int(line) for text in texts for line in text.split()}
 
 
-def _wait(reached, timeout=600.0):
-    deadline = time.monotonic() + timeout
+def _wait(writer, reached):
     while not reached():
-        assert time.monotonic() < deadline, "the writer did not reach the stage"
+        assert writer.is_alive(), "the writer ended before it reached the stage"

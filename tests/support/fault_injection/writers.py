@@ -1,7 +1,9 @@
 """Writers of the same artifacts, one of them slow, and a garbage collector, at the same time."""
 
 import multiprocessing
+import queue
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from affect4d import store
@@ -34,7 +36,7 @@ def race(folder, rounds, writers=2):
         process.start()
     outcome = Outcome()
     for _ in range(writers * rounds * (len(KINDS) - 1)):
-        what, value = outcomes.get(timeout=120)  # a writer that died reports nothing
+        what, value = _next(outcomes, processes)
         getattr(outcome, what).append(value)
     for process in processes:
         process.join()
@@ -47,6 +49,15 @@ def race(folder, rounds, writers=2):
         if not visible_version(folder, kind):
             outcome.broken.append(kind)
     return outcome
+
+
+def _next(outcomes, processes):
+    """The next outcome; a writer that died reports nothing."""
+    while True:
+        at_work = any(process.is_alive() for process in processes)
+        with suppress(queue.Empty):
+            return outcomes.get(timeout=0.1)
+        assert at_work, "a writer died"
 
 
 def _write(folder, first, rounds, outcomes):

@@ -127,13 +127,12 @@ def read_manifest(path: Path, *, placed: bool = True) -> Manifest:
         raise StoreError(path, f"cannot be read ({error.strerror})", REBUILD) from error
     try:
         content = json.loads(raw)
-        recorded = content["digest"]
         _check_types(content)
-        del content["digest"]
-        valid = content.pop("format") == FORMAT
-        digested = canonical({"format": FORMAT, **content})
+        valid = canonical(content) == raw and content.pop("format") == FORMAT
+        recorded = content.pop("digest")
+        # the digest's line is never the last one: what was digested is the file without it
+        digested = raw.replace(b'\n "digest": ' + json.dumps(recorded).encode() + b",", b"", 1)
         valid &= hashlib.sha256(digested).hexdigest() == recorded
-        valid &= canonical({"format": FORMAT, "digest": recorded, **content}) == raw
         if valid:
             files = tuple(File(**entry) for entry in content.pop("files"))
             manifest = Manifest(path=path, files=files, digest=recorded, **content)

@@ -250,8 +250,9 @@ def _acquire(name: Path, timeout: float) -> int | None:
                 return descriptor
             os.close(descriptor)
         except BlockingIOError:
+            is_searched = _can_share(descriptor)
             os.close(descriptor)
-            if time.monotonic() >= deadline:
+            if not is_searched and time.monotonic() >= deadline:
                 return None
             time.sleep(_RETRY_INTERVAL_S)
         except StoreError:
@@ -260,6 +261,15 @@ def _acquire(name: Path, timeout: float) -> int | None:
         except OSError:
             _release(name, descriptor)
             raise
+
+
+def _can_share(descriptor: int) -> bool:
+    """Whether only searches for stale temporaries hold the lock: they share it, for an instant."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _has_artifact(name: Path) -> bool:
