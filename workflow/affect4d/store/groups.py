@@ -7,6 +7,7 @@ most flipped bits into other numbers.
 
 import json
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -105,9 +106,13 @@ class Store:
         self._sizes = Counter(file.size for file in self.manifest.files)
         self._files = files_by_shard(path.name, self.manifest)
         listed = {file.path for file in self.manifest.files}
+        with warnings.catch_warnings():
+            # of files that operating systems put there
+            warnings.filterwarnings("ignore", ".*is not recognized as a component of a Zarr")
+            arrays = sorted(group.arrays())
         self._arrays = {
             name: self._array(name, array)
-            for name, array in sorted(group.arrays())
+            for name, array in arrays
             if f"{path.name}/{name}/zarr.json" in listed
         }
 
