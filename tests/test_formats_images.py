@@ -20,6 +20,7 @@ from support.hostile_images import (
     SRGB,
     as_srgb,
     bmp_of_size,
+    chunk,
     encoded,
     jpeg_of_size,
     picture,
@@ -32,12 +33,14 @@ from support.hostile_images import (
 )
 
 from affect4d.formats import images
-from affect4d.formats.images import MAX_BYTES, decode_image, read_image
+from affect4d.formats.images import decode_image, read_image
+from affect4d.formats.limits import DEFAULT, Limits
 from affect4d.quarantine import BadInput
 
 FUZZED = 500
 JPEG = encoded(picture(), "JPEG", quality=95)
 PNG = encoded(picture(), "PNG")
+PNG_CHUNK, EMPTY_PIXELS = chunk(b"prVt", b""), chunk(b"IDAT", b"")
 PIXELS = np.array(Image.open(io.BytesIO(JPEG)))
 
 
@@ -168,7 +171,7 @@ class TestBounds:
 
     def test_a_file_beyond_the_limit_is_not_read(self, tmp_path):
         with (tmp_path / "a.jpg").open("wb") as file:
-            file.truncate(MAX_BYTES + 1)
+            file.truncate(DEFAULT.image_bytes + 1)
         assert "256 MB" in refusal(tmp_path / "a.jpg").rule
 
     @pytest.mark.parametrize(
@@ -191,9 +194,9 @@ class TestBounds:
 
     def test_the_largest_size_is_allowed(self):
         side = 1 << 13
-        images._check_size("a.png", side, side, limit=images.MAX_PIXELS)
+        images._check_size("a.png", side, side, most=DEFAULT.pixels, side=DEFAULT.side)
         with pytest.raises(BadInput):
-            images._check_size("a.png", side, side + 1, limit=images.MAX_PIXELS)
+            images._check_size("a.png", side, side + 1, most=DEFAULT.pixels, side=DEFAULT.side)
 
     @pytest.mark.parametrize("start", [b"P1 9 9\n", b"P2 9 9 255\n", b"P3 9 9 255\n"])
     def test_images_as_text_have_a_limit_of_their_own(self, monkeypatch, start):
@@ -204,13 +207,109 @@ class TestBounds:
         with pytest.raises(BadInput, match="plain PPM"):
             decode_image(content, "a.ppm")
 
-    def test_webp_has_a_limit_of_its_own(self, monkeypatch):
-        content = encoded(picture(), "WEBP")
-        monkeypatch.setattr(images, "MAX_WEBP_PIXELS", 40 * 48)
-        decode_image(content, "a.webp")
-        monkeypatch.setattr(images, "MAX_WEBP_PIXELS", 40 * 48 - 1)
-        with pytest.raises(BadInput, match="48 x 40 pixels are more than 1,919"):
-            decode_image(content, "a.webp")
+    @pytest.mark.parametrize(
+        ("form", "options"), [("WEBP", {}), ("JPEG", {"progressive": True}), ("PNG", {})]
+    )
+    def test_limits_are_settings_and_costly_formats_have_half_the_pixels(self, form, options):
+        content, factor = encoded(picture(), form, **options), 1 if form == "PNG" else 2
+        decode_image(content, "a", limits=Limits(pixels=factor * 40 * 48, side=48))
+        for limits in (Limits(pixels=factor * 40 * 48 - 1), Limits(side=47)):
+            with pytest.raises(BadInput, match="48 x 40 pixels are more than"):
+                decode_image(content, "a", limits=limits)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            JPEG[:-2] + JPEG[JPEG.index(b"\xff\xda") : -2] * 100 + JPEG[-2:],
+            JPEG[:20] + b"\xff\xe5\0\x02" * 100_001 + JPEG[20:],
+            JPEG[:20] + b"\xff\x01" * 100_001 + JPEG[20:],
+            PNG[:33] + PNG_CHUNK * 100_001 + PNG[33:],
+            PNG[:33] + EMPTY_PIXELS * 100_001 + PNG[33:],
+            b"P6 2 2\n#" + b"x" * (1 << 16) + b"\n255\n" + bytes(12),
+            b"P3 2 2\n" + b"#\n" * (1 << 16) + b"255\n" + b"0 " * 12,
+        ],
+    )
+    def test_parts_scans_and_headers_are_bounded(self, content):
+        with pytest.raises(BadInput, match=r"parts|scans|header of a PPM"):
+            decode_image(content, "a")
+
+    @pytest.mark.parametrize("junk", [bytes(1 << 20), b"\xff" * (1 << 20), b"\xff\0" * (1 << 19)])
+    def test_what_lies_between_segments_does_not_matter(self, junk):
+        content = JPEG[:20] + junk + JPEG[20:]
+        np.testing.assert_array_equal(decode_image(content, "a"), PIXELS)
+
+    def test_usual_parts_are_read(self):
+        turn = Image.Exif()
+        turn[0x0112] = 6
+        content = encoded(picture(), "JPEG", progressive=True, exif=turn, comment=b"a" * 9000)
+        plain = np.array(Image.open(io.BytesIO(content)))
+        np.testing.assert_array_equal(decode_image(content, "a"), turned(plain, 6))
+        for header in (b"P5 2 2 255\n", b"P5\n#a\n2 #b\n2\r255\n", b"P2 2 2 9\n", b"P1 2 2\n"):
+            assert decode_image(header + b"1 " * 9, "a").shape == (2, 2, 3)
+
+
+def hidden(mode):
+    """A picture of that mode: its left half opaque, its right half a transparent red."""
+    pixels = picture().copy()
+    pixels[:, 24:] = (200, 30, 30)
+    alpha = np.full(pixels.shape[:2], 255, np.uint8)
+    alpha[:, 24:] = 0
+    image = Image.fromarray(np.dstack([pixels, alpha]))
+    if mode == "P":
+        image = image.quantize(250)
+    return image.convert(mode) if mode in ("LA", "PA") else image
+
+
+class TestTransparency:
+    @pytest.mark.parametrize(
+        ("form", "mode"),
+        [
+            ("PNG", "RGBA"),
+            ("PNG", "LA"),
+            ("PNG", "P"),
+            ("WEBP", "RGBA"),
+            ("TIFF", "RGBA"),
+            ("TIFF", "LA"),
+        ],
+    )
+    def test_hidden_colours_do_not_show(self, form, mode, caplog):
+        content = encoded(hidden(mode), form, **({"lossless": True} if form == "WEBP" else {}))
+        image = decode_image(content, "a.png")
+        assert (image[:, 24:] == 255).all()
+        assert "50.00% of the pixels are transparent" in caplog.text
+        expected = np.array(hidden(mode).convert("RGBA"))[:, :24, :3]
+        assert np.abs(image[:, :24].astype(int) - expected).max() <= 1
+
+    def test_one_transparent_colour_of_a_png(self, caplog):
+        for mode, key in (("RGB", (7, 8, 9)), ("L", 7), ("1", 0)):
+            image = Image.new(mode, (4, 4), key)
+            assert (decode_image(encoded(image, "PNG", transparency=key), "a") == 255).all()
+        deep = Image.fromarray(np.full((4, 4), 300, np.uint16))
+        assert (decode_image(encoded(deep, "PNG", transparency=300), "a") == 255).all()
+        assert len(caplog.messages) == 4
+
+    def test_half_transparent_pixels_are_mixed(self):
+        image = Image.new("RGBA", (4, 4), (0, 100, 200, 128))
+        mixed = decode_image(encoded(image, "PNG"), "a")
+        np.testing.assert_allclose(mixed[0, 0], np.array([0, 100, 200]) * 128 / 255 + 127, atol=1)
+
+    def test_opaque_images_and_textures_are_as_they_are(self, caplog):
+        opaque = Image.fromarray(picture()).convert("RGBA")
+        np.testing.assert_array_equal(decode_image(encoded(opaque, "PNG"), "a"), picture())
+        texture = decode_image(encoded(hidden("RGBA"), "PNG"), "a", is_texture=True)
+        assert (texture[:, 24:] == (200, 30, 30)).all()
+        assert not caplog.messages
+
+    def test_with_a_profile_and_an_orientation(self):
+        turn = Image.Exif()
+        turn[0x0112] = 6
+        content = encoded(hidden("RGBA"), "PNG", icc_profile=profile(), exif=turn)
+        image = decode_image(content, "a")
+        assert (image[24:] == 255).all()
+        change = image[:24] - turned(as_srgb(picture()).round().astype(np.uint8), 6)[:24].astype(
+            int
+        )
+        assert np.abs(change).max() < 4
 
 
 class TestProfiles:

@@ -1,5 +1,6 @@
 """Metadata of image files, apart from their pixels; and the names of formats by first bytes."""
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -7,7 +8,12 @@ _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _EXIF = b"Exif\0\0"
 _ICC = b"ICC_PROFILE\0"
 _APP0, _APP1, _APP2, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
-_SCAN = 0xDA  # start of the pixels
+_SCAN, _END = 0xDA, 0xD9  # start of pixels, end of the image
+_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+_MARKER_AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # pixels hold FF 00 and restarts
+MAX_SCANS = 100  # libtiff's limit (LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER); encoders use some 10
+MAX_PARTS = 100_000  # the largest PNG accepted, in the 8 kB chunks of common encoders, has 32,768
+_MAX_EXIF = 1 << 16  # bytes, which a JPEG's segment limits it to
 _FREE = (0x01, *range(0xD0, 0xD9))  # markers without a length
 _PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"IDAT", b"IEND")
 _CHUNK = 12  # bytes of length, name and checksum
@@ -50,6 +56,12 @@ def drop_metadata(content: bytes) -> tuple[bytes, bytes]:
     """A JPEG or PNG file without what its pixels do not need, and the EXIF that it held.
 
     Any other file, and one without metadata, comes back as the same object.
+
+    Raises
+    ------
+    ValueError
+        The file has more than MAX_PARTS parts or MAX_SCANS scans: Pillow and libjpeg would take
+        minutes, or memory without bound.
     """
     parts = (
         _jpeg_segments(content)
@@ -59,29 +71,43 @@ def drop_metadata(content: bytes) -> tuple[bytes, bytes]:
         else iter(())
     )
     kept, exif, start = [], b"", 0
-    for begin, end, found in parts:
-        kept.append(content[start:begin])
-        exif, start = exif or found, end
+    for count, (begin, end, found) in enumerate(parts):
+        if count == MAX_PARTS:
+            raise ValueError(f"it has more than {MAX_PARTS:,} parts")
+        if end > begin:
+            kept.append(content[start:begin])
+            exif, start = exif or found[:_MAX_EXIF], end
     return (b"".join([*kept, content[start:]]), exif) if start else (content, exif)
 
 
-# Each gives begin and end of what is dropped, and the EXIF in it.
+# Each gives begin and end of every part as it is dropped (both the same where it is not), and the
+# EXIF in it.
 
 
 def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int, bytes]]:
-    at = len(_JPEG)
-    while at + 4 <= len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker in _FREE or marker == 0xFF:
-            at += 1 if marker == 0xFF else 2
+    at, scans = len(_JPEG), 0
+    while found := _MARKER.search(content, at):
+        begin, marker = found.start(), content[found.start() + 1]
+        yield at, begin, b""  # padding, or bytes that libjpeg skips as well
+        at = begin + 2
+        if marker in _FREE:
             continue
-        if marker == _SCAN:
+        if marker == _END or at + 2 > len(content):
             return
-        end = at + 2 + struct.unpack_from(">H", content, at + 2)[0]
-        body = content[at + 4 : end]
+        end = at + struct.unpack_from(">H", content, at)[0]
+        if marker == _SCAN:
+            scans += 1
+            if scans > MAX_SCANS:
+                raise ValueError(f"it has more than {MAX_SCANS} scans")
+            following = _MARKER_AFTER_SCAN.search(content, end)
+            if following is None:
+                return
+            at = following.start()
+            continue
+        body = content[begin + 4 : end]
         needed = marker in (_APP0, _APP14) or (marker == _APP2 and body.startswith(_ICC))
         if (_APP0 <= marker <= _APP15 or marker == _COMMENT) and not needed:
-            yield at, end, body if marker == _APP1 and body.startswith(_EXIF) else b""
+            yield begin, end, body if marker == _APP1 and body.startswith(_EXIF) else b""
         at = end
 
 
@@ -92,6 +118,8 @@ def _png_chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
         end = at + _CHUNK + length
         if end > len(content):
             return
-        if name not in _PIXEL_CHUNKS:
+        if name in _PIXEL_CHUNKS:
+            yield at, at, b""
+        else:
             yield at, end, _EXIF + content[at + 8 : end - 4] if name == b"eXIf" else b""
         at = end
