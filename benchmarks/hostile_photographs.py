@@ -6,8 +6,9 @@
 exif: a JPEG whose EXIF is random; its pixels must be read, in one of the eight orientations. bytes:
 files of every format that is read, with bytes flipped, cut out, cut off or put in; each is read or
 refused in one line. json, csv: the same for side files. largest: the largest image that is
-accepted, of each format. Every kind runs in a process of its own, whose peak memory is printed less
-that of the interpreter and its libraries. Exit status 1 where a threshold is missed.
+accepted, of each format and with alpha. Every kind runs in a process of its own, whose peak memory
+is printed less that of the interpreter and its libraries. Exit status 1 where a threshold is
+missed.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageFile
 from thresholds import Threshold, check
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -38,10 +39,21 @@ from support.hostile_images import (
 )
 
 from affect4d.formats.content import read_json
-from affect4d.formats.images import MAX_PIXELS, MAX_WEBP_PIXELS, decode_image, read_image
+from affect4d.formats.images import COSTLY, decode_image, read_image
+from affect4d.formats.limits import DEFAULT
 from affect4d.formats.tables import read_rows
 from affect4d.quarantine import BadInput
 
+LARGEST = {  # kind: Pillow's format and mode, options
+    "JPEG": ("JPEG", "RGB", {}),
+    "JPEG progressive CMYK": ("JPEG", "CMYK", {"progressive": True, "quality": 50}),
+    "PNG": ("PNG", "RGB", {"compress_level": 1}),
+    "PNG with alpha": ("PNG", "RGBA", {"compress_level": 1}),
+    "PPM": ("PPM", "RGB", {}),
+    "BMP": ("BMP", "RGB", {}),
+    "TIFF": ("TIFF", "RGB", {}),
+    "WEBP": ("WEBP", "RGB", {}),
+}
 MAX_MB, MAX_SECONDS = 1024, 30
 SIDE_FILE_BYTES = 1 << 20
 
@@ -97,29 +109,32 @@ def tables(count, rng):
 
 def largest(count, rng):
     """(outcome, seconds) of the largest image of each format, turned by its EXIF."""
-    width = int(MAX_PIXELS**0.5)
+    width = int(DEFAULT.pixels**0.5)
     with tempfile.TemporaryDirectory() as folder:
-        for suffix, form in FORMATS.items():
-            path = Path(folder, f"a{suffix}")
-            height = (MAX_WEBP_PIXELS if form == "WEBP" else MAX_PIXELS) // width
+        for kind, (form, mode, options) in LARGEST.items():
+            path = Path(folder, "a")
+            is_costly = form == "WEBP" or "progressive" in options
+            height = DEFAULT.pixels // (COSTLY if is_costly else 1) // width
             made = multiprocessing.get_context("spawn").Process(
-                target=write_largest, args=(path, form, width, height)
+                target=write_largest, args=(path, form, mode, width, height, options)
             )
             made.start()
             made.join()
             outcome, seconds, image = tried(read_image, path)
             del image
             path.unlink()
-            yield f"{outcome} {form}", seconds
+            yield f"{outcome} {kind}", seconds
 
 
-def write_largest(path, form, width, height):
+def write_largest(path, form, mode, width, height, options):
     """Write a noisy image of that size; in a process of its own, for its memory."""
-    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-    image = Image.fromarray(np.tile(noise, (height // 256, width // 256, 1)))
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (256, 256, len(mode)), dtype=np.uint8)
+    image = Image.fromarray(np.tile(noise, (height // 256, width // 256, 1)), mode)
     turn = Image.Exif()
     turn[0x0112] = 6
-    image.save(path, format=form, **({} if form in ("PPM", "BMP") else {"exif": turn}))
+    ImageFile.MAXBLOCK = 1 << 30  # libjpeg cannot suspend while it optimises
+    image.save(path, format=form, **options, **({} if form in ("PPM", "BMP") else {"exif": turn}))
 
 
 def tried(read, content):

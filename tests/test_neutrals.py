@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 from pydantic import ValidationError
 from support.contexts import context
-from support.hostile_images import random_damage, random_exif, with_exif
+from support.hostile_images import encoded, random_damage, random_exif, with_exif
 from support.mesh_files import tem_text
 
 from affect4d import store
@@ -23,7 +24,13 @@ from affect4d.formats.images import encode_jpeg, encode_png, read_image
 from affect4d.formats.landmarks import read_landmarks, write_pts
 from affect4d.neutrals import databases
 from affect4d.neutrals.build import build_neutrals
-from affect4d.neutrals.candidates import COLUMNS, make_image_id, normalise
+from affect4d.neutrals.candidates import (
+    COLUMNS,
+    distinct,
+    make_image_id,
+    normalise,
+    short_digest,
+)
 from affect4d.neutrals.databases.registry import adapter_names, layout_file, load_adapter
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.selection import select
@@ -166,6 +173,51 @@ class TestFolder:
         assert accepted["image_id"].str.fullmatch(r"[A-Za-z0-9.+_-]{4,100}").all()
         assert accepted["subject"].str.fullmatch(r"[a-z0-9_-]+").all()
         assert len(rows) == 0
+
+    @pytest.mark.parametrize(
+        ("form", "name"), [("NFC", "Анна/Ёлка.jpg"), ("NFD", "José/Núñez.jpg"), ("NFD", "が.jpg")]
+    )
+    def test_names_are_kept_as_they_are_written(self, tmp_path, form, name):
+        photograph(tmp_path / "root", unicodedata.normalize(form, name))
+        photograph(tmp_path / "root", "b.png")
+        (tmp_path / "root/subjects.csv").write_text("image,subject\nb.png, 花子 \n", "utf-8")
+        accepted, _ = build(tmp_path, Database(adapter="folder", root=str(tmp_path / "root")))
+        whole = unicodedata.normalize("NFC", name.removesuffix(".jpg"))
+        assert set(accepted["subject_name"]) == {whole, "花子"}
+        table = pd.read_parquet(tmp_path / "neutrals/db/candidates.parquet")
+        assert set(table["subject_name"]) == {whole, "花子"}
+        assert table["subject_id"].str.fullmatch("[a-z0-9_-]+").all()
+
+    def test_no_two_names_share_an_id(self):
+        names = ["a b", "a_b", f"a_b-{short_digest('a b')}", f"a_b-{short_digest('a_b')}", "A b"]
+        names += [f"{first}{second}" for first in "ЖДЛ花子李" for second in "あいう. -"]
+        ids = distinct(names, lambda name: normalise(name) or "id")
+        assert len(set(ids.values())) == len(names)
+
+    def test_limits_are_settings(self, tmp_path):
+        root = tmp_path / "root"
+        for name in ("large.png", "wide.png", "heavy.png", "good.png"):
+            photograph(root, name)
+        (root / "wide.png").write_bytes(encode_png(np.zeros((9, 65, 3), np.uint8)))
+        (root / "heavy.pts").write_text("version: 1\n" + " " * (1 << 20))
+        with pytest.raises(ValidationError):
+            Settings(limits={"image_side": 32_768})
+        limits = {"image_pixels": 64 * 60, "image_side": 64, "side_file_mb": 1}
+        (root / "large.png").write_bytes(encode_png(np.zeros((64, 64, 3), np.uint8)))
+        database = Database(adapter="folder", root=str(root))
+        accepted, rows = build(tmp_path, database, limits=limits)
+        assert list(accepted["image_id"]) == ["db_good"] and len(rows) == 3
+        text = " ".join(rows["rule"])
+        assert "65 x 9" in text and "64 x 64" in text and "1 MB of a landmark file" in text
+
+    def test_transparent_and_foreign_is_noted(self, tmp_path, caplog):
+        clear = np.dstack([PICTURE, np.zeros(PICTURE.shape[:2], np.uint8)])
+        photograph(tmp_path / "root", "a.png", data=encoded(Image.fromarray(clear), "PNG"))
+        accepted, _ = build(tmp_path, Database(adapter="folder", root=str(tmp_path / "root")))
+        note = accepted["notes"][0]
+        assert "100.00% of the pixels are transparent" in note
+        assert "seem not to belong to the picture" in note
+        assert note in caplog.text
 
     def test_a_person_named_by_a_pattern_is_the_same_in_any_folder(self, tmp_path):
         for name in ("part1/12a.jpg", "part2/12b.jpg"):

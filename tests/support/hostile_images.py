@@ -131,6 +131,8 @@ def random_damage(rng, content):
     """The content with bytes flipped, cut out, cut off or put in."""
     changed = bytearray(content)
     for _ in range(rng.integers(1, 6)):
+        if not changed:
+            break
         at = int(rng.integers(len(changed))) if rng.random() < 0.6 else int(rng.integers(64))
         at = min(at, len(changed) - 1)
         kind = rng.integers(5)

@@ -295,6 +295,7 @@ class _Builder:
                 "landmarks": f"neutrals/{database}/images/{subject}1.pts",
                 "evidence": "chosen",
                 "source": str(photograph),
+                "subject_name": subject,
             }
             for subject in subjects
         ]

@@ -12,6 +12,9 @@ CANDIDATES = Table(
     (
         Column("database", "string", "Name of the database."),
         Column("subject_id", "string", "Person, unique within the database."),
+        Column("subject_name", "string",
+               "Person as the database writes it, in any script (NFC); a path below its root "
+               "where files are people."),
         Column("image_id", "string", "Unique name of the image."),
         Column("path", "string", "File of the image."),
         Column("frame", "int64", "Number of the frame within its clip; 0: a photograph.",
@@ -39,6 +42,14 @@ ACCEPTED_TABLE = Table(
         Column("landmarks", "string", "Its 68 landmarks, px.", listed=True),
         Column("evidence", "string", "Why it counts as neutral."),
         Column("source", "string", "File within the database."),
+        Column("subject_name", "string", "Person as the database writes it, in any script (NFC)."),
+        Column(
+            "notes",
+            "string",
+            "What a person should look at: transparent pixels, landmarks that seem not to "
+            "belong to the picture; empty where nothing.",
+            null=True,
+        ),
     ),
     key="image_id",
 )

@@ -18,6 +18,7 @@ from affect4d.config.paths import (
     check_plain_path,
     reserved_database_names,
 )
+from affect4d.formats.limits import SHRT_MAX, Limits
 from affect4d.neutrals.databases.registry import (
     adapter_names,
     explain_unknown,
@@ -133,6 +134,36 @@ def _embedded() -> dict[str, Database]:
     }
 
 
+class FileLimits(Section):
+    """What a file of a database may take: checked before it is read, or before it is decoded."""
+
+    image_mb: int = field(256, "MB", "Maximum size of an image file.", ge=1)
+    image_pixels: int = field(
+        1 << 26,
+        "pixels",
+        "Maximum number of pixels; half of it for WebP and progressive JPEG. Reading takes some 10 "
+        "bytes each, in addition to the file.",
+        ge=1,
+        le=1 << 27,  # beyond, Pillow refuses images on its own
+    )
+    image_side: int = field(
+        SHRT_MAX, "pixels", "Maximum number of pixels along a side.", ge=1, le=SHRT_MAX
+    )
+    side_file_mb: int = field(
+        8, "MB", "Maximum size of a file of landmarks, annotations or names.", ge=1
+    )
+
+    @property
+    def of_files(self) -> Limits:
+        """The limits as readers take them."""
+        return Limits(
+            image_bytes=self.image_mb << 20,
+            pixels=self.image_pixels,
+            side=self.image_side,
+            side_file_bytes=self.side_file_mb << 20,
+        )
+
+
 class Settings(Section):
     """Which databases give neutral faces, and how many of each."""
 
@@ -143,4 +174,5 @@ class Settings(Section):
         "Maximum number of neutral images per person, spread over the available frames.",
         ge=1,
     )
+    limits: FileLimits = field(FileLimits, "", "What a file of a database may take.")
     max_images: int = field(12, "images", "Maximum number of neutral images per database.", ge=1)

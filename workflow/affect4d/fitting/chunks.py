@@ -18,6 +18,7 @@ from affect4d.fitting.learning import learn_model
 from affect4d.fitting.storage import read_model, write_fits, write_model
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.limits import COPIES
 from affect4d.formats.paths import inside
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
@@ -145,7 +146,7 @@ def _batches(photographs: Iterable[_Photograph]) -> Iterator[list[_Photograph]]:
 def _read(row: Any, results: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     path = inside(results, row.path)
     landmarks = read_landmarks(inside(results, row.landmarks), dimension=2)
-    image = read_image(path)
+    image = read_image(path, limits=COPIES)
     try:
         return image, check_landmarks(image, landmarks)
     except ValueError as error:

@@ -7,6 +7,7 @@ the mesh, not of the silhouette: of turned heads they lie well inside the far ch
 
 import logging
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,18 @@ MESH = (
 
 
 def detect_landmarks(
-    image: NDArray[np.uint8], name: str | Path = "photograph"
+    image: NDArray[np.uint8],
+    name: str | Path = "photograph",
+    *,
+    near: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float64]:
-    """Landmarks of the largest face in a photograph.
+    """Landmarks of the largest face in a photograph, or of the one nearest to a point.
 
     Parameters
     ----------
     image : (H, W, 3)
     name : for errors
+    near : (2,) pixels
 
     Returns
     -------
@@ -67,7 +72,12 @@ def detect_landmarks(
     boxes = [detection.location_data.relative_bounding_box for detection in detections]
     if not boxes:
         raise _no_face(name)
-    scale, shift = _crop(max(boxes, key=lambda box: box.width * box.height), image.shape)
+    if near is None:
+        box = max(boxes, key=lambda box: box.width * box.height)
+    else:
+        point = near / [image.shape[1], image.shape[0]]
+        box = min(boxes, key=lambda box: np.hypot(*(_middle(box) - point)))
+    scale, shift = _crop(box, image.shape)
     interpolation = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     edge = cv2.BORDER_REPLICATE
@@ -82,11 +92,21 @@ def detect_landmarks(
     return (landmarks - shift) / scale
 
 
+def has_detector() -> bool:
+    """Whether MediaPipe is installed."""
+    return find_spec("mediapipe") is not None
+
+
+def _middle(box: Any) -> NDArray[np.float64]:
+    """Middle of a box (x, y), in sides of the photograph."""
+    return np.array([box.xmin + box.width / 2, box.ymin + box.height / 2])
+
+
 def _crop(box: Any, shape: tuple[int, ...]) -> tuple[float, NDArray[np.float64]]:
     """Scale and shift from the photograph's pixels to those of a square crop around a box."""
     size = np.array([shape[1], shape[0]])
     extent = np.array([box.width, box.height]) * size
-    middle = np.array([box.xmin, box.ymin]) * size + extent / 2 - 0.5
+    middle = _middle(box) * size - 0.5
     scale = float(SIDE / (CROP_SIZE * extent.max()))
     return scale, (SIDE - 1) / 2 - scale * middle
 

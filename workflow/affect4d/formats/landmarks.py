@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from affect4d.formats.content import read_content, without_mark
 from affect4d.formats.last_line import TRUNCATED, is_whole_decimal, warn_of_last_line
+from affect4d.formats.limits import DEFAULT
 from affect4d.formats.markup import DEFAULT_MARKUP, known_markups, load_markup
 from affect4d.formats.polygons import MAX_DISTANCE_MM
 from affect4d.quarantine import BadInput
@@ -26,7 +27,6 @@ _PARTS = {"right eye": RIGHT_EYE, "left eye": LEFT_EYE, "mouth": MOUTH}
 _IMPLIED = {".lm3": "bosphorus", ".bnd": "bu3dfe83", ".tem": "london189"}
 _ENDS_WITH_A_POINT = (".pts", ".lm3", ".bnd")  # the others end with a brace, or what is not read
 _MAX_ROWS = 10_000  # points: the largest mark-ups have some hundred
-_MAX_BYTES = 16 << 20  # 68 points take some kB; .ljson may hold other groups
 _ANNOUNCED = re.compile(r"(\d{1,6})(?:\s+landmarks?\s*:?)?")
 _PTS = re.compile(
     r"(?P<head>(?:[ \t]*+(?:[A-Za-z_]+[ \t]*+:[^\r\n{]*+|(?:#|//)[^\r\n]*+)?+[\r\n]++)*+)"
@@ -41,7 +41,11 @@ Parsed: TypeAlias = tuple[Points | list[list[float]], list[str] | None]  # point
 
 
 def read_landmarks(
-    path: Path | str, dimension: int = 2, markup: Path | str = DEFAULT_MARKUP
+    path: Path | str,
+    dimension: int = 2,
+    markup: Path | str = DEFAULT_MARKUP,
+    *,
+    max_bytes: int = DEFAULT.side_file_bytes,
 ) -> Points:
     """Read landmarks in iBUG order.
 
@@ -51,6 +55,7 @@ def read_landmarks(
     dimension : 2 for photographs (.pts counts pixels from 1), 3 for scans (mm, unchanged)
     markup : name of a mark-up ("ibug68", "ibug49", ...) or path of a user's .yaml
         With the default, .lm3, .bnd and .tem imply the mark-up of their database.
+    max_bytes : of the file
 
     Returns
     -------
@@ -77,7 +82,7 @@ def read_landmarks(
         raise BadInput(path, f"unknown landmark format {suffix!r}", f"give one of {known}")
     name = _IMPLIED.get(suffix, markup) if markup == DEFAULT_MARKUP else str(markup)
     chosen = load_markup(name)
-    content = read_content(path, _MAX_BYTES, "landmark file")
+    content = read_content(path, max_bytes, "landmark file")
     try:
         text = without_mark(content).decode()
         parsed, labels = readers[suffix](text, dimension)

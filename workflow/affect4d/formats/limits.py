@@ -24,3 +24,4 @@ class Limits:
 
 
 DEFAULT = Limits()
+COPIES = Limits(image_bytes=1 << 40, pixels=1 << 40)  # of a build's own: accepted under its limits

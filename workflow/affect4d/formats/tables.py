@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from affect4d.formats.content import read_content
+from affect4d.formats.limits import DEFAULT
 from affect4d.quarantine import BadInput
-
-_LIMIT = 64 << 20  # bytes; some 500,000 rows of an index of photographs
 
 
 def read_rows(
@@ -17,6 +16,7 @@ def read_rows(
     *,
     encoding: str = "utf-8-sig",
     delimiter: str = ",",
+    max_bytes: int = DEFAULT.side_file_bytes,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a table with a header, each with the number of its last line.
 
@@ -24,6 +24,7 @@ def read_rows(
     ----------
     path : the file
     columns : names that the header must have; cells that a short row lacks are empty
+    max_bytes : of the file
     encoding : "utf-8-sig" is UTF-8 with or without a byte order mark
 
     Raises
@@ -31,7 +32,7 @@ def read_rows(
     BadInput
         The file cannot be read, is not of this encoding, lacks a column, or is no table.
     """
-    content = read_content(path, _LIMIT, "table")
+    content = read_content(path, max_bytes, "table")
     try:
         lines = io.StringIO(content.decode(encoding), newline="")  # ends of lines as they are
     except UnicodeError:

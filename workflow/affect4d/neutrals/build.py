@@ -19,8 +19,10 @@ from affect4d.artifacts.neutrals import (
     QUARANTINE,
 )
 from affect4d.config.neutrals import Database, Settings
-from affect4d.formats.images import read_image, write_image
+from affect4d.fitting.landmark_evidence import describe_mismatch
+from affect4d.formats.images import read_photograph, write_image
 from affect4d.formats.landmarks import write_pts
+from affect4d.formats.limits import Limits
 from affect4d.neutrals.candidates import COLUMNS, Candidate
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.selection import select
@@ -47,17 +49,20 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     database = settings.databases[name]
     manifest = NEUTRALS.manifest(context.root, database=name)
     images = IMAGE.path(context.root, database=name, image_id="image").parent
+    limits = settings.limits.of_files
     candidates = find_candidates(
-        name, database, results=context.root, quarantine=context.quarantine
+        name, database, results=context.root, quarantine=context.quarantine, limits=limits
     )
     accepted = select(
         candidates,
-        lambda candidate: _load(candidate, context.quarantine),
+        lambda candidate: _load(candidate, context.quarantine, limits),
         max_per_subject=settings.max_per_subject,
         max_images=settings.max_images,
     )
     with store.replace_folder(images, manifest) as folder:
-        for candidate, (image, landmarks) in accepted:
+        for candidate, (image, landmarks, notes) in accepted:
+            if notes:
+                log.warning("%s: %s", candidate.source, notes)
             names = {"database": name, "image_id": candidate.image_id}
             write_image(folder / Path(IMAGE.name(**names)).name, image)
             write_pts(folder / Path(LANDMARKS.name(**names)).name, landmarks)
@@ -69,7 +74,9 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     with store.atomic(tables[0]) as path:
         _candidate_table(candidates, chosen, database).to_parquet(path, index=False)
     with store.atomic(tables[1]) as path:
-        _accepted_table(chosen, name).to_csv(path, index=False, lineterminator="\n")
+        _accepted_table(chosen, name, [notes for _, (_, _, notes) in accepted]).to_csv(
+            path, index=False, lineterminator="\n"
+        )
     with store.atomic(tables[2]) as path:
         context.quarantine.write(path)
     provenance = context.provenance(_sources(chosen), settings={"candidates": _digest(candidates)})
@@ -77,11 +84,12 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
 
 
 def _load(
-    candidate: Candidate, quarantine: Quarantine
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]] | None:
-    """Image (H, W, 3) and landmarks (68, 2) of a candidate; None if it went into quarantine."""
+    candidate: Candidate, quarantine: Quarantine, limits: Limits
+) -> tuple[NDArray[np.uint8], NDArray[np.float64], str] | None:
+    """Image (H, W, 3), landmarks (68, 2) and notes; None if the candidate went into quarantine."""
     try:
-        image, landmarks = read_image(candidate.path), candidate.read_landmarks()
+        image, transparency = read_photograph(candidate.path, limits)
+        landmarks = candidate.read_landmarks(limits)
         size = np.array([image.shape[1], image.shape[0]])
         if ((landmarks < -size) | (landmarks > 2 * size)).any():
             raise BadInput(
@@ -92,7 +100,8 @@ def _load(
     except BadInput as problem:
         quarantine.add(candidate.image_id, problem)
         return None
-    return image, landmarks
+    notes = [transparency, describe_mismatch(image, landmarks)]
+    return image, landmarks, "; ".join(filter(None, notes))
 
 
 def _candidate_table(
@@ -122,7 +131,7 @@ def _join(root: str, source: str) -> str:
     return f"{root}/{source}" if root and source else source
 
 
-def _accepted_table(chosen: Sequence[Candidate], name: str) -> pd.DataFrame:
+def _accepted_table(chosen: Sequence[Candidate], name: str, notes: Sequence[str]) -> pd.DataFrame:
     """ACCEPTED: paths relative to the results folder."""
     rows = [
         [
@@ -132,8 +141,10 @@ def _accepted_table(chosen: Sequence[Candidate], name: str) -> pd.DataFrame:
             LANDMARKS.name(database=name, image_id=candidate.image_id),
             candidate.evidence,
             candidate.source,
+            candidate.subject_name,
+            note,
         ]
-        for candidate in chosen
+        for candidate, note in zip(chosen, notes, strict=True)
     ]
     return pd.DataFrame(rows, columns=ACCEPTED_TABLE.names)
 

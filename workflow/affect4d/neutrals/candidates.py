@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from affect4d.artifacts.neutrals import CANDIDATES
 from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.limits import DEFAULT, Limits
 from affect4d.quarantine import BadInput, Quarantine
 
 # characters of an image_id: file names, suffix included, stay well below 255 bytes
 _MAX_ID = 100
-_DIGEST = 8  # hexadecimal digits: one collision among 10,000 names in some 100 databases
+_DIGEST = 16  # hexadecimal digits: 64 bits, of which some 5 thousand million names share one
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,7 @@ class Candidate:
     landmarks_path : its landmark file, None where `landmarks` holds them
     valence, arousal : in [-1, 1], NaN where the database has none
     expression : the database's own code, "" where it has none
+    subject_name : the person as the database writes it, in any script; "": as the id
     landmarks : (68, 2) pixels counted from 0, None where `landmarks_path` holds them
     """
 
@@ -52,10 +54,11 @@ class Candidate:
     valence: float = float("nan")
     arousal: float = float("nan")
     expression: str = ""
+    subject_name: str = ""
     landmarks: NDArray[np.float64] | None = None
 
-    def read_landmarks(self) -> NDArray[np.float64]:
-        """The landmarks (68, 2) in pixels counted from 0.
+    def read_landmarks(self, limits: Limits = DEFAULT) -> NDArray[np.float64]:
+        """The landmarks (68, 2) in pixels counted from 0, from a file within the limits.
 
         Raises
         ------
@@ -65,7 +68,7 @@ class Candidate:
         if self.landmarks is not None:
             return self.landmarks
         assert self.landmarks_path is not None
-        return read_landmarks(self.landmarks_path, dimension=2)
+        return read_landmarks(self.landmarks_path, dimension=2, max_bytes=limits.side_file_bytes)
 
 
 COLUMNS = [name for name in CANDIDATES.names if name != "accepted"]
@@ -75,7 +78,7 @@ def normalise(name: str) -> str:
     """A name in lower case, without accents, words joined by `_`: "José  Núñez" -> "jose_nunez".
 
     Where letters or digits of other scripts are lost, a digest of the name is appended, so that
-    two such names differ: "Анна" -> "id_80e29e9a". "" where the name has neither letter nor digit.
+    two such names differ: "Анна" -> "id_DIGEST". "" where the name has neither letter nor digit.
     """
     text = unicodedata.normalize("NFKD", str(name)).lower()
     plain = re.sub(r"[^a-z0-9]+", "_", text.encode("ascii", "ignore").decode()).strip("_")
@@ -86,20 +89,21 @@ def normalise(name: str) -> str:
 
 
 def short_digest(name: str) -> str:
-    """Eight hexadecimal digits of a name, in whichever way its accents are encoded."""
+    """Sixteen hexadecimal digits of a name, in whichever way its accents are encoded."""
     content = unicodedata.normalize("NFC", name).encode("utf-8", "surrogatepass")
     return hashlib.sha256(content).hexdigest()[:_DIGEST]
 
 
 def distinct(names: Iterable[str], make: Callable[[str], str]) -> dict[str, str]:
-    """The id that `make` gives each name; with the name's digest where two names have the same."""
+    """The id that `make` gives each name; with the name's digest where two names have the same.
+
+    No two names share an id: one that would equal another's with its digest gets its own as well.
+    """
     ids = {name: make(name) for name in names}
-    count = Counter(ids.values())
     longest = _MAX_ID - _DIGEST - 1
-    return {
-        name: made if count[made] == 1 else f"{made[:longest]}-{short_digest(name)}"
-        for name, made in ids.items()
-    }
+    with_digest = {name: f"{made[:longest]}-{short_digest(name)}" for name, made in ids.items()}
+    count = Counter([*ids.values(), *with_digest.values()])
+    return {name: made if count[made] == 1 else with_digest[name] for name, made in ids.items()}
 
 
 def make_image_id(database: str, *parts: str) -> str:

@@ -12,6 +12,7 @@ from affect4d.config.synthesis import Settings
 from affect4d.fitting import Fit
 from affect4d.fitting.storage import read_fits
 from affect4d.formats.images import read_image
+from affect4d.formats.limits import COPIES
 from affect4d.formats.paths import inside
 from affect4d.quarantine import BadInput
 from affect4d.synthesis.crop import Crop, square_around
@@ -49,7 +50,7 @@ class FittedPhotograph:
                 "choose a frontal photograph with a closed mouth, or loosen the fitting gates",
             )
         try:
-            return read_image(inside(root, self.path))
+            return read_image(inside(root, self.path), limits=COPIES)
         except BadInput as problem:
             raise BadInput(self.path, problem.rule, problem.remedy) from None
 

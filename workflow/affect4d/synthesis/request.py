@@ -1,5 +1,6 @@
 """What `affect4d synth` and `play` ask of one photograph: read from a build, written to files."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,10 @@ from affect4d import store
 from affect4d.blendshapes.path import resample
 from affect4d.blendshapes.targets import Atlas, Expressions, Target, component_target
 from affect4d.config.fitting import Settings as FittingSettings
+from affect4d.config.neutrals import FileLimits
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.fitting.detection import detect_landmarks
+from affect4d.fitting.landmark_evidence import describe_mismatch
 from affect4d.fitting.storage import read_model
 from affect4d.formats.animations import SUFFIXES, write_animation
 from affect4d.formats.images import read_image, write_image
@@ -28,6 +31,7 @@ from affect4d.template.anatomy import anatomy_of
 FRAME_MS = 80  # of an animation: 12.5 images per second
 
 Image = NDArray[np.uint8]
+log = logging.getLogger(__name__)
 
 
 def parse_points(text: str) -> list[tuple[float, float]]:
@@ -89,10 +93,14 @@ def open_photograph(
     ValueError
         The landmarks cannot be fitted, or an option is out of range.
     """
-    image = read_image(photo)
+    limits = FileLimits(**_settings_of(results / "neutrals", "neutrals").get("limits", {})).of_files
+    image = read_image(photo, limits=limits)
     file = landmarks or find_beside(photo, [".pts"])
     if file is not None:
-        points = read_landmarks(file, dimension=2)
+        points = read_landmarks(file, dimension=2, max_bytes=limits.side_file_bytes)
+        mismatch = describe_mismatch(image, points)
+        if mismatch:
+            log.warning("%s: %s", file, mismatch)
     else:
         points = detect_landmarks(image, photo)
     return Build(results).open(image, points, crop=crop, options=options)

@@ -22,7 +22,6 @@ from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.quarantine import BadInput, as_bad_input
 from affect4d.system_files import is_hidden
 
-_MAX_BYTES = 64 << 20  # of a clip's JSON: 15,000 frames of 68 points
 _MAX_DIGITS = 18  # of a frame's number: those that 64 bits hold
 
 
@@ -44,7 +43,7 @@ def find_afew_va(source: Source[AfewVaLayout]) -> list[Candidate]:
         annotation = folder / f"{clip}.json"
         annotation = find_beside(annotation, [".json"]) or annotation
         try:
-            frames, subject = _read_clip(annotation)
+            frames, actor = _read_clip(annotation, source.limits.side_file_bytes)
         except BadInput as problem:
             source.quarantine.add(make_image_id(source.name, clip), problem)
             continue
@@ -53,7 +52,13 @@ def find_afew_va(source: Source[AfewVaLayout]) -> list[Candidate]:
             try:
                 fields = _read_frame(source, annotation, frame, content=content)
                 candidates.append(
-                    Candidate(database=source.name, subject_id=subject, image_id=image_id, **fields)
+                    Candidate(
+                        database=source.name,
+                        subject_id=normalise(actor),
+                        subject_name=actor,
+                        image_id=image_id,
+                        **fields,
+                    )
                 )
             except (BadInput, OSError) as error:
                 source.quarantine.add(image_id, as_bad_input(error, annotation))
@@ -68,10 +73,10 @@ def _clips(root: Path, layout: AfewVaLayout) -> Iterator[tuple[Path, str]]:
             yield folder, match["clip"]
 
 
-def _read_clip(annotation: Path) -> tuple[dict[str, Any], str]:
-    """Frames and subject of a clip's JSON."""
+def _read_clip(annotation: Path, max_bytes: int) -> tuple[dict[str, Any], str]:
+    """Frames and actor of a clip's JSON."""
     try:
-        content = read_json(annotation, _MAX_BYTES, "annotation")
+        content = read_json(annotation, max_bytes, "annotation")
     except BadInput:
         if os.path.lexists(annotation):
             raise
@@ -81,10 +86,10 @@ def _read_clip(annotation: Path) -> tuple[dict[str, Any], str]:
     frames = content.get("frames") if isinstance(content, dict) else None
     if not isinstance(frames, dict):
         raise BadInput(annotation, "holds no `frames`", "give AFEW-VA's JSON")
-    subject = normalise(content.get("actor") or "")
-    if not subject:
+    actor = str(content.get("actor") or "")
+    if not normalise(actor):
         raise BadInput(annotation, "names no `actor`", "name the person, or splits would leak")
-    return frames, subject
+    return frames, actor
 
 
 def _read_frame(

@@ -10,7 +10,7 @@ from affect4d.formats.tables import read_rows
 from affect4d.neutrals.candidates import Candidate, distinct, make_image_id, normalise, short_digest
 from affect4d.neutrals.databases.layout import Layout, Pattern
 from affect4d.neutrals.databases.registry import Adapter, Source
-from affect4d.quarantine import BadInput, Quarantine, as_bad_input
+from affect4d.quarantine import BadInput, as_bad_input
 from affect4d.system_files import is_hidden
 
 SUBJECTS = "subjects.csv"
@@ -32,7 +32,7 @@ class FolderLayout(Layout):
 
 def find_folder(source: Source[FolderLayout]) -> list[Candidate]:
     """Candidates of the photographs below the root whose names match the layout's pattern."""
-    subjects = _read_subjects(source.root, source.quarantine)
+    subjects = _read_subjects(source)
     suffixes = source.layout.images
     paths = [p for p in sorted(source.root.rglob("*")) if p.suffix.lower() in suffixes]
     paths = [p for p in paths if not is_hidden(p.relative_to(source.root))]
@@ -42,7 +42,9 @@ def find_folder(source: Source[FolderLayout]) -> list[Candidate]:
     candidates = []
     for path, name in names.items():
         relative, image_id = path.relative_to(source.root).as_posix(), image_ids[name]
-        subject = subjects.get(unicodedata.normalize("NFC", relative)) or own.get(name)
+        subject = subjects.get(unicodedata.normalize("NFC", relative))
+        if subject is None and name in own:
+            subject = own[name], name
         try:
             candidates.append(_candidate(source, relative, image_id, subject=subject))
         except (BadInput, OSError) as error:
@@ -67,8 +69,9 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _candidate(
-    source: Source[FolderLayout], relative: str, image_id: str, *, subject: str | None
+    source: Source[FolderLayout], relative: str, image_id: str, *, subject: tuple[str, str] | None
 ) -> Candidate:
+    """One photograph; `subject` is the person's id and name, where its file's name is not."""
     layout, path = source.layout, inside(source.root, relative)
     if not path.is_file():
         raise BadInput(path, "it is no regular file", "give the file itself")
@@ -83,10 +86,13 @@ def _candidate(
         )
     code = match.groupdict().get("code") or ""
     landmarks_path = _landmarks_beside(path, layout)
+    named = match["subject"]
+    subject_id, subject_name = subject or (_subject_id(named), named)
     neutral = layout.neutral_codes is None or code in layout.neutral_codes
     return Candidate(
         database=source.name,
-        subject_id=subject or _subject_id(match["subject"]),
+        subject_id=subject_id,
+        subject_name=subject_name,
         image_id=image_id,
         path=path,
         source=relative,
@@ -110,18 +116,19 @@ def _landmarks_beside(path: Path, layout: FolderLayout) -> Path:
     )
 
 
-def _read_subjects(root: Path, quarantine: Quarantine) -> dict[str, str]:
-    """The subject of each photograph that subjects.csv names, by its path below the root."""
-    path = root / SUBJECTS
+def _read_subjects(source: Source[FolderLayout]) -> dict[str, tuple[str, str]]:
+    """Id and name of each photograph's subject in subjects.csv, by its path below the root."""
+    root, path = source.root, source.root / SUBJECTS
     if not os.path.lexists(path):
         return {}
     subjects = {}
-    for number, row in read_rows(path, ("image", "subject")):
+    most = source.limits.side_file_bytes
+    for number, row in read_rows(path, ("image", "subject"), max_bytes=most):
         try:
-            line = f"{path}:{number}"
-            subjects[_image(root, line, row["image"])] = _subject(line, row["subject"])
+            line, name = f"{path}:{number}", row["subject"]
+            subjects[_image(root, line, row["image"])] = _subject(line, name), name.strip()
         except BadInput as problem:
-            quarantine.add(f"{SUBJECTS}:{number}", problem)
+            source.quarantine.add(f"{SUBJECTS}:{number}", problem)
     return subjects
 
 

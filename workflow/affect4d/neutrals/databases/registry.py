@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from affect4d.formats.limits import DEFAULT, Limits
 from affect4d.neutrals import databases
 from affect4d.neutrals.databases.layout import Layout
 from affect4d.quarantine import BadInput, Quarantine
@@ -33,12 +34,14 @@ class Source(Generic[L]):
     root : its folder, which exists; the working directory where the adapter needs none
     layout : the content of its YAML file
     quarantine : receives what cannot be used
+    limits : what a file may take
     """
 
     name: str
     root: Path
     layout: L
     quarantine: Quarantine
+    limits: Limits = DEFAULT
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The search of a database: its adapter, given its layout, finds the candidates."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,19 @@ from pydantic import ValidationError
 
 from affect4d.config.neutrals import Database
 from affect4d.formats.content import read_yaml
+from affect4d.formats.limits import DEFAULT, Limits
 from affect4d.neutrals.candidates import Candidate, drop_duplicates
 from affect4d.neutrals.databases.registry import Adapter, Source, layout_names, load_adapter
 from affect4d.quarantine import BadInput, Quarantine
 
 
 def find_candidates(
-    name: str, database: Database, *, results: Path, quarantine: Quarantine
+    name: str,
+    database: Database,
+    *,
+    results: Path,
+    quarantine: Quarantine,
+    limits: Limits = DEFAULT,
 ) -> list[Candidate]:
     """Every usable image of a database, sorted by image_id.
 
@@ -24,6 +32,7 @@ def find_candidates(
     database : its settings
     results : the results folder
     quarantine : receives what cannot be used
+    limits : what a file may take
 
     Raises
     ------
@@ -35,7 +44,7 @@ def find_candidates(
     if not root.is_dir():
         raise BadInput(root, "no such folder", f"check `neutrals.databases.{name}.root`")
     layout = _read_layout(database, adapter)
-    candidates = _named(adapter.find(Source(name, root, layout, quarantine)), quarantine)
+    candidates = _named(adapter.find(Source(name, root, layout, quarantine, limits)), quarantine)
     return sorted(drop_duplicates(candidates, quarantine), key=lambda c: c.image_id)
 
 
@@ -43,7 +52,10 @@ def _named(candidates: Iterable[Candidate], quarantine: Quarantine) -> Iterator[
     """The candidates that name a person: without one, splits would leak."""
     for candidate in candidates:
         if candidate.subject_id:
-            yield candidate
+            name = unicodedata.normalize("NFC", candidate.subject_name or candidate.subject_id)
+            # JSON can hold lone surrogates, which no table can
+            encoded = name.encode("utf-8", "backslashreplace")
+            yield replace(candidate, subject_name=encoded.decode())
         else:
             rule = "the person's name has no letter or digit"
             remedy = "name the person otherwise, or splits would leak"
