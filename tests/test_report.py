@@ -6,12 +6,15 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from support.contexts import context
 from support.recorded import record
 from support.small_results import CLASSES, build_results
 
+from affect4d.artifacts.readers import READINGS
 from affect4d.formats.images import write_image
 from affect4d.report.page import render, write_report
 from affect4d.report.sections import read_readers, read_run_times, read_validation
+from affect4d.synthesis.readings import write_readings
 
 AUDIT = {"whole": True, "artifacts": 9, "text": "9 artifacts: intact"}
 SCRIPT = "<script>alert(1)</script>"
@@ -113,7 +116,7 @@ def test_table_1_has_intervals_and_its_controls_have_no_papers_column(results):
 def test_what_was_read_is_a_table_or_a_reason(results, page):
     assert "aroused, positive" in page and "happiness, surprise" in page
     state = {"images": 0, "installed": False, "obstacle": "the face readers are not installed"}
-    (results / "readers/stated.json").write_text(json.dumps(state))
+    write_readings(context(results, "readers"), pd.DataFrame(columns=READINGS.names), state)
     section = render("readers", readers=read_readers(results))
     assert "the face readers are not installed" in section and "<table" not in section
 

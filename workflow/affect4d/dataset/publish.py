@@ -13,7 +13,8 @@ import yaml
 from affect4d import store
 from affect4d.artifacts.dataset import CARD, CHECKSUMS, CROISSANT, DATASET, SPLIT_TABLE
 from affect4d.artifacts.declaration import Column, File
-from affect4d.artifacts.readers import READINGS, SUMMARY
+from affect4d.artifacts.readers import READ, READINGS, SUMMARY
+from affect4d.artifacts.reading import open_file
 from affect4d.config.dataset import Settings
 from affect4d.dataset import croissant
 from affect4d.dataset.columns import all_columns
@@ -60,8 +61,7 @@ def publish_dataset(
     # each is opened once: a chunk's names alone are megabytes of JSON
     stores = {str(path): store.open(path) for path in chunks}
     first = stores[str(chunks[0])]
-    read = READINGS.path(context.root)
-    readings = pd.read_parquet(read) if read.exists() else pd.DataFrame(columns=READINGS.names)
+    readings, summary = _readings(context.root)
     rows = add_readings(collect_rows(stores, kinds), readings)
     shares = {"validation": settings.validation, "test": settings.test}
     people = assign_splits(rows, **shares, seed=context.seed)
@@ -78,7 +78,7 @@ def publish_dataset(
                 shards=shards,
                 settings=settings,
                 chunk=first,
-                readings=_summary(SUMMARY.path(context.root)),
+                readings=summary,
             ),
         }
         for file, text in files.items():
@@ -168,9 +168,12 @@ def _card(
     )
 
 
-def _summary(path: Path) -> list[dict[Hashable, Any]]:
-    """The rows of `readers/summary.csv`; none where nothing was read."""
-    return list(pd.read_csv(path).to_dict("records")) if path.exists() else []
+def _readings(root: Path) -> tuple[pd.DataFrame, list[dict[Hashable, Any]]]:
+    """What was read of each image of the sample, and its summary; nothing where nothing was."""
+    if not READ.manifest(root).exists():
+        return pd.DataFrame(columns=READINGS.names), []
+    summary = pd.read_csv(open_file(SUMMARY.path(root)))
+    return pd.read_parquet(open_file(READINGS.path(root))), list(summary.to_dict("records"))
 
 
 def _counts(rows: pd.DataFrame, keys: list[str]) -> list[dict[Hashable, Any]]:

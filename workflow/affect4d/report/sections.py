@@ -119,7 +119,7 @@ def read_synthesis(root: Path, images: pd.DataFrame) -> Section:
 def read_readers(root: Path) -> Section:
     """What networks of others read of a sample, by expression and quadrant, and what is stated."""
     return {
-        "summary": _html(pd.read_csv(readers.SUMMARY.path(root))),
+        "summary": _html(pd.read_csv(open_file(readers.SUMMARY.path(root)))),
         "stated": json.loads(read_file(readers.STATED.path(root))),
     }
 
