@@ -5,13 +5,20 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from support.faces import editor, jaw_drop, photo, scene
+from support.faces import bump, editor, jaw_drop, photo, scene
 
 from affect4d.config.synthesis import Settings
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.flow import MAX_BARED_MM, stack_deformations
+from affect4d.synthesis.editing.lips import lip_shifts
 from affect4d.synthesis.editing.teeth import TOOTH, surfaces
-from affect4d.template.ibug68 import CHIN, EYE_OUTLINES, LOWER_INNER_LIP_MIDDLE
+from affect4d.template.ibug68 import (
+    CHIN,
+    EYE_OUTLINES,
+    LOWER_INNER_LIP,
+    LOWER_INNER_LIP_MIDDLE,
+    UPPER_INNER_LIP,
+)
 
 
 def with_eyes(skin, sclera):
@@ -69,3 +76,17 @@ def test_every_row_has_its_teeth():
         edge = row.tones[4 * 241 : 5 * 241]
         lowest = (edge[1:-1] < edge[:-2]) & (edge[1:-1] <= edge[2:])
         assert 10 <= lowest.sum() <= 15
+
+
+@pytest.mark.parametrize("blend", ["warp", "poisson"])
+def test_lips_press_and_never_cross(blend):
+    press = bump(62, 10, [0, -6, 0]) + bump(66, 10, [0, 5, 0])
+    moved = editor(blend=blend).edit(press).landmarks
+    before = scene().xy[scene().anatomy.landmark_vertices]
+    for upper, lower in zip(UPPER_INNER_LIP, LOWER_INNER_LIP, strict=True):
+        gap = moved[lower, 1] - moved[upper, 1]
+        assert gap > min(0, before[lower, 1] - before[upper, 1]) - 0.7
+
+
+def test_lips_that_part_are_moved_as_asked():
+    assert not lip_shifts(scene(), jaw_drop()[..., None]).any()

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse import csgraph
 from scipy.spatial import cKDTree
 from skimage.measure import points_in_poly
 
@@ -17,8 +18,12 @@ from affect4d.template.ibug68 import (
     INNER_LIPS,
     JAW,
     JAW_ENDS,
+    LOWER_INNER_LINE,
+    LOWER_INNER_LIP,
     LOWER_LIDS,
     NOSE_TIP,
+    UPPER_INNER_LINE,
+    UPPER_INNER_LIP,
     UPPER_LID_LINES,
     UPPER_LIDS,
 )
@@ -29,10 +34,9 @@ from affect4d.template.template import Template, load_template
 REACH_MM = (105.0, 135.0)
 MOUTH_MM = 36.0  # from the middle of the inner lips; their corners lie within 27
 EYE_MM = 25.0  # from the middle of an eye, further than its corners
-LID_MM = 4.5  # standard deviation with which an upper lid's weight falls off beside its line
-LID_LINE_POINTS = (
-    8  # between two landmarks of a lid; half of the first and last stretch are left out
-)
+EDGE_MM = 4.5  # standard deviation with which a lid's or a lip's weight falls off beside its line
+# Between two landmarks of such a line; half of the first and last stretch are left out.
+LINE_POINTS = 8
 SMOOTHING_ROUNDS = 3  # over the neighbours of each vertex: 2 to 3 mm
 
 
@@ -50,6 +54,7 @@ class Anatomy:
     eyes : (F,), triangles between the eyelids
     lids : (2, V, 1), how much each vertex goes with each upper lid
     apertures : (2,), mm between the lids
+    lips : (2, V, 1), how much each vertex goes with the red of the upper lip and of the lower
     reach : (V, 1), 1 on the face, falling to 0 at ears and neck
     smoother : (V, V), the mean of each vertex and its neighbours
     creases : where skin folds
@@ -63,6 +68,7 @@ class Anatomy:
     eyes: NDArray[np.bool_]
     lids: NDArray[np.float32]
     apertures: NDArray[np.floating]
+    lips: NDArray[np.float32]
     reach: NDArray[np.float32]
     smoother: sparse.csr_matrix
     creases: tuple[PlacedCrease, ...]
@@ -104,6 +110,7 @@ def anatomy_of(template: Template) -> Anatomy:
         eyes=np.any(_between_lids(vertices, landmarks)[template.triangles], axis=1),
         lids=_upper_lids(vertices, landmarks),
         apertures=_apertures(landmarks),
+        lips=_lips(template),
         reach=(fade * fade * (3 - 2 * fade)).astype(np.float32)[:, None],
         smoother=_neighbourhood_mean(template.triangles, len(vertices)),
         creases=place_creases(vertices, template.triangles, landmarks),
@@ -132,13 +139,39 @@ def _upper_lids(
     vertices: NDArray[np.floating], landmarks: NDArray[np.floating]
 ) -> NDArray[np.float32]:
     """(2, V, 1): 1 on each upper lid, falling with the distance from it."""
-    weights = []
-    for lid in UPPER_LID_LINES:
-        stretches = [np.linspace(a, b, LID_LINE_POINTS) for a, b in pairwise(landmarks[lid])]
-        half = LID_LINE_POINTS // 2
-        distance = cKDTree(np.concatenate(stretches)[half:-half]).query(vertices)[0]
-        weights.append(np.exp(-0.5 * (distance / LID_MM) ** 2))
+    weights = [_beside(vertices, landmarks[lid]) for lid in UPPER_LID_LINES]
     return np.stack(weights)[..., None].astype(np.float32)
+
+
+def _lips(template: Template) -> NDArray[np.float32]:
+    """(2, V, 1): 1 on the inner edge of each lip, falling with the distance from it.
+
+    Vertices belong to the lip that is nearer along the surface, which is cut between the lips.
+    """
+    vertices, landmarks = template.vertices, template.landmarks
+    near = np.linalg.norm(vertices - landmarks[INNER_LIPS].mean(0), axis=1) < MOUTH_MM
+    pairs = edges(template.triangles[near[template.triangles].all(1)])
+    lengths = np.linalg.norm(np.subtract(*vertices[pairs.T]), axis=1)
+    graph = sparse.csr_matrix((lengths, tuple(pairs.T)), (len(vertices),) * 2)
+    away = [
+        csgraph.dijkstra(
+            graph, False, indices=template.landmark_vertices[lip], min_only=True, limit=MOUTH_MM
+        )
+        for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP)
+    ]
+    weights = [
+        _beside(vertices, landmarks[line]) * (away[lip] < away[1 - lip])
+        for lip, line in enumerate((UPPER_INNER_LINE, LOWER_INNER_LINE))
+    ]
+    return np.stack(weights)[..., None].astype(np.float32)
+
+
+def _beside(vertices: NDArray[np.floating], line: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(V,): 1 on a line of landmarks (n, 3), but for half of its ends, falling beside it."""
+    stretches = [np.linspace(a, b, LINE_POINTS) for a, b in pairwise(line)]
+    half = LINE_POINTS // 2
+    distance = cKDTree(np.concatenate(stretches)[half:-half]).query(vertices)[0]
+    return np.asarray(np.exp(-0.5 * (distance / EDGE_MM) ** 2))
 
 
 def _neighbourhood_mean(triangles: NDArray[np.int32], count: int) -> sparse.csr_matrix:

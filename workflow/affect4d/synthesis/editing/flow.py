@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from affect4d.synthesis.editing.eyelids import lid_shifts
 from affect4d.synthesis.editing.harmonic import HarmonicExtension
 from affect4d.synthesis.editing.lattice import STEP, Lattice
+from affect4d.synthesis.editing.lips import lip_shifts
 from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
 from affect4d.template.ibug68 import CHIN, LOWER_INNER_LIP_MIDDLE
@@ -25,7 +26,7 @@ Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 
 BATCH = 32  # edits per block: enough for the widest vector instructions
-MIN_LID_WEIGHT = 1e-3  # of an upper lid's motion; vertices with less do not go with it
+MIN_EDGE_WEIGHT = 1e-3  # of a lid's or lip's shift; vertices with less do not go with it
 # How far the lower lip is drawn down before the lower teeth (depressor labii inferioris; by eye).
 MAX_BARED_MM = 3.0
 MIN_AREA_PX = 1e-6  # pixels^2, twice a triangle's: smaller ones hide and show nothing
@@ -124,8 +125,9 @@ class ForwardFlow:
         """How far the submesh's vertices move: (U, 3, B), pixels (x, y, depth)."""
         mesh, scene = self._mesh, self._scene
         change = np.empty((len(mesh.vertices), 3, deformations.shape[2]), np.float32)
-        motion, shifts = np.ascontiguousarray(scene.motion), lid_shifts(scene, deformations)
-        _project(deformations, mesh.vertices, motion, mesh.nearness, mesh.lids, shifts, change)
+        motion = np.ascontiguousarray(scene.motion)
+        shifts = np.concatenate([lid_shifts(scene, deformations), lip_shifts(scene, deformations)])
+        _project(deformations, mesh.vertices, motion, mesh.nearness, mesh.edges, shifts, change)
         return change
 
 
@@ -161,7 +163,7 @@ def _project(
     vertices: NDArray[np.int64],
     motion: Floats,
     nearness: Floats,
-    lids: Floats,
+    edges: Floats,
     shifts: Floats,
     change: Floats,
 ) -> None:
@@ -172,11 +174,12 @@ def _project(
             x, y, z = near * motion[k, 0], near * motion[k, 1], near * motion[k, 2]
             for edit in range(row.shape[1]):
                 row[k, edit] = x * moved[0, edit] + y * moved[1, edit] + z * moved[2, edit]
-        left, right = lids[0, n], lids[1, n]
-        if max(left, right) > MIN_LID_WEIGHT:
-            for k in range(2):
-                for edit in range(row.shape[1]):
-                    row[k, edit] += left * shifts[0, k, edit] + right * shifts[1, k, edit]
+        for edge in range(len(edges)):
+            weight = edges[edge, n]
+            if weight > MIN_EDGE_WEIGHT:
+                for k in range(2):
+                    for edit in range(row.shape[1]):
+                        row[k, edit] += weight * shifts[edge, k, edit]
 
 
 @numba.njit(cache=True)

@@ -38,7 +38,7 @@ class VisibleSubmesh:
     mouth_vertices : (n,), into `vertices`, around the mouth
     mouth, mouth_visible : (m, 3), triangles of `mouth_vertices`, and (m,)
     landmarks : (68,), into `vertices`
-    lids : (2, U), how much each vertex goes with each upper lid
+    edges : (4, U), how much each vertex goes with each upper lid and with the red of either lip
     """
 
     vertices: NDArray[np.int64]
@@ -54,7 +54,7 @@ class VisibleSubmesh:
     mouth: Ints
     mouth_visible: Bools
     landmarks: NDArray[np.int64]
-    lids: Floats
+    edges: Floats
 
 
 def visible_submesh(scene: Scene) -> VisibleSubmesh:
@@ -82,7 +82,7 @@ def visible_submesh(scene: Scene) -> VisibleSubmesh:
         mouth=of_mouth[around_mouth],
         mouth_visible=visible[mouth],
         landmarks=position[anatomy.landmark_vertices].astype(np.int64),
-        lids=np.take(anatomy.lids[..., 0], vertices, axis=1),
+        edges=np.take(np.concatenate([anatomy.lids, anatomy.lips])[..., 0], vertices, axis=1),
     )
 
 
