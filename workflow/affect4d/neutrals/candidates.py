@@ -78,7 +78,8 @@ def normalise(name: str) -> str:
     """A name in lower case, without accents, words joined by `_`: "José  Núñez" -> "jose_nunez".
 
     Where letters or digits of other scripts are lost, a digest of the name is appended, so that
-    two such names differ: "Анна" -> "id_80e29e9a7810e745". "" where the name has neither letter nor digit.
+    two such names differ: "Анна" -> "id_80e29e9a7810e745". "" where the name has neither
+    letter nor digit.
     """
     text = unicodedata.normalize("NFKD", str(name)).lower()
     plain = re.sub(r"[^a-z0-9]+", "_", text.encode("ascii", "ignore").decode()).strip("_")
