@@ -126,8 +126,11 @@ def built_database(wildcards):
 
 
 def layout_file(wildcards):
-    """The database's file names and codes, which the code's hash does not cover."""
-    return str(PROJECT.neutrals.databases[wildcards.database].layout_file)
+    """The database's file names and codes, which the code's hash does not cover.
+
+    Relative: a project that is moved as a whole has the same inputs.
+    """
+    return os.path.relpath(PROJECT.neutrals.databases[wildcards.database].layout_file)
 
 
 def workflow_files(wildcards):
