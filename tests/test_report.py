@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -20,12 +21,13 @@ AUDIT = {"whole": True, "artifacts": 9, "text": "9 artifacts: intact"}
 SCRIPT = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def results(tmp_path):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
     """A small build, and what its stages drew."""
-    (tmp_path / "photo.jpg").write_bytes(b"jpeg")
-    root = tmp_path / "results"
-    build_results(root, tmp_path / "photo.jpg")
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "photo.jpg").write_bytes(b"jpeg")
+    root = folder / "results"
+    build_results(root, folder / "photo.jpg")
     written = [
         draw(root / "affectspace/histogram.png"),
         draw(root / "blendshapes/pictures/mean_faces.png"),
@@ -78,10 +80,16 @@ def write_table1(root):
 
 
 @pytest.fixture
-def page(results):
+def results(drawn, tmp_path):
+    """A copy of the small build to change."""
+    return shutil.copytree(drawn, tmp_path / "results")
+
+
+@pytest.fixture(scope="module")
+def page(drawn):
     config = {"gallery": {"source": "synthetic"}}
-    write_report(results, results / "report.html", config=config, audit=AUDIT)
-    return (results / "report.html").read_text()
+    write_report(drawn, drawn / "report.html", config=config, audit=AUDIT)
+    return (drawn / "report.html").read_text()
 
 
 def test_every_section_is_there_and_in_the_contents(page):
