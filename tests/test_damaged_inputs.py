@@ -1,12 +1,15 @@
 """What a job reads of a build is what was written: damaged tables, stores and files are refused."""
 
+import ast
 import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from support.fault_injection import inputs
 from support.recorded import record
 
+import affect4d
 from affect4d.artifacts import affectspace, neutrals
 from affect4d.artifacts.reading import open_file
 from affect4d.formats.content import read_content
@@ -99,3 +102,23 @@ def test_files_that_formats_read_are_held_to_the_manifest_where_there_is_one(tmp
         read_content(image, 100, "image")
     with pytest.raises(BadInput, match="does not exist"):
         read_content(tmp_path / "outside/a.png", 100, "image")
+
+
+def test_tables_are_read_in_one_place():
+    """What a job parses is `open_file(...)`; others check their files themselves, or own none."""
+    package = Path(affect4d.__file__).parent
+    own_checks = ("audit", "provenance", "formats", "gallery/user_table.py", "artifacts/reading.py")
+    readers = {"read_csv", "read_parquet", "read_table", "ParquetFile"}
+    found = []
+    for path in [*package.rglob("*.py"), *(package.parent / "scripts").glob("*.py")]:
+        name = path.relative_to(package.parent).as_posix()
+        if name.removeprefix("affect4d/").startswith(own_checks):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            is_held = node.args and ast.unparse(node.args[0]).startswith("open_file(")
+            if node.func.attr in readers and not is_held:
+                found.append(f"{name}: {ast.unparse(node)}")
+    # how long jobs took is Snakemake's to write, and in no manifest
+    assert found == ["affect4d/report/sections.py: pd.read_csv(path, sep='\\t')"]

@@ -1,8 +1,8 @@
 """Write the page on what the build made."""
 
-import json
 from pathlib import Path
 
+from affect4d.audit.verdict import read_verdict
 from affect4d.pipeline.job import Job
 from affect4d.report.page import write_report
 
@@ -11,5 +11,5 @@ with Job(snakemake) as job:
         job.root,
         Path(job.output[0]),
         config=dict(snakemake.config),
-        audit=json.loads(Path(job.input.audit).read_text()),
+        audit=read_verdict(job.root) or {},
     )

@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from affect4d.artifacts import neutrals, provenance
 from affect4d.audit.agreement import check_agreement
@@ -19,13 +18,12 @@ from affect4d.audit.leftovers import find_leftovers, is_dropped
 from affect4d.audit.orphans import find_orphans
 from affect4d.audit.published import check_dataset
 from affect4d.audit.tables import check_tables
-from affect4d.audit.verdict import Finding, Kind, Verdict, add_digest, damaged
+from affect4d.audit.verdict import Finding, Kind, Verdict, damaged, read_verdict
 from affect4d.audit.verified_build import VerifiedBuild
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
-from affect4d.store import protocol
+from affect4d.store import StoreError, protocol
 from affect4d.store.manifest import SUFFIX
-from affect4d.store.regular import read_regular
 
 
 def audit_build(
@@ -147,31 +145,19 @@ def _find_missing(build: Build) -> Iterator[Finding]:
 def _known(build: Build) -> list[str]:
     """The build's artifacts at the last audit that was recorded; none where there is none."""
     try:
-        names = [str(name) for name in (_last(build.root) or {"known": []})["known"]]
+        names = [str(name) for name in (read_verdict(build.root) or {"known": []})["known"]]
         return [name for name in names if not is_dropped(build, name)]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (StoreError, KeyError, TypeError):
         return []
-
-
-def _last(root: Path) -> dict[str, Any] | None:
-    """The last verdict that was recorded, if any; ValueError where it was changed since."""
-    path = provenance.VERDICT.path(root)
-    if not path.is_file():
-        return None
-    record: dict[str, Any] = json.loads(read_regular(path))
-    if add_digest(record) != record:
-        raise ValueError("the digest is another")
-    return record
 
 
 def _check_last(root: Path) -> Iterator[Finding]:
     """The last verdict says which artifacts there were, so it must be what was written."""
     try:
-        _last(root)
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        what = "the verdict of the last audit is not what was written"
+        read_verdict(root)
+    except StoreError as error:
         file = provenance.VERDICT.name()
-        yield Finding(Kind.UNRESOLVED, "audit", file, what, "delete it, then run snakemake")
+        yield Finding(Kind.UNRESOLVED, "audit", file, error.what, error.remedy)
 
 
 def _check_inputs(build: Build, digested: Digested) -> Iterator[Finding]:

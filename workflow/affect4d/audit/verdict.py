@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+from affect4d.artifacts.provenance import VERDICT
 from affect4d.quarantine import printable
 from affect4d.store import StoreError, canonical
 from affect4d.store.manifest import REBUILD
+from affect4d.store.regular import read_regular
 
 _MAX_SHOWN = 20  # findings of one kind about one file: more would bury those about other files
 
@@ -103,6 +106,27 @@ def add_digest(record: dict[str, Any]) -> dict[str, Any]:
     """`record` with the sha256 of its canonical JSON, by which a later audit trusts it."""
     content = {key: value for key, value in record.items() if key != "digest"}
     return {**content, "digest": hashlib.sha256(canonical(content)).hexdigest()}
+
+
+def read_verdict(root: Path) -> dict[str, Any] | None:
+    """The verdict of the last audit of a results folder as it was recorded, if any was.
+
+    Raises
+    ------
+    StoreError
+        It was changed since.
+    """
+    path = VERDICT.path(root)
+    if not path.is_file():
+        return None
+    try:
+        record: dict[str, Any] = json.loads(read_regular(path))
+        if add_digest(record) == record:
+            return record
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    what = "the verdict of the last audit is not what was written"
+    raise StoreError(path, what, "delete it, then run snakemake")
 
 
 def _unicode(value: Any) -> Any:
