@@ -16,10 +16,10 @@ from affect4d.gallery.synthetic.mpfb import FACE_UNITS, Face
 UNIT_SHAPES: dict[str, Mapping[str, float]] = {
     "AU1": {"browInnerUp": 1.4},  # inner brow raiser
     "AU2": {"browOuterUp": 1.3, "browInnerUp": 0.2},  # outer brow raiser
-    "AU4": {"browDown": 0.7, "browInnerUp": -0.5},  # brow lowerer
+    "AU4": {"browDown": 0.9, "browInnerUp": -0.6},  # brow lowerer
     "AU5": {"eyeWide": 0.7},  # upper lid raiser
     "AU6": {"cheekSquint": 1.0, "eyeSquint": 0.15},  # cheek raiser
-    "AU7": {"eyeSquint": 0.7, "eyeBlink": 0.1},  # lid tightener
+    "AU7": {"eyeSquint": 0.9, "eyeBlink": 0.1},  # lid tightener
     "AU9": {"noseSneer": 1.5, "mouthUpperUp": 0.4, "cheekSquint": 0.3},  # nose wrinkler
     "AU10": {"mouthUpperUp": 1.1, "noseSneer": 0.2},  # upper lip raiser
     "AU12": {"mouthSmile": 0.55, "mouthDimple": 0.25, "mouthLowerDown": 0.5},  # lip corner puller
@@ -28,6 +28,7 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
     "AU17": {"mouthShrugLower": 0.9},  # chin raiser
     "AU20": {"mouthStretch": 1.2},  # lip stretcher
     "AU23": {"mouthRollUpper": 0.25, "mouthRollLower": 0.35, "mouthPucker": 0.15},  # tightener
+    "AU24": {"mouthPress": 0.3, "mouthRollUpper": 0.25, "mouthRollLower": 0.25},  # lip pressor
     "AU25": {"mouthLowerDown": 0.6, "mouthUpperUp": 0.35},  # lips part
     "AU26": {"jawOpen": 0.55},  # jaw drop
     "AU43": {"eyeBlink": 0.75},  # eyes closed

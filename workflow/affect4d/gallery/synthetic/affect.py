@@ -23,23 +23,23 @@ AFFECT = {  # valence, arousal
     "relaxed": (0.68, -0.46),
 }
 PROTOTYPES = {  # intensities of the units
-    "happiness": {"AU6": 0.6, "AU12": 0.85, "AU25": 0.8},
+    "happiness": {"AU6": 0.9, "AU12": 1.0, "AU25": 0.9},
     "excited": {
-        "AU1": 0.3, "AU2": 0.4, "AU5": 0.4, "AU6": 0.5, "AU12": 0.9, "AU25": 0.9, "AU26": 0.12,
+        "AU1": 0.3, "AU2": 0.4, "AU5": 0.4, "AU6": 0.7, "AU12": 1.0, "AU25": 1.0, "AU26": 0.1,
     },
-    "surprise": {"AU1": 0.9, "AU2": 0.9, "AU5": 0.9, "AU26": 0.8},
-    "anger": {"AU4": 1.0, "AU5": 0.6, "AU7": 0.7, "AU10": 0.3, "AU23": 0.8},
+    "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 0.9},
+    "anger": {"AU4": 1.0, "AU5": 0.5, "AU7": 1.0, "AU23": 0.6, "AU24": 0.8},
     "fear": {
-        "AU1": 0.9, "AU2": 0.5, "AU4": 0.6, "AU5": 1.0, "AU7": 0.2, "AU20": 0.9, "AU25": 0.6,
-        "AU26": 0.2,
+        "AU1": 1.0, "AU2": 0.5, "AU4": 0.6, "AU5": 1.0, "AU7": 0.2, "AU20": 1.0, "AU25": 0.8,
+        "AU26": 0.25,
     },
-    "disgust": {"AU4": 0.3, "AU7": 0.4, "AU9": 1.0, "AU10": 0.7, "AU15": 0.3, "AU17": 0.5},
-    "sadness": {"AU1": 1.0, "AU4": 0.6, "AU15": 1.0, "AU17": 0.6},
+    "disgust": {"AU4": 0.4, "AU7": 0.5, "AU9": 1.0, "AU10": 0.9, "AU15": 0.3, "AU17": 0.6},
+    "sadness": {"AU1": 1.0, "AU4": 0.6, "AU15": 1.0, "AU17": 0.7},
     "bored": {"AU15": 0.4, "AU43": 0.5},
-    "relaxed": {"AU6": 0.2, "AU12": 0.45, "AU43": 0.2},
+    "relaxed": {"AU6": 0.2, "AU12": 0.5, "AU43": 0.2},
 }  # fmt: skip
 # How affect is shown: chosen by eye. Valence and arousal are in [-1, 1].
-KERNEL_SD = 0.33  # of the Gaussian that mixes the emotions around a point of the plane
+KERNEL_SD = 0.2  # of the Gaussian that mixes the emotions around a point: as far as they lie apart
 FULL_RADIUS = 0.75  # distance from the origin at which an emotion shows in full
 GAIN_BEYOND = 0.2  # growth of the intensities per radius beyond that
 TWITCH_SD = 0.05  # intensity of movement that no affect explains

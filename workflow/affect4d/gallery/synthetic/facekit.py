@@ -27,7 +27,7 @@ from affect4d.pipeline.context import RunContext
 from affect4d.template.template import make_template
 
 # The shapes of each unit, with their weights. AU23 and AU43 have no shape of their own: those of
-# AU24 and AU45 look alike. The half weights are chosen by eye.
+# the rolled lips (AU28) and AU45 look alike. The half weights are chosen by eye.
 UNIT_SHAPES = {
     "AU1": {"browInnerUp": 1.0},
     "AU2": {"browOuterUp": 1.0},
@@ -42,7 +42,8 @@ UNIT_SHAPES = {
     "AU16": {"mouthLowerDown": 1.0},
     "AU17": {"mouthShrugLower": 1.0},
     "AU20": {"mouthStretch": 1.0},
-    "AU23": {"mouthPress": 1.0},
+    "AU23": {"mouthRollLower": 0.5, "mouthRollUpper": 0.5},
+    "AU24": {"mouthPress": 1.0},
     "AU25": {"mouthLowerDown": 0.5},
     "AU26": {"jawOpen": 0.5},
     "AU43": {"eyeBlink": 1.0},

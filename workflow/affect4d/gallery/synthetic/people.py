@@ -15,6 +15,8 @@ UNIT_SD = 0.25  # of the logarithm of one unit's strength within a person
 ASYMMETRY_SD, MAX_ASYMMETRY = 0.12, 0.3  # share by which the left side moves more than the right
 # share of the units that a person hardly uses, and their strength
 RARE_SHARE, RARE_GAIN = 0.2, 0.45
+# The mean of what these give, so that the prototypes are those of people on average.
+_MEAN_GAIN = np.exp((AMPLITUDE_SD**2 + UNIT_SD**2) / 2) * (1 - RARE_SHARE * (1 - RARE_GAIN))
 
 
 @dataclass(frozen=True)
@@ -42,5 +44,6 @@ def make_person(name: str, modes: int, seed: int) -> Person:
     units = len(NAMES)
     gains = np.exp(AMPLITUDE_SD * rng.normal() + UNIT_SD * rng.normal(size=units))
     gains *= np.where(rng.random(units) < RARE_SHARE, RARE_GAIN, 1.0)
+    gains /= _MEAN_GAIN
     asymmetry = np.clip(ASYMMETRY_SD * rng.normal(size=units), -MAX_ASYMMETRY, MAX_ASYMMETRY)
     return Person(name, identity, gains, asymmetry)
