@@ -51,7 +51,7 @@ def build_affectspace(context: RunContext, settings: AffectSpaceSettings) -> lis
     grid = Grid(settings.bins)
     table = pd.read_parquet(open_file(GALLERY_FRAMES.path(context.root)))
     flags = registration_flags(context.root, table["sequence"].unique())
-    delays = sequence_delays(context.root, table, flags, settings)
+    delays = sequence_delays(context.root, table, flags, settings=settings)
     frames = classify(
         compensate(table, delays),
         flags,

@@ -70,7 +70,7 @@ def estimate_delays(sequences: Sequence[AnnotatedMotion], max_delay: float) -> F
     if not sequences or len(delays) == 1:
         return np.zeros(len(sequences))
     shown = _components(sequences)
-    # only frames that have an annotation at every delay, so that all are judged by the same ones
+    # only frames that have an annotation at every delay: all are compared on the same ones
     kept = [s.frame <= s.frame[-1] - max_delay for s in sequences]
     if sum(int(rows.sum()) for rows in kept) <= COMPONENTS:
         return np.zeros(len(sequences))
@@ -119,7 +119,7 @@ def _squared_errors(features: Floats, gram: Floats, values: Floats) -> Floats:
 
 
 def sequence_delays(
-    root: Path, frames: pd.DataFrame, flags: Mapping[str, int], settings: AffectSpaceSettings
+    root: Path, frames: pd.DataFrame, flags: Mapping[str, int], *, settings: AffectSpaceSettings
 ) -> dict[str, float]:
     """The delay, frames, of every annotated and registered sequence.
 
