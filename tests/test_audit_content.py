@@ -5,6 +5,7 @@ Each fault has a manifest that lists it, as a program that writes wrong content 
 
 import io
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -270,7 +271,7 @@ def with_expression(results):
     record_again(results, "gallery/frames")
     ids, name, mean = [rows.loc[0, "frame_id"]], "happiness", np.ones((4, 3))
     arrays, attributes = model(ids, ["s1"], name, label=(None, None), mean=mean)
-    made = provenance(results, ATLAS)
+    made = replace(provenance(results, ATLAS), rule="expressions")
     folder = results / "blendshapes"
     store.write(folder / f"{name}.zarr", arrays, attributes | {"expression": name}, provenance=made)
     row = {"name": "happiness", "status": "ok", "median_valence": None, "median_arousal": None}

@@ -250,7 +250,7 @@ def test_the_command_prints_json_and_its_code(results):
 
 
 def test_an_interrupted_command_failed_to_run(results, monkeypatch):
-    def stop(*args):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(audit, "audit_build", stop)

@@ -123,3 +123,18 @@ def test_no_function_is_named_like_its_module():
         if isinstance(node, ast.FunctionDef) and node.name == path.stem
     ]
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_kernels_that_call_each_other_round_alike_however_they_are_compiled():
+    """With fastmath a compiled callee and its copy in its caller may round differently.
+
+    Which of the two runs depends on numba's cache: the same edit gave other bytes in a process that
+    compiled the kernels than in one that loaded them. A loop that calls no other kernel has one
+    version only.
+    """
+    found = {
+        f"{path.relative_to(LIBRARY)}: {function.name}"
+        for path, function in functions()
+        if any("fastmath" in ast.unparse(each) for each in function.decorator_list)
+    }
+    assert found == {"registration/spline.py: _combine"}

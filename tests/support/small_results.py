@@ -31,6 +31,12 @@ GRID = Grid()
 NAMES = [GRID.name(index) for index in range(len(GRID))]
 DATABASE = "photos"  # of build_results
 KINDS = {"photos": "photograph", "synthetic": "rendered"}
+DATABASES = {
+    "databases": {
+        "photos": {"adapter": "folder", "root": "photos"},
+        "synthetic": {"adapter": "afew_va", "root": "{results}/gallery/portraits"},
+    }
+}
 
 
 def write_chunk(root, database, number, subjects, provenance=None, samples=(MEAN,)):
@@ -165,7 +171,8 @@ def build_results(root, photograph, people=(("ann", "bob"),), samples=(MEAN,)):
         {"installed": True, "obstacle": "", "photographs": 1, "images": 2} | _NOT_MEASURED,
     )
     inputs += (READ.manifest(root),)
-    fields = {"item": "item", "inputs": inputs, "settings": {"dataset": {"size": 3}}, "code": "c0"}
+    settings = {"dataset": Settings().model_dump(mode="json"), "neutrals": DATABASES, "seed": 0}
+    fields = {"item": "item", "inputs": inputs, "settings": settings, "code": "c0"}
     run_context = context(root, "dataset", **fields)
     publish_dataset(run_context, chunks, kinds=KINDS, settings=Settings())
 

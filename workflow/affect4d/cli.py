@@ -231,6 +231,13 @@ def audit_command(
             help="Another seed draws another --sample (0 if absent) or --replay (any if absent)."
         ),
     ] = None,
+    signers: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the SSH keys that may seal a build (allowed signers, see `man "
+            "ssh-keygen`); a build without a valid seal of theirs is broken."
+        ),
+    ] = None,
 ) -> None:
     """Check every artifact against its manifest: digests, lineage, schemas, labels, counts.
 
@@ -246,7 +253,7 @@ def audit_command(
 
     root = _results(folder, results)
     try:
-        verdict = audit.audit_build(root, sample, seed or 0)
+        verdict = audit.audit_build(root, sample, seed or 0, plan=True, signers=signers)
         if replay and not verdict.error:
             drawn = int(replay) if replay.isdecimal() else replay
             say = partial(typer.echo, err=True)
@@ -263,6 +270,37 @@ def audit_command(
         for name in deleted:
             _say(f"deleted {name}", err=True)
     raise typer.Exit(verdict.exit_code)
+
+
+@app.command()
+def seal(
+    key: Annotated[
+        Path, typer.Option(help="SSH key to sign with: private, or public with an agent.")
+    ],
+    folder: Folder = None,
+    results: Results = None,
+) -> None:
+    """Sign one Merkle root over all manifests of a build, once an audit has found it intact.
+
+    The root and the signature are written to seal.json and seal.json.sig, into the dataset card and
+    into the RO-Crate. `affect4d audit --signers FILE` verifies them.
+
+    Example: affect4d seal --key ~/.ssh/id_ed25519
+    """
+    from affect4d import audit
+    from affect4d.store import StoreError
+    from affect4d.store.protocol import translate_errors
+
+    root = _results(folder, results)
+    verdict = audit.audit_build(root, plan=True)
+    if verdict.error or verdict.problems:
+        _say(verdict.text())
+        _fail("a build that is not intact is not sealed", verdict.exit_code)
+    try:
+        with translate_errors(root):
+            _say(f"sealed: {audit.seal_build(root, key)}")
+    except StoreError as error:
+        _fail(error, 2)
 
 
 @app.command()

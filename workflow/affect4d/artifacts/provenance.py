@@ -29,4 +29,15 @@ REPORT = Artifact(
     has_manifest=False,
 )
 
-ARTIFACTS = (CRATE, AUDIT, REPORT)
+SEAL = File("seal.json", "the Merkle root over all manifests", optional=True)
+SIGNATURE = File("seal.json.sig", "the SSH signature of seal.json", optional=True)
+SEALED = Artifact(
+    "seal.json",
+    "the seal: a Merkle root over all manifests and its signature, by `affect4d seal`",
+    rules=(),
+    files=(SEAL, SIGNATURE),
+    optional=True,
+    has_manifest=False,
+)
+
+ARTIFACTS = (CRATE, AUDIT, REPORT, SEALED)

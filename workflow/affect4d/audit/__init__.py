@@ -7,6 +7,7 @@ removes what is broken, `replay` computes parts of the build again.
 from affect4d.audit.check import audit_build
 from affect4d.audit.repair import invalidate
 from affect4d.audit.replay import replay_build
+from affect4d.audit.seal import seal_build
 from affect4d.audit.verdict import Finding, Verdict
 
-__all__ = ["Finding", "Verdict", "audit_build", "invalidate", "replay_build"]
+__all__ = ["Finding", "Verdict", "audit_build", "invalidate", "replay_build", "seal_build"]

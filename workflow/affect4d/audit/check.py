@@ -8,26 +8,37 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from affect4d.artifacts import neutrals, provenance
 from affect4d.audit.agreement import check_agreement
 from affect4d.audit.digests import Digested, Sample, digest_all
 from affect4d.audit.images import Images
+from affect4d.audit.labels import check_labels
 from affect4d.audit.leftovers import find_leftovers, is_dropped
 from affect4d.audit.orphans import find_orphans
 from affect4d.audit.published import check_dataset
+from affect4d.audit.seal import check_seal, describe_seal
+from affect4d.audit.statements import check_plan, check_statements, describe_versions
 from affect4d.audit.tables import check_tables
 from affect4d.audit.verdict import Finding, Kind, Verdict, damaged, read_verdict
 from affect4d.audit.verified_build import VerifiedBuild
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
+from affect4d.provenance.planned_jobs import plan_jobs
 from affect4d.store import StoreError, protocol
 from affect4d.store.manifest import SUFFIX
 
 
 def audit_build(
-    results: Path, sample: int | None = None, seed: int = 0, *, threads: int | None = None
+    results: Path,
+    sample: int | None = None,
+    seed: int = 0,
+    *,
+    threads: int | None = None,
+    plan: bool = False,
+    signers: Path | None = None,
 ) -> Verdict:
     """Check everything under the results folder.
 
@@ -43,6 +54,8 @@ def audit_build(
         they are there at their sizes
     seed : another seed, another sample
     threads : how many may compute digests; by default one per core
+    plan : compare what manifests state with the jobs of the workflow at hand, too
+    signers : file of those who may seal a build; with it, one without their seal is a finding
 
     Returns
     -------
@@ -58,7 +71,13 @@ def audit_build(
             what = f"{root} holds no manifest of its own"
             return Verdict(error=f"{what}; name the results folder of a build, or run snakemake")
         chosen = None if sample is None else _sample(build, sample, seed)
-        return _check_build(build, chosen, threads or len(os.sched_getaffinity(0)))
+        verdict = _check_build(build, chosen, threads or len(os.sched_getaffinity(0)))
+        sealed = replace(
+            verdict,
+            problems=(*verdict.problems, *check_seal(build, signers)),
+            notes=(*verdict.notes, *describe_seal(root, signers)),
+        )
+        return _compare_plan(build, sealed) if plan else sealed
     except OSError as error:
         return Verdict(error=f"{error.filename or root}: {error.strerror or error}")
 
@@ -84,6 +103,7 @@ def _check_build(complete: Build, sample: Sample | None, threads: int) -> Verdic
         for manifest, file, what in digested.problems
     ]
     problems += _check_inputs(build, digested)
+    problems += check_statements(build)
     problems += find_orphans(complete)
     broken = {problem.artifact for problem in problems if problem.kind is Kind.DAMAGED}
     problems += _check_content(VerifiedBuild(build, broken, sample))
@@ -103,12 +123,28 @@ def _check_build(complete: Build, sample: Sample | None, threads: int) -> Verdic
     )
 
 
+def _compare_plan(build: Build, verdict: Verdict) -> Verdict:
+    """The verdict with what the workflow at hand says otherwise than the manifests."""
+    crate = provenance.CRATE.name()
+    if any(problem.artifact == crate for problem in verdict.problems):
+        reason = "the RO-Crate, which states its configuration, is not that of this build"
+    else:
+        try:
+            problems = tuple(check_plan(build, plan_jobs(build.root)))
+            return replace(verdict, problems=(*verdict.problems, *problems))
+        except StoreError as error:
+            reason = str(error)
+    note = f"nothing was compared with the workflow: {reason}"
+    return replace(verdict, notes=(*verdict.notes, note))
+
+
 def _check_content(build: VerifiedBuild) -> Iterator[Finding]:
     """What the bytes say, where they are those that were written."""
     yield from check_tables(build)
     for name in build.chosen(build.stores):
         yield from build.store_faults(name)
     yield from check_agreement(build)
+    yield from check_labels(build)
     images = Images(build)
     yield from images.check()
     yield from check_dataset(build, images)
@@ -127,6 +163,7 @@ def _notes(build: Build, digested: Digested, leftovers: dict[str, str]) -> Itera
             f"{digested.resumed} files ({size:.1f} MB) were read by an audit that was interrupted "
             "less than a day ago, and not again"
         )
+    yield from describe_versions(build)
     for path in protocol.stale_temporaries(build.root):
         yield (
             f"{build.relative(path)} was left by a killed job; `affect4d audit --invalidate` "

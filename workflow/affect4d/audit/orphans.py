@@ -18,6 +18,8 @@ _NOT_RESULTS = {
     "benchmarks",
     provenance.VERDICT.name(),
     provenance.REPORT_PAGE.name(),
+    provenance.SEAL.name(),
+    provenance.SIGNATURE.name(),
     journal.NAME,
     MARKER,
 }

@@ -10,22 +10,32 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from affect4d.artifacts import synthesis
-from affect4d.artifacts.dataset import CHECKSUMS, CROISSANT, DATASET, READ, SHARD, SPLIT_TABLE
+from affect4d.artifacts.dataset import (
+    CHECKSUMS,
+    CROISSANT,
+    DATASET,
+    PHOTOGRAPH,
+    READ,
+    RENDERED,
+    SHARD,
+    SPLIT_TABLE,
+)
 from affect4d.audit.images import Images
+from affect4d.audit.published_pictures import PublishedPictures
 from affect4d.audit.tables import batches, hashes, table_names
 from affect4d.audit.verdict import Finding, damaged, guarded, shortened
 from affect4d.audit.verified_build import VerifiedBuild
-from affect4d.formats.images import decode_image
-from affect4d.quarantine import BadInput
+from affect4d.config.dataset import Settings
+from affect4d.config.neutrals import Settings as NeutralsSettings
+from affect4d.dataset.splits import assign_splits
 from affect4d.store.manifest import SUFFIX
 
 _DATASET = DATASET.name()
 _ROOT = f"{_DATASET}/"
-_NOT_IN_CHUNKS = ("image", "kind", "split", *READ.values())  # columns that a chunk does not state
+_NOT_IN_CHUNKS = ("kind", "split")  # columns that a chunk alone does not state
 _MAX_NAMED = 20  # images that differ: read again to say how
 _SHA256_CHARACTERS, _SEPARATOR_CHARACTERS = 64, 2  # of a line of SHA256SUMS
 
@@ -49,8 +59,9 @@ def check_dataset(build: VerifiedBuild, images: Images) -> Iterator[Finding]:
         (f"{_ROOT}data", published.check_rows),
     ):
         yield from guarded(_DATASET, file, step)
+    pictures = PublishedPictures(build, images, published.chunks, settings=published.settings)
     for shard in build.chosen(published.shards):
-        yield from guarded(_DATASET, shard, published.check_image, shard)
+        yield from guarded(_DATASET, shard, pictures.check, shard)
 
 
 @dataclass
@@ -107,14 +118,44 @@ class _Published:
         if not self.chunks:
             return
         columns = table_names(self.build.root / shards[0]) if shards else SHARD.names
-        columns = [name for name in columns if name not in _NOT_IN_CHUNKS]
+        unknown = {"image", *READ.values(), *(_NOT_IN_CHUNKS if self.people is None else ())}
+        columns = [name for name in columns if name not in unknown]
         differences = compare_rows(
             columns,
-            made=lambda: map(self.images.rows, self.chunks),
+            made=lambda: map(self._made_rows, self.chunks),
             published=lambda: (rows for shard in shards for rows in self._rows(shard, columns)),
         )
         for image_id, what in differences:
             yield damaged(_DATASET, f"{_ROOT}data", f"{image_id} {what}, by the chunks")
+
+    @cached_property
+    def settings(self) -> Settings | None:
+        """How the dataset was published, as its manifest states it; None where it does not."""
+        stated = self.build.build.manifests[_DATASET + SUFFIX].settings
+        return Settings.model_validate(stated["dataset"]) if "dataset" in stated else None
+
+    @cached_property
+    def people(self) -> pd.DataFrame | None:
+        """Kind and split of each subject, by the settings; None where those are not stated."""
+        settings = self.settings
+        stated = self.build.build.manifests[_DATASET + SUFFIX].settings
+        if settings is None or not {"neutrals", "seed"} <= {*stated} or not self.chunks:
+            return None
+        databases = NeutralsSettings.model_validate(stated["neutrals"]).databases
+        kinds = {
+            name: RENDERED if each.built_folder else PHOTOGRAPH for name, each in databases.items()
+        }
+        parts = [self.images.rows(chunk)[["database", "subject"]] for chunk in self.chunks]
+        shares = {"validation": settings.validation, "test": settings.test}
+        people = assign_splits(pd.concat(parts), **shares, seed=stated["seed"])
+        return people.assign(kind=people["database"].map(kinds))
+
+    def _made_rows(self, chunk: str) -> pd.DataFrame:
+        """What the dataset must say of a chunk's images and photographs."""
+        rows = self.images.rows(chunk)
+        if self.people is None:
+            return rows
+        return rows.merge(self.people.drop(columns="images"), on=["database", "subject"])
 
     def _rows(self, shard: str, columns: list[str]) -> Iterator[pd.DataFrame]:
         for batch in batches(self.build.root / shard, columns):
@@ -154,32 +195,16 @@ class _Published:
             for key in sorted({*stated, *counts})
             if stated.get(key, 0) != counts[key]
         )
+        if self.people is not None:
+            drawn = self.people[[*_PERSON, "images"]]
+            if not drawn.reset_index(drop=True).equals(table[[*_PERSON, "images"]]):
+                yield damaged(_DATASET, file, "is not what seed, shares and names give")
         people = Counter((database, subject) for database, subject, _ in counts)
         yield from shortened(
             damaged(_DATASET, file, f"{'/'.join(person)} is in {count} splits")
             for person, count in people.items()
             if count > 1
         )
-
-    def check_image(self, shard: str) -> Iterator[Finding]:
-        """One image of the shard opens, is named after its row and has its chunk's size."""
-        with pq.ParquetFile(self.build.root / shard) as file:
-            group = self.build.number(shard, file.num_row_groups)
-            table = file.read_row_group(group, columns=["image", "image_id"])
-        row = self.build.number(f"{shard}/{group}", table.num_rows)
-        image_id, encoded = table["image_id"][row].as_py(), table["image"][row].as_py()
-        if Path(encoded["path"]).stem != image_id and encoded["path"] != image_id:
-            what = f"the image of {image_id} is called {encoded['path']}"
-            yield damaged(_DATASET, shard, what)
-        try:
-            size = decode_image(encoded["bytes"], image_id).shape[:2]
-        except BadInput as problem:
-            rule = problem.rule
-            yield damaged(_DATASET, shard, f"the image of {image_id} does not open ({rule})")
-            return
-        if self.chunks and size not in self.images.sizes:
-            what = f"is {size[0]} x {size[1]} pixels, as no image of the chunks is"
-            yield damaged(_DATASET, shard, f"the image of {image_id} {what}")
 
 
 _PERSON = ("database", "subject", "split")

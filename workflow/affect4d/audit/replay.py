@@ -17,16 +17,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from affect4d import store
 from affect4d.artifacts import synthesis
 from affect4d.audit.draw import IMAGE, Part, draw_parts, list_parts
+from affect4d.audit.seal import unsealed_manifest
 from affect4d.audit.verdict import Finding, Verdict, damaged, guarded
 from affect4d.provenance.lineage import Build, load_build
 from affect4d.provenance.planned_jobs import plan_jobs
-from affect4d.store import Manifest, StoreError
+from affect4d.store import StoreError
 from affect4d.store.commit import versions
 from affect4d.store.manifest import SUFFIX
 
@@ -253,33 +255,32 @@ def _compare_artifacts(build: Build, part: Part, root: Path) -> Iterator[Finding
         if name not in build.manifests:
             continue
         artifact = name.removesuffix(SUFFIX)
-        try:
-            made = store.read_manifest(root / name)
-        except StoreError:
+        if not (root / name).is_file():
             yield damaged(artifact, name, "it does not come into being when it is replayed")
             continue
-        for file, what in _differences(build.manifests[name], made):
-            yield damaged(artifact, build.relative(build.root / name).replace(name, file), what)
+        sides = (unsealed_manifest(folder, name) for folder in (build.root, root))
+        for file, what in _differences(*sides):
+            yield damaged(artifact, file, what)
 
 
-def _differences(stated: Manifest, made: Manifest) -> Iterator[tuple[str, str]]:
+def _differences(stated: dict[str, Any], made: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """File and what is wrong, where a manifest is not the one that the replay wrote."""
-    if stated.digest == made.digest:
-        return
-    folder = Path(stated.artifact).parent
-    sides = [{file.path: file.sha256 for file in manifest.files} for manifest in (stated, made)]
-    for path in sorted({*sides[0], *sides[1]}):
-        if sides[0].get(path) != sides[1].get(path):
-            name = os.path.normpath(folder / path)
-            if path not in sides[1]:
-                yield name, "is no result of the job when it is replayed"
-            elif path not in sides[0]:
-                yield name, "comes into being when the job is replayed and is not in the build"
-            else:
-                yield name, "comes out otherwise when it is replayed from its inputs"
+    folder = Path(stated["artifact"]).parent
+    first, second = (
+        {file["path"]: file["sha256"] for file in content["files"]} for content in (stated, made)
+    )
+    for path in sorted({*first, *second}):
+        if first.get(path) == second.get(path):
+            continue
+        what = "comes out otherwise when it is replayed from its inputs"
+        if path not in second:
+            what = "is no result of the job when it is replayed"
+        elif path not in first:
+            what = "comes into being when the job is replayed and is not in the build"
+        yield os.path.normpath(folder / path), what
     for field in ("rule", "item", "inputs", "settings", "code", "versions"):
-        if getattr(stated, field) != getattr(made, field):
-            yield stated.artifact + SUFFIX, f"states other {field} than the replay does"
+        if stated[field] != made[field]:
+            yield stated["artifact"] + SUFFIX, f"states other {field} than the replay does"
 
 
 def _compare_image(build: Build, part: Part, root: Path) -> Iterator[Finding]:

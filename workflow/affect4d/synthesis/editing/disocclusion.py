@@ -13,7 +13,7 @@ MIN_AREA_PX = 1e-6  # pixels^2, twice a triangle's: smaller ones show nothing
 MAX_STRETCH = 1.0  # pixels per pixel: what moves apart by more has something between it
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def reveal(
     triangles: Ints,
     hidden: NDArray[np.int64],
@@ -72,7 +72,7 @@ def reveal(
     return revealed, count
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _depth(
     corners: Ints, xy: Floats, depth: Floats, change: Floats, x: np.float32, y: np.float32
 ) -> np.float32:
@@ -89,7 +89,7 @@ def _depth(
     return z
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _is_torn(flow: Floats, row: int, column: int) -> np.bool_:
     """Whether the flow tears the cell of the lattice at a row and column apart."""
     below, right = min(row + 1, flow.shape[0] - 1), min(column + 1, flow.shape[1] - 1)

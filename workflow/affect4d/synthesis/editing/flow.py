@@ -143,7 +143,7 @@ def _jaw(deformations: Floats, landmarks: NDArray[np.int64]) -> Floats:
     return jaw
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _positions(
     xy: Floats, depth: Floats, change: Floats, vertices: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
@@ -157,7 +157,7 @@ def _positions(
     return positions, depths
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _project(
     deformations: Floats,
     vertices: NDArray[np.int64],
@@ -196,7 +196,7 @@ def unstack(flows: Floats) -> Floats:
     return unstacked
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _facing(triangles: Ints, xy: Floats, change: Floats, min_area: np.float32) -> Bools:
     """(n, B) bool: triangles (n, 3) that face the viewer with at least an area, in each edit."""
     edits = change.shape[2]
@@ -213,7 +213,7 @@ def _facing(triangles: Ints, xy: Floats, change: Floats, min_area: np.float32) -
     return facing
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _flipped(triangles: Ints, xy: Floats, areas: Floats, change: Floats) -> Floats:
     """(B,) share of the area of visible triangles (v, 3) that turns away in each edit."""
     facing = _facing(triangles, xy, change, np.float32(0))
@@ -226,7 +226,7 @@ def _flipped(triangles: Ints, xy: Floats, areas: Floats, change: Floats) -> Floa
     return turned / total
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _folded(flows: Floats, known: Bools) -> Floats:
     """(B,) float32: at how many known nodes each of the flows (h, w, 2 B) folds.
 

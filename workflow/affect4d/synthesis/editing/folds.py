@@ -234,7 +234,7 @@ def _profile(
     return np.float32(value)
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _depths(
     deformations: Floats, corners: NDArray[np.int32], gradients: Floats, laws: Floats
 ) -> Floats:
@@ -254,7 +254,7 @@ def _depths(
     return depths
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _add(logs: Floats, depths: Floats, nodes: Ints, points: Ints, weights: Floats) -> None:
     """Add weighted depths (P, B) of points to nodes (N, B), in place."""
     for n in range(len(nodes)):

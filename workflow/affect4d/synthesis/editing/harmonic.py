@@ -121,7 +121,7 @@ def _refine(coarse: Floats, height: int, width: int) -> Floats:
     return fine
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _relax(guess: Floats, values: Floats, known: Bools, unknown: Ints, iterations: int) -> None:
     """Gauss-Seidel iterations over the unknown pixels, in place; known pixels are set first."""
     height, width, channels = guess.shape

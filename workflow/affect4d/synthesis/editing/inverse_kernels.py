@@ -31,7 +31,7 @@ EDGE = 1.001  # pixels or nodes before the end: a cell to interpolate in begins 
 MIN_DETERMINANT = 0.05  # of a cell's area: below it the flow nearly folds and the guess stays
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def invert(flow: Floats, fixed: Ints) -> Floats:
     """Where nodes of the lattice come from, (h, w, 2) float32, by their flow; both in nodes.
 
@@ -54,7 +54,7 @@ def invert(flow: Floats, fixed: Ints) -> Floats:
     return coarse
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def double(coarse: Floats, edge: Ints, height: int, width: int) -> Floats:
     """The lattice's map, bilinear, at every pixel; pixels `edge` (n, 2) are their own source."""
     rows, columns, _ = coarse.shape
@@ -84,7 +84,7 @@ def double(coarse: Floats, edge: Ints, height: int, width: int) -> Floats:
     return source
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def refine(
     coarse: Floats,
     far: Bools,
@@ -112,7 +112,7 @@ def refine(
                             )
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _is_bent(coarse: Floats) -> Bools:
     """(h, w) bool: cells of the lattice in which the map differs from its bilinear interpolant."""
     rows, columns, _ = coarse.shape
@@ -136,7 +136,7 @@ def _is_bent(coarse: Floats) -> Bools:
     return bends
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _guess(flow: Floats, source: Floats, needs_refinement: Bools) -> None:
     """Where nodes come from, by cells that move as their corners do; those at rest are left out.
 
@@ -167,7 +167,7 @@ def _guess(flow: Floats, source: Floats, needs_refinement: Bools) -> None:
         _draw_triangle(flow, source, needs_refinement, right, below, i, below, right, j)
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _nonlinearity(flow: Floats, left: int, top: int, right: int, bottom: int) -> np.float32:
     """How far the flow is from linear at the middles of a cell and of its sides."""
     half, deviation = np.float32(0.5), np.float32(0)
@@ -188,7 +188,7 @@ def _nonlinearity(flow: Floats, left: int, top: int, right: int, bottom: int) ->
     return deviation
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _draw_cell(flow: Floats, source: Floats, left: int, top: int, right: int, bottom: int) -> bool:
     """A cell whose flow is linear, where it lands; False where it leans too much for a box."""
     height, width, _ = flow.shape
@@ -218,7 +218,7 @@ def _draw_cell(flow: Floats, source: Floats, left: int, top: int, right: int, bo
     return True
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _draw_triangle(
     flow: Floats,
     source: Floats,
@@ -254,7 +254,7 @@ def _draw_triangle(
                 needs_refinement[y, x] = True
 
 
-@numba.njit(cache=True, fastmath=True, inline="always")
+@numba.njit(cache=True, inline="always")
 def _newton_refine(flow: Floats, source: Floats, j: int, i: int) -> None:
     """s + u(s) = p at one node of the lattice."""
     right, bottom = np.float32(flow.shape[1] - EDGE), np.float32(flow.shape[0] - EDGE)
@@ -270,7 +270,7 @@ def _newton_refine(flow: Floats, source: Floats, j: int, i: int) -> None:
     _accept(source, j, i, x, y, right, bottom, np.float32(MAX_JUMP))
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _newton_refine_pixel(
     flow: Floats,
     index: Ints,
@@ -305,7 +305,7 @@ def _newton_refine_pixel(
     _accept(source, j, i, x, y, right, bottom, np.float32(MAX_JUMP * STEP))
 
 
-@numba.njit(cache=True, fastmath=True, inline="always")
+@numba.njit(cache=True, inline="always")
 def _accept(
     source: Floats,
     j: int,
@@ -322,7 +322,7 @@ def _accept(
         source[j, i, 1] = min(max(y, np.float32(0)), bottom)
 
 
-@numba.njit(cache=True, fastmath=True, inline="always")
+@numba.njit(cache=True, inline="always")
 def _newton_step(
     one: Floats,
     two: Floats,
@@ -355,7 +355,7 @@ def _newton_step(
     return x + inverse * (yy * across - yx * down), y + inverse * (xx * down - xy * across), small
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _fill(
     flow: Floats,
     index: Ints,

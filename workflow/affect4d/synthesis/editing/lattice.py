@@ -68,7 +68,7 @@ def bounding_box(mask: NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice
     )
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _interpolate(
     numbers: Ints, corners: Ints, weights: Floats, values: Floats, interpolated: Floats
 ) -> None:

@@ -176,7 +176,7 @@ def _robust(terms: NDArray[np.float64], values: Floats) -> NDArray[np.floating]:
     return solution
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _shades(surface: Floats, change: Floats, known: Bools, harmonics: Floats) -> Floats:
     """Brightness (h, w, B) of the moved surface, of one colour; zero where it has no normal.
 
@@ -210,7 +210,7 @@ def _shades(surface: Floats, change: Floats, known: Bools, harmonics: Floats) ->
     return shades
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _bound(shades: Floats, floor: np.float32, scale: Floats) -> None:
     """Shades (h, w, B), at least the floor, to ratios within RATIOS, in place."""
     height, width, edits = shades.shape
@@ -231,7 +231,7 @@ def _beside(surface: Floats, known: Bools, j: int, i: int, down: int, across: in
     return int(abs(surface[r, c, 2] - surface[j, i, 2]) <= STEEPEST * STEP)
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _move(factor: Floats, source: Floats, fixed: Bools) -> Floats:
     """A factor on the lattice, (h, w), through a map (H, W, 2); 1 at `fixed` nodes."""
     rows, columns = factor.shape
@@ -250,7 +250,7 @@ def _move(factor: Floats, source: Floats, fixed: Bools) -> Floats:
     return moved
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _relight(picture: Bytes, factor: Floats, tint: Floats) -> None:
     """Multiply a picture (H, W, 3) uint8 in place by a factor (h, w) given on the lattice."""
     height, width, _ = picture.shape

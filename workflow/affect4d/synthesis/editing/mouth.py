@@ -302,7 +302,7 @@ def _put_behind(
                 kind[j, i], tone[j, i] = kinds[j + row, i + column], tones[j + row, i + column]
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _painted(kind: Bytes, tone: Floats, inward: Floats, lip: Bools, palette: Floats) -> Floats:
     """Colours (h, w, 3) float32 at some mm from the lips, in whose shadow they lie."""
     height, width = kind.shape

@@ -86,7 +86,7 @@ def _finer(words: Words) -> Words:
     return finer
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _sample(finer: Words, source: Floats, spans: NDArray[np.int64], words: Words) -> None:
     """Words (H, W) in place, within each row's span: bilinear samples of the finer copy.
 

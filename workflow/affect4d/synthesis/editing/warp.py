@@ -65,7 +65,7 @@ def _sample_blurred(image: NDArray[np.uint8], source: Floats, blur: float) -> ND
     return remap(blurred, source - low.astype(np.float32))
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True)
 def _crowding(source: Floats) -> Floats:
     """(h, w) float32: pixels that fall on a pixel along the worse direction, on the lattice."""
     height, width = source.shape[0] // STEP, source.shape[1] // STEP
