@@ -189,6 +189,7 @@ def frame_rows():
             "frame": len(CLASSES) * step + order,
             "valence": valence + (part - 2) * 0.01,
             "arousal": arousal + (part - 2) * 0.01,
+            "delay": 0.0,
             "class": index,
             "mesh": f"c0/s{part}/{index}_{step}.ply",
             "texture": None,
@@ -260,9 +261,9 @@ class _Builder:
     def affectspace(self, frames):
         folder = self.root / "affectspace"
         folder.mkdir()
-        columns = ["frame_id", "sequence", "frame", "subject", "valence", "arousal", "class"]
+        columns = ["frame_id", "sequence", "frame", "subject", "valence", "arousal", "delay"]
         classes = summarise(frames, GRID, min_frames=1, min_subjects=1)
-        frames[[*columns, "status"]].to_parquet(folder / "frames.parquet", index=False)
+        frames[[*columns, "class", "status"]].to_parquet(folder / "frames.parquet", index=False)
         classes.to_parquet(folder / "classes.parquet", index=False)
         self.files("affectspace/affectspace", [folder], ["gallery/frames", "registered/chunks/c0"])
 
