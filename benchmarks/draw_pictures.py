@@ -13,7 +13,7 @@ from PIL import Image
 
 from affect4d.synthesis.sheet import GAP, PAPER
 
-FOLDER = Path(__file__).with_name("pictures")
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 PEOPLE = ("photographs-photographs_hopper", "photographs-photographs_takeo")
 PLACES = [(0.3, 0.1), (0.7, 0.3), (0.9, 0.7), (0.3, 0.9), (-0.5, 0.7), (-0.7, 0.3), (-0.7, -0.3)]
 REAL = 4  # photographs, the first of a build's sheet: two rows each
