@@ -88,7 +88,7 @@ def main_targets(results):
     targets = {name: stored.target(name) for name in EXPRESSIONS}
     shape = next(iter(targets.values())).deformation.shape
     targets[NULL] = Target(np.zeros(shape, np.float32), 0.0, 0.0, NULL)
-    return targets | {place_name(point): atlas.target(*point) for point in PLACES}
+    return targets | {place_name(point): atlas.between(*point) for point in PLACES}
 
 
 def ring_targets(results):

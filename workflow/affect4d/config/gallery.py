@@ -16,7 +16,7 @@ class Recording(Section):
     """What synthetic people are recorded doing, and the errors of the scanner."""
 
     spontaneous: int = field(3, "sequences", "Spontaneous sequences per person.", ge=1, le=9)
-    spontaneous_frames: int = field(24, "frames", "Frames of a spontaneous sequence.", ge=8)
+    spontaneous_frames: int = field(30, "frames", "Frames of a spontaneous sequence.", ge=8)
     posed_frames: int = field(6, "frames", "Frames of a posed sequence.", ge=6)
     frame_rate: float = field(3.0, "Hz", "Frames per second.", gt=0)
     noise: float = field(

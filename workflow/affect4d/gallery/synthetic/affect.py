@@ -25,7 +25,7 @@ AFFECT = {  # valence, arousal
 PROTOTYPES = {  # intensities of the units
     "happiness": {"AU6": 0.9, "AU12": 1.0, "AU25": 0.9},
     "excited": {
-        "AU1": 0.3, "AU2": 0.4, "AU5": 0.4, "AU6": 0.7, "AU12": 1.0, "AU25": 1.0, "AU26": 0.1,
+        "AU1": 0.3, "AU2": 0.4, "AU5": 0.4, "AU6": 0.7, "AU12": 1.0, "AU25": 1.0,
     },
     "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 0.9},
     "anger": {"AU4": 1.0, "AU5": 0.5, "AU7": 1.0, "AU23": 0.6, "AU24": 0.8},
@@ -39,7 +39,7 @@ PROTOTYPES = {  # intensities of the units
     "relaxed": {"AU6": 0.2, "AU12": 0.5, "AU43": 0.2},
 }  # fmt: skip
 # How affect is shown: chosen by eye. Valence and arousal are in [-1, 1].
-KERNEL_SD = 0.2  # of the Gaussian that mixes the emotions around a point: as far as they lie apart
+KERNEL_SD = 0.18  # of the Gaussian that mixes the emotions around a point: as far as they lie apart
 FULL_RADIUS = 0.75  # distance from the origin at which an emotion shows in full
 GAIN_BEYOND = 0.2  # growth of the intensities per radius beyond that
 TWITCH_SD = 0.05  # intensity of movement that no affect explains
