@@ -23,11 +23,12 @@ import numpy as np
 
 from affect4d import store
 from affect4d.artifacts import synthesis
+from affect4d.artifacts.provenance import CRATE
 from affect4d.audit.draw import IMAGE, Part, draw_parts, list_parts
 from affect4d.audit.seal import unsealed_manifest
 from affect4d.audit.verdict import Finding, Verdict, damaged, guarded
 from affect4d.provenance.lineage import Build, load_build
-from affect4d.provenance.planned_jobs import plan_jobs
+from affect4d.provenance.planned_jobs import REPOSITORY, plan_jobs
 from affect4d.store import StoreError
 from affect4d.store.commit import versions
 from affect4d.store.manifest import SUFFIX
@@ -184,6 +185,11 @@ def _check_possible(build: Build, part: Part) -> None:
     for name in part.job.inputs:
         if Path(name).is_absolute() and name not in manifest.inputs:
             raise CannotReplay(f"the workflow at hand reads {name}, which was no input of it")
+    listed = {file.path: file.sha256 for file in manifest.files}
+    for name in part.job.inputs:
+        copy = f"{CRATE.name()}/{os.path.relpath(name, REPOSITORY)}"
+        if copy in listed and store.digest(Path(name)) != listed[copy]:
+            raise CannotReplay(f"the workflow at hand has another {name} than the one it describes")
     for name, recorded in manifest.inputs.items():
         if not Path(name).is_absolute():
             continue
