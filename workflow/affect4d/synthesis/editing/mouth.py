@@ -45,7 +45,7 @@ BELOW_BROWS = [*NOSE_BASE, *EYES, *MOUTH]  # their bounding box holds mostly ski
 LIT_SKIN_PERCENTILE = 80  # of that box's colours
 SCLERA_PERCENTILE = 90  # of the luminance between the lids; more are the lamps' reflections
 MIN_EYE_PX = 12  # between the lids; fewer tell nothing
-SHADOW_MM, MIN_LIGHT = 1.6, 0.8  # teeth are dimmed this close to the lips, to this share
+SHADOW_MM, MIN_LIGHT = 1.6, 0.88  # teeth are dimmed this close to the lips, to this share
 # A lip that rolls inwards darkens from ROLL_LIGHT + ROLL_SHADE of its colour to ROLL_LIGHT, by e
 # over ROLL_MM.
 ROLL_LIGHT, ROLL_SHADE, ROLL_MM = 0.3, 0.55, 1.5

@@ -15,11 +15,12 @@ TOOTH, GUM, TONGUE, SOCKET, LIP = range(5)  # kinds of surface
 ARCH_MM = (27.0, 38.0)  # half width and depth of the upper dental arch
 ARCH_DEGREES = 80.0  # to each side, where the row ends out of sight
 LOWER_ARCH = 0.9  # the lower arch closes inside the upper
-# About the line of the closed lips: below it the upper teeth end, by the mean of women and men of
-# what parted lips show (Vig & Brundo, J. Prosthet. Dent. 1978); crowns of central incisors are 10.5
-# and 9 mm long (Nelson, Wheeler's Dental Anatomy), and the upper overlap the lower by 2 mm.
-UPPER_HEIGHTS_MM = (-2.5, 8.0, 16.0)  # biting edge, neck, top of the gum
-LOWER_HEIGHTS_MM = (-0.3, -9.3, -17.0)  # biting edge, neck, bottom of the gum
+# About the line of the closed lips: below it the upper teeth end, by what parted lips show of them
+# up to the age of 29 (3.4 mm; later less: Vig & Brundo, J. Prosthet. Dent. 1978); crowns of central
+# incisors are 10.5 and 9 mm long (Nelson, Wheeler's Dental Anatomy), and the upper overlap the
+# lower by 2 mm.
+UPPER_HEIGHTS_MM = (-3.4, 7.1, 15.1)  # biting edge, neck, top of the gum
+LOWER_HEIGHTS_MM = (-1.4, -10.4, -18.1)  # biting edge, neck, bottom of the gum
 # From the middle outwards (Nelson).
 UPPER_WIDTHS_MM = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.5)
 LOWER_WIDTHS_MM = (5.3, 5.8, 6.8, 7.0, 7.0, 10.5, 10.5)
