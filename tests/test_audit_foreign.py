@@ -144,3 +144,25 @@ def test_only_an_empty_folder_or_a_build_is_claimed(tmp_path, original):
     for folder in ("new", "absent"):
         claim_results(tmp_path / folder)
         assert (tmp_path / folder / MARKER).read_bytes() == CONTENT
+
+
+def test_what_has_the_name_of_the_verdict_and_is_none_is_kept(results, tmp_path):
+    (tmp_path / "outside.json").write_text("{}")
+    path = results / "audit.json"
+    for make in (
+        lambda: path.write_text("mine"),
+        lambda: path.symlink_to(tmp_path / "outside.json"),
+    ):
+        make()
+        damage(results)
+        before = content(tmp_path)
+        verdict = audit.audit_build(results)
+        assert "audit.json: the verdict of the last audit is not what was written" in verdict.text()
+        audit.invalidate(results, verdict)
+        after = content(tmp_path)
+        assert {name: after[name] for name in ("results/audit.json", "outside.json")} == {
+            name: before[name] for name in ("results/audit.json", "outside.json")
+        }
+        path.unlink()
+        shutil.rmtree(results)
+        build_results(results, tmp_path / "outside.json")

@@ -372,11 +372,12 @@ def draft(
     """
     from affect4d.gallery.draft import draft_table, write_draft
     from affect4d.quarantine import BadInput
+    from affect4d.store import StoreError
 
     try:
         table = draft_table(path, pattern)
         write_draft(table, out)
-    except BadInput as error:
+    except (BadInput, StoreError) as error:
         _fail(error, 1)
     _say(f"{out}:")
     for line in table.summary():

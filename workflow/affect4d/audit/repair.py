@@ -1,13 +1,13 @@
 """Invalidate: remove what is broken, so that snakemake rebuilds it and all that follows."""
 
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from affect4d import store
 from affect4d.artifacts import provenance
 from affect4d.audit.orphans import store_of_file
-from affect4d.audit.verdict import Kind, Verdict
+from affect4d.audit.verdict import Kind, Verdict, read_verdict
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
 from affect4d.store import StoreError, protocol
@@ -57,11 +57,18 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
         files = [file for file in _files(build, name) if file not in others]
         deleted += _delete(build, name, files if name in damaged else [])
     recorded = provenance.VERDICT.path(build.root)
-    if deleted and recorded.exists():
+    if deleted and _is_recorded(build.root):
         # the next audit must miss what is gone now, should nobody rebuild it
         with store.atomic(recorded) as unfinished:
             unfinished.write_bytes(store.canonical(verdict.record()))
     return [*deleted, *(build.relative(path) for path in protocol.garbage_collect(build.root))]
+
+
+def _is_recorded(root: Path) -> bool:
+    """Whether there is a verdict of an audit: no link, and no file of another program."""
+    with suppress(OSError, StoreError):
+        return read_verdict(root) is not None
+    return False
 
 
 def _is_unchanged(build: Build, verdict: Verdict, name: str) -> bool:

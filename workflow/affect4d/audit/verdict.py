@@ -3,6 +3,7 @@
 import enum
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -12,7 +13,7 @@ from typing import Any
 from affect4d.artifacts.provenance import VERDICT
 from affect4d.quarantine import printable
 from affect4d.store import StoreError, canonical
-from affect4d.store.manifest import REBUILD
+from affect4d.store.manifest import REBUILD, UNREADABLE
 from affect4d.store.regular import read_regular
 
 _MAX_SHOWN = 20  # findings of one kind about one file: more would bury those about other files
@@ -117,7 +118,7 @@ def read_verdict(root: Path) -> dict[str, Any] | None:
         It was changed since.
     """
     path = VERDICT.path(root)
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     try:
         record: dict[str, Any] = json.loads(read_regular(path))
@@ -125,6 +126,9 @@ def read_verdict(root: Path) -> dict[str, Any] | None:
             return record
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass
+    except OSError as error:
+        if error.errno not in UNREADABLE:
+            raise
     what = "the verdict of the last audit is not what was written"
     raise StoreError(path, what, "delete it, then run snakemake")
 
