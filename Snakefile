@@ -50,7 +50,7 @@ rule all:
     default_target: True
     input:
         # every artifact, so that a missing one is rebuilt although nothing else misses it
-        artifacts,
+        artifacts_as_set,
         f"{RESULTS}/crate.manifest.json",
         f"{RESULTS}/audit.json",
         f"{RESULTS}/report.html",

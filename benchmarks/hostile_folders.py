@@ -101,7 +101,9 @@ class World:
         if os.path.lexists(path) or (path.parent.exists() and not path.parent.is_dir()):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.planted.add(self.make(kind, path, documents).relative_to(self.folder))
+        made = self.make(kind, path, documents).relative_to(self.folder)
+        if kind != "hard link":  # the file outside counts; this name of it is in the build's place
+            self.planted.add(made)
 
     def make(self, kind, path, documents):
         """Make one such thing; returns where."""
@@ -191,7 +193,7 @@ def write_images(world):
 
 
 def draft(world):
-    out = world.folder / "documents" / world.rng.choice(["scans.csv", "letter.txt", "link.csv"])
+    out = world.folder / "documents" / world.rng.choice(["scans.csv", "letter.txt", "new.csv"])
     return CliRunner().invoke(app, ["gallery", "draft", str(world.target), "-o", str(out)])
 
 
@@ -234,7 +236,7 @@ def main():
             ends[world.kind, command.__name__, end.split(":")[0]] += 1
             different = {n for n in before if after.get(n) != before[n]}
             if world.root is None and command not in (claim, publish, describe):
-                different |= after.keys() - before.keys()
+                different |= after.keys() - before.keys() - {"documents/new.csv"}
             if different:
                 changed.append((number, world.kind, command.__name__, sorted(different)[:3]))
             if end.startswith("exception"):

@@ -68,6 +68,10 @@ def test_a_file_that_the_user_put_into_the_dataset_is_kept_and_named(results):
         publish(results)
     assert content(results) == before
     (results / "dataset/notes.txt").unlink()
+    (results / "dataset/notes").symlink_to(results.parent)
+    with pytest.raises(store.StoreError, match="dataset/notes: was not written"):
+        publish(results)
+    (results / "dataset/notes").unlink()
     publish(results)
 
 

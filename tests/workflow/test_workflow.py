@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -93,6 +94,22 @@ def test_intensity_rebuilds_synthesis_and_what_follows_and_nothing_before(built)
         assert set(built.planned()) == AFTER_SYNTHESIS
     finally:
         built.configure({"synthesis": {"intensity": 1.0}})
+    assert built.planned() == {}
+
+
+def test_a_changed_setting_counts_without_snakemake_s_memory(built):
+    memory = built.folder / ".snakemake"
+    memory.rename(built.folder / "memory")
+    # Snakemake runs a rule again whose script is newer than its outputs, where it has no memory
+    for path in built.folder.rglob("workflow/**/*"):
+        os.utime(path, (1, 1))
+    built.configure({"synthesis": {"margin": 0.33}})
+    try:
+        assert set(built.planned()) == AFTER_SYNTHESIS
+    finally:
+        built.configure({"synthesis": {"margin": 0.3}})
+        shutil.rmtree(memory)
+        (built.folder / "memory").rename(memory)
     assert built.planned() == {}
 
 

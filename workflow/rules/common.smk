@@ -2,6 +2,7 @@ import functools
 import os
 from pathlib import Path
 
+from affect4d.artifacts.registry import find_artifact
 from affect4d.config import fitting as fitting_config
 from affect4d.config.gallery import files_root
 from affect4d.config.project import ConfigError, load
@@ -10,8 +11,11 @@ from affect4d.gallery import jobs as gallery_jobs
 from affect4d.gallery import user_table
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
 from affect4d.pipeline.results_folder import claim_results
+from affect4d.provenance.recorded_settings import differs
 from affect4d.quarantine import BadInput
 from affect4d.readers import find_obstacle
+from affect4d.store.manifest import SUFFIX
+from snakemake.settings.types import RerunTrigger
 from affect4d.system_files import find_files, is_hidden
 
 # a file given with --configfile lies over config.yaml, key by key
@@ -169,3 +173,21 @@ def artifacts(wildcards):
         *(f"{RESULTS}/{folder}.manifest.json" for folder in built if folder),
         *(f"{RESULTS}/gallery/{name}.manifest.json" for name in gallery_parts(built)),
     ]
+
+
+def artifacts_as_set(wildcards):
+    """The manifest of every artifact; those that state other settings or code are made again.
+
+    Snakemake compares these with its own memory, which may be gone (`make clean`).
+    """
+    manifests = artifacts(wildcards)
+    if (
+        workflow.is_main_process
+        and RerunTrigger.PARAMS in workflow.dag_settings.rerun_triggers
+    ):
+        for path in manifests:
+            name = str(Path(path).relative_to(RESULTS)).removesuffix(SUFFIX)
+            params = getattr(rules, find_artifact(name).rules[0]).params
+            if differs(Path(path), params.settings, params.code):
+                workflow.dag.forcefiles.add(path)
+    return manifests

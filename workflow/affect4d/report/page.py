@@ -7,6 +7,8 @@ import jinja2
 import yaml
 
 from affect4d import store
+from affect4d.provenance.lineage import load_build
+from affect4d.provenance.recorded_settings import stated_settings
 from affect4d.report import sections
 
 # Each section's template and variable: its anchor and its title in the contents.
@@ -31,7 +33,7 @@ def write_report(root: Path, out: Path, *, config: dict[str, Any], audit: dict[s
     ----------
     root : the results folder
     out : path of the page
-    config : the complete configuration
+    config : the complete configuration; the page prints what the artifacts state of its sections
     audit : the audit's record: whole, artifacts, text
     """
     images = sections.read_images(root)
@@ -50,7 +52,7 @@ def write_report(root: Path, out: Path, *, config: dict[str, Any], audit: dict[s
         audit=audit,
         run_times=sections.read_run_times(root),
         versions=sections.read_versions(),
-        config=yaml.safe_dump(config, sort_keys=True),
+        config=yaml.safe_dump(stated_settings(load_build(root), config), sort_keys=True),
     )
     with store.atomic(out) as unfinished:
         unfinished.write_text(page, encoding="utf-8")

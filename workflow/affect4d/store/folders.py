@@ -47,7 +47,9 @@ def check_replaceable(folder: Path, manifest: Path) -> None:
     if not folder.exists():
         return
     written = _listed(folder) | _in_manifests(folder, manifest)
-    for path in files_below(folder):
+    # a link to a folder is a file here: it may be somebody's
+    links = [path for path in folder.rglob("*") if path.is_symlink() and path.is_dir()]
+    for path in [*links, *files_below(folder)]:
         name = path.relative_to(folder).as_posix()
         if name not in written and not (folder.suffix == ".zarr" and _is_stored(path, name)):
             raise StoreError(path, "was not written by this program", _MOVE)
