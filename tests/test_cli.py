@@ -103,3 +103,17 @@ def test_results_are_an_argument_or_an_option(tmp_path, monkeypatch, call):
     assert said(folder) == said("--results", folder) == said(folder, "--results", folder)
     code, _, printed = said(folder, "--results", "results")
     assert code == 2 and "two results folders" in printed
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--face", "1", "--all-faces"],
+        ["--face", "1", "--landmarks", "x.pts"],
+        ["--all-faces", "--crop"],
+    ],
+    ids=" ".join,
+)
+def test_one_way_to_say_which_faces(options):
+    call = ["synth", "no.jpg", "-o", "x.png", "--expression", "fear", *options]
+    assert CliRunner().invoke(app, call).exit_code == 2

@@ -8,8 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from skimage import data
 
-from affect4d.fitting.detection import MESH, detect_landmarks
+from affect4d.fitting.detection import MESH, detect_faces, detect_landmarks, face_box
+from affect4d.fitting.face_mesh import Square
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.quarantine import BadInput
@@ -65,3 +67,65 @@ def test_a_photograph_without_a_face_is_refused():
     grey = np.full((200, 200, 3), 128, np.uint8)
     with pytest.raises(BadInput, match="no face"):
         detect_landmarks(grey, "grey.png")
+
+
+@installed
+@pytest.mark.parametrize("quarter", [1, 2, 3])
+def test_a_face_is_found_however_the_photograph_is_turned(quarter):
+    image, annotated = photograph("takeo.ppm")
+    size = np.linalg.norm(annotated[36] - annotated[45])
+    turned = np.ascontiguousarray(np.rot90(image, quarter))
+    (found,) = detect_faces(turned)
+    middle = (np.array(image.shape[1::-1]) - 1) / 2
+    new_middle = (np.array(turned.shape[1::-1]) - 1) / 2
+    matrix = np.linalg.matrix_power([[0, 1], [-1, 0]], quarter)
+    there = (annotated - middle) @ matrix.T + new_middle
+    assert np.linalg.norm(found - there, axis=1)[JAW:].mean() < 0.05 * size
+
+
+@installed
+@pytest.mark.parametrize("name", ["chelsea", "coffee"])
+def test_an_animal_is_no_person(name):
+    with pytest.raises(BadInput, match="no face of a person"):
+        detect_landmarks(np.ascontiguousarray(getattr(data, name)()[..., :3]))
+
+
+@installed
+def test_several_faces_are_found_the_largest_first():
+    image, annotated = photograph("takeo.ppm")
+    small = cv2.resize(image, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+    both = np.full((image.shape[0], image.shape[1] + small.shape[1], 3), 128, np.uint8)
+    both[: small.shape[0], : small.shape[1]] = small
+    both[:, small.shape[1] :] = image
+    faces = detect_faces(both)
+    assert len(faces) == 2
+    assert faces[0][:, 0].min() > small.shape[1] > faces[1][:, 0].max()
+    near = detect_landmarks(both, near=annotated.mean(0) * 0.7)
+    np.testing.assert_array_equal(near, faces[1])
+
+
+@pytest.mark.parametrize("side", [16, 64, 200])
+def test_a_square_maps_to_the_picture_and_back(side):
+    square = Square(np.array([40.0, 30.0]), 64.0, 0.4)
+    points = np.random.default_rng(0).uniform(0, 80, (5, 2))
+    matrix = square.matrix(side)
+    there = points @ matrix[:, :2].T + matrix[:, 2]
+    np.testing.assert_allclose(square.to_picture(there, side), points, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(80, 100), (803, 1000)])
+def test_a_square_is_cut_where_it_lies(size):
+    """The middle of a blurred dot, reduced or not."""
+    height, width = size
+    x, y = 0.61 * width, 0.37 * height
+    grid = np.hypot(np.arange(width) - x, np.arange(height)[:, None] - y)
+    image = np.repeat(255 * np.exp(-((grid / (0.03 * width)) ** 2))[..., None], 3, 2)
+    square = Square(np.array([x, y]), 0.5 * width, 0.5)
+    part = square.cut(image.astype(np.uint8), 64)[..., 0].astype(float)
+    rows, columns = np.indices(part.shape)
+    middle = [(part * axis).sum() / part.sum() for axis in (columns, rows)]
+    np.testing.assert_allclose(middle, 31.5, atol=0.25)
+
+
+def test_a_box_is_of_whole_pixels():
+    assert face_box(np.array([[1.2, 3.0], [7.5, 9.1]])) == (1, 3, 7, 7)

@@ -27,12 +27,20 @@ RESULTS = Path("results")
 _HELP = "Results folder of a build (`make dataset`); as an argument or with --results."
 Results = Annotated[Path | None, typer.Option("--results", help=_HELP, show_default=str(RESULTS))]
 Folder = Annotated[Path | None, typer.Argument(metavar="RESULTS", help=_HELP, show_default=False)]
+Face = Annotated[
+    int | None,
+    typer.Option(min=1, help="Which of several faces, 1 the largest; if absent the largest."),
+]
 T = TypeVar("T")
 
 
 def _say(text: object, *, err: bool = False) -> None:
     """Print lines without what a name in a build could do to the terminal."""
     typer.echo("\n".join(map(printable, str(text).split("\n"))), err=err)
+
+
+def _warn(message: str) -> None:
+    _say(f"affect4d: {message}", err=True)
 
 
 def _fail(message: object, code: int) -> NoReturn:
@@ -56,7 +64,7 @@ def _parse(parse: Callable[[str], T], text: str | None) -> T | None:
 
 @app.command()
 def synth(
-    photo: Annotated[Path, typer.Argument(help="Photograph of one face (JPEG, PNG, ...).")],
+    photo: Annotated[Path, typer.Argument(help="Photograph (JPEG, PNG, ...).")],
     folder: Folder = None,
     *,
     out: Annotated[
@@ -79,6 +87,10 @@ def synth(
             "the photograph's name with .pts, or else the detector's."
         ),
     ] = None,
+    face: Face = None,
+    all_faces: Annotated[
+        bool, typer.Option("--all-faces", help="Edit every face that the detector finds.")
+    ] = False,
     crop: Annotated[
         bool, typer.Option("--crop", help="Only the square around the face, as in the dataset.")
     ] = False,
@@ -124,21 +136,28 @@ def synth(
         raise typer.BadParameter(
             "give one of --valence with --arousal, --path, --grid, --expression, --component"
         )
+    if (face is not None) + all_faces + (landmarks is not None) > 1:
+        raise typer.BadParameter("give one of --face, --all-faces, --landmarks")
+    if all_faces and (crop or grid is not None):
+        raise typer.BadParameter("--all-faces edits the full frame: neither --crop nor --grid")
     points = _parse(request.parse_points, path)
     named = _parse(request.parse_component, component)
-    options = {"intensity": intensity, "blend": blend}
+    chosen = {"intensity": intensity, "blend": blend}
+    options = {name: value for name, value in chosen.items() if value is not None}
     root = _results(folder, results)
     blendshapes = root / "blendshapes"
     try:
-        editor = request.open_photograph(
-            photo,
-            landmarks,
-            root,
-            crop=crop or grid is not None,
-            options={name: value for name, value in options.items() if value is not None},
-        )
+        if all_faces:
+            editors = request.open_all_faces(photo, root, options=options)
+        else:
+            whole = not crop and grid is None
+            editors = [
+                request.open_photograph(
+                    photo, landmarks, root, crop=not whole, options=options, face=face, say=_warn
+                )
+            ]
         if grid is not None:
-            _say(request.write_grid(editor, blendshapes, grid, out=out))
+            _say(request.write_grid(editors[0], blendshapes, grid, out=out))
             return
         targets = request.find_targets(
             blendshapes,
@@ -148,23 +167,26 @@ def synth(
             expression=expression,
             component=named,
         )
-        images, records = zip(*map(editor.impose, targets), strict=True)
+        edited = (request.impose_on_faces(editors, target) for target in targets)
+        images, records = zip(*edited, strict=True)
         request.write_images(images, out, several=path is not None)
     except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
         _fail(error, 1)
-    for record in records:
-        _say(request.describe(record))
+    for one in records:
+        for number, record in enumerate(one, start=1):
+            _say(f"face {number}: " * all_faces + request.describe(record))
 
 
 @app.command()
 def play(
-    photo: Annotated[Path, typer.Argument(help="Photograph of one face (JPEG, PNG, ...).")],
+    photo: Annotated[Path, typer.Argument(help="Photograph (JPEG, PNG, ...).")],
     folder: Folder = None,
     *,
     landmarks: Annotated[
         Path | None,
         typer.Option(help="68 iBUG landmarks, as for synth."),
     ] = None,
+    face: Face = None,
     crop: Annotated[
         bool, typer.Option("--crop/--whole", help="The face, or the whole frame, which is slower.")
     ] = True,
@@ -189,9 +211,11 @@ def play(
     from affect4d.synthesis.play_server import PageServer, link_file
     from affect4d.synthesis.request import open_photograph
 
+    if face is not None and landmarks is not None:
+        raise typer.BadParameter("give one of --face, --landmarks")
     root = _results(folder, results)
     try:
-        photograph = open_photograph(photo, landmarks, root, crop=crop)
+        photograph = open_photograph(photo, landmarks, root, crop=crop, face=face, say=_warn)
         server = PageServer(PlaySession(photograph, root / "blendshapes"), port)
     except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
         _fail(error, 1)

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from affect4d.blendshapes.targets import Atlas, Expressions, Target, component_t
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.neutrals import FileLimits
 from affect4d.config.synthesis import Settings as SynthesisSettings
-from affect4d.fitting.detection import detect_landmarks
+from affect4d.fitting.detection import detect_faces, face_box
 from affect4d.fitting.landmark_evidence import describe_mismatch
 from affect4d.fitting.storage import read_model
 from affect4d.formats.animations import SUFFIXES, write_animation
 from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
+from affect4d.formats.limits import Limits
 from affect4d.formats.paths import find_beside
+from affect4d.quarantine import BadInput
 from affect4d.registration.reference import Reference
 from affect4d.synthesis.sheet import draw_sheet, points_of_plane, tiles_over_plane
 from affect4d.synthesis.single import PhotographEditor
@@ -72,6 +74,8 @@ def open_photograph(
     *,
     crop: bool,
     options: Mapping[str, object] | None = None,
+    face: int | None = None,
+    say: Callable[[str], None] = log.warning,
 ) -> PhotographEditor:
     """A photograph, fitted and ready to be edited with what a build made.
 
@@ -83,27 +87,78 @@ def open_photograph(
     results : the build's results folder
     crop : give the square around the face instead of the full frame
     options : settings of the stage `synthesis` in place of the build's own
+    face : which of the faces that the detector finds, the largest is 1; if absent the largest,
+        where there are no landmarks
+    say : is told, in one line, what faces there are if there are several
 
     Raises
     ------
     BadInput
-        Photograph or landmarks cannot be used.
+        Photograph or landmarks cannot be used, or it has no such face.
     affect4d.store.StoreError
         What the build made is missing or damaged.
     ValueError
         The landmarks cannot be fitted, or an option is out of range.
     """
-    limits = FileLimits(**_settings_of(results / "neutrals", "neutrals").get("limits", {})).of_files
+    limits = _limits_of(results)
     image = read_image(photo, limits=limits)
-    file = landmarks or find_beside(photo, [".pts"])
+    file = None if face else landmarks or find_beside(photo, [".pts"])
     if file is not None:
         points = read_landmarks(file, dimension=2, max_bytes=limits.side_file_bytes)
         mismatch = describe_mismatch(image, points)
         if mismatch:
             log.warning("%s: %s", file, mismatch)
     else:
-        points = detect_landmarks(image, photo)
+        faces = detect_faces(image, photo)
+        points = _choose_face(faces, face, photo)
+        if len(faces) > 1:
+            number = f"number {face}" if face else "the largest"
+            say(f"{photo}: {describe_faces(faces)}; {number} is edited (--face N, --all-faces)")
     return Build(results).open(image, points, crop=crop, options=options)
+
+
+def open_all_faces(
+    photo: Path, results: Path, *, options: Mapping[str, object] | None = None
+) -> list[PhotographEditor]:
+    """An editor for each of the faces that the detector finds, the largest first.
+
+    Parameters and errors are those of `open_photograph`.
+    """
+    image = read_image(photo, limits=_limits_of(results))
+    build = Build(results)
+    faces = detect_faces(image, photo)
+    return [build.open(image, face, crop=False, options=options) for face in faces]
+
+
+def describe_faces(faces: Sequence[NDArray[np.floating]]) -> str:
+    """One line on faces (68, 2): number, size and upper left corner of each, in pixels."""
+    boxes = enumerate(map(face_box, faces), start=1)
+    each = (f"{n} of {width} x {height} at ({x}, {y})" for n, (x, y, width, height) in boxes)
+    return f"{len(faces)} faces, pixels: {', '.join(each)}"
+
+
+def _choose_face(
+    faces: Sequence[NDArray[np.float64]], face: int | None, photo: Path
+) -> NDArray[np.float64]:
+    """One of the faces, counted from 1; the first if none is named."""
+    if face is not None and face > len(faces):
+        raise BadInput(photo, f"there is no face {face}", f"choose of {describe_faces(faces)}")
+    return faces[(face or 1) - 1]
+
+
+def impose_on_faces(
+    editors: Sequence[PhotographEditor], target: Target
+) -> tuple[Image, list[Mapping[str, Any]]]:
+    """A photograph with a Target imposed on each of its faces, and the record of each.
+
+    Where two faces change the same pixel, the smaller one's is shown.
+    """
+    images, records = zip(*(editor.impose(target) for editor in editors), strict=True)
+    combined = images[0]
+    for image, editor in zip(images[1:], editors[1:], strict=True):
+        changed = (image != editor.photo).any(axis=-1)
+        combined[changed] = image[changed]
+    return combined, list(records)
 
 
 class Build:
@@ -143,6 +198,11 @@ class Build:
             anatomy=self._anatomy,
             crop=crop,
         )
+
+
+def _limits_of(results: Path) -> Limits:
+    """What a build takes of one photograph."""
+    return FileLimits(**_settings_of(results / "neutrals", "neutrals").get("limits", {})).of_files
 
 
 def _settings_of(folder: Path, section: str) -> dict[str, Any]:
