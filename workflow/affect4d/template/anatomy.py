@@ -54,7 +54,7 @@ class Anatomy:
     eyes : (F,), triangles between the eyelids
     lids : (2, V, 1), how much each vertex goes with each upper lid
     apertures : (2,), mm between the lids
-    lips : (2, V, 1), how much each vertex goes with the red of the upper lip and of the lower
+    lips : (6, V, 1), how much each vertex goes with each of `UPPER_INNER_LIP`, then of the lower
     reach : (V, 1), 1 on the face, falling to 0 at ears and neck
     smoother : (V, V), the mean of each vertex and its neighbours
     creases : where skin folds
@@ -144,9 +144,10 @@ def _upper_lids(
 
 
 def _lips(template: Template) -> NDArray[np.float32]:
-    """(2, V, 1): 1 on the inner edge of each lip, falling with the distance from it.
+    """(6, V, 1): 1 at each point of the inner edge of a lip, falling with the distance from it.
 
     Vertices belong to the lip that is nearer along the surface, which is cut between the lips.
+    Along a lip, the weights of its three points add up to 1.
     """
     vertices, landmarks = template.vertices, template.landmarks
     near = np.linalg.norm(vertices - landmarks[INNER_LIPS].mean(0), axis=1) < MOUTH_MM
@@ -160,8 +161,11 @@ def _lips(template: Template) -> NDArray[np.float32]:
         for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP)
     ]
     weights = [
-        _beside(vertices, landmarks[line]) * (away[lip] < away[1 - lip])
+        _beside(vertices, landmarks[line])
+        * (away[lip] < away[1 - lip])
+        * np.interp(vertices[:, 0], landmarks[line[1:-1], 0], point)
         for lip, line in enumerate((UPPER_INNER_LINE, LOWER_INNER_LINE))
+        for point in np.eye(len(UPPER_INNER_LIP))
     ]
     return np.stack(weights)[..., None].astype(np.float32)
 

@@ -16,7 +16,7 @@ MIN_UP_PX = 1e-6  # length of that in the picture: avoids a division by zero
 
 
 def lip_shifts(scene: Scene, deformations: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far the upper and the lower lip are to be moved beyond their deformation.
+    """How far points of the upper and the lower lip are to be moved beyond their deformation.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def lip_shifts(scene: Scene, deformations: NDArray[np.float32]) -> NDArray[np.fl
 
     Returns
     -------
-    (2, 2, B), pixels (x, y) of each lip; vertices move by their weight in `Anatomy.lips`
+    (6, 2, B), pixels (x, y) of each point; vertices move by their weight in `Anatomy.lips`
     """
     landmarks = scene.anatomy.landmark_vertices
     upper, lower = landmarks[UPPER_INNER_LIP], landmarks[LOWER_INNER_LIP]
@@ -35,8 +35,8 @@ def lip_shifts(scene: Scene, deformations: NDArray[np.float32]) -> NDArray[np.fl
     moved = np.einsum("k,nke->ne", up @ scene.motion[:2], deformations[upper] - deformations[lower])
     # as far as a fit has them crossed in the photograph, they may stay
     free = np.maximum(before - ROLL_MM * scene.scale, 0)
-    crossing = np.maximum(-moved - free[:, None], 0).max(0)
-    weights = scene.anatomy.lips[..., 0]
-    gain = float(weights[0, upper].mean() + weights[1, lower].mean()) / 2
-    share = crossing / (2 * gain) * up[:, None]
-    return np.array([share, -share], np.float32)
+    crossing = np.maximum(-moved - free[:, None], 0)
+    points = [*upper, *lower]
+    gain = float(scene.anatomy.lips[np.arange(len(points)), points, 0].mean())
+    share = crossing[:, None] * up[:, None] / (2 * gain)
+    return np.concatenate([share, -share]).astype(np.float32)

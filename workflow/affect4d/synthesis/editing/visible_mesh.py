@@ -38,7 +38,7 @@ class VisibleSubmesh:
     mouth_vertices : (n,), into `vertices`, around the mouth
     mouth, mouth_visible : (m, 3), triangles of `mouth_vertices`, and (m,)
     landmarks : (68,), into `vertices`
-    edges : (4, U), how much each vertex goes with each upper lid and with the red of either lip
+    edges : (8, U), how much each vertex goes with each upper lid and each point of the inner lips
     """
 
     vertices: NDArray[np.int64]
