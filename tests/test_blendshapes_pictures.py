@@ -7,6 +7,8 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import sparse
+from scipy.sparse.csgraph import dijkstra
 from support.contexts import context
 
 from affect4d import store
@@ -23,6 +25,7 @@ from affect4d.blendshapes.pictures import (
     draw_mean_faces,
     draw_support,
 )
+from affect4d.geometry.surface import edges
 from affect4d.plotting.faces import FACE_FRAME, MOTION, PORTRAIT, face_picture, motion_colours
 from affect4d.report.page import render
 from affect4d.report.sections import read_blendshapes
@@ -84,7 +87,12 @@ def test_a_face_is_in_the_middle_and_an_open_mouth_is_dark(template):
     white = (rest == 255).all(2)
     assert 0.6 < 1 - white.mean() < 0.95
     lips = template.landmark_vertices[[62, 66]]
-    below = template.vertices[:, 1] < template.vertices[lips, 1].mean()
+    # the lips are cut: what is nearer to the lower one along the surface goes down with it
+    pairs = edges(template.triangles)
+    length = np.linalg.norm(np.diff(template.vertices[pairs], axis=1)[:, 0], axis=1)
+    graph = sparse.csr_matrix((length, pairs.T), shape=(len(template.vertices),) * 2)
+    upper, lower = dijkstra(graph, directed=False, indices=template.landmark_vertices[[51, 57]])
+    below = lower < upper
     jaw_drop = np.float32([0, -30, 0]) * below[:, None]
     middle = (template.vertices + jaw_drop)[lips].mean(0)
     row, column = pixel(middle).round().astype(int)

