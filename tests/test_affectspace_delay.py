@@ -82,8 +82,18 @@ def test_a_linear_course_is_shifted_exactly(delay, slope, start):
 
 def test_an_annotation_outside_the_plane_stays_and_reaches_no_other_frame():
     moved = table([0.1, 0.1, 1.4, 0.1, 0.1], 1.0)
-    assert moved["valence"].tolist()[:4] == pytest.approx([0.1, 0.1, 1.4, 0.1])
-    assert np.isnan(moved["valence"][4]) and moved["is_late"].tolist() == [False] * 4 + [True]
+    assert moved["valence"].tolist()[:4:2] == pytest.approx([0.1, 1.4])
+    assert moved["valence"][3] == pytest.approx(0.1)
+    # the second frame's annotation is the one outside, the last one's would come after the end
+    assert moved["valence"].isna().tolist() == [False, True, False, False, True]
+    assert moved["is_late"].tolist() == [False, True, False, False, True]
+
+
+def test_no_label_is_invented_where_an_annotation_is_missing():
+    moved = table([0.1, 0.2, np.nan, 0.4, 0.5], 0.5)
+    assert moved["valence"].isna().tolist() == [False, True, True, False, True]
+    # the frame without an annotation of its own is reported, its neighbour is not
+    assert moved["is_late"].tolist() == [False, True, False, False, True]
 
 
 def test_without_a_delay_the_table_is_as_it_was():

@@ -170,13 +170,13 @@ def compensate(frames: pd.DataFrame, delays: Mapping[str, float]) -> pd.DataFram
     """The gallery's table with annotations as they refer to each frame.
 
     A frame's valence and arousal are those noted `delay` frames later, interpolated between
-    frames; missing after the sequence's last one. Annotations outside the plane stay where they
-    are, and no other frame gets them.
+    frames; missing after the sequence's last one and beside one that is missing. Annotations
+    outside the plane stay where they are, and no other frame gets them.
 
     Returns
     -------
     As `frames`, with `delay` (frames) and `is_late` (True where the annotation would come after the
-    sequence's end)
+    sequence's end, or one that it depends on is missing)
     """
     table = frames.assign(delay=frames["sequence"].map(delays).fillna(0.0), is_late=False)
     for _, rows in table[table["delay"] > 0].groupby("sequence"):
@@ -186,10 +186,15 @@ def compensate(frames: pd.DataFrame, delays: Mapping[str, float]) -> pd.DataFram
             continue
         outside = (ordered[AXES].notna().any(axis=1) & ~_in_plane(ordered)).to_numpy()
         at = (ordered["frame"] + ordered["delay"]).to_numpy(np.float64)
-        late = (at > given["frame"].max()) & ~outside
+        numbers = given["frame"].to_numpy(np.float64)
+        before = numbers[np.searchsorted(numbers, at, "right").clip(1) - 1]
+        after = numbers[np.searchsorted(numbers, at).clip(max=len(numbers) - 1)]
+        step = ordered["frame"].diff().median()
+        # after the last annotation, or within a gap that a missing one leaves
+        late = ((at > numbers[-1]) | (after - before > step)) & ~outside
         for axis in AXES:
             later = np.interp(at, given["frame"], given[axis])
             later = np.where(late, np.nan, later)
             table.loc[ordered.index, axis] = np.where(outside, ordered[axis], later)
-        table.loc[ordered.index, "is_late"] = late
+        table.loc[ordered.index, "is_late"] = late & ordered[AXES].notna().any(axis=1).to_numpy()
     return table
