@@ -14,6 +14,7 @@ from PIL import Image
 from support.declared import missing, undeclared
 
 from affect4d.audit import audit_build
+from affect4d.config.synthesis import Settings
 from affect4d.formats.images import read_image
 from affect4d.provenance import explain_name
 
@@ -107,7 +108,7 @@ def test_a_changed_setting_counts_without_snakemake_s_memory(built):
     try:
         assert set(built.planned()) == AFTER_SYNTHESIS
     finally:
-        built.configure({"synthesis": {"margin": 0.3}})
+        built.configure({"synthesis": {"margin": Settings().margin}})
         shutil.rmtree(memory)
         (built.folder / "memory").rename(memory)
     assert built.planned() == {}
