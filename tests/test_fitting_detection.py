@@ -12,6 +12,7 @@ from skimage import data
 
 from affect4d.fitting.detection import MESH, detect_faces, detect_landmarks, face_box
 from affect4d.fitting.face_mesh import Square
+from affect4d.fitting.native_messages import log_native_messages
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.quarantine import BadInput
@@ -102,6 +103,21 @@ def test_several_faces_are_found_the_largest_first():
     assert faces[0][:, 0].min() > small.shape[1] > faces[1][:, 0].max()
     near = detect_landmarks(both, near=annotated.mean(0) * 0.7)
     np.testing.assert_array_equal(near, faces[1])
+
+
+def test_what_a_library_writes_to_standard_error_is_logged(caplog, capfd):
+    with caplog.at_level("DEBUG"), log_native_messages():
+        os.write(2, b"created\nWARNING: a guess\xff\n")
+    os.write(2, b"ours\n")
+    assert capfd.readouterr().err == "ours\n"
+    assert [line.getMessage() for line in caplog.records] == ["created", "WARNING: a guess\ufffd"]
+
+
+def test_an_error_passes_the_redirection_of_messages(capfd):
+    with pytest.raises(ValueError, match="ours"), log_native_messages():
+        raise ValueError("ours")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
 
 
 @pytest.mark.parametrize("side", [16, 64, 200])

@@ -75,6 +75,15 @@ def test_a_truncated_obj_is_one_clear_line(tmp_path, end):
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize("end", ["v 1.0", "v 1.0 ", "vt 0.0 1.", "vt 0.0 ", "f 1/1 2/2 3", "f 1/1"])
+@pytest.mark.parametrize("line_feed", ["\n", "\r"])
+def test_an_obj_cut_within_a_number_line_is_called_truncated(tmp_path, end, line_feed):
+    text = OBJ[: OBJ.index(end) + len(end)].replace("\n", line_feed)
+    (tmp_path / "cut.obj").write_bytes(text.encode())
+    with pytest.raises(BadInput, match="truncated"):
+        read_mesh(tmp_path / "cut.obj")
+
+
 @pytest.mark.parametrize("missing_bytes", [1, 20, 60])
 def test_a_truncated_ply_is_one_clear_line(tmp_path, missing_bytes):
     path = tmp_path / "scan.ply"

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d.fitting.face_mesh import MARGIN, Square, confirm, find_squares, fit_mesh
+from affect4d.fitting.native_messages import log_native_messages
 from affect4d.quarantine import BadInput
 from affect4d.template.ibug68 import INTERNAL, MIRROR
 
@@ -117,10 +118,11 @@ def detect_faces(image: Image, name: str | Path = "photograph") -> list[Points]:
             "it has no landmark file, and no detector is installed",
             "mark 68 iBUG points in a .pts file of its name, or run `make detector` once",
         ) from None
-    for views in _searches(image.shape):
-        if faces := _find_faces(image, views):
-            log.debug("%s: %d faces by MediaPipe's face mesh", name, len(faces))
-            return sorted(faces, key=face_area, reverse=True)
+    with log_native_messages():
+        for views in _searches(image.shape):
+            if faces := _find_faces(image, views):
+                log.debug("%s: %d faces by MediaPipe's face mesh", name, len(faces))
+                return sorted(faces, key=face_area, reverse=True)
     raise BadInput(name, "no face of a person is found in it", "mark 68 iBUG points in a .pts file")
 
 

@@ -4,6 +4,7 @@ The text is parsed in two compiled passes (count, then fill), so nothing is allo
 does not hold.
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -59,9 +60,11 @@ def read_obj(path: Path) -> Mesh:
     sizes = np.empty(faces, dtype=np.int32)
     corner = np.empty((corners, 2), dtype=np.int32)
     wrong = _fill(text, points, coordinates, sizes, corner)
-    if wrong >= 0:
-        raise ValueError(f"{token_at(text, wrong)} does not follow the format")
     last = unended_line(content)
+    if wrong >= 0:
+        if last and not re.search(rb"[\r\n]", content[wrong:]):
+            raise ValueError(TRUNCATED)
+        raise ValueError(f"{token_at(text, wrong)} does not follow the format")
     if last[:1] in ([b"v"], [b"vt"], [b"vn"], [b"f"]):
         if not _is_whole(last, sizes, corner[:, 0], known=(vertices, textures)):
             raise ValueError(TRUNCATED)
