@@ -32,7 +32,7 @@ def results(original, tmp_path):
 
 
 def files(results):
-    """All files but the marker of the root, which says the same in every build."""
+    """All files but the marker of the root, which belongs to no artifact."""
     found = (p for p in results.rglob("*") if p.is_file() and p.name != MARKER)
     return sorted(p.relative_to(results).as_posix() for p in found)
 
@@ -94,6 +94,16 @@ def assert_all_found(results, spoil):
             assert is_named(verdict, artifact, name), (name, verdict.text())
             (results / name).write_bytes(kept[name])
             del waiting[name]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}"])
+def test_a_missing_or_damaged_marker_is_named_with_its_remedy(results, content):
+    (results / MARKER).unlink()
+    if content is not None:
+        (results / MARKER).write_bytes(content)
+    verdict = audited(results)
+    assert verdict.exit_code == 1 and [p.file for p in verdict.problems] == [MARKER]
+    assert "`snakemake --forcerun audit` writes it" in verdict.text()
 
 
 def owner(results, name):

@@ -28,6 +28,7 @@ from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
 from affect4d.provenance.planned_jobs import plan_jobs
 from affect4d.store import StoreError, protocol
+from affect4d.store.build_root import MARKER, is_root
 from affect4d.store.manifest import SUFFIX
 
 
@@ -95,6 +96,7 @@ def _check_build(complete: Build, sample: Sample | None, threads: int) -> Verdic
         damaged(name.removesuffix(SUFFIX), name, error.what)
         for name, error in build.unreadable.items()
     ]
+    problems += _check_marker(build.root)
     problems += _check_last(build.root)
     problems += _find_missing(build)
     digested = digest_all(build, sample, threads)
@@ -186,6 +188,14 @@ def _known(build: Build) -> list[str]:
         return [name for name in names if not is_dropped(build, name)]
     except (StoreError, KeyError, TypeError):
         return []
+
+
+def _check_marker(root: Path) -> Iterator[Finding]:
+    """Without its marker, the commands that delete refuse the build."""
+    if not is_root(root):
+        what = "is missing, or is not what a build writes there"
+        remedy = "move it away if it is there; `snakemake --forcerun audit` writes it"
+        yield Finding(Kind.UNRESOLVED, "audit", MARKER, what, remedy)
 
 
 def _check_last(root: Path) -> Iterator[Finding]:
