@@ -102,6 +102,10 @@ def main() -> int:
         (keys / "signers").write_text(f'owner namespaces="affect4d-build" {public}')
         sealed = copy_build(options.results, keys / "results")
         audit.seal_build(sealed, keys / "key")
+        verdict = audit.audit_build(sealed, plan=True, signers=keys / "signers")
+        if not verdict.intact:
+            print(verdict.text())
+            return 1
         made = forgeries(sealed)
         chosen = range(len(made)) if options.only is None else options.only
         rows = []
