@@ -1,5 +1,6 @@
 """Folders that a rule replaces as a whole: never one that holds a file of somebody else."""
 
+import os
 import shutil
 
 import numpy as np
@@ -160,3 +161,34 @@ def test_a_build_of_an_older_version_gets_its_lists_with_its_marker(results, tmp
     assert (results / "crate" / LIST).read_text() == "Snakefile\nconfig.json\n"
     (results / "crate.manifest.json").unlink()  # as Snakemake does before the job
     describe(results, tmp_path)
+
+
+@pytest.mark.parametrize("content", ["pid 17", None])
+def test_a_file_with_the_name_of_a_lock_keeps_its_folder(results, tmp_path, content):
+    folder = results / "neutrals/photos/images"
+    lock = folder / ".notes-of-others.lock"
+    if content is None:
+        lock.symlink_to(tmp_path)
+    else:
+        lock.write_text(content)
+    with pytest.raises(store.StoreError, match="was not written by this program; move it away"):
+        rewrite(folder, results / "neutrals/photos/neutrals.manifest.json")
+    assert os.path.lexists(lock)
+
+
+def test_locks_that_a_killed_writer_left_do_not_keep_a_folder(results):
+    folder = results / "neutrals/photos/images"
+    (folder / ".a.png.lock").touch()
+    written = next(path for path in folder.iterdir() if path.suffix == ".png")
+    (folder / f".{written.name}.lock").write_text("process 17")
+    rewrite(folder, results / "neutrals/photos/neutrals.manifest.json")
+    assert (folder / "new.txt").exists()
+
+
+def test_a_link_in_the_place_of_a_file_of_a_store_is_not_removed(results, tmp_path):
+    shard = results / "fits/photos/000.zarr/landmarks/c/0/0/0"
+    shard.unlink()
+    shard.symlink_to(tmp_path)
+    with pytest.raises(store.StoreError, match="was not written by this program; move it away"):
+        store.write(results / "fits/photos/000.zarr", {"a": np.ones(3)})
+    assert shard.is_symlink()

@@ -38,8 +38,8 @@ class State(NamedTuple):
 class Journal:
     """Digests computed by an audit of `root`; a context, and deleted by `finish` alone.
 
-    Where the results folder takes no journal (it is read-only, or another audit holds it), nothing
-    is kept and nothing resumed.
+    Where the results folder takes no journal (it is read-only, another audit holds it, or a file of
+    that name is none), nothing is kept and nothing resumed.
     """
 
     def __init__(self, root: Path) -> None:
@@ -57,7 +57,11 @@ class Journal:
                 file.close()
                 raise
             file.seek(0)
-            self._entries = dict(filter(None, map(_parse, file)))
+            lines = [line for line in file if line.strip()]
+            if lines and not lines[0].startswith("["):  # somebody's file of that name
+                file.close()
+                return self
+            self._entries = dict(filter(None, map(_parse, lines)))
             file.write("\n")  # a killed writer may have stopped in the middle of a line
             self._file = file
         return self

@@ -49,9 +49,10 @@ def check_replaceable(folder: Path, manifest: Path) -> None:
     written = _listed(folder) | _in_manifests(folder, manifest)
     # a link to a folder is a file here: it may be somebody's
     links = [path for path in folder.rglob("*") if path.is_symlink() and path.is_dir()]
-    for path in [*links, *files_below(folder)]:
+    for path in [*links, *_foreign_locks(folder, written), *files_below(folder)]:
         name = path.relative_to(folder).as_posix()
-        if name not in written and not (folder.suffix == ".zarr" and _is_stored(path, name)):
+        stored = name in written or (folder.suffix == ".zarr" and _is_stored(path, name))
+        if path.is_symlink() or not stored:  # this program writes no links
             raise StoreError(path, "was not written by this program", _MOVE)
 
 
@@ -78,9 +79,22 @@ def _in_manifests(folder: Path, manifest: Path) -> set[str]:
     return names
 
 
+def _foreign_locks(folder: Path, written: set[str]) -> list[Path]:
+    """Files with the name of a lock that are links, or hold something and lock no written file."""
+    return [
+        path
+        for path in folder.rglob(".*.lock")
+        if path.is_symlink()
+        or (
+            path.stat().st_size
+            and path.with_name(path.name[1:-5]).relative_to(folder).as_posix() not in written
+        )
+    ]
+
+
 def _is_stored(path: Path, name: str) -> bool:
     """Whether a file is part of an array as this program stores them."""
-    if path.is_symlink() or not _ZARR.fullmatch(name):
+    if not _ZARR.fullmatch(name):
         return False
     if "/" not in name or path.name != "zarr.json":
         return True
