@@ -192,3 +192,9 @@ def test_a_link_in_the_place_of_a_file_of_a_store_is_not_removed(results, tmp_pa
     with pytest.raises(store.StoreError, match="was not written by this program; move it away"):
         store.write(results / "fits/photos/000.zarr", {"a": np.ones(3)})
     assert shard.is_symlink()
+
+
+def test_a_folder_with_the_name_of_a_lock_is_refused_in_one_line(results):
+    (results / ".dataset.lock").mkdir()
+    with pytest.raises(store.StoreError, match="is a folder in the place of a lock; move it away"):
+        publish(results)

@@ -239,7 +239,10 @@ def _acquire(name: Path, timeout: float) -> int | None:
     """A descriptor that holds the lock file `name`; None if another does for `timeout` s."""
     deadline = time.monotonic() + timeout
     while True:
-        descriptor = open_regular(name, os.O_RDWR | os.O_CREAT)
+        try:
+            descriptor = open_regular(name, os.O_RDWR | os.O_CREAT)
+        except IsADirectoryError:
+            raise StoreError(name, "is a folder in the place of a lock", "move it away") from None
         try:
             _check_lock(name, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
