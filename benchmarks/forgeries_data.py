@@ -125,10 +125,9 @@ def swap_stores(first: str, second: str) -> Forge:
 
 def swap_pictures(rows: pd.DataFrame) -> pd.DataFrame:
     people = rows["subject"].unique()[:2]
-    if len(people) < 2:  # of a shard with one person, two of their pictures
-        places = [np.array([0]), np.array([1])]
-    else:
-        places = [np.flatnonzero(rows["subject"] == person) for person in people]
+    if len(people) < 2:  # a shard with one person stays as it is
+        return rows
+    places = [np.flatnonzero(rows["subject"] == person) for person in people]
     for a, b in zip(*places, strict=False):
         first, second = rows["image"].iloc[a], rows["image"].iloc[b]
         rows.at[rows.index[a], "image"] = {**first, "bytes": second["bytes"]}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.small_results import build_results
 
 from affect4d import audit, store
+from affect4d.pipeline.results_folder import claim_results
 from affect4d.store import protocol
 from affect4d.store.build_root import MARKER
 
@@ -104,6 +105,8 @@ def test_a_missing_or_damaged_marker_is_named_with_its_remedy(results, content):
     verdict = audited(results)
     assert verdict.exit_code == 1 and [p.file for p in verdict.problems] == [MARKER]
     assert "`snakemake --forcerun audit` writes it" in verdict.text()
+    claim_results(results)  # as every job does at its start
+    assert audited(results).intact
 
 
 def owner(results, name):

@@ -266,7 +266,7 @@ def test_a_file_that_may_not_be_read_leaves_the_audit_without_a_verdict(results,
     assert verdict.exit_code == 2 and "Permission denied" in verdict.text()
 
 
-@pytest.mark.parametrize("text", ["of the user\n", "\n{}"])
+@pytest.mark.parametrize("text", ["of the user\n", "\n{}", "[1, 2]"])
 def test_a_file_of_the_journals_name_that_is_none_stays_as_it_is(results, text):
     (results / journal.NAME).write_text(text)
     assert audit.audit_build(results).known

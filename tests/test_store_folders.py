@@ -178,9 +178,9 @@ def test_a_file_with_the_name_of_a_lock_keeps_its_folder(results, tmp_path, cont
 
 def test_locks_that_a_killed_writer_left_do_not_keep_a_folder(results):
     folder = results / "neutrals/photos/images"
-    (folder / ".a.png.lock").touch()
+    (folder / ".left-before-it-was-held.lock").touch()
     written = next(path for path in folder.iterdir() if path.suffix == ".png")
-    (folder / f".{written.name}.lock").write_text("process 17")
+    (folder / f".{written.name}.lock").write_text("process 17 on a-host")
     rewrite(folder, results / "neutrals/photos/neutrals.manifest.json")
     assert (folder / "new.txt").exists()
 
@@ -196,5 +196,5 @@ def test_a_link_in_the_place_of_a_file_of_a_store_is_not_removed(results, tmp_pa
 
 def test_a_folder_with_the_name_of_a_lock_is_refused_in_one_line(results):
     (results / ".dataset.lock").mkdir()
-    with pytest.raises(store.StoreError, match="is a folder in the place of a lock; move it away"):
+    with pytest.raises(store.StoreError, match="a folder is in its place; move it away"):
         publish(results)

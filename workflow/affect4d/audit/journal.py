@@ -58,7 +58,7 @@ class Journal:
                 raise
             file.seek(0)
             lines = [line for line in file if line.strip()]
-            if lines and not lines[0].startswith("["):  # somebody's file of that name
+            if lines and not lines[0].startswith('["'):  # somebody's file of that name
                 file.close()
                 return self
             self._entries = dict(filter(None, map(_parse, lines)))

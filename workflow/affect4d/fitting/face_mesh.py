@@ -5,7 +5,6 @@ workshops 2019); a third fits a mesh of 468 points to a square around one, and s
 is one (Kartynnik et al., CVPR workshops 2019). Nothing here decides on what is a face.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -163,7 +162,6 @@ def fit_mesh(image: Image, square: Square, *, mirrored: bool = False) -> Mesh:
 @lru_cache
 def _detector(network: int) -> Any:
     """A network that finds faces, loaded once."""
-    os.environ.setdefault("GLOG_minloglevel", "2")  # MediaPipe's own, before it is imported
     from mediapipe.python.solutions.face_detection import FaceDetection
 
     return FaceDetection(MIN_CONFIDENCE, network)

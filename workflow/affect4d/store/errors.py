@@ -23,6 +23,7 @@ _CAUSES = {
     errno.EPERM: ("access is denied", "let the user of this job read and write there"),
     errno.EIO: ("the disk cannot be read or written", "check the disk, then run snakemake again"),
     errno.ELOOP: ("a symbolic link is in its place", "put the file itself there"),
+    errno.EISDIR: ("a folder is in its place", "move it away, then run again"),
     errno.ENXIO: (NO_REGULAR_FILE, "delete it, then run again"),
     errno.EMLINK: ("has another name elsewhere (a hard link)", "delete this name, then run again"),
     errno.ENOLCK: ("the file system has no locks", _MOUNT_WITH_LOCKS),

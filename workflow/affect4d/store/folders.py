@@ -10,7 +10,7 @@ from pathlib import Path
 
 from affect4d.store.errors import StoreError
 from affect4d.store.manifest import files_below, read_manifest
-from affect4d.store.protocol import LIST
+from affect4d.store.protocol import LIST, is_lock
 from affect4d.store.regular import read_regular
 
 _CHECKSUMS = "SHA256SUMS"
@@ -49,7 +49,8 @@ def check_replaceable(folder: Path, manifest: Path) -> None:
     written = _listed(folder) | _in_manifests(folder, manifest)
     # a link to a folder is a file here: it may be somebody's
     links = [path for path in folder.rglob("*") if path.is_symlink() and path.is_dir()]
-    for path in [*links, *_foreign_locks(folder, written), *files_below(folder)]:
+    locks = [path for path in folder.rglob(".*.lock") if not is_lock(path)]
+    for path in [*links, *locks, *files_below(folder)]:
         name = path.relative_to(folder).as_posix()
         stored = name in written or (folder.suffix == ".zarr" and _is_stored(path, name))
         if path.is_symlink() or not stored:  # this program writes no links
@@ -77,19 +78,6 @@ def _in_manifests(folder: Path, manifest: Path) -> set[str]:
             continue
         names |= {file.path.removeprefix(f"{folder.name}/") for file in listed}
     return names
-
-
-def _foreign_locks(folder: Path, written: set[str]) -> list[Path]:
-    """Files with the name of a lock that are links, or hold something and lock no written file."""
-    return [
-        path
-        for path in folder.rglob(".*.lock")
-        if path.is_symlink()
-        or (
-            path.stat().st_size
-            and path.with_name(path.name[1:-5]).relative_to(folder).as_posix() not in written
-        )
-    ]
 
 
 def _is_stored(path: Path, name: str) -> bool:

@@ -239,10 +239,7 @@ def _acquire(name: Path, timeout: float) -> int | None:
     """A descriptor that holds the lock file `name`; None if another does for `timeout` s."""
     deadline = time.monotonic() + timeout
     while True:
-        try:
-            descriptor = open_regular(name, os.O_RDWR | os.O_CREAT)
-        except IsADirectoryError:
-            raise StoreError(name, "is a folder in the place of a lock", "move it away") from None
+        descriptor = open_regular(name, os.O_RDWR | os.O_CREAT)
         try:
             _check_lock(name, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -280,6 +277,21 @@ def _has_artifact(name: Path) -> bool:
     artifact = name.with_name(_LOCK.match(name.name)["name"])  # type: ignore[index]
     manifest = artifact.with_name(artifact.name.removesuffix(".zarr") + ".manifest.json")
     return artifact.exists() or manifest.exists()
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a file is what a writer leaves as its lock."""
+    try:
+        descriptor = open_regular(path)
+    except OSError:
+        return False
+    try:
+        _check_lock(path, descriptor)
+    except StoreError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _check_lock(name: Path, descriptor: int) -> None:
