@@ -17,11 +17,7 @@ def test_a_cluster_gives_the_same_bytes_as_this_machine(built, tmp_path):
     assert not missing()
     tree = Tree(tmp_path / "cluster")
     with SlurmCluster(tmp_path / "slurm") as cluster:
-        # nobody else asks this controller for the state of jobs: it may be asked often
-        tree.run(
-            "snakemake", "--profile", "slurm", "--seconds-between-status-checks", 1,
-            "--slurm-init-seconds-before-status-checks", 1,
-        )  # fmt: skip
+        tree.run("snakemake", "--profile", "slurm")
         assert cluster.nodes_used() == {"n1", "n2"}
     assert tree.checksums() == built.checksums()
     assert tree.affect4d("audit", "results").returncode == 0
