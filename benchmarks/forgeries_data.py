@@ -197,6 +197,11 @@ def forgeries(root: Path) -> list[Forgery]:
         for path in sorted(root.glob("registered/*_spontaneous0.manifest.json"))
     ][:2]
     first, second = (f"registered/{name}" for name in sequences)
+    flagged = next(
+        f"registered/{path.stem}"
+        for path in sorted(root.glob("registered/*.zarr"))
+        if np.any(store.open(path)["flags"])
+    )
     model = only("blendshapes/v*.zarr", root).name.removesuffix(".zarr")
     chunk = only("synthesis/*/*.zarr", root).relative_to(root).as_posix()
     database, number = chunk.split("/")[1], chunk.split("/")[2].removesuffix(".zarr")
@@ -240,12 +245,12 @@ def forgeries(root: Path) -> list[Forgery]:
         ),
         Forgery(
             "Table 1, row of the chosen basis",
-            "validation/",
+            "validation/models",
             table("validation/table1.csv", lambda rows: rows.assign(ccc_valence="0.990000")),
         ),
         Forgery(
             "Table 1, intervals only",
-            "validation/",
+            "validation/models",
             table(
                 "validation/table1.csv",
                 lambda rows: rows.assign(ccc_valence_low=rows["ccc_valence"]),
@@ -253,7 +258,7 @@ def forgeries(root: Path) -> list[Forgery]:
         ),
         Forgery(
             "predictions",
-            "validation/",
+            "validation/models",
             table("validation/predictions.parquet", better_predictions),
         ),
         Forgery(
@@ -264,11 +269,11 @@ def forgeries(root: Path) -> list[Forgery]:
             ),
         ),
         Forgery("a neutral photograph is another person's", "neutrals/", other_photograph),
+        Forgery("registered vertices of two people swapped", first, swap_stores(first, second)),
         Forgery(
-            "registered vertices of two people swapped", "registered/", swap_stores(first, second)
-        ),
-        Forgery(
-            "flags of a registration cleared", first, array(f"{first}.zarr", "flags", np.zeros_like)
+            "flags of a registration cleared",
+            flagged,
+            array(f"{flagged}.zarr", "flags", np.zeros_like),
         ),
         Forgery(
             "annotations at the source",
