@@ -17,7 +17,6 @@ is missed.
 import argparse
 import hashlib
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 # Children start with their parent's peak: what needs memory is imported by them alone.
+from limits import peak_memory
 from thresholds import Threshold, check
 
 LARGE, SMALL, BLOCK = 128 * 2**20, 2**20, 2**20
@@ -166,7 +166,7 @@ def look(root):
     verdict = audit_build(Path(root))
     assert verdict.intact, verdict.text()
     seconds = time.perf_counter() - start
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(seconds, peak_memory() / 2**20)
 
 
 def measure_memory(folder, chunks):

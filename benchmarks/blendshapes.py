@@ -42,8 +42,8 @@ import numpy as np
 import pandas as pd
 import textbook_components as textbook
 from blendshapes_data import ict_frames, template_frames
-from limits import arithmetic, bandwidth
-from stages import Stages, peak_gb
+from limits import arithmetic, bandwidth, peak_memory
+from stages import Stages
 from thresholds import Threshold, check
 
 from affect4d.blendshapes import Geodesics, SparseLocalizedPCA
@@ -126,7 +126,8 @@ def on_template(frames):
     with Stages() as stages:
         model, seconds = fit(D, template.vertices, template.triangles, COMPONENTS)
     print(json.dumps({
-        "cpu_s": seconds, "peak_gb": peak_gb(), "iterations": model.n_iter_, **stages.seconds,
+        "cpu_s": seconds, "peak_gb": peak_memory() / 1e9,
+        "iterations": model.n_iter_, **stages.seconds,
         "components": model.n_components_, "bytes": D.nbytes,
     }))  # fmt: skip
 

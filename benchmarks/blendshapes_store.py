@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from blendshapes_data import local_fields, moved
+from limits import peak_memory
 from scipy.optimize import nnls
-from stages import Stages, peak_gb
+from stages import Stages
 from thresholds import Threshold
 from tqdm import tqdm
 
@@ -78,7 +79,7 @@ def work(folder, frames, components):
     print(json.dumps({
         "frames": frames, "K": model.n_components_, "iterations": model.n_iter_,
         "lost_mm2_per_frame": model.lost_energy_ / frames, "objective": model.objective_[-1],
-        "cpu_s": total, "peak_gb": peak_gb(), **stages.seconds,
+        "cpu_s": total, "peak_gb": peak_memory() / 1e9, **stages.seconds,
         "other": total - sum(stages.seconds.values()),
     }))  # fmt: skip
 

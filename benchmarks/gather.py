@@ -31,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from limits import peak_memory
 from scipy.optimize import nnls
 from store import VERTICES, motion, white
 from thresholds import Threshold, check
@@ -90,9 +91,7 @@ def work(folder, plan, workers, *, repeats, seed):
         spent.append(time.process_time() - start)
         size = result.nbytes
         del result
-    # Not getrusage's figure, which starts at that of the parent.
-    status = Path("/proc/self/status").read_text().split()
-    peak = 1024 * int(status[status.index("VmHWM:") + 1])
+    peak = peak_memory()
     print(json.dumps({"cpu": min(spent), "beyond": (peak - size) / 1e9, "result": size / 1e9}))
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from hostile_photographs import MAX_MB, MAX_SECONDS, SIDE_FILE_BYTES, peak_mb, tried
+from hostile_photographs import MAX_MB, MAX_SECONDS, SIDE_FILE_BYTES, tried
+from limits import peak_memory
 from thresholds import Threshold, check
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -126,14 +127,14 @@ def run(name, count, seed, results):
             Path(folder, each).write_bytes(contents[each][0])
         path = Path(folder, name)
         read(path)
-        before = peak_mb()
+        before = peak_memory() / 2**20
         outcomes, worst = Counter(), 0.0
         for number in range(count):
             path.write_bytes(damaged(rng, contents[name][number % len(contents[name])]))
             outcome, seconds, _ = tried(read, path)
             outcomes[outcome] += 1
             worst = max(worst, seconds)
-    results.put((outcomes, worst, before, peak_mb()))
+    results.put((outcomes, worst, before, peak_memory() / 2**20))
 
 
 def main():

@@ -14,7 +14,6 @@ missed.
 import argparse
 import json
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from limits import peak_memory
 from PIL import Image, ImageFile
 from thresholds import Threshold, check
 
@@ -153,20 +153,15 @@ def tried(read, content):
 KINDS = {"exif": exif, "bytes": damaged, "json": jsons, "csv": tables, "largest": largest}
 
 
-def peak_mb():
-    """Peak memory of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def run(kind, count, seed, results):
     """Put (outcomes, worst seconds, MB before, MB of peak) of a kind into the queue."""
     decode_image(encoded(picture(), "PNG", icc_profile=profile()), "a")
-    before = peak_mb()
+    before = peak_memory() / 2**20
     outcomes, worst = Counter(), 0.0
     for outcome, seconds in KINDS[kind](count, np.random.default_rng(seed)):
         outcomes[outcome] += 1
         worst = max(worst, seconds)
-    results.put((outcomes, worst, before, peak_mb()))
+    results.put((outcomes, worst, before, peak_memory() / 2**20))
 
 
 def main():

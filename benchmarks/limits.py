@@ -1,9 +1,12 @@
 """Limits of this machine: bytes moved and single-precision operations per second of CPU time.
 
+And the peak memory of a process, which `getrusage` starts at that of whoever started it.
+
 Other jobs on the machine can only slow it down: the best of several runs counts.
 """
 
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +24,12 @@ def arithmetic():
     """Operations per second of the matrix product in single precision (sgemm)."""
     left = np.ones((_SIDE, _SIDE), np.float32)
     return 2 * _SIDE**3 / _quickest(lambda: left @ left)
+
+
+def peak_memory():
+    """The largest resident memory of this process, bytes, as the kernel reports it."""
+    status = Path("/proc/self/status").read_text().split()
+    return 1024 * int(status[status.index("VmHWM:") + 1])
 
 
 def _quickest(function, times=8):

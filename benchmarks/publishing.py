@@ -10,7 +10,6 @@ image takes 1 ms or more, or the counts differ by more than 1.3 times.
 
 import argparse
 import logging
-import resource
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+from limits import peak_memory
 from support.contexts import context
 from thresholds import Threshold, check
 
@@ -91,7 +91,7 @@ def main():
     measured = {}
     for count in options.counts:
         measured[count] = publish(count, options.repeats)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = peak_memory() / 2**20
         print(f"{count} images: {measured[count]:.3f} ms per image (CPU); peak {peak:.0f} MB")
     slowest, fastest = max(measured.values()), min(measured.values())
     sys.exit(

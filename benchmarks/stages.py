@@ -1,7 +1,6 @@
 """CPU seconds of the stages of a computation, and the peak memory of a process."""
 
 import time
-from pathlib import Path
 
 from affect4d.blendshapes import StoredFrames, compression, sparse_pca
 
@@ -60,9 +59,3 @@ class Stages:
                 self._inner, self._stage = outer + spent, around
 
         return run
-
-
-def peak_gb():
-    """The largest resident memory of this process, not of its parent, as the kernel reports it."""
-    status = Path("/proc/self/status").read_text().split()
-    return 1024 * int(status[status.index("VmHWM:") + 1]) / 1e9

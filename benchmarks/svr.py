@@ -17,14 +17,13 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import resource
 import sys
 import time
 
 import dask.array as da
 import numpy as np
 import pandas as pd
-from limits import arithmetic, bandwidth
+from limits import arithmetic, bandwidth, peak_memory
 from sklearn.svm import LinearSVR
 from thresholds import Threshold, check
 
@@ -171,7 +170,7 @@ def main():
     test = observe(arguments.frames // 4, HELD_SUBJECTS, mixing, rng=rng)
 
     variates, machines, seconds = fit(train)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_memory()
     predicted, predict_seconds = timed(lambda: predict(variates, machines, test.features))
     sample = train[sample_evenly(train.subjects, settings.search_frames)]
     chosen, search_seconds = timed(

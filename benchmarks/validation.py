@@ -15,7 +15,6 @@ of its own, and prints CPU seconds and the greatest memory. Exit code 1 where a 
 
 import argparse
 import logging
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import planted_gallery
+from limits import peak_memory
 from thresholds import Threshold, check
 
 from affect4d.config.blendshapes import Settings as BlendshapeSettings
@@ -162,7 +162,7 @@ def one_size(frames):
         subprocess.run([sys.executable, "-c", plant], check=True, cwd=Path(__file__).parent)
         parts = []
         for name, seconds in run(root, settings):
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            peak = peak_memory() / 2**20
             parts.append(f"{name} {seconds:.1f} s, {peak:.0f} MB")
         row = pd.read_csv(root / "validation/table1.csv").iloc[0]
     print(f"{frames:,} frames (CCC {np.round(row['ccc_valence'], 2)}): " + "; ".join(parts))

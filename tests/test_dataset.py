@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import escape
 from PIL import Image
@@ -178,6 +178,7 @@ def test_any_licence_gives_a_card_croissant_and_report_that_hold_it(build, note)
     assert "<script>" not in page and str(escape(note)) in page
 
 
+@example("\x85\u2028", "1.0")
 @given(st.text(), st.sampled_from(["1.0", "no", "0x1", "1e3", "2020-01-01", "null", "a.b"]))
 def test_the_cards_header_is_yaml_whatever_it_states(licence, name):
     settings = Settings(name=name, licence=licence)

@@ -17,7 +17,7 @@ from affect4d import store
 
 def test_a_build_killed_and_resumed_on_one_core_gives_the_same_bytes(built, tmp_path):
     """`built` was made on two cores, undisturbed: neither their number nor a kill changes a bit."""
-    tree = Tree(tmp_path / "killed")
+    tree = Tree(tmp_path / "killed", code=built)
     seen = build_with_kills(tree, kills=3, total=len(manifests(built)), seconds=90, cores=1)
     assert len(seen.artifacts) == 3
     assert (seen.invalid, seen.survivors) == ([], 0)
@@ -43,8 +43,8 @@ def test_whatever_the_clock_said_the_next_build_completes(built, seconds, patter
     assert built.planned() == {}
 
 
-def test_a_full_disk_is_said_in_one_line_and_the_next_build_completes(tmp_path):
-    tree = Tree(tmp_path / "tree")
+def test_a_full_disk_is_said_in_one_line_and_the_next_build_completes(built, tmp_path):
+    tree = Tree(tmp_path / "tree", code=built)
     disk = tree.folder / "disk"
     tree.configure({"results": str(disk)})
     goal = disk / "gallery" / "annotations.manifest.json"

@@ -75,6 +75,7 @@ def config(root, **more):
             "manifest": {"root": str(root), "table": f"{root}/scans.csv"},
         },
         "neutrals": {"databases": {"mine": {"adapter": "folder", "root": str(root / "photos")}}},
+        "template": {"mesh": None, "landmarks": None},  # the default
         # labels as annotated: what follows is held to single annotations
         "affectspace": {"bins": 6, "min_frames": 3, "min_subjects": 2, "max_delay": 0},
         **more,
@@ -82,8 +83,8 @@ def config(root, **more):
 
 
 @pytest.fixture(scope="session")
-def own_build(own_data, tmp_path_factory):
-    tree = Tree(tmp_path_factory.mktemp("own_build") / "tree", config(own_data[0]))
+def own_build(built, own_data, tmp_path_factory):
+    tree = Tree(tmp_path_factory.mktemp("own_build") / "tree", config(own_data[0]), code=built)
     tree.snakemake()
     return tree
 

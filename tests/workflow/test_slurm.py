@@ -15,7 +15,7 @@ pytestmark = [
 
 def test_a_cluster_gives_the_same_bytes_as_this_machine(built, tmp_path):
     assert not missing()
-    tree = Tree(tmp_path / "cluster")
+    tree = Tree(tmp_path / "cluster", code=built)
     with SlurmCluster(tmp_path / "slurm") as cluster:
         tree.run("snakemake", "--profile", "slurm")
         assert cluster.nodes_used() == {"n1", "n2"}

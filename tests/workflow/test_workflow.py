@@ -89,6 +89,11 @@ def test_the_audit_is_clean_and_knows_how_to_say_so(built):
     assert built.affect4d("audit", "nowhere", check=False).returncode == 2
 
 
+def test_any_part_comes_out_the_same_when_it_is_made_again(built):
+    done = built.affect4d("audit", "results", "--replay", "6", "--seed", "16")
+    assert re.search(r"6 of \d+ parts replayed .*: 6 came out the same", done.stdout), done.stdout
+
+
 def test_intensity_rebuilds_synthesis_and_what_follows_and_nothing_before(built):
     built.configure({"synthesis": {"intensity": 0.8}})
     try:

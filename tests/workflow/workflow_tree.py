@@ -7,27 +7,44 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fast_simplification
+import numpy as np
 import yaml
+
+from affect4d.formats.landmarks import write_pts
+from affect4d.formats.meshes import Mesh, write_ply
+from affect4d.template.template import load_template
 
 ROOT = Path(__file__).parents[2]
 BINARIES = Path(sys.executable).parent
+TEMPLATE_REDUCTION = 0.6  # of the triangles are left out
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "slurm")
 
 
 class Tree:
-    """The workflow in a folder of its own, on the small configuration."""
+    """The workflow in a folder of its own, on the small configuration and a small template.
 
-    def __init__(self, folder, config=None):
+    Parameters
+    ----------
+    folder : to be made
+    config : changes of the small configuration
+    code : Tree whose code is copied, with what numba has compiled there; the project's otherwise
+    """
+
+    def __init__(self, folder, config=None, code=None):
         self.folder = Path(folder)
         self.results = self.folder / "results"
         self.folder.mkdir(parents=True)
         for part in PARTS:
-            if (ROOT / part).is_dir() and not (ROOT / part).is_symlink():
-                # what numba has compiled comes along: it knows a source by its time and size
+            source = ROOT / part
+            if source.is_dir() and not source.is_symlink():
+                # numba knows a source by its time and size: what it has compiled stays valid
                 ignored = shutil.ignore_patterns("*.egg-info")
-                shutil.copytree(ROOT / part, self.folder / part, ignore=ignored)
+                copied = code.folder / part if code else source
+                shutil.copytree(copied, self.folder / part, ignore=ignored)
             else:
-                shutil.copy(ROOT / part, self.folder / part, follow_symlinks=False)
+                shutil.copy(source, self.folder / part, follow_symlinks=False)
+        write_small_template(self.folder / "template")
         small = yaml.safe_load(Path(__file__).with_name("small.yaml").read_text())
         self.configure({**small, **(config or {})})
 
@@ -87,6 +104,19 @@ class Tree:
     def checksums(self):
         """SHA256SUMS of the published dataset."""
         return (self.results / "dataset" / "SHA256SUMS").read_text()
+
+
+def write_small_template(folder):
+    """Write the default template with fewer vertices: template.ply and template.pts."""
+    template = load_template()
+    points, triangles = fast_simplification.simplify(
+        template.vertices, template.triangles, TEMPLATE_REDUCTION
+    )
+    used, triangles = np.unique(triangles, return_inverse=True)
+    mesh = Mesh(points[used].astype(np.float32), triangles.reshape(-1, 3).astype(np.int32), None)
+    folder.mkdir()
+    write_ply(folder / "template.ply", mesh)
+    write_pts(folder / "template.pts", template.landmarks)
 
 
 def _merged(base, changes):

@@ -127,7 +127,9 @@ def _header(count: int, splits: Iterable[str], settings: Settings) -> str:
         "size_categories": [size],
         "configs": [{"config_name": "default", "data_files": data}],
     }
-    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    # PyYAML writes U+0085 and U+2028 as they are, and reads them back as ends of lines
+    readable = (settings.name + settings.licence).isprintable()
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=readable))
 
 
 def _card(
