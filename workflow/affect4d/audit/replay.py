@@ -193,12 +193,17 @@ def _check_possible(build: Build, part: Part) -> None:
     for name, recorded in manifest.inputs.items():
         if not Path(name).is_absolute():
             continue
-        try:
-            same = store.digest(Path(name)) == recorded
-        except (StoreError, OSError):
-            same = False
-        if not same:
+        # a build that was moved states where the file lay; the job reads it where it lies now
+        moved = (Path(path) for path in part.job.inputs if Path(path).name == Path(name).name)
+        if not any(_has_digest(place, recorded) for place in (Path(name), *moved)):
             raise CannotReplay(f"its input {name} is missing or has changed")
+
+
+def _has_digest(path: Path, recorded: str) -> bool:
+    try:
+        return store.digest(path) == recorded
+    except (StoreError, OSError):
+        return False
 
 
 def _prepare(build: Build, part: Part, root: Path) -> None:
@@ -285,8 +290,19 @@ def _differences(stated: dict[str, Any], made: dict[str, Any]) -> Iterator[tuple
             what = "comes into being when the job is replayed and is not in the build"
         yield os.path.normpath(folder / path), what
     for field in ("rule", "item", "inputs", "settings", "code", "versions"):
-        if stated[field] != made[field]:
+        sides = (stated[field], made[field])
+        if field == "inputs":
+            sides = (_without_folders(sides[0]), _without_folders(sides[1]))
+        if sides[0] != sides[1]:
             yield stated["artifact"] + SUFFIX, f"states other {field} than the replay does"
+
+
+def _without_folders(inputs: dict[str, str]) -> set[tuple[str, str]]:
+    """Names and digests of inputs: files from outside by their own names, wherever they lie."""
+    return {
+        (Path(name).name if Path(name).is_absolute() else name, digest)
+        for name, digest in inputs.items()
+    }
 
 
 def _compare_image(build: Build, part: Part, root: Path) -> Iterator[Finding]:
