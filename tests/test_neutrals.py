@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from affect4d.config.project import ConfigError, load, schema
 from affect4d.fitting import landmark_evidence
 from affect4d.formats.images import encode_jpeg, encode_png, read_image
 from affect4d.formats.landmarks import read_landmarks, write_pts
-from affect4d.neutrals import databases
+from affect4d.neutrals import databases, landmarks, loading
 from affect4d.neutrals.build import build_neutrals
 from affect4d.neutrals.candidates import (
     COLUMNS,
@@ -34,7 +35,7 @@ from affect4d.neutrals.candidates import (
 )
 from affect4d.neutrals.databases.registry import adapter_names, layout_file, load_adapter
 from affect4d.neutrals.databases.search import find_candidates
-from affect4d.neutrals.selection import select
+from affect4d.neutrals.selection import UNUSABLE, Quota, select
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store.protocol import LIST
 from affect4d.template.ibug68 import BROWS, EYES
@@ -44,19 +45,19 @@ POINTS = np.stack([np.linspace(10, 50, 68), np.linspace(12, 40, 68)], axis=1)
 PICTURE = np.full((60, 64, 3), 90, np.uint8)
 
 
-def photograph(folder, name, landmarks=POINTS, data=None):
+def photograph(folder, name, points=POINTS, data=None):
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     encode = encode_png if path.suffix == ".png" else encode_jpeg
     path.write_bytes(encode(PICTURE) if data is None else data)
-    if landmarks is not None:
-        write_pts(path.with_suffix(".pts"), landmarks)
+    if points is not None:
+        write_pts(path.with_suffix(".pts"), points)
     return path
 
 
-def a_frame(valence=0, arousal=0, landmarks=POINTS):
-    points = np.asarray(landmarks).tolist()
-    return {"valence": valence, "arousal": arousal, "landmarks": points}
+def a_frame(valence=0, arousal=0, points=POINTS):
+    marks = np.asarray(points).tolist()
+    return {"valence": valence, "arousal": arousal, "landmarks": marks}
 
 
 def a_clip(root, name, frames, actor="Jane Doe", suffix=".png", clip=None):
@@ -318,11 +319,28 @@ class TestFolder:
         heights = [points[:, rows, 1].mean(1) for rows in (BROWS, EYES, [33], [51], [57], [8])]
         assert (np.diff(heights, axis=0) > 0.1 * eyes).all()
 
-    def test_a_photograph_without_landmarks(self, tmp_path):
+    def test_a_photograph_without_landmarks(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(landmarks, "has_detector", lambda: False)
         photograph(tmp_path, "a.png", None)
         found, rows = find(tmp_path, "folder")
         assert found == []
         assert "no landmark file" in rows[0].rule
+
+    def test_a_detector_finds_the_landmarks_that_nobody_marked(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(landmarks, "has_detector", lambda: True)
+        seen = []
+        monkeypatch.setattr(
+            loading, "detect_faces", lambda image, name: seen.append(name) or [POINTS]
+        )
+        root = tmp_path / "root"
+        photograph(root, "a.png", None)
+        photograph(root, "b.png", POINTS + 2)
+        accepted, rows = build(tmp_path, Database(adapter="folder", root=str(root)))
+        table = pd.read_parquet(tmp_path / "neutrals/db/candidates.parquet")
+        assert list(table["landmarks_by"]) == ["detector", "user"] and len(rows) == 0
+        assert seen == [root / "a.png"]
+        for path, points in zip(accepted["landmarks"], (POINTS, POINTS + 2), strict=True):
+            np.testing.assert_allclose(read_landmarks(tmp_path / path), points, atol=1e-3)
 
     def test_a_link_out_of_the_folder(self, tmp_path):
         outside = photograph(tmp_path / "outside", "a.png")
@@ -388,7 +406,7 @@ class TestAfewVa:
             ("00000", a_frame(arousal=float("nan")), "arousal nan lies outside"),
             ("00000", a_frame(valence="3"), "valence is '3'"),
             ("00000", {"arousal": 0, "landmarks": POINTS.tolist()}, "valence is None"),
-            ("00000", a_frame(landmarks=POINTS[:67]), r"found \(67, 2\)"),
+            ("00000", a_frame(points=POINTS[:67]), r"found \(67, 2\)"),
             ("00000", a_frame() | {"landmarks": None}, "expected 68 points"),
             ("00000", a_frame() | {"landmarks": [[1, 2], [3]]}, "landmarks are not numbers"),
             ("00000", [], "holds no annotation"),
@@ -454,31 +472,53 @@ class TestSelection:
 
     def test_frames_are_spread_in_time(self, tmp_path):
         found = self.candidates(tmp_path, ["a"])
-        chosen = select(found, lambda candidate: True, max_per_subject=3, max_images=10)
-        assert [candidate.frame for candidate, _ in chosen] == [1, 4, 7]
+        chosen = select(found, lambda candidate: True, Quota(3, 10))
+        assert [candidate.frame for candidate, _ in chosen.accepted] == [1, 4, 7]
 
     def test_the_neighbour_replaces_a_bad_frame(self, tmp_path):
         found = self.candidates(tmp_path, ["a"])
         chosen = select(
-            found,
-            lambda candidate: None if candidate.frame == 4 else True,
-            max_per_subject=1,
-            max_images=10,
+            found, lambda candidate: None if candidate.frame == 4 else True, Quota(1, 10)
         )
-        assert [candidate.frame for candidate, _ in chosen] == [3]
+        assert [candidate.frame for candidate, _ in chosen.accepted] == [3]
 
     def test_people_take_turns_up_to_the_limit(self, tmp_path):
         found = self.candidates(tmp_path, ["a", "b", "c"])
-        chosen = select(found, lambda candidate: True, max_per_subject=2, max_images=4)
-        assert [candidate.subject_id for candidate, _ in chosen] == ["a", "a", "b", "c"]
+        chosen = select(found, lambda candidate: True, Quota(2, 4))
+        assert [candidate.subject_id for candidate, _ in chosen.accepted] == ["a", "a", "b", "c"]
 
     def test_the_order_of_candidates_does_not_matter(self, tmp_path):
         found = self.candidates(tmp_path, ["a", "b"])
-        one, other = (
-            select(c, lambda candidate: True, max_per_subject=2, max_images=3)
-            for c in (found, found[::-1])
-        )
-        assert [c.image_id for c, _ in one] == [c.image_id for c, _ in other]
+        one, other = (select(c, lambda candidate: True, Quota(2, 3)) for c in (found, found[::-1]))
+        assert [c.image_id for c, _ in one.accepted] == [c.image_id for c, _ in other.accepted]
+        assert one.reasons == other.reasons
+
+    def test_frames_of_a_clip_lie_apart(self, tmp_path):
+        found = self.candidates(tmp_path, ["a"])
+        chosen = select(found, lambda candidate: True, Quota(3, 10, min_spacing=4))
+        assert [candidate.frame for candidate, _ in chosen.accepted] == [1, 5]
+        assert chosen.reasons["db_001_00004"] == "3 frames from db_001_00001, which is used"
+
+    def test_frames_of_a_clip_that_show_the_same_are_one(self, tmp_path):
+        found = self.candidates(tmp_path, ["a", "a"])
+        quota = Quota(4, 10, are_alike=lambda one, other: abs(one - other) < 6)
+        chosen = select(found, lambda candidate: candidate.frame, quota)
+        frames = [(candidate.clip[-3:], candidate.frame) for candidate, _ in chosen.accepted]
+        assert frames == [("001", 2), ("001", 8), ("002", 2), ("002", 8)]
+        assert "shows the same as db_001_00002" in chosen.reasons["db_001_00007"]
+
+    def test_every_candidate_is_used_or_has_a_reason(self, tmp_path):
+        found = self.candidates(tmp_path, ["a", "b"], frames=3)
+        found.append(replace(found[0], image_id="smiles", is_neutral=False, evidence="code b"))
+        found.append(replace(found[0], image_id="turned", unwanted="view 90L is none of 00F"))
+        chosen = select(found, lambda candidate: candidate.frame != 1 or None, Quota(1, 1))
+        used = {candidate.image_id for candidate, _ in chosen.accepted}
+        assert used.isdisjoint(chosen.reasons) and all(chosen.reasons.values())
+        assert used | chosen.reasons.keys() == {candidate.image_id for candidate in found}
+        assert chosen.reasons["smiles"] == "not neutral: code b"
+        assert chosen.reasons["turned"] == "view 90L is none of 00F"
+        assert chosen.reasons["db_001_00001"] == UNUSABLE
+        assert chosen.reasons["db_001_00002"] == "the person has enough images"
 
 
 class TestBuild:
@@ -487,14 +527,16 @@ class TestBuild:
         assert list(accepted["subject"]) == ["breakingbad", "einstein", "hopper", "takeo"]
         assert len(rows) == 0
         table = pd.read_parquet(tmp_path / "neutrals" / "db" / "candidates.parquet")
-        assert list(table.columns) == [*COLUMNS, "accepted"]
+        assert list(table.columns) == [*COLUMNS, "accepted", "reason"]
         rejected = table[~table["accepted"]]
+        assert list(rejected["reason"]) == ["not neutral: smiles with teeth"]
+        assert set(table["landmarks_by"]) == {"database"}
         assert list(rejected["evidence"]) == ["smiles with teeth"]
         for row in accepted.itertuples():
             image = read_image(tmp_path / row.path)
-            landmarks = read_landmarks(tmp_path / row.landmarks)
-            assert (landmarks > 0).all()
-            assert (landmarks < [image.shape[1], image.shape[0]]).all()
+            points = read_landmarks(tmp_path / row.landmarks)
+            assert (points > 0).all()
+            assert (points < [image.shape[1], image.shape[0]]).all()
 
     def test_bad_photographs_are_named_and_the_others_are_built(self, tmp_path):
         root = tmp_path / "photographs"
@@ -592,7 +634,7 @@ def test_a_broken_layout_file(tmp_path, text, rule):
 
 def test_an_unknown_layout_names_the_known(tmp_path):
     with pytest.raises(ValidationError, match=r"known here: .*afew_va, .*fei, .*folder"):
-        find(tmp_path, "folder", "multipie")
+        find(tmp_path, "folder", "xm2vts")
 
 
 def test_settings_refuse_a_folder_without_root():

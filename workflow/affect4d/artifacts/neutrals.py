@@ -28,7 +28,10 @@ CANDIDATES = Table(
         Column("arousal", "float64", "Arousal as annotated.", unit=_PLANE, null=True,
                minimum=-1, maximum=1),
         Column("expression", "string", "The database's own code of the expression.", null=True),
+        Column("landmarks_by", "string",
+               "Who made the landmarks: database, user, or detector (found where there are none)."),
         Column("accepted", "bool", "Whether the image is used."),
+        Column("reason", "string", "Why the image is not used; empty where it is.", null=True),
     ),
     key="image_id",
 )  # fmt: skip

@@ -96,6 +96,9 @@ class Database(Section):
         "File names and codes: the name of a file in affect4d/neutrals/databases, without .yaml, "
         "or the path of your own .yaml; by default the adapter's.",
     )
+    override: dict[str, Any] = field(
+        {}, "", "Keys of the layout with other values, such as `wanted: {view: [00F, 30L, 30R]}`."
+    )
 
     @model_validator(mode="after")
     def _root_where_needed(self) -> "Database":
@@ -173,6 +176,19 @@ class Settings(Section):
         "images",
         "Maximum number of neutral images per person, spread over the available frames.",
         ge=1,
+    )
+    min_spacing: int = field(
+        25,
+        "frames",
+        "Minimum distance of two images of one clip; by default a second of most videos.",
+        ge=1,
+    )
+    min_difference: float = field(
+        2.0,
+        "grey levels",
+        "Minimum mean difference of the faces in two images of one clip, at 32 x 32 pixels; noise "
+        "alone makes less than 1.",
+        ge=0,
     )
     limits: FileLimits = field(FileLimits, "", "What a file of a database may take.")
     max_images: int = field(12, "images", "Maximum number of neutral images per database.", ge=1)

@@ -5,9 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.artifacts.neutrals import (
@@ -19,15 +17,14 @@ from affect4d.artifacts.neutrals import (
     QUARANTINE,
 )
 from affect4d.config.neutrals import Database, Settings
-from affect4d.fitting.landmark_evidence import describe_mismatch
-from affect4d.formats.images import read_photograph, write_image
+from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
-from affect4d.formats.limits import Limits
 from affect4d.neutrals.candidates import COLUMNS, Candidate
 from affect4d.neutrals.databases.search import find_candidates
-from affect4d.neutrals.selection import select
+from affect4d.neutrals.loading import Loaded, difference, load
+from affect4d.neutrals.selection import Quota, Selection, select
 from affect4d.pipeline.context import RunContext
-from affect4d.quarantine import BadInput, Quarantine
+from affect4d.quarantine import Quarantine
 
 log = logging.getLogger(__name__)
 _TYPES = {"frame": "int64", "is_neutral": bool, "valence": float, "arousal": float}
@@ -53,28 +50,34 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     candidates = find_candidates(
         name, database, results=context.root, quarantine=context.quarantine, limits=limits
     )
-    accepted = select(
+    selection = select(
         candidates,
-        lambda candidate: _load(candidate, context.quarantine, limits),
-        max_per_subject=settings.max_per_subject,
-        max_images=settings.max_images,
+        lambda candidate: load(candidate, context.quarantine, limits),
+        Quota[Loaded](
+            settings.max_per_subject,
+            settings.max_images,
+            settings.min_spacing,
+            lambda one, other: difference(one, other) < settings.min_difference,
+        ),
     )
+    accepted = selection.accepted
     with store.replace_folder(images, manifest) as folder:
-        for candidate, (image, landmarks, notes) in accepted:
-            if notes:
-                log.warning("%s: %s", candidate.source, notes)
+        for candidate, loaded in accepted:
+            if loaded.notes:
+                log.warning("%s: %s", candidate.source, loaded.notes)
             names = {"database": name, "image_id": candidate.image_id}
-            write_image(folder / Path(IMAGE.name(**names)).name, image)
-            write_pts(folder / Path(LANDMARKS.name(**names)).name, landmarks)
+            write_image(folder / Path(IMAGE.name(**names)).name, loaded.image)
+            write_pts(folder / Path(LANDMARKS.name(**names)).name, loaded.landmarks)
     log.info("%s: %d candidates, %d accepted", name, len(candidates), len(accepted))
 
     chosen = [candidate for candidate, _ in accepted]
     files = (CANDIDATES, ACCEPTED_TABLE, QUARANTINE)
     tables = [file.path(context.root, database=name) for file in files]
     with store.atomic(tables[0]) as path:
-        _candidate_table(candidates, chosen, database).to_parquet(path, index=False)
+        reasons = _reasons(selection, context.quarantine)
+        _candidate_table(candidates, reasons, database).to_parquet(path, index=False)
     with store.atomic(tables[1]) as path:
-        _accepted_table(chosen, name, [notes for _, (_, _, notes) in accepted]).to_csv(
+        _accepted_table(chosen, name, [loaded.notes for _, loaded in accepted]).to_csv(
             path, index=False, lineterminator="\n"
         )
     with store.atomic(tables[2]) as path:
@@ -83,31 +86,18 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     store.record(manifest, [*tables, images], provenance)
 
 
-def _load(
-    candidate: Candidate, quarantine: Quarantine, limits: Limits
-) -> tuple[NDArray[np.uint8], NDArray[np.float64], str] | None:
-    """Image (H, W, 3), landmarks (68, 2) and notes; None if the candidate went into quarantine."""
-    try:
-        image, transparency = read_photograph(candidate.path, limits)
-        landmarks = candidate.read_landmarks(limits)
-        size = np.array([image.shape[1], image.shape[0]])
-        if ((landmarks < -size) | (landmarks > 2 * size)).any():
-            raise BadInput(
-                candidate.landmarks_path or candidate.path,
-                f"landmarks lie far outside the image of {size[0]} x {size[1]} pixels",
-                "annotate them on this very image",
-            )
-    except BadInput as problem:
-        quarantine.add(candidate.image_id, problem)
-        return None
-    notes = [transparency, describe_mismatch(image, landmarks)]
-    return image, landmarks, "; ".join(filter(None, notes))
+def _reasons(selection: Selection[Loaded], quarantine: Quarantine) -> dict[str, str]:
+    """Why candidates are not used, by image_id: the rule that they break, where they break one."""
+    rules = {row.item: row.rule for row in quarantine.rows}
+    return selection.reasons | {
+        item: rules[item] for item in selection.reasons.keys() & rules.keys()
+    }
 
 
 def _candidate_table(
-    candidates: Sequence[Candidate], chosen: Sequence[Candidate], database: Database
+    candidates: Sequence[Candidate], reasons: dict[str, str], database: Database
 ) -> pd.DataFrame:
-    """COLUMNS and `accepted`, sorted by image_id.
+    """COLUMNS, `accepted` and `reason`, sorted by image_id.
 
     Paths are the names within the database after its root as configured, so that the table does
     not depend on where packages and results lie on this machine.
@@ -123,7 +113,9 @@ def _candidate_table(
     ]
     text = {name: str for name in COLUMNS if name not in _TYPES}
     table = pd.DataFrame(rows, columns=COLUMNS).astype(_TYPES | text)
-    table["accepted"] = table["image_id"].isin({candidate.image_id for candidate in chosen})
+    table["reason"] = [reasons.get(image_id, "") for image_id in table["image_id"]]
+    table["accepted"] = ~table["image_id"].isin(reasons.keys())
+    table = table[CANDIDATES.names]
     return table.sort_values("image_id", ignore_index=True)
 
 
@@ -156,5 +148,6 @@ def _sources(chosen: Sequence[Candidate]) -> list[Path]:
 
 def _digest(candidates: Sequence[Candidate]) -> str:
     """sha256 over the names and sizes of all candidates' images."""
-    lines = sorted(f"{c.source} {c.path.stat().st_size}" for c in candidates)
+    sizes = {path: path.stat().st_size for path in {c.path for c in candidates}}
+    lines = sorted(f"{c.source} {sizes[c.path]}" for c in candidates)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -34,11 +34,17 @@ class Candidate:
     frame : frame number within its clip, 0 for a single photograph
     is_neutral : whether the database calls it neutral
     evidence : why it counts as neutral, or not
-    landmarks_path : its landmark file, None where `landmarks` holds them
+    landmarks_path : its landmark file, None where `landmarks` holds them, or a detector finds them
     valence, arousal : in [-1, 1], NaN where the database has none
     expression : the database's own code, "" where it has none
     subject_name : the person as the database writes it, in any script; "": as the id
     landmarks : (68, 2) pixels counted from 0, None where `landmarks_path` holds them
+    landmarks_by : who made the landmarks: "database", "user" or "detector"
+    unwanted : why it is not wanted though it may be neutral (its view, its light); "": it is
+    clip : the clip that a frame is of, "" for a single photograph
+    name : what the layout's pattern matched
+    frames : how many frames its clip should have, 0 where that is unknown
+    face : which of several faces it is about, "left" or "right" in the image; "": the largest
     """
 
     database: str
@@ -56,9 +62,17 @@ class Candidate:
     expression: str = ""
     subject_name: str = ""
     landmarks: NDArray[np.float64] | None = None
+    landmarks_by: str = "database"
+    unwanted: str = ""
+    clip: str = ""
+    name: str = ""
+    frames: int = 0
+    face: str = ""
 
     def read_landmarks(self, limits: Limits = DEFAULT) -> NDArray[np.float64]:
         """The landmarks (68, 2) in pixels counted from 0, from a file within the limits.
+
+        Not those of a detector, which needs the image.
 
         Raises
         ------
@@ -71,7 +85,7 @@ class Candidate:
         return read_landmarks(self.landmarks_path, dimension=2, max_bytes=limits.side_file_bytes)
 
 
-COLUMNS = [name for name in CANDIDATES.names if name != "accepted"]
+COLUMNS = [name for name in CANDIDATES.names if name not in ("accepted", "reason")]
 
 
 def normalise(name: str) -> str:

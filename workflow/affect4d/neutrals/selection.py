@@ -2,60 +2,130 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from affect4d.neutrals.candidates import Candidate
 
 T = TypeVar("T")
+UNUSABLE = "it cannot be used: see quarantine.csv"
+
+
+@dataclass(frozen=True)
+class Quota(Generic[T]):
+    """How many images are used, and how different those of one clip must be.
+
+    Attributes
+    ----------
+    per_subject, total : images per person, and of a database
+    min_spacing : frames between two images of one clip
+    are_alike : whether two loaded images of one clip show too much the same
+    """
+
+    per_subject: int
+    total: int
+    min_spacing: int = 1
+    are_alike: Callable[[T, T], bool] = lambda one, other: False
+
+
+@dataclass(frozen=True)
+class Selection(Generic[T]):
+    """What is used, and why the rest is not.
+
+    Attributes
+    ----------
+    accepted : candidates with what was loaded, sorted by image_id
+    reasons : why each of the others is not used, by image_id
+    """
+
+    accepted: list[tuple[Candidate, T]]
+    reasons: dict[str, str]
 
 
 def select(
-    candidates: Iterable[Candidate],
-    check: Callable[[Candidate], T | None],
-    *,
-    max_per_subject: int,
-    max_images: int,
-) -> list[tuple[Candidate, T]]:
+    candidates: Iterable[Candidate], load: Callable[[Candidate], T | None], quota: Quota[T]
+) -> Selection[T]:
     """Choose neutral images.
 
-    A person's neutral frames are cut into `max_per_subject` intervals of time; of each interval the
-    frame nearest to its middle that passes `check` is chosen. People take turns until `max_images`.
+    A person's neutral frames are cut into `quota.per_subject` intervals of time; of each interval
+    the frame nearest to its middle that can be loaded, and repeats none of the same clip, is
+    chosen. People take turns until `quota.total`.
 
     Parameters
     ----------
     candidates : in any order, which does not matter
-    check : loads a candidate; None where it cannot be used
-    max_per_subject : images per person
-    max_images : images in total
-
-    Returns
-    -------
-    Candidates with what `check` gave, sorted by image_id
+    load : loads a candidate; None where it cannot be used
+    quota : how many, and how different
     """
+    known = list(candidates)
     intervals = {
-        subject: _cut(frames, max_per_subject)
-        for subject, frames in sorted(_by_subject(candidates).items())
+        subject: _cut(frames, quota.per_subject)
+        for subject, frames in sorted(_by_subject(known).items())
     }
-    accepted: list[tuple[Candidate, T]] = []
-    for turn in range(max_per_subject):
-        for parts in intervals.values():
-            if len(accepted) == max_images:
+    accepted: dict[str, list[tuple[Candidate, T]]] = defaultdict(list)
+    reasons: dict[str, str] = {}
+    count = 0
+    for turn in range(quota.per_subject):
+        for subject, parts in intervals.items():
+            if count == quota.total:
                 break
             for candidate in parts[turn]:
-                loaded = check(candidate)
+                loaded = None
+                reason = _too_near(candidate, accepted[subject], quota.min_spacing)
+                if not reason:
+                    loaded = load(candidate)
+                    reason = UNUSABLE if loaded is None else ""
                 if loaded is not None:
-                    accepted.append((candidate, loaded))
-                    break
-    return sorted(accepted, key=lambda pair: pair[0].image_id)
+                    reason = _alike(candidate, loaded, accepted[subject], quota=quota)
+                if reason or loaded is None:
+                    reasons[candidate.image_id] = reason
+                    continue
+                accepted[subject].append((candidate, loaded))
+                count += 1
+                break
+    chosen = [pair for pairs in accepted.values() for pair in pairs]
+    used = {candidate.image_id for candidate, _ in chosen}
+    for candidate in known:
+        if candidate.image_id not in used and candidate.image_id not in reasons:
+            full = len(accepted[candidate.subject_id]) == quota.per_subject
+            reasons[candidate.image_id] = _why_not_considered(candidate, full)
+    return Selection(sorted(chosen, key=lambda pair: pair[0].image_id), reasons)
+
+
+def _too_near(candidate: Candidate, accepted: list[tuple[Candidate, T]], min_spacing: int) -> str:
+    for other, _ in accepted:
+        distance = abs(candidate.frame - other.frame)
+        if candidate.clip and candidate.clip == other.clip and distance < min_spacing:
+            return f"{distance} frames from {other.image_id}, which is used"
+    return ""
+
+
+def _alike(
+    candidate: Candidate, loaded: T, accepted: list[tuple[Candidate, T]], *, quota: Quota[T]
+) -> str:
+    for other, image in accepted:
+        if candidate.clip and candidate.clip == other.clip and quota.are_alike(loaded, image):
+            return f"it shows the same as {other.image_id}, which is used"
+    return ""
+
+
+def _why_not_considered(candidate: Candidate, is_person_done: bool) -> str:
+    if not candidate.is_neutral:
+        return f"not neutral: {candidate.evidence}"
+    if candidate.unwanted:
+        return candidate.unwanted
+    if is_person_done:
+        return "the person has enough images"
+    return "another frame of that time is used, or the database has enough images"
 
 
 def _by_subject(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:
-    """Neutral candidates of each subject, in the order of clips and frames."""
+    """Usable candidates of each subject, in the order of clips and frames."""
     subjects = defaultdict(list)
     for candidate in sorted(candidates, key=lambda c: (str(c.path.parent), c.frame, c.image_id)):
-        if candidate.is_neutral:
+        if candidate.is_neutral and not candidate.unwanted:
             subjects[candidate.subject_id].append(candidate)
     return subjects
 

@@ -19,6 +19,7 @@ from affect4d.formats.paths import find_beside, inside
 from affect4d.neutrals.candidates import Candidate, make_image_id, normalise
 from affect4d.neutrals.databases.layout import Layout, Pattern
 from affect4d.neutrals.databases.registry import Adapter, Source
+from affect4d.neutrals.landmarks import DATABASE, DETECTOR, check_landmarks_or_detector
 from affect4d.quarantine import BadInput, as_bad_input
 from affect4d.system_files import is_hidden
 
@@ -108,14 +109,17 @@ def _read_frame(
         points = _inline_landmarks(content["landmarks"], annotation, frame) - layout.first_pixel
         landmarks: dict[str, Any] = {"landmarks": points, "landmarks_path": None}
     else:
-        beside = find_beside(path, [".pts"]) or path.with_suffix(".pts")
-        name = beside.relative_to(source.root).as_posix()
-        landmarks = {"landmarks_path": beside, "landmarks_source": name}
+        beside = find_beside(path, [".pts"])
+        check_landmarks_or_detector(beside, path, [".pts"])
+        name = "" if beside is None else beside.relative_to(source.root).as_posix()
+        by = DETECTOR if beside is None else DATABASE
+        landmarks = {"landmarks_path": beside, "landmarks_source": name, "landmarks_by": by}
     is_neutral = valence == 0 and arousal == 0
     return {
         "path": path,
         "source": path.relative_to(source.root).as_posix(),
         "frame": int(frame),
+        "clip": annotation.parent.as_posix(),
         "is_neutral": is_neutral,
         "evidence": layout.evidence if is_neutral else "valence or arousal is not 0",
         "valence": valence,

@@ -1,55 +1,96 @@
-"""A folder of photographs with a 68-point landmark file beside each."""
+"""Databases whose file names say what each image shows: one engine, one layout file each.
 
-import os
+Photographs, frames of short clips (the layout lists which) and scans, which are drawn from the
+front. A 68-point landmark file of the same name may lie beside each.
+"""
+
 import re
 import unicodedata
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Literal
 
-from affect4d.formats.paths import find_beside, inside
-from affect4d.formats.tables import read_rows
+from pydantic import Field
+
 from affect4d.neutrals.candidates import Candidate, distinct, make_image_id, normalise, short_digest
-from affect4d.neutrals.databases.layout import Layout, Pattern
+from affect4d.neutrals.databases.layout import (
+    Layout,
+    NameMatcher,
+    Patterns,
+    Rule,
+    Values,
+    describe_groups,
+    fits,
+)
+from affect4d.neutrals.databases.listing import Listing, check_regular, list_files, suffix_of
 from affect4d.neutrals.databases.registry import Adapter, Source
+from affect4d.neutrals.databases.subjects import Entry, read_subjects, report_unused
+from affect4d.neutrals.landmarks import find_landmarks
 from affect4d.quarantine import BadInput, as_bad_input
-from affect4d.system_files import is_hidden
-
-SUBJECTS = "subjects.csv"
 
 
 class FolderLayout(Layout):
-    """A folder of photographs; `name` has the groups `subject` and, where coded, `code`.
+    """How file names are read.
 
-    With `subject_is_path`, every file is a person of its own, named by its path below the root.
+    Attributes
+    ----------
+    images : suffixes of the images, clips or scans, in lower case
+    landmarks : suffixes of the landmark files beside them, in order of preference
+    landmarks_by : who made those
+    name : patterns of the path without its suffix; the group `subject` is the person
+    ignore : patterns of paths, with suffix, of images that are none of the database's photographs
+    neutral : rules of which one must fit a neutral face; null: every image
+    expressions : names of expressions, and the rules of which one must fit each
+    wanted : groups with the values that are wanted, such as views and lights
+    frames : frames of a clip that are tried, counted from 0; empty: images are no clips
+    evidence : why an image counts as neutral; `{group}` stands for a group's value
+    subject_is_path : every file is a person of its own, named by its path below the root
     """
 
     images: list[str]
     landmarks: list[str]
-    name: Pattern
-    neutral_codes: list[str] | None
+    landmarks_by: Literal["database", "user"] = "user"
+    name: Patterns
+    ignore: Patterns = Field([])
+    neutral: list[Rule] | None
+    expressions: dict[str, list[Rule]] = Field({})
+    wanted: dict[str, Values] = Field({})
+    frames: list[int] = Field([])
     evidence: str
     subject_is_path: bool = False
 
 
 def find_folder(source: Source[FolderLayout]) -> list[Candidate]:
-    """Candidates of the photographs below the root whose names match the layout's pattern."""
-    subjects = _read_subjects(source)
-    suffixes = source.layout.images
-    paths = [p for p in sorted(source.root.rglob("*")) if p.suffix.lower() in suffixes]
-    paths = [p for p in paths if not is_hidden(p.relative_to(source.root))]
-    names = {path: _name(path, source.root) for path in paths}
+    """Candidates of the images below the root whose names match the layout's patterns."""
+    layout = source.layout
+    listing = list_files(source.root, source.quarantine)
+    entries = read_subjects(source)
+    ignore, matcher = NameMatcher(layout.ignore), NameMatcher(layout.name)
+    names = {
+        path: _without_suffix(path)
+        for regular in (True, False)
+        for path in listing.with_suffix(layout.images, regular=regular)
+        if not ignore.match(path)
+    }
+    names = dict(sorted(names.items(), key=lambda item: item[0].split("/")))
     image_ids = distinct(names.values(), lambda name: _image_id(source.name, name))
-    own = distinct(names.values(), _subject_id) if source.layout.subject_is_path else {}
-    candidates = []
+    own = distinct(names.values(), _subject_id) if layout.subject_is_path else {}
+    irregular = set(listing.others)
+    candidates: list[Candidate] = []
     for path, name in names.items():
-        relative, image_id = path.relative_to(source.root).as_posix(), image_ids[name]
-        subject = subjects.get(unicodedata.normalize("NFC", relative))
-        if subject is None and name in own:
-            subject = own[name], name
         try:
-            candidates.append(_candidate(source, relative, image_id, subject=subject))
+            if path in irregular:
+                check_regular(source.root, path)
+            match = _match(source, path, matcher)
+            entry = entries.get(unicodedata.normalize("NFC", path))
+            subject = _subject(match, entry, own.get(name), name)
+            candidates += _candidates(
+                source, listing, path, match=match, entry=entry, subject=subject,
+                image_id=image_ids[name],
+            )  # fmt: skip
         except (BadInput, OSError) as error:
-            source.quarantine.add(image_id, as_bad_input(error, path))
-    return candidates
+            source.quarantine.add(image_ids[name], as_bad_input(error, source.root / path))
+    report_unused(source, entries, {unicodedata.normalize("NFC", path) for path in names})
+    return candidates if layout.subject_is_path else list(_without_copies(candidates, source))
 
 
 def _image_id(database: str, name: str) -> str:
@@ -63,88 +104,118 @@ def _subject_id(name: str) -> str:
     return normalise(name) or f"id_{short_digest(name)}"
 
 
-def _name(path: Path, root: Path) -> str:
-    """The path below the root without its suffix, in whichever way its accents are encoded."""
-    return unicodedata.normalize("NFC", path.relative_to(root).with_suffix("").as_posix())
+def _without_suffix(path: str) -> str:
+    """The path without its suffix, in whichever way its accents are encoded."""
+    return unicodedata.normalize("NFC", path[: len(path) - len(suffix_of(path))])
 
 
-def _candidate(
-    source: Source[FolderLayout], relative: str, image_id: str, *, subject: tuple[str, str] | None
-) -> Candidate:
-    """One photograph; `subject` is the person's id and name, where its file's name is not."""
-    layout, path = source.layout, inside(source.root, relative)
-    if not path.is_file():
-        raise BadInput(path, "it is no regular file", "give the file itself")
+def _match(source: Source[FolderLayout], path: str, matcher: NameMatcher) -> re.Match[str]:
     try:
-        relative.encode()
+        path.encode()
     except UnicodeEncodeError:
-        raise BadInput(path, "its name is not UTF-8", "rename it") from None
-    match = re.fullmatch(layout.name, path.stem)
+        raise BadInput(source.root / path, "its name is not UTF-8", "rename it") from None
+    match = matcher.match(_without_suffix(path))
     if match is None:
-        raise BadInput(
-            path, f"its name does not match {layout.name}", "rename it, or fix the YAML layout"
+        patterns = " or ".join(source.layout.name)
+        remedy = "rename it, or fix the YAML layout"
+        raise BadInput(source.root / path, f"its name does not match {patterns}", remedy)
+    return match
+
+
+def _subject(
+    match: re.Match[str], entry: Entry | None, own: str | None, path: str
+) -> tuple[str, str]:
+    """Id and name of the person: as subjects.csv says, or by the path, or by the pattern."""
+    if entry is not None and entry.subject_id:
+        return entry.subject_id, entry.subject_name
+    return (own, path) if own is not None else (_subject_id(match["subject"]), match["subject"])
+
+
+def _candidates(
+    source: Source[FolderLayout],
+    listing: Listing,
+    path: str,
+    *,
+    match: re.Match[str],
+    entry: Entry | None,
+    subject: tuple[str, str],
+    image_id: str,
+) -> Iterator[Candidate]:
+    """One photograph, or the frames of a clip that are tried."""
+    layout = source.layout
+    groups = {name: value for name, value in match.groupdict().items() if value is not None}
+    is_neutral, evidence = _neutral(layout, groups, entry)
+    landmarks = find_landmarks(listing, path, layout.landmarks, by=layout.landmarks_by)
+    for frame in layout.frames or [0]:
+        yield Candidate(
+            database=source.name,
+            subject_id=subject[0],
+            subject_name=subject[1],
+            image_id=make_image_id(image_id, f"{frame:05d}") if layout.frames else image_id,
+            path=source.root / path,
+            source=path,
+            frame=frame,
+            is_neutral=is_neutral,
+            evidence=evidence,
+            expression=_expression(layout, groups),
+            unwanted=_unwanted(layout, groups),
+            name=match[0],
+            **landmarks,
         )
-    code = match.groupdict().get("code") or ""
-    landmarks_path = _landmarks_beside(path, layout)
-    named = match["subject"]
-    subject_id, subject_name = subject or (_subject_id(named), named)
-    neutral = layout.neutral_codes is None or code in layout.neutral_codes
-    return Candidate(
-        database=source.name,
-        subject_id=subject_id,
-        subject_name=subject_name,
-        image_id=image_id,
-        path=path,
-        source=relative,
-        frame=0,
-        is_neutral=neutral,
-        evidence=layout.evidence if neutral else f"expression code {code}",
-        landmarks_path=landmarks_path,
-        landmarks_source=landmarks_path.relative_to(source.root).as_posix(),
-        expression=code,
-    )
 
 
-def _landmarks_beside(path: Path, layout: FolderLayout) -> Path:
-    found = find_beside(path, layout.landmarks)
-    if found is not None:
-        return found
-    raise BadInput(
-        path,
-        f"no landmark file ({', '.join(layout.landmarks)}) of the same name beside it",
-        "annotate its 68 landmarks",
-    )
+def _neutral(layout: FolderLayout, groups: dict[str, str], entry: Entry | None) -> tuple[bool, str]:
+    if entry is not None and entry.is_neutral is not None:
+        return entry.is_neutral, f"subjects.csv says {'' if entry.is_neutral else 'not '}neutral"
+    rules = layout.neutral
+    if rules is None or any(fits(rule, groups) for rule in rules):
+        return True, layout.evidence.format_map(groups)
+    asked = dict.fromkeys(name for rule in rules for name in rule)
+    return False, describe_groups(asked, groups) or "nothing says that it is neutral"
 
 
-def _read_subjects(source: Source[FolderLayout]) -> dict[str, tuple[str, str]]:
-    """Id and name of each photograph's subject in subjects.csv, by its path below the root."""
-    root, path = source.root, source.root / SUBJECTS
-    if not os.path.lexists(path):
-        return {}
-    subjects = {}
-    most = source.limits.side_file_bytes
-    for number, row in read_rows(path, ("image", "subject"), max_bytes=most):
-        try:
-            line, name = f"{path}:{number}", row["subject"]
-            subjects[_image(root, line, row["image"])] = _subject(line, name), name.strip()
-        except BadInput as problem:
-            source.quarantine.add(f"{SUBJECTS}:{number}", problem)
-    return subjects
+def _expression(layout: FolderLayout, groups: dict[str, str]) -> str:
+    for name, rules in layout.expressions.items():
+        if any(fits(rule, groups) for rule in rules):
+            return name
+    return groups.get("code", "")
 
 
-def _image(root: Path, line: str, image: str) -> str:
-    try:
-        relative = inside(root, image).relative_to(root).as_posix()
-        return unicodedata.normalize("NFC", relative)
-    except BadInput as problem:
-        raise BadInput(line, f"{image!r}: {problem.rule}", problem.remedy) from None
+def _unwanted(layout: FolderLayout, groups: dict[str, str]) -> str:
+    """Why an image is none of those that are wanted; "" where it is one."""
+    for name, values in layout.wanted.items():
+        if name in groups and not fits({name: values}, groups):
+            return f"{name} {groups[name]} is none of {', '.join(values)}"
+    return ""
 
 
-def _subject(line: str, subject: str) -> str:
-    name = normalise(subject)
-    if not name:
-        raise BadInput(line, f"the subject {subject!r} is empty", "name the person")
-    return name
+def _without_copies(
+    candidates: list[Candidate], source: Source[FolderLayout]
+) -> Iterator[Candidate]:
+    """The candidates less second copies, as of folders that were unpacked twice."""
+    first: dict[tuple[str, str, int], Candidate] = {}
+    for candidate in candidates:
+        key = candidate.subject_id, candidate.name.casefold(), candidate.frame
+        known = first.setdefault(key, candidate)
+        if known is not candidate and _same_content(known, candidate):
+            rule, remedy = f"it is a copy of {known.path}", "remove one of the two"
+            source.quarantine.add(candidate.image_id, BadInput(candidate.path, rule, remedy))
+        else:
+            yield candidate
+
+
+_COMPARED = 4096  # bytes in the middle of two files of one name and one size
+
+
+def _same_content(one: Candidate, other: Candidate) -> bool:
+    """Whether two files have the same size and the same bytes in their middle."""
+    contents = []
+    for path in (one.path, other.path):
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(0, size // 2 - _COMPARED // 2))
+            contents.append((size, file.read(_COMPARED)))
+    return contents[0] == contents[1]
 
 
 ADAPTER = Adapter(FolderLayout, find_folder)

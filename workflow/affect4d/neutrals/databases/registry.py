@@ -1,11 +1,13 @@
 """The adapters of databases: found by name, checked and imported only where they are used.
 
 An adapter is a module of this package that defines `ADAPTER`, with its default layout, a YAML file
-of the same name, beside it. Nothing else names it. The configuration looks adapters up, so a module
+of the same name, beside it; or such a YAML file alone that names, under the key `adapter`, the
+module that reads it. Nothing else names it. The configuration looks adapters up, so a module
 that needs a heavy library imports it inside the function that uses it.
 """
 
 import pkgutil
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from affect4d.neutrals.candidates import Candidate
 
 L = TypeVar("L", bound=Layout)
+_ADAPTER = re.compile(r"^adapter: *(\w+) *$", re.MULTILINE)  # in a layout file
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,16 @@ class Adapter(Generic[L]):
 
 def adapter_names() -> list[str]:
     """Every adapter's name, in alphabetical order; imports none of them."""
+    return [name for name in layout_names() if _module_of(name)]
+
+
+def _module_of(name: str) -> str:
+    """The module that reads a layout: its own, or the one that it names; "" without either."""
     modules = {module.name for module in pkgutil.iter_modules(databases.__path__)}
-    return sorted(modules & set(layout_names()))
+    if name in modules or not layout_file(name).is_file():
+        return name if name in modules else ""
+    named = _ADAPTER.search(layout_file(name).read_text(encoding="utf-8", errors="replace"))
+    return named[1] if named and named[1] in modules else ""
 
 
 def layout_names() -> list[str]:
@@ -97,7 +108,7 @@ def load_adapter(name: str) -> Adapter[Any]:
         Its module cannot be imported or defines no adapter.
     """
     try:
-        module = import_module(f"{databases.__name__}.{name}")
+        module = import_module(f"{databases.__name__}.{_module_of(name) or name}")
     except Exception as error:  # whatever a module of someone else's raises
         rule = f"the adapter cannot be imported ({type(error).__name__}: {error})"
         raise BadInput(f"{name}.py", rule, "correct the module") from error

@@ -69,7 +69,10 @@ def _read_layout(database: Database, adapter: Adapter[Any]) -> Any:
         if not path.exists():
             known = ", ".join(layout_names())
             raise BadInput(path, "no such layout file", f"use {known}, or give a .yaml")
-        return adapter.layout.model_validate(read_yaml(path, "layout file"))
+        content = read_yaml(path, "layout file")
+        if isinstance(content, dict):
+            content = content | database.override
+        return adapter.layout.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"

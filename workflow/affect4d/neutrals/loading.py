@@ -1,0 +1,90 @@
+"""One candidate from its files: the image, its landmarks, and what a person should look at."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from affect4d.fitting.detection import detect_faces
+from affect4d.fitting.landmark_evidence import describe_mismatch
+from affect4d.formats.images import read_photograph
+from affect4d.formats.limits import Limits
+from affect4d.neutrals.candidates import Candidate
+from affect4d.neutrals.landmarks import DETECTOR
+from affect4d.quarantine import BadInput, Quarantine
+
+_FACE_PX = 32  # side of the faces that are compared: details and noise are averaged out
+
+
+class Loaded(NamedTuple):
+    """What is used of a candidate.
+
+    Attributes
+    ----------
+    image : (H, W, 3)
+    landmarks : (68, 2) pixels counted from 0
+    notes : what a person should look at, "" where there is nothing
+    """
+
+    image: NDArray[np.uint8]
+    landmarks: NDArray[np.float64]
+    notes: str
+
+
+def load(candidate: Candidate, quarantine: Quarantine, limits: Limits) -> Loaded | None:
+    """The candidate's image and landmarks; None if it went into quarantine."""
+    try:
+        image, note = _read(candidate, limits)
+        landmarks = _landmarks(candidate, image, limits)
+    except BadInput as problem:
+        quarantine.add(candidate.image_id, problem)
+        return None
+    is_detected = candidate.landmarks_by == DETECTOR
+    notes = [note, "" if is_detected else describe_mismatch(image, landmarks)]
+    return Loaded(image, landmarks, "; ".join(filter(None, notes)))
+
+
+def difference(one: Loaded, other: Loaded) -> float:
+    """Mean difference of two faces at 32 x 32 pixels, in grey levels."""
+    faces = [_small_face(loaded) for loaded in (one, other)]
+    return float(np.abs(faces[0] - faces[1]).mean())
+
+
+def _read(candidate: Candidate, limits: Limits) -> tuple[NDArray[np.uint8], str]:
+    """The image, and a note on it."""
+    return read_photograph(candidate.path, limits)
+
+
+def _landmarks(
+    candidate: Candidate, image: NDArray[np.uint8], limits: Limits
+) -> NDArray[np.float64]:
+    if candidate.landmarks_by == DETECTOR:
+        faces = detect_faces(image, candidate.path)
+        if candidate.face:
+            middles = [float(face[:, 0].mean()) for face in faces]
+            chosen = np.argmin(middles) if candidate.face == "left" else np.argmax(middles)
+            return faces[int(chosen)]
+        return faces[0]
+    landmarks = candidate.read_landmarks(limits)
+    size = np.array([image.shape[1], image.shape[0]])
+    if ((landmarks < -size) | (landmarks > 2 * size)).any():
+        raise BadInput(
+            candidate.landmarks_path or candidate.path,
+            f"landmarks lie far outside the image of {size[0]} x {size[1]} pixels",
+            "annotate them on this very image",
+        )
+    return landmarks
+
+
+def _small_face(loaded: Loaded) -> NDArray[np.float64]:
+    """Luminance of the square around the landmarks, (32, 32)."""
+    low, high = loaded.landmarks.min(0), loaded.landmarks.max(0)
+    side = max(float((high - low).max()), 1.0)
+    scale, corner = _FACE_PX / side, (low + high - side) / 2
+    matrix = np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]])
+    grey = cv2.cvtColor(loaded.image, cv2.COLOR_RGB2GRAY)
+    if scale < 1:  # the pixels of a smaller picture are means over those of a larger
+        grey = cv2.GaussianBlur(grey, (0, 0), 0.5 / scale)
+    small = cv2.warpAffine(grey, matrix, (_FACE_PX, _FACE_PX), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(small, dtype=np.float64)
