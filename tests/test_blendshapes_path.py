@@ -24,6 +24,7 @@ from affect4d.blendshapes.path import resample, support_status
 from affect4d.quarantine import BadInput
 from affect4d.synthesis import Atlas
 from affect4d.synthesis.chunks import MEAN, deformations
+from affect4d.synthesis.request import find_targets
 
 VERTICES, _ = small_gallery.patch()
 GRID = Grid()
@@ -274,6 +275,49 @@ def test_a_place_in_a_class_with_data_is_its_own_however_far_its_median(folder, 
     far = GRID.centres[CORNER] * -1
     with pytest.raises(BadInput, match=r"is empty|is insufficient"):
         atlas.between(*far)
+
+
+def test_a_single_image_has_the_label_that_is_asked_for(folder, tmp_path):
+    """Within what the classes enclose, away from its edge, and on both sides of a border."""
+    atlas_of(folder, tmp_path, False)
+    atlas = Atlas(tmp_path / "blendshapes/atlas.zarr")
+    medians = atlas.median[atlas.own]
+    middle = medians.mean(0)
+    places = np.random.default_rng(0).uniform(medians.min(0), medians.max(0), (50, 2))
+    for point in middle + 0.7 * (places - middle):
+        said = []
+        (target,) = find_targets(tmp_path / "blendshapes", point=tuple(point), say=said.append)
+        assert (target.valence, target.arousal) == pytest.approx(tuple(point), abs=1e-9)
+        assert not said and target.name == GRID.name(int(GRID.assign(*point)))
+    valence, arousal = GRID.centres[HOLE] + [0.1, 0.03]
+    sides = [atlas.nearest(valence + step, arousal) for step in (-1e-9, 1e-9)]
+    assert sides[0].name != sides[1].name
+    np.testing.assert_allclose(sides[0].deformation, sides[1].deformation, atol=1e-5)
+
+
+def test_where_there_are_no_data_the_nearest_place_with_data_counts(folder, tmp_path):
+    atlas, said = Atlas(atlas_of(folder, tmp_path, False)), []
+    far = tuple(GRID.centres[CORNER] * -1)
+    (target,) = find_targets(tmp_path / "blendshapes", point=far, say=said.append)
+    medians = atlas.median[atlas.own]
+    nearest = int(np.argmin(np.linalg.norm(medians - far, axis=1)))
+    assert (target.valence, target.arousal) == pytest.approx(tuple(medians[nearest]))
+    assert np.array_equal(target.deformation, atlas.mean(atlas.own[nearest]))
+    assert len(said) == 1 and "the nearest place with data is valence" in said[0]
+    with pytest.raises(BadInput, match="outside the plane"):
+        atlas.nearest(1.4, 0)
+
+
+def test_the_papers_rule_is_the_mean_of_the_class(folder, tmp_path):
+    atlas, said = Atlas(atlas_of(folder, tmp_path, False)), []
+    index = around()[0]
+    point = tuple(GRID.centres[index] + 0.09)
+    (target,) = find_targets(
+        tmp_path / "blendshapes", point=point, class_mean=True, say=said.append
+    )
+    assert np.array_equal(target.deformation, atlas.mean(index))
+    assert (target.valence, target.arousal) == tuple(median_of(index))
+    assert len(said) == 1 and "the class's median is" in said[0]
 
 
 def test_the_hull_of_sites_on_a_line_is_empty():

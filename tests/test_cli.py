@@ -24,6 +24,7 @@ def test_help_loads_no_library():
         ([], "give one of"),
         (["--valence", ".5"], "give one of"),
         (["--valence", ".5", "--arousal", "0", "--grid", "3"], "give one of"),
+        (["--expression", "fear", "--class-mean"], "--class-mean goes with"),
         (["--path", "0,0"], "at least two points"),
         (["--path", "0,0:a,1"], "is not"),
         (["--component", "v+0.5_a+0.5"], "is not CLASS:K"),

@@ -160,6 +160,23 @@ class Atlas(StoredMeans):
             interpolated=bool(support == INTERPOLATED),
         )
 
+    def nearest(self, valence: float, arousal: float) -> Target:
+        """As `between`, at the nearest class's median where a point has no data around it.
+
+        Raises
+        ------
+        BadInput
+            The point lies outside the plane, or no class has data.
+        """
+        index, medians = self._class_of(valence, arousal), self.median[self.own]
+        try:
+            return self.between(valence, arousal)
+        except BadInput:
+            if not len(self.own):
+                raise self._without_data(index, valence, arousal) from None
+            distance = np.linalg.norm(medians - [valence, arousal], axis=1)
+            return self.between(*medians[int(np.argmin(distance))])
+
     def _class_of(self, valence: float, arousal: float) -> int:
         index = int(self.grid.assign(valence, arousal))
         if index < 0:
@@ -179,8 +196,7 @@ class Atlas(StoredMeans):
         return BadInput(
             f"valence {valence}, arousal {arousal}",
             f"class {self.names[index]} is {self.status[index]}",
-            f"the nearest class with data is {self.names[nearest]} "
-            f"(--valence {v:g} --arousal {a:g})",
+            f"the nearest class with data is {self.names[nearest]} (valence {v:g}, arousal {a:g})",
         )
 
 

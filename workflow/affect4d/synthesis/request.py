@@ -31,6 +31,7 @@ from affect4d.system_files import find_files
 from affect4d.template.anatomy import anatomy_of
 
 FRAME_MS = 80  # of an animation: 12.5 images per second
+SAID_APART = 0.005  # from the place that was asked for: labels are printed with three decimals
 
 Image = NDArray[np.uint8]
 log = logging.getLogger(__name__)
@@ -218,21 +219,26 @@ def find_targets(
     folder: Path,
     *,
     point: tuple[float, float] | None = None,
+    class_mean: bool = False,
     path: Sequence[tuple[float, float]] = (),
     frames: int = 24,
     expression: str | None = None,
     component: tuple[str, int] | None = None,
+    say: Callable[[str], None] = log.warning,
 ) -> list[Target]:
     """The deformations that are asked for: several for a path, one otherwise.
 
     Parameters
     ----------
     folder : `blendshapes` of the results folder
-    point : valence and arousal
+    point : valence and arousal; where there are no data, the nearest place with data counts
+    class_mean : the mean of the class that holds the point, labelled with the class's median, as
+        the paper does, in place of the mixture of the classes around it
     path : points (valence, arousal), joined by straight lines
     frames : images along the path
     expression : name of a basic expression
     component : class and number of one of its components
+    say : is told, in one line, where a label differs from the point that was asked for
 
     Raises
     ------
@@ -245,18 +251,27 @@ def find_targets(
         return [component_target(folder, *component)]
     atlas = Atlas(folder / "atlas.zarr")
     if point is not None:
-        return [atlas.target(*point)]
+        target = atlas.target(*point) if class_mean else atlas.nearest(*point)
+        label = target.valence, target.arousal
+        if math.dist(label, point) > SAID_APART:
+            why = "the class's median is" if class_mean else "the nearest place with data is"
+            say(f"asked for {_name_place(*point)}; {why} {_name_place(*label)}")
+        return [target]
     return [atlas.between(*at) for at in resample(path, frames)]
 
 
 def describe(record: Mapping[str, Any]) -> str:
     """One line on an image: its label, and why it was rejected if it was."""
-    label = f"valence {record['valence']:+.3f}, arousal {record['arousal']:+.3f}"
+    label = _name_place(record["valence"], record["arousal"])
     if math.isnan(record["valence"]):
         label = "not annotated with valence and arousal"
     interpolated = ", interpolated" * record["interpolated"]
     rejection = "" if record["accepted"] else f"; rejected: {record['reason']}"
     return f"class {record['class']}: {label}{interpolated}{rejection}"
+
+
+def _name_place(valence: float, arousal: float) -> str:
+    return f"valence {valence:+.3f}, arousal {arousal:+.3f}"
 
 
 def write_images(images: Sequence[Image], out: Path, *, several: bool) -> None:

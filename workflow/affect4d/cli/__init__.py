@@ -1,0 +1,15 @@
+"""The command line `affect4d`.
+
+Commands parse and print. What they do is in the library, which they import when they run, so that
+`affect4d --help` loads nothing else.
+"""
+
+from affect4d.cli import builds, gallery, photographs
+from affect4d.cli.application import app
+
+__all__ = ["app", "builds", "gallery", "main", "photographs"]
+
+
+def main() -> None:
+    """Entry point of the command `affect4d`."""
+    app()

@@ -1,0 +1,191 @@
+"""Commands that edit one photograph: `affect4d synth`, `play`."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from affect4d.cli.application import Folder, Results, app, fail, parsed, results_of, say, warn
+
+Face = Annotated[
+    int | None,
+    typer.Option(min=1, help="Which of several faces, 1 the largest; if absent the largest."),
+]
+
+
+@app.command()
+def synth(
+    photo: Annotated[Path, typer.Argument(help="Photograph (JPEG, PNG, ...).")],
+    folder: Folder = None,
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Image to write, .png or .jpg; with --path an animation, .webp, .gif or .mp4, "
+            "or a folder of images.",
+        ),
+    ],
+    valence: Annotated[
+        float | None, typer.Option(min=-1, max=1, help="Negative to positive.")
+    ] = None,
+    arousal: Annotated[float | None, typer.Option(min=-1, max=1, help="Calm to excited.")] = None,
+    class_mean: Annotated[
+        bool,
+        typer.Option(
+            "--class-mean",
+            help="The mean of the class that holds the point, labelled with the class's median, as "
+            "in the paper and the dataset.",
+        ),
+    ] = False,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(
+            help="68 iBUG landmarks (.pts counts pixels from 1, or .ljson); if absent, those in "
+            "the photograph's name with .pts, or else the detector's."
+        ),
+    ] = None,
+    face: Face = None,
+    all_faces: Annotated[
+        bool, typer.Option("--all-faces", help="Edit every face that the detector finds.")
+    ] = False,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Only the square around the face, as in the dataset.")
+    ] = False,
+    path: Annotated[
+        str | None,
+        typer.Option(help="V,A:V,A:... - a sequence of images along these points of the plane."),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=2, help="Images of a --path.")] = 24,
+    grid: Annotated[
+        int | None,
+        typer.Option(min=1, max=15, help="A contact sheet of so many points along each axis."),
+    ] = None,
+    expression: Annotated[
+        str | None, typer.Option(help="A basic expression in place of valence and arousal.")
+    ] = None,
+    component: Annotated[
+        str | None,
+        typer.Option(help="CLASS:K - only the K-th component of a class's blendshapes."),
+    ] = None,
+    intensity: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=2, help="Scales the deformation; the build's own if absent."),
+    ] = None,
+    blend: Annotated[
+        Literal["warp", "poisson"] | None, typer.Option(help="The build's own if absent.")
+    ] = None,
+    results: Results = None,
+) -> None:
+    """Give the face in a photograph some valence and arousal, or a basic expression.
+
+    The full frame is written at the photograph's size, unless --crop. The deformation is that of
+    the classes around the point, mixed so that their labels average to the point. The label of the
+    image is printed; where there are no data, it is that of the nearest place that has some.
+
+    Examples: affect4d synth me.jpg --valence .6 --arousal .4 -o happy.png; affect4d synth me.jpg
+    --path 0,0:.7,.5:0,0 -o smile.webp; affect4d synth me.jpg --grid 5 -o plane.jpg
+    """
+    from affect4d.store import StoreError
+    from affect4d.synthesis import request
+
+    point = None if valence is None or arousal is None else (valence, arousal)
+    given = [point, path, grid, expression, component]
+    if sum(value is not None for value in given) != 1 or (valence is None) != (arousal is None):
+        raise typer.BadParameter(
+            "give one of --valence with --arousal, --path, --grid, --expression, --component"
+        )
+    if class_mean and point is None:
+        raise typer.BadParameter("--class-mean goes with --valence and --arousal")
+    if (face is not None) + all_faces + (landmarks is not None) > 1:
+        raise typer.BadParameter("give one of --face, --all-faces, --landmarks")
+    if all_faces and (crop or grid is not None):
+        raise typer.BadParameter("--all-faces edits the full frame: neither --crop nor --grid")
+    points = parsed(request.parse_points, path)
+    named = parsed(request.parse_component, component)
+    chosen = {"intensity": intensity, "blend": blend}
+    options = {name: value for name, value in chosen.items() if value is not None}
+    root = results_of(folder, results)
+    blendshapes = root / "blendshapes"
+    try:
+        if all_faces:
+            editors = request.open_all_faces(photo, root, options=options)
+        else:
+            whole = not crop and grid is None
+            editors = [
+                request.open_photograph(
+                    photo, landmarks, root, crop=not whole, options=options, face=face, say=warn
+                )
+            ]
+        if grid is not None:
+            say(request.write_grid(editors[0], blendshapes, grid, out=out))
+            return
+        targets = request.find_targets(
+            blendshapes,
+            point=point,
+            class_mean=class_mean,
+            path=points or (),
+            frames=frames,
+            expression=expression,
+            component=named,
+            say=warn,
+        )
+        edited = (request.impose_on_faces(editors, target) for target in targets)
+        images, records = zip(*edited, strict=True)
+        request.write_images(images, out, several=path is not None)
+    except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
+        fail(error, 1)
+    for one in records:
+        for number, record in enumerate(one, start=1):
+            say(f"face {number}: " * all_faces + request.describe(record))
+
+
+@app.command()
+def play(
+    photo: Annotated[Path, typer.Argument(help="Photograph (JPEG, PNG, ...).")],
+    folder: Folder = None,
+    *,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(help="68 iBUG landmarks, as for synth."),
+    ] = None,
+    face: Face = None,
+    crop: Annotated[
+        bool, typer.Option("--crop/--whole", help="The face, or the whole frame, which is slower.")
+    ] = True,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
+    ] = True,
+    results: Results = None,
+) -> None:
+    """Drag a point over the plane, on a local page, and see the face in a photograph follow.
+
+    The page has the basic expressions and the components of the class under the point as well.
+    The page is served to this machine alone, under an address that cannot be guessed. Ctrl-C ends
+    it.
+
+    Example: affect4d play me.jpg
+    """
+    import webbrowser
+
+    from affect4d.store import StoreError
+    from affect4d.synthesis.play import PlaySession
+    from affect4d.synthesis.play_server import PageServer, link_file
+    from affect4d.synthesis.request import open_photograph
+
+    if face is not None and landmarks is not None:
+        raise typer.BadParameter("give one of --face, --landmarks")
+    root = results_of(folder, results)
+    try:
+        photograph = open_photograph(photo, landmarks, root, crop=crop, face=face, say=warn)
+        server = PageServer(PlaySession(photograph, root / "blendshapes"), port)
+    except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
+        fail(error, 1)
+    say(f"{server.url}  (Ctrl-C ends it)")
+    with link_file(server.url) as link, suppress(KeyboardInterrupt), server:
+        if browser:
+            webbrowser.open(link.as_uri())
+        server.serve_forever()
