@@ -37,9 +37,10 @@ from thresholds import Threshold, check
 from tqdm import tqdm
 
 from affect4d.config.gallery import EXPRESSIONS
-from affect4d.readers import EXPRESSIONS as READ
-from affect4d.readers import Readings, find_obstacle, read_faces
+from affect4d.readers.environment import find_obstacle
 from affect4d.readers.motion import agreement
+from affect4d.readers.reading import EXPRESSIONS as READ
+from affect4d.readers.reading import Readings, read_faces
 
 SECTIONS = ("read", "identity", "landmarks", "plane", "intensity")
 NEGATIVE = [READ.index(name) for name in ("anger", "disgust", "fear", "sadness")]

@@ -11,7 +11,7 @@ from affect4d.blendshapes.targets import Atlas, Expressions, Target
 from affect4d.config.gallery import EXPRESSIONS
 from affect4d.formats.images import read_image
 from affect4d.quarantine import BadInput
-from affect4d.readers import Readings, read_faces
+from affect4d.readers.reading import Readings, read_faces
 from affect4d.synthesis.request import Build
 
 FOLDER = Path(__file__).parents[2] / "shared/data/london"

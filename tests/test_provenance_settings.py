@@ -4,8 +4,9 @@ import pytest
 from support.small_results import build_results
 
 from affect4d import store
+from affect4d.pipeline.recorded import differs
 from affect4d.provenance.lineage import load_build
-from affect4d.provenance.recorded_settings import differs, stated_settings
+from affect4d.provenance.recorded_settings import stated_settings
 
 CHUNK = "synthesis/photos/000.manifest.json"
 

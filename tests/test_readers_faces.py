@@ -13,7 +13,6 @@ from skimage.transform import SimilarityTransform
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.quarantine import BadInput
-from affect4d.readers import EXPRESSIONS, Readings, find_obstacle, read_faces
 from affect4d.readers.crops import (
     BOX_BELOW_EYES,
     BOX_SIDE,
@@ -24,7 +23,8 @@ from affect4d.readers.crops import (
     cut_chip,
     cut_face,
 )
-from affect4d.readers.environment import VARIABLE
+from affect4d.readers.environment import VARIABLE, find_obstacle
+from affect4d.readers.reading import EXPRESSIONS, Readings, read_faces
 
 LONDON = Path(os.environ.get("AFFECT4D_LONDON", Path(__file__).parents[2] / "shared/data/london"))
 installed = pytest.mark.skipif(

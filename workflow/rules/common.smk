@@ -11,9 +11,9 @@ from affect4d.gallery import jobs as gallery_jobs
 from affect4d.gallery import user_table
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
 from affect4d.pipeline.results_folder import claim_results
-from affect4d.provenance.recorded_settings import differs
+from affect4d.pipeline.recorded import differs
 from affect4d.quarantine import BadInput
-from affect4d.readers import find_obstacle
+from affect4d.readers.environment import find_obstacle
 from affect4d.store.manifest import SUFFIX
 from snakemake.settings.types import RerunTrigger
 from affect4d.system_files import find_files, is_hidden
@@ -76,8 +76,12 @@ def source_settings(source, *left_out):
 
 
 def code(*packages):
-    """Digest of the packages' code: a changed library re-runs what it made."""
-    return hash_code(*packages)
+    """Digest of the packages' code: a changed library re-runs what it made.
+
+    It is computed where a job is planned: a job on a cluster needs its own rule's alone.
+    """
+    digest = functools.cache(lambda: hash_code(*packages))
+    return lambda wildcards: digest()
 
 
 def annotation_noise():
@@ -188,6 +192,6 @@ def artifacts_as_set(wildcards):
         for path in manifests:
             name = str(Path(path).relative_to(RESULTS)).removesuffix(SUFFIX)
             params = getattr(rules, find_artifact(name).rules[0]).params
-            if differs(Path(path), params.settings, params.code):
+            if differs(Path(path), params.settings, params.code(wildcards)):
                 workflow.dag.forcefiles.add(path)
     return manifests

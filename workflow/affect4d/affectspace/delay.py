@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from affect4d import store
 from affect4d.config.affectspace import Settings as AffectSpaceSettings
 from affect4d.registration.registered_sequence import RegisteredSequence, open_registered
 
@@ -46,7 +47,7 @@ class AnnotatedMotion:
     """
 
     frame: Floats
-    motion: Floats
+    motion: Floats | NDArray[np.float32]
     annotation: Floats
 
     def delayed(self, delay: float) -> Floats:
@@ -104,12 +105,18 @@ def estimate_delays(sequences: Sequence[AnnotatedMotion], max_delay: float) -> F
 
 def _components(sequences: Sequence[AnnotatedMotion]) -> list[Floats]:
     """The motion's principal components of all sequences together, of unit variance."""
-    motion = np.concatenate([s.motion for s in sequences])
-    centred = motion - motion.mean(axis=0)
-    left, values, _ = np.linalg.svd(centred, full_matrices=False)
-    count = int(min(COMPONENTS, (values > values[0] * np.finfo(float).eps).sum()))
-    components = left[:, :count] * np.sqrt(len(motion))
-    return np.split(components, np.cumsum([len(s.frame) for s in sequences])[:-1])
+    # by the covariance, sequence after sequence: all frames at once may be more than memory holds
+    count = sum(len(s.motion) for s in sequences)
+    mean = np.sum([s.motion.sum(axis=0, dtype=np.float64) for s in sequences], axis=0) / count
+    covariance = np.zeros((len(mean), len(mean)))
+    for s in sequences:
+        centred = s.motion - mean
+        covariance += centred.T @ centred / count
+    variances, axes = np.linalg.eigh(covariance)
+    kept = variances > variances[-1] * len(variances) * np.finfo(float).eps
+    kept[:-COMPONENTS] = False
+    scaled = axes[:, kept] / np.sqrt(variances[kept])
+    return [(s.motion - mean) @ scaled for s in sequences]
 
 
 def _squared_errors(features: Floats, gram: Floats, values: Floats) -> Floats:
@@ -135,9 +142,11 @@ def sequence_delays(
     annotated = frames[_in_plane(frames) & frames["frame_id"].isin(flags)]
     annotated = annotated.sort_values(["sequence", "frame"])
     rows = dict(list(annotated.groupby("sequence", sort=True)))
-    shown = {s.path.stem: s for s in open_registered(root, [str(name) for name in rows])}
-    motions = {name: _motion(sequence, rows[name]) for name, sequence in shown.items()}
-    delays = estimate_delays(list(motions.values()), settings.max_delay)
+    shown = list(open_registered(root, [str(name) for name in rows]))
+    names = [sequence.path.stem for sequence in shown]
+    delays = estimate_delays(
+        _read_motions(shown, [rows[name] for name in names]), settings.max_delay
+    )
     if len(delays):
         log.info(
             "annotations of %d sequences come %.2f frames late (%.2f to %.2f)",
@@ -145,7 +154,7 @@ def sequence_delays(
         )  # fmt: skip
         if np.median(delays) > settings.max_delay - STEP:
             log.warning("most delays are the longest tried: raise affectspace.max_delay")
-    return dict(zip(motions, delays.tolist(), strict=True))
+    return dict(zip(names, delays.tolist(), strict=True))
 
 
 def _in_plane(frames: pd.DataFrame) -> "pd.Series[bool]":
@@ -154,16 +163,29 @@ def _in_plane(frames: pd.DataFrame) -> "pd.Series[bool]":
     return inside
 
 
-def _motion(sequence: RegisteredSequence, rows: pd.DataFrame) -> AnnotatedMotion:
-    """Displacements from the first frame, which no delay depends on."""
-    numbers = sequence.rows(rows["frame_id"])
-    step = max(sequence.vertex_count // VERTICES, 1)
-    motion = sequence.differences(numbers, numbers[:1], slice(None, None, step))
-    return AnnotatedMotion(
-        rows["frame"].to_numpy(np.float64),
-        motion.reshape(len(motion), -1).astype(np.float64),
-        rows[AXES].to_numpy(np.float64),
-    )
+def _read_motions(
+    sequences: Sequence[RegisteredSequence], tables: Sequence[pd.DataFrame]
+) -> list[AnnotatedMotion]:
+    """Displacements from each sequence's first frame, which no delay depends on, in scratch space.
+
+    `tables` hold the annotated rows of each sequence.
+    """
+    if not sequences:
+        return []
+    every = slice(None, None, max(sequences[0].vertex_count // VERTICES, 1))
+    size = 3 * len(range(sequences[0].vertex_count)[every])
+    motion, end = store.scratch((sum(map(len, tables)), size)), 0
+    motions = []
+    for sequence, rows in zip(sequences, tables, strict=True):
+        numbers = sequence.rows(rows["frame_id"])
+        start, end = end, end + len(rows)
+        part = sequence.differences(numbers, numbers[:1], every)
+        motion[start:end] = part.reshape(len(rows), -1)
+        annotation = rows[AXES].to_numpy(np.float64)
+        motions.append(
+            AnnotatedMotion(rows["frame"].to_numpy(np.float64), motion[start:end], annotation)
+        )
+    return motions
 
 
 def compensate(frames: pd.DataFrame, delays: Mapping[str, float]) -> pd.DataFrame:

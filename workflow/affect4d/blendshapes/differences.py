@@ -50,9 +50,10 @@ def open_sequences(
     settings : how neutral meshes are found
     """
     sequences = {}
+    by_sequence = dict(iter(annotations.groupby("sequence")))
     for name in sorted(names):
         sequence = RegisteredSequence(REGISTERED.path(context.root, sequence=name))
-        annotated = annotations[annotations["sequence"] == name]
+        annotated = by_sequence.get(name, annotations[:0])
         try:
             rows = sequence.neutral_rows(settings.neutral, settings.neutral_frames, annotated)
         except BadInput as problem:

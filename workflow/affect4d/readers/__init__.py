@@ -5,9 +5,7 @@ identity reader dlib's face recognition network (King 2017, CC0, package `face_r
 the landmarks are detected anew (`affect4d.fitting.detection`). No part of the project was fitted to
 the first two. They run in an environment of their own (`make face-readers`), which nothing needs
 that a build makes.
+
+The package itself imports none of its modules: the workflow asks `readers.environment` whenever it
+is parsed, and the detector's libraries take seconds.
 """
-
-from affect4d.readers.environment import find_obstacle
-from affect4d.readers.reading import EXPRESSIONS, Readings, read_faces
-
-__all__ = ["EXPRESSIONS", "Readings", "find_obstacle", "read_faces"]

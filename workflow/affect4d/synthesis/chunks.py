@@ -18,8 +18,8 @@ from affect4d.fitting import Camera
 from affect4d.formats.paths import safe_name
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
-from affect4d.readers import read_faces
 from affect4d.readers.expected import GROUPS, NEAR_CENTRE, quadrant, rises
+from affect4d.readers.reading import read_faces
 from affect4d.synthesis.crop import Crop
 from affect4d.synthesis.editing.editor import Edit, Editor
 from affect4d.synthesis.editing.flow import stack_deformations

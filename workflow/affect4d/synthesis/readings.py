@@ -23,9 +23,10 @@ from affect4d.formats.paths import safe_name
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
-from affect4d.readers import EXPRESSIONS, find_obstacle, read_faces
+from affect4d.readers.environment import find_obstacle
 from affect4d.readers.expected import GROUPS, PHOTOGRAPH, quadrant, rises
 from affect4d.readers.motion import agreement
+from affect4d.readers.reading import EXPRESSIONS, read_faces
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.flow import stack_deformations
 from affect4d.synthesis.photographs import FittedPhotograph, read_photographs

@@ -142,6 +142,7 @@ class Apexes:
         training = set(split.loc[split["set"] == TRAIN, "subject"])
         subject = frames.drop_duplicates("sequence").set_index("sequence")["subject"]
         used = frames[frames["status"] == USED]
+        by_sequence = dict(iter(used.groupby("sequence")))
         self._rows: dict[Path, NDArray[np.int64]] = {}
         self._neutral: dict[Path, NDArray[np.int64]] = {}
         self.count = self.training = 0
@@ -157,7 +158,7 @@ class Apexes:
                 self._neutral[path] = sequence.neutral_rows(
                     blendshapes.neutral,
                     blendshapes.neutral_frames,
-                    used[used["sequence"] == name],
+                    by_sequence.get(name, used[:0]),
                 )
             except BadInput as problem:
                 context.quarantine.add(name, problem)
