@@ -10,6 +10,7 @@ from affect4d.fitting.detection import detect_faces
 from affect4d.fitting.landmark_evidence import describe_mismatch
 from affect4d.formats.images import read_photograph
 from affect4d.formats.limits import Limits
+from affect4d.formats.video import count_frames, is_video, read_frame
 from affect4d.neutrals.candidates import Candidate
 from affect4d.neutrals.landmarks import DETECTOR
 from affect4d.quarantine import BadInput, Quarantine
@@ -53,7 +54,12 @@ def difference(one: Loaded, other: Loaded) -> float:
 
 def _read(candidate: Candidate, limits: Limits) -> tuple[NDArray[np.uint8], str]:
     """The image, and a note on it."""
-    return read_photograph(candidate.path, limits)
+    if not is_video(candidate.path):
+        return read_photograph(candidate.path, limits)
+    image = read_frame(candidate.path, candidate.frame, limits)
+    count = count_frames(candidate.path)
+    differs = candidate.frames and count != candidate.frames
+    return image, f"{count} frames, {candidate.frames} labels" if differs else ""
 
 
 def _landmarks(

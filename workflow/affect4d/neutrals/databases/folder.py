@@ -160,6 +160,7 @@ def _candidates(
             expression=_expression(layout, groups),
             unwanted=_unwanted(layout, groups),
             name=match[0],
+            clip=path if layout.frames else "",
             **landmarks,
         )
 

@@ -1,0 +1,134 @@
+"""Databases as their owners ship them: what adapters find, accept, and refuse."""
+
+import json
+import unicodedata
+
+import pandas as pd
+import pytest
+from support.contexts import context
+from support.database_layouts import WRITERS, face, put, write_database
+
+from affect4d.config.neutrals import Database, Settings
+from affect4d.dataset.splits import assign_splits
+from affect4d.neutrals import landmarks, loading
+from affect4d.neutrals.build import build_neutrals
+from affect4d.neutrals.databases import aff_wild
+from affect4d.neutrals.databases.search import find_candidates
+from affect4d.quarantine import Quarantine
+
+
+@pytest.fixture(autouse=True)
+def detector(monkeypatch):
+    """A detector that finds the embedded face in every picture, and no look at the evidence."""
+    for module in (landmarks, aff_wild):
+        monkeypatch.setattr(module, "has_detector", lambda: True)
+    monkeypatch.setattr(loading, "detect_faces", lambda image, name: [face(0)[1]])
+    monkeypatch.setattr(loading, "describe_mismatch", lambda image, points: "")
+
+
+def find(root, adapter, **settings):
+    quarantine = Quarantine("neutrals")
+    database = Database(adapter=adapter, root=str(root), **settings)
+    return find_candidates("db", database, results=root, quarantine=quarantine), quarantine.rows
+
+
+def build(results, root, adapter, **settings):
+    databases = {"db": Database(adapter=adapter, root=str(root))}
+    build_neutrals("db", Settings(databases=databases, **settings), context(results, "neutrals"))
+    folder = results / "neutrals/db"
+    return pd.read_csv(folder / "accepted.csv", dtype=str), pd.read_parquet(
+        folder / "candidates.parquet"
+    )
+
+
+def short(subjects):
+    """Ids without the digests of names that are not ASCII, or of images."""
+    return {"id_" if subject.startswith("id_") else subject for subject in subjects}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_layout_is_found_selected_and_accepted(tmp_path, name):
+    root = tmp_path / "root"
+    expected = write_database(name, root)
+    found, rows = find(root, name)
+    assert (len(found), len(rows)) == (expected.candidates, expected.refused), rows
+    usable = [c for c in found if c.is_neutral and not c.unwanted]
+    assert len(usable) == expected.neutral
+    assert short(c.subject_id for c in usable) == expected.subjects
+    assert {c.landmarks_by for c in usable} == {expected.by}
+    accepted, table = build(tmp_path, root, name)
+    assert short(accepted["subject"]) == expected.subjects
+    assert len(accepted) == len({c.subject_id for c in usable})
+    assert set(table["image_id"][table["reason"] == ""]) == set(accepted["image_id"])
+
+
+def people_of(results, root, adapter, person):
+    """The split and the true person of every image that is used."""
+    accepted, _ = build(results, root, adapter, max_per_subject=9, max_images=99, min_spacing=1,
+                        min_difference=0)  # fmt: skip
+    rows = accepted.assign(database="db")
+    splits = assign_splits(rows, validation=0.3, test=0.3, seed=1).set_index("subject")["split"]
+    return pd.DataFrame(
+        {"person": accepted["source"].map(person), "split": accepted["subject"].map(splits),
+         "subject": accepted["subject"]}
+    )  # fmt: skip
+
+
+def check_nobody_in_two_splits(rows, people):
+    assert rows["person"].nunique() == people
+    assert (rows.groupby("person")["split"].nunique() == 1).all()
+    assert (rows.groupby("subject")["person"].nunique() == 1).all()
+
+
+def test_in_face_place_one_person_under_several_numbers_is_one(tmp_path):
+    root = tmp_path / "root"
+    names = ["AF0301_1100_00F.jpg", "af0301_1100_00F.JPG", "AM0301_1100_00F.jpg"]
+    names += [f"CF{n:04d}_1100_00F.jpg" for n in range(6)]
+    for number, name in enumerate(names):
+        put(root / f"part {number}" / name, number)
+    rows = people_of(tmp_path, root, "face_place", lambda path: path.split("/")[1][:6].upper())
+    check_nobody_in_two_splits(rows, 8)
+
+
+def test_in_afew_va_one_actor_in_several_spellings_is_one(tmp_path):
+    root = tmp_path / "root"
+    actors = ["José Núñez", "JOSE  NUNEZ", "jose_nunez", "Jose\u0301 Nun\u0303ez", "Анна", "Иван"]
+    actors += ["花子", "Ann", "Bob", "Cleo"]
+    for number, actor in enumerate(actors, 1):
+        folder = root / f"{number:03d}"
+        put(folder / "00000.png", number)
+        frames = {"00000": {"valence": 0, "arousal": 0}}
+        content = {"actor": actor, "video_id": folder.name, "frames": frames}
+        (folder / f"{folder.name}.json").write_text(json.dumps(content, ensure_ascii=False))
+    rows = people_of(tmp_path, root, "afew_va", lambda path: max(int(path[:3]), 4))
+    check_nobody_in_two_splits(rows, 7)
+
+
+def test_in_aff_wild_a_persons_videos_are_joined_by_the_users_table(tmp_path):
+    root = tmp_path / "root"
+    tracks = {"1": "Anna", "2": "ANNA", "3": "Bela", "3_left": "Cleo", "4": "Dan", "5": "Eve"}
+    for number, track in enumerate(tracks):
+        for axis in ("valence", "arousal"):
+            path = root / f"annotations/train/{axis}/{track}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("0\n0\n")
+        for frame in (0, 1):
+            put(root / f"cropped/{track}/{frame}.jpg", number + frame, marked=False)
+    table = "video,subject\n" + "".join(f"{track},{name}\n" for track, name in tracks.items())
+    (root / "subjects.csv").write_text(table)
+    person = {track: name.lower() for track, name in tracks.items()}
+    rows = people_of(tmp_path, root, "aff_wild", lambda path: person[path.split("/")[1]])
+    check_nobody_in_two_splits(rows, 5)
+
+
+def test_one_folder_per_person_with_equal_names_in_any_script(tmp_path):
+    root = tmp_path / "root"
+    people = ["Anna", "Béla", "Be\u0301la/", "Анна", "Иван", "花子", "李雷", "a b", "a-c"]
+    for number, person in enumerate(people):
+        for name in ("1.jpg", "neutral.jpg"):
+            put(root / person.strip("/") / name, number)
+    rows = people_of(
+        tmp_path, root, "folder_per_person",
+        lambda path: unicodedata.normalize("NFC", path.split("/")[0]),
+    )  # fmt: skip
+    check_nobody_in_two_splits(rows, 8)
