@@ -115,10 +115,10 @@ def snakemake(*arguments):
 
 def write_results(folder):
     """Every artifact of the build as an empty one that states settings and code."""
-    lister = [sys.executable, str(REPOSITORY / "workflow/list_jobs.py"), "config.yaml"]
+    lister = [sys.executable, str(REPOSITORY / "workflow/list_jobs.py")]
     done = subprocess.run(lister, cwd=folder, capture_output=True, text=True, check=True)
     claim_results(folder / "results")
-    for job in json.loads(done.stdout):
+    for job in json.loads(done.stdout)["jobs"]:
         for name in job["output"]["values"]:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ def ensure_cache_folder() -> None:
     """
     stated, home = os.environ.get(_VARIABLE), os.path.expanduser("~/.cache")  # noqa: PTH111
     user = Path(stated or Path(os.environ.get("XDG_CACHE_HOME") or home, "numba"))
-    usable = _is_writable(user) or (not stated and _are_modules_writable())
+    usable = is_writable(user) or (not stated and _are_modules_writable())
     where = f"{user} cannot" if stated else f"neither {user} nor {_PACKAGE} can"
     if usable:
         return
@@ -41,10 +41,10 @@ def _say(line: str) -> None:
 
 def _are_modules_writable() -> bool:
     """Whether numba can write beside every module: other users may have made some folders."""
-    return all(map(_is_writable, (_PACKAGE, *_PACKAGE.rglob("__pycache__"))))
+    return all(map(is_writable, (_PACKAGE, *_PACKAGE.rglob("__pycache__"))))
 
 
-def _is_writable(folder: Path) -> bool:
+def is_writable(folder: Path) -> bool:
     """Whether a file can be made in a folder, or in the nearest above it that exists."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

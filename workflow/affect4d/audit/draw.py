@@ -9,7 +9,7 @@ import numpy as np
 from affect4d import store
 from affect4d.artifacts import synthesis
 from affect4d.provenance.lineage import Build
-from affect4d.provenance.planned_jobs import PlannedJob
+from affect4d.provenance.planned_jobs import PlannedJob, recorded_run
 from affect4d.store import StoreError
 from affect4d.store.manifest import SUFFIX
 
@@ -99,11 +99,8 @@ def _missed(size: int, forged: int, drawn: int) -> float:
 
 def _run_time(build: Build, job: PlannedJob) -> float:
     """Seconds that the job took, as Snakemake recorded them; NaN where it did not."""
-    try:
-        line = (build.root / job.benchmark).read_text("utf-8").splitlines()[1]
-        return float(line.split("\t")[0])
-    except (OSError, ValueError, IndexError):
-        return math.nan
+    figures = recorded_run(build.root, job)
+    return math.nan if figures is None else figures.seconds
 
 
 def _images(build: Build, manifest: str) -> list[str]:

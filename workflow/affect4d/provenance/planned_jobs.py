@@ -5,6 +5,7 @@ what each job reads and writes, its settings, and the digest of its code. So wha
 is compared with the workflow itself, and a job can be run again without Snakemake.
 """
 
+import csv
 import json
 import posixpath
 import subprocess
@@ -31,10 +32,12 @@ class PlannedJob:
     Attributes
     ----------
     description : as JSON values: rule, script, input, output, wildcards, params, threads,
-        mem_mb, benchmark; paths below the results folder start with a placeholder
+        mem_mb, log, benchmark, is_needed, reason
+    root : the results folder, as the description has it; `plan_jobs` leaves a placeholder there
     """
 
     description: dict[str, Any]
+    root: str = _ROOT
 
     @property
     def rule(self) -> str:
@@ -45,6 +48,11 @@ class PlannedJob:
     def item(self) -> str:
         """The wildcards, joined, as manifests record them."""
         return "/".join(self.description["wildcards"].values()) or self.rule
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        """The values of its rule's wildcards, by name."""
+        return dict(self.description["wildcards"])
 
     @property
     def code(self) -> str:
@@ -59,18 +67,33 @@ class PlannedJob:
     @property
     def inputs(self) -> list[str]:
         """What it reads, relative to the results folder where it lies inside."""
-        return [_relative(path) for path in self.description["input"]["values"]]
+        return [self._relative(path) for path in self.description["input"]["values"]]
 
     @property
     def outputs(self) -> list[str]:
         """The manifests that it writes, relative to the results folder."""
-        names = map(_relative, self.description["output"]["values"])
+        names = map(self._relative, self.description["output"]["values"])
         return [name for name in names if name.endswith(SUFFIX)]
 
     @property
     def benchmark(self) -> str:
         """The file with its run time, relative to the results folder; "" where there is none."""
-        return _relative(self.description["benchmark"])
+        return self._relative(self.description["benchmark"])
+
+    @property
+    def log(self) -> str:
+        """Its log file, relative to the results folder."""
+        return self._relative(self.description["log"])
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether snakemake would run it."""
+        return bool(self.description["is_needed"])
+
+    def _relative(self, path: str) -> str:
+        """A path relative to the results folder where it lies inside."""
+        below = path.startswith(f"{self.root}/")
+        return path.removeprefix(f"{self.root}/") if below else posixpath.normpath(path)
 
     def located(self, root: Path) -> dict[str, Any]:
         """The description with paths below the results folder `root`."""
@@ -88,20 +111,68 @@ def plan_jobs(root: Path) -> list[PlannedJob]:
         The build states no configuration, there is no workflow at hand, or it refuses.
     """
     config = stated_config(root)
-    if not _LISTER.is_file():
-        what, remedy = "no workflow lies beside the package", "audit with a clone of the repository"
-        raise StoreError(_LISTER, what, remedy)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump({**config, "results": _ROOT}, file)
         file.flush()
-        process = subprocess.run(
-            [sys.executable, str(_LISTER), file.name], capture_output=True, text=True
-        )
+        try:
+            return list_jobs(file.name)[1]
+        except ValueError as error:
+            what = f"the workflow at hand does not accept the build's configuration ({error})"
+            remedy = "audit with the version that built it"
+            raise StoreError(CRATE.manifest(root), what, remedy) from None
+
+
+def list_jobs(*arguments: str) -> tuple[dict[str, Any], list[PlannedJob]]:
+    """The whole configuration, and the jobs of the workflow at hand in the working directory.
+
+    Parameters
+    ----------
+    arguments : of `workflow/list_jobs.py`: files of configuration, and `--as-is`
+
+    Raises
+    ------
+    StoreError
+        There is no workflow at hand.
+    ValueError
+        It refuses; the text is its last line.
+    """
+    if not _LISTER.is_file():
+        what, remedy = "no workflow lies beside the package", "use a clone of the repository"
+        raise StoreError(_LISTER, what, remedy)
+    command = [sys.executable, str(_LISTER), *arguments]
+    process = subprocess.run(command, capture_output=True, text=True)
     if process.returncode:
-        reason = (process.stderr.strip().splitlines() or ["it ended without a reason"])[-1]
-        what = f"the workflow at hand does not accept the build's configuration ({reason})"
-        raise StoreError(CRATE.manifest(root), what, "audit with the version that built it")
-    return [PlannedJob(description) for description in json.loads(process.stdout)]
+        raise ValueError((process.stderr.strip().splitlines() or ["it ended without a reason"])[-1])
+    listed = json.loads(process.stdout)
+    return listed["config"], [
+        PlannedJob(job, listed["config"]["results"]) for job in listed["jobs"]
+    ]
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """What Snakemake recorded of one run of a job.
+
+    Attributes
+    ----------
+    seconds : from its start to its end
+    cpu_s : s of all processors
+    memory_mb : MB, largest resident memory
+    """
+
+    seconds: float
+    cpu_s: float
+    memory_mb: float
+
+
+def recorded_run(root: Path, job: PlannedJob) -> RunFigures | None:
+    """What Snakemake recorded of the job's last run in a build; None where it did not."""
+    try:
+        with (root / job.benchmark).open(encoding="utf-8", newline="") as file:
+            row = next(csv.DictReader(file, delimiter="\t"))
+        return RunFigures(float(row["s"]), float(row["cpu_time"]), float(row["max_rss"]))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return None
 
 
 def stated_config(root: Path) -> dict[str, Any]:
@@ -113,7 +184,3 @@ def stated_config(root: Path) -> dict[str, Any]:
         There is none, or it is not what was written.
     """
     return store.read_manifest(CRATE.manifest(root)).settings
-
-
-def _relative(path: str) -> str:
-    return path.removeprefix(f"{_ROOT}/") if path.startswith(_ROOT) else posixpath.normpath(path)

@@ -24,7 +24,7 @@ def stated_settings(build: Build, sections: Iterable[str]) -> dict[str, Any]:
         settings = build.manifests[name].settings
         # the crate repeats the configuration
         chosen = {key: settings[key] for key in sections if key in settings and name != _CRATE}
-        for path, value in _leaves(chosen):
+        for path, value in leaves(chosen):
             by_value = values.setdefault(path, {})
             by_value.setdefault(json.dumps(value, sort_keys=True), []).append(name)
     stated: dict[str, Any] = {}
@@ -48,9 +48,10 @@ def _names(names: list[str]) -> str:
     return shown + (f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else "")
 
 
-def _leaves(settings: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def leaves(settings: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value of nested settings with the names that lead to it."""
     for key, value in settings.items():
         if isinstance(value, dict) and value:
-            yield from (((key, *path), leaf) for path, leaf in _leaves(value))
+            yield from (((key, *path), leaf) for path, leaf in leaves(value))
         else:
             yield (key,), value

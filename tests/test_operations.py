@@ -1,0 +1,298 @@
+"""Plan, doctor, status and count: figures from known builds, and every question's remedy."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from support.small_results import build_results
+
+from affect4d import store
+from affect4d.config.project import Project
+from affect4d.operations import changes, costs, doctor, plan, status
+from affect4d.operations.count import count_build
+from affect4d.operations.sizes import count_sizes
+from affect4d.provenance.planned_jobs import PlannedJob, recorded_run
+from affect4d.store import Provenance, StoreError
+
+
+def planned(rule, inputs=(), outputs=(), *, root="results", **fields):
+    """A planned job of a rule; `fields` replace parts of its description."""
+    described = {
+        "rule": rule,
+        "input": {"values": list(inputs)},
+        "output": {"values": list(outputs)},
+        "wildcards": {},
+        "params": {"code": "c", "settings": {}},
+        "log": f"logs/{rule}.log",
+        "benchmark": f"benchmarks/{rule}.tsv",
+        "is_needed": True,
+        "reason": "Missing output files: x",
+    }
+    return PlannedJob(described | fields, str(root))
+
+
+def diamond(workers):
+    """a (10 s) before b (20 s) and c (5 s), which come before d (1 s)."""
+    jobs = [
+        planned("d", ["b", "c"], ["d"]),
+        planned("b", ["a"], ["b"]),
+        planned("c", ["a"], ["c"]),
+        planned("a", [], ["a"]),
+    ]
+    seconds = {"a": 10.0, "b": 20.0, "c": 5.0, "d": 1.0}
+    made = tuple(plan.JobCost(job, seconds[job.rule], 100.0, 1.0, 2.0) for job in jobs)
+    return plan.Plan(made, 3, workers, (), "made up")
+
+
+def test_the_longest_chain_and_the_time_follow_what_waits_for_what():
+    two = diamond(2)
+    assert [cost.job.rule for cost in two.longest_chain] == ["a", "b", "d"]
+    assert two.makespan() == 31
+    assert diamond(1).makespan() == 36
+    record = two.record()
+    assert (record["jobs"], record["done"], record["files"]) == (4, 3, 8)
+    assert record["cpu_h"] == pytest.approx(36 / 3600)
+    assert "longest chain: 0.01 h, a > b > d" in two.text()
+
+
+def test_a_plan_without_jobs_says_so():
+    assert plan.Plan((), 5, 2, (), "").text() == "nothing to do: all 5 jobs are done"
+
+
+def write_run(path, seconds, cpu, memory):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t{memory}\t{cpu}\n")
+
+
+def learn(monkeypatch, tmp_path, sizes):
+    """The costs learnt from jobs of rule `fit` of given sizes: 3 s and .5 s per item, 100 MB."""
+
+    class Sizes:
+        def units(self, rule, wildcards):
+            return float(wildcards["size"])
+
+    jobs = []
+    for size in sizes:
+        benchmark = f"benchmarks/{size}.tsv"
+        write_run(tmp_path / benchmark, 9, 3 + 0.5 * size, 100)
+        jobs.append(planned("fit", wildcards={"size": str(size)}, benchmark=benchmark))
+    monkeypatch.setattr(costs, "stated_config", lambda root: {})
+    monkeypatch.setattr(costs, "count_sizes", lambda project, root: Sizes())
+    monkeypatch.setattr(costs, "plan_jobs", lambda root: jobs)
+    return costs.learn_costs([tmp_path])["fit"]
+
+
+def test_start_and_share_are_told_apart_where_jobs_differ_in_size(monkeypatch, tmp_path):
+    cost = learn(monkeypatch, tmp_path, [4, 10, 40])
+    assert (cost.seconds.start, cost.seconds.per_unit) == pytest.approx((3, 0.5))
+    assert cost.seconds.at(1000) == pytest.approx(503)
+    assert cost.memory.at(1000) == pytest.approx(100)
+    assert cost.runs == 3
+
+
+def test_jobs_of_one_size_cost_what_they_did_and_their_memory_does_not_grow(monkeypatch, tmp_path):
+    cost = learn(monkeypatch, tmp_path, [10, 10])
+    assert cost.seconds.at(10) == pytest.approx(8)
+    assert cost.memory.at(1000) == 100
+
+
+@pytest.mark.parametrize("content", ["", "s\tmax_rss\n1\t2\n", "s\tmax_rss\tcpu_time\n-\t-\t-\n"])
+def test_a_benchmark_that_cannot_be_read_is_no_run(tmp_path, content):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks/fit.tsv").write_text(content)
+    assert recorded_run(tmp_path, planned("fit")) is None
+
+
+def test_sizes_follow_from_the_configuration_before_anything_is_built(tmp_path):
+    project = Project.model_validate(
+        {
+            "gallery": {
+                "synthetic": {
+                    "subjects": 5, "subjects_per_job": 2, "spontaneous": 2,
+                    "spontaneous_frames": 10, "posed_frames": 7,
+                }
+            },
+            "affectspace": {"bins": 4},
+            "fitting": {"chunks": 3},
+            "neutrals": {"max_images": 6},
+            "synthesis": {"samples": 1},
+        }
+    )  # fmt: skip
+    sizes = count_sizes(project, tmp_path)
+    frames = 2 * 10 + 6 * 7
+    assert sizes.units("registration", {"chunk": "c0000"}) == 2 * frames
+    assert sizes.units("registration", {"chunk": "c0002"}) == frames
+    assert sizes.units("affectspace", {}) == 5 * frames
+    assert sizes.units("fitting", {"database": "portraits", "chunk": "001"}) == 2
+    assert sizes.units("synthesis", {"database": "portraits", "chunk": "001"}) == 2 * 16 * 2
+    assert sizes.units("dataset", {}) == 12 * 16 * 2
+    assert sizes.units("report", {}) == 1
+
+
+def recorded(root, name, settings, code="c"):
+    """A manifest at `name` that states settings and code."""
+    root.mkdir(exist_ok=True)
+    store.record(root / name, [], Provenance(root, "r", "r", settings=settings, code=code))
+
+
+@pytest.mark.parametrize(
+    ("stated", "code", "cause"),
+    [
+        ({"seed": 0, "fit": {"size": 3}}, "c", "setting fit.size: 3 -> 4"),
+        ({"seed": 0}, "c", "setting fit.size: not set -> 4"),
+        ({"seed": 0, "fit": {"size": 4}}, "old", "its code changed"),
+    ],
+)
+def test_what_an_artifact_states_says_why_it_is_made_again(tmp_path, stated, code, cause):
+    recorded(tmp_path, "x.manifest.json", stated, code)
+    job = planned(
+        "fit",
+        outputs=[str(tmp_path / "x.manifest.json")],
+        root=tmp_path,
+        params={"code": "c", "settings": {"seed": 0, "fit": {"size": 4}}},
+    )
+    causes, follows = changes.explain_jobs([job], tmp_path)
+    assert causes == {("fit", cause): ["fit"]} and not follows
+
+
+def test_a_job_that_only_follows_another_has_no_cause_of_its_own(tmp_path):
+    recorded(tmp_path, "x.manifest.json", {"seed": 0})
+    job = planned(
+        "fit",
+        outputs=[str(tmp_path / "x.manifest.json")],
+        root=tmp_path,
+        params={"code": "c", "settings": {"seed": 0}},
+        reason="Input files updated by another job: y",
+    )
+    assert changes.explain_jobs([job], tmp_path) == ({}, [job])
+    missing = planned("fit", outputs=[str(tmp_path / "z.manifest.json")], root=tmp_path)
+    assert list(changes.explain_jobs([missing], tmp_path)[0]) == [("fit", "an artifact is missing")]
+
+
+def test_status_tells_done_running_and_failed_jobs_apart(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "results"
+    jobs = [
+        planned(name, outputs=[f"results/{name}"], log=f"results/logs/{name}.log",
+                benchmark=f"results/benchmarks/{name}.tsv", is_needed=name != "done", reason="x")
+        for name in ("done", "runs", "failed", "waits")
+    ]  # fmt: skip
+    for name in ("done", "runs", "failed"):
+        (root / "logs").mkdir(parents=True, exist_ok=True)
+        (root / f"logs/{name}.log").write_text("first\n12:00 ERROR the disk is full\n\n")
+    (root / "done").touch()
+    write_run(root / "benchmarks/done.tsv", 2, 2, 100)
+    memory = tmp_path / ".snakemake"
+    mark = memory / "incomplete" / "cmVzdWx0cy9ydW5z"  # base64 of results/runs
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    (memory / "locks").mkdir()
+    (memory / "locks/0.input.lock").touch()
+    monkeypatch.setattr(status, "list_jobs", lambda *a: ({"results": "results"}, jobs))
+    found = status.find_status([])
+    assert found.jobs == {"done": (1, 1), "runs": (0, 1), "failed": (0, 1), "waits": (0, 1)}
+    assert [job.rule for job in found.running] == ["runs"]
+    assert [(f.job.rule, f.line) for f in found.failed] == [
+        ("failed", "12:00 ERROR the disk is full")
+    ]
+    assert found.exit_code == 1 and found.left_s > 0
+    assert "FAILED failed failed: 12:00 ERROR the disk is full" in found.text()
+    shutil.rmtree(memory / "locks")  # no snakemake runs: what it marked was killed
+    assert [f.job.rule for f in status.find_status([]).failed] == ["runs", "failed"]
+
+
+@pytest.fixture
+def project_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text("results: results\n")
+    return tmp_path
+
+
+def states(**arguments):
+    return {answer.subject: answer for answer in doctor.examine(**arguments)}
+
+
+def test_a_place_that_suits_has_no_failure(project_folder):
+    answers = states()
+    assert not [str(a) for a in answers.values() if a.state == doctor.FAIL and a.subject != "disk"]
+    assert answers["template"].found.endswith("vertices")
+    assert list(project_folder.iterdir()) == [project_folder / "config.yaml"]  # nothing is left
+
+
+def test_each_obstacle_is_named_with_its_remedy(project_folder, monkeypatch):
+    monkeypatch.setattr(doctor, "MIN_FREE_GB", 1e9)
+    monkeypatch.setattr(doctor.fcntl, "flock", lambda *a: None)
+    monkeypatch.setattr(doctor, "MAX_CLOCK_S", -1.0)
+    monkeypatch.setenv("PATH", "")
+    Path(".snakemake/locks").mkdir(parents=True)
+    Path(".snakemake/locks/0.input.lock").touch()
+    Path("mine.yaml").write_text(
+        "template: {mesh: absent.obj, landmarks: absent.pts}\nfitting: {lsfm_model: absent.mat}\n"
+        "gallery: {source: manifest, manifest: {root: absent, table: absent.csv}}\n"
+    )
+    answers = states(config=Path("mine.yaml"))
+    wrong = {name for name, a in answers.items() if a.state != doctor.OK}
+    expected = {"snakemake", "disk", "locks", "clock", "former run", "gallery", "template"}
+    assert expected | {"identity model"} <= wrong
+    assert all(a.remedy or ";" in a.found for a in answers.values() if a.state != doctor.OK)
+
+
+def test_a_wrong_configuration_is_one_answer(project_folder):
+    Path("config.yaml").write_text("resluts: x\n")
+    assert "did you mean 'results'?" in states()["config"].found
+    assert states(config=Path("absent.yaml"))["config"].state == doctor.FAIL
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state"), [("main", doctor.OK), ("gone", doctor.FAIL), ("off", doctor.FAIL)]
+)
+def test_slurm_is_asked_for_the_profiles_partition(project_folder, monkeypatch, wanted, state):
+    sinfo = project_folder / "bin/sinfo"
+    sinfo.parent.mkdir()
+    sinfo.write_text("#!/bin/sh\necho 'main|up|infinite|8000'\necho 'off|down|1:00|8000'\n")
+    sinfo.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{sinfo.parent}{os.pathsep}{os.environ['PATH']}")
+    profile = project_folder / "profile"
+    profile.mkdir()
+    (profile / "config.yaml").write_text(
+        f"executor: slurm\ndefault-resources: [slurm_partition={wanted}]\n"
+    )
+    answers = states(profile=profile)
+    assert answers["slurm"].found == "partitions main, off"
+    assert answers["partition"].state == state
+    sinfo.write_text("#!/bin/sh\necho 'slurm_load_partitions: no controller' >&2\nexit 1\n")
+    assert "no controller" in states(profile=profile)["slurm"].found
+
+
+@pytest.fixture
+def built(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"jpeg")
+    build_results(tmp_path / "results", tmp_path / "photo.jpg")
+    return tmp_path / "results"
+
+
+def test_counts_are_those_of_the_data(built, tmp_path):
+    counts = count_build(built)
+    shards = (built / "dataset/data").glob("*.parquet")
+    assert counts["dataset rows"] == sum(len(pq.read_table(shard)) for shard in shards)
+    chunks = (built / "synthesis").glob("*/*.zarr")
+    assert counts["synthesized images"] == sum(len(store.open(c)["images"][...]) for c in chunks)
+    assert counts["bytes"] > 0
+    with pytest.raises(StoreError, match="holds no build"):
+        count_build(tmp_path / "absent")
+
+
+def test_a_shard_that_was_cut_is_named(built):
+    shard = sorted((built / "dataset/data").glob("*.parquet"))[0]
+    shard.write_bytes(shard.read_bytes()[:-10])
+    with pytest.raises(StoreError, match="another size"):
+        count_build(built)
+
+
+def test_the_slopes_that_are_learnt_are_never_negative():
+    units = np.array([1.0, 2.0, 4.0])
+    line = costs._fit(units, np.array([5.0, 4.0, 3.0]))
+    assert line.start >= 0 and line.per_unit >= 0

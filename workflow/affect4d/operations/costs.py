@@ -1,0 +1,138 @@
+"""What a job costs, learnt from former builds: Snakemake's benchmark files, and manifests.
+
+Processor time and memory of a rule are a start and a share per item (least squares, neither below
+zero). Where former jobs differ in size by less than twice, one cannot be told from the other: then
+the start is that of the cheapest job of all, the rest of the time grows with the items, and memory
+is the largest seen.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from affect4d.config.project import Project
+from affect4d.operations.sizes import Sizes, count_sizes
+from affect4d.provenance.lineage import load_build
+from affect4d.provenance.planned_jobs import PlannedJob, plan_jobs, recorded_run, stated_config
+
+MIN_RATIO = 2.0  # between the sizes of jobs, for start and share to be told apart
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure of a job of `units` items: start + per_unit * units."""
+
+    start: float
+    per_unit: float
+
+    def at(self, units: float) -> float:
+        """The figure for so many items."""
+        return self.start + self.per_unit * units
+
+
+@dataclass(frozen=True)
+class RuleCost:
+    """The cost of a rule's jobs.
+
+    Attributes
+    ----------
+    seconds : of a processor
+    memory : MB, resident
+    mb, files : that a job leaves in the results folder
+    runs : how many former runs this was learnt from
+    """
+
+    seconds: Line
+    memory: Line
+    mb: Line
+    files: Line
+    runs: int
+
+
+@dataclass
+class _Samples:
+    units: list[float]
+    seconds: list[float]
+    memory: list[float]
+
+
+def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
+    """The cost of each rule, from the results folders of former builds.
+
+    Raises
+    ------
+    StoreError
+        A folder states no configuration: it holds no finished build.
+    """
+    samples: dict[str, _Samples] = defaultdict(lambda: _Samples([], [], []))
+    stored: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    for root in former:
+        sizes = count_sizes(Project.model_validate(stated_config(root)), root)
+        jobs = plan_jobs(root)
+        _add_runs(samples, root, jobs, sizes)
+        for rule, row in _stored(root, jobs, sizes).items():
+            stored[rule].append(row)
+    floor = min((s for rule in samples.values() for s in rule.seconds), default=0.0)
+    costs = {}
+    for rule, sample in samples.items():
+        units = np.array(sample.units)
+        seconds, memory = np.array(sample.seconds), np.array(sample.memory)
+        held = np.array(stored[rule] or [(1.0, 0.0, 0.0)])
+        if units.max() >= MIN_RATIO * units.min():
+            time_line, memory_line = _fit(units, seconds), _fit(units, memory)
+        else:
+            start = min(floor, float(seconds.mean()))
+            time_line = Line(start, float((seconds.mean() - start) / units.mean()))
+            memory_line = Line(float(memory.max()), 0.0)
+        per_unit = held[:, 1:].sum(axis=0) / held[:, 0].sum()
+        mb, files = (Line(0.0, float(value)) for value in per_unit)
+        costs[rule] = RuleCost(time_line, memory_line, mb, files, len(units))
+    return costs
+
+
+def _add_runs(
+    samples: Mapping[str, _Samples], root: Path, jobs: Iterable[PlannedJob], sizes: Sizes
+) -> None:
+    for job in jobs:
+        run = recorded_run(root, job)
+        if run is not None:
+            sample = samples[job.rule]
+            sample.units.append(sizes.units(job.rule, job.wildcards))
+            sample.seconds.append(run.cpu_s)
+            sample.memory.append(run.memory_mb)
+
+
+def _stored(
+    root: Path, jobs: Iterable[PlannedJob], sizes: Sizes
+) -> dict[str, tuple[float, float, float]]:
+    """Items, MB and files of each rule's jobs together."""
+    units: dict[str, float] = defaultdict(float)
+    for job in jobs:
+        units[job.rule] += sizes.units(job.rule, job.wildcards)
+    size: dict[str, float] = defaultdict(float)
+    count: dict[str, float] = defaultdict(float)
+    for manifest in load_build(root).manifests.values():
+        files = [file for file in manifest.files if not file.path.endswith(".manifest.json")]
+        size[manifest.rule] += sum(file.size for file in files) / 2**20
+        count[manifest.rule] += len(files) + 1
+    return {rule: (units[rule], size[rule], count[rule]) for rule in units if units[rule]}
+
+
+def _fit(units: Floats, values: Floats) -> Line:
+    """The line of least squared relative errors whose coefficients are not negative."""
+    weights = 1 / np.maximum(values, np.finfo(float).tiny)
+    design = np.stack([np.ones_like(units), units], axis=1) * weights[:, None]
+    scale = np.linalg.norm(design, axis=0)
+    start, per_unit = nnls(design / scale, values * weights)[0] / scale
+    return Line(float(start), float(per_unit))
+
+
+def average(costs: Mapping[str, RuleCost], figure: Callable[[RuleCost], Line]) -> float:
+    """The mean start of a figure over all rules, for a rule without a former run."""
+    return float(np.mean([figure(cost).at(1) for cost in costs.values()])) if costs else 0.0

@@ -1,0 +1,141 @@
+"""How many items each job of a build works on: frames, sequences, classes, photographs, images.
+
+What a build has made already is counted; the rest follows from the configuration and the user's
+table. Photographs of a database are at most `neutrals.max_images`, and every class may get images.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from affect4d.artifacts.affectspace import CLASSES
+from affect4d.artifacts.neutrals import ACCEPTED_TABLE
+from affect4d.artifacts.statuses import OK
+from affect4d.config.gallery import EXPRESSIONS
+from affect4d.config.gallery import Settings as GallerySettings
+from affect4d.config.project import Project
+from affect4d.gallery.jobs import chunks
+from affect4d.gallery.user_table import scan_rows
+
+FRAMES, SEQUENCES, PHOTOGRAPHS, IMAGES, CLASSES_MADE = (
+    "frames", "sequences", "photographs", "images", "classes",
+)  # fmt: skip
+# What the cost of a rule's jobs grows with; that of the others does not grow, or with no one thing.
+MEASURE = {
+    "gallery_table": FRAMES,
+    "gallery_scans": FRAMES,
+    "gallery_annotations": FRAMES,
+    "gallery_frames": FRAMES,
+    "registration": FRAMES,
+    "affectspace": FRAMES,
+    "blendshapes": FRAMES,
+    "expressions": SEQUENCES,
+    "registration_pictures": SEQUENCES,
+    "fitting_model": SEQUENCES,
+    "validation_bases": SEQUENCES,
+    "validation_features": FRAMES,
+    "validation": FRAMES,
+    "atlas": CLASSES_MADE,
+    "blendshapes_pictures": CLASSES_MADE,
+    "neutrals": PHOTOGRAPHS,
+    "fitting": PHOTOGRAPHS,
+    "synthesis": IMAGES,
+    "dataset": IMAGES,
+    "audit": IMAGES,
+}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The items of a build.
+
+    Attributes
+    ----------
+    frames, sequences : of each chunk of the gallery
+    photographs : of each database
+    fit_chunks : jobs among which a database's photographs are distributed
+    classes : of the plane that get images
+    groups : jobs of blendshapes, which share the frames
+    variants : images of each photograph and class
+    """
+
+    frames: Mapping[str, int]
+    sequences: Mapping[str, int]
+    photographs: Mapping[str, int]
+    fit_chunks: int
+    classes: int
+    groups: int
+    variants: int
+
+    def units(self, rule: str, wildcards: Mapping[str, str]) -> float:
+        """How many items a job works on; 1 where its cost does not grow."""
+        measure = MEASURE.get(rule)
+        chunk, database = wildcards.get("chunk", ""), wildcards.get("database")
+        if measure in (FRAMES, SEQUENCES):
+            counts = self.frames if measure == FRAMES else self.sequences
+            share = self.groups if rule == "blendshapes" else 1
+            return counts.get(chunk, sum(counts.values())) / share
+        if measure == CLASSES_MADE:
+            return self.classes
+        if measure is None:
+            return 1.0
+        photographs: float = sum(self.photographs.values())
+        if database is not None:
+            photographs = self.photographs.get(database, 0) / (self.fit_chunks if chunk else 1)
+        return photographs * (self.classes * self.variants if measure == IMAGES else 1)
+
+
+def count_sizes(project: Project, root: Path) -> Sizes:
+    """The items of the build of a configuration in a results folder.
+
+    Raises
+    ------
+    BadInput
+        The user's table cannot be used.
+    """
+    frames, sequences = _gallery(project.gallery)
+    affectspace = project.affectspace
+    groups = -(-(affectspace.bins**2) // project.blendshapes.classes_per_job)
+    photographs = {}
+    for name in project.neutrals.databases:
+        accepted = _rows(ACCEPTED_TABLE.path(root, database=name))
+        photographs[name] = project.neutrals.max_images if accepted is None else len(accepted)
+    classes = _rows(CLASSES.path(root))
+    return Sizes(
+        frames,
+        sequences,
+        photographs,
+        fit_chunks=project.fitting.chunks,
+        classes=affectspace.bins**2 if classes is None else int((classes["status"] == OK).sum()),
+        groups=groups,
+        variants=1 + project.synthesis.samples,
+    )
+
+
+def _gallery(settings: GallerySettings) -> tuple[dict[str, int], dict[str, int]]:
+    """Frames and sequences of each chunk."""
+    if settings.source == "manifest":
+        rows = scan_rows(settings)
+        sequences = {chunk: table["sequence"].unique() for chunk, table in rows.items()}
+        return (
+            {chunk: len(table) for chunk, table in rows.items()},
+            {chunk: len(names) for chunk, names in sequences.items()},
+        )
+    recording, people = settings.recording, chunks(settings)
+    posed = len(EXPRESSIONS)
+    frames = recording.spontaneous * recording.spontaneous_frames + posed * recording.posed_frames
+    per_person = recording.spontaneous + posed
+    return (
+        {chunk: frames * len(members) for chunk, members in people.items()},
+        {chunk: per_person * len(members) for chunk, members in people.items()},
+    )
+
+
+def _rows(path: Path) -> pd.DataFrame | None:
+    """A table that the build has made, or None."""
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (OSError, ValueError):
+        return None
