@@ -153,7 +153,7 @@ def audit(world):
 
 
 def invalidate(world):
-    return CliRunner().invoke(app, ["audit", str(world.target), "--invalidate"])
+    return CliRunner().invoke(app, ["audit", str(world.target), "--invalidate", "--yes"])
 
 
 def publish(world):

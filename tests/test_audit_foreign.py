@@ -1,6 +1,7 @@
 """`audit --invalidate` deletes what this build wrote and is broken: nothing else, nowhere else."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from support.small_results import build_results
 from typer.testing import CliRunner
 
 from affect4d import audit, store
-from affect4d.cli import app
+from affect4d.cli import app, builds
 from affect4d.pipeline.results_folder import claim_results
 from affect4d.store.build_root import CONTENT, MARKER
 
@@ -45,12 +46,42 @@ def test_a_folder_above_builds_is_refused_and_nothing_in_it_changes(original, tm
     damage(tmp_path / "above/first")
     zarr.save(tmp_path / "above/mine.zarr", np.arange(9))
     before = content(tmp_path)
-    done = CliRunner().invoke(app, ["audit", str(tmp_path / "above"), "--invalidate"])
+    done = CliRunner().invoke(app, ["audit", str(tmp_path / "above"), "--invalidate", "--yes"])
     assert done.exit_code == 2 and content(tmp_path) == before
     (tmp_path / "above" / MARKER).write_bytes(CONTENT)  # even where it is marked as a build
     before = content(tmp_path)
-    done = CliRunner().invoke(app, ["audit", str(tmp_path / "above"), "--invalidate"])
+    done = CliRunner().invoke(app, ["audit", str(tmp_path / "above"), "--invalidate", "--yes"])
     assert content(tmp_path) == before
+
+
+def test_what_would_be_deleted_is_said_first_and_nothing_goes_without_a_yes(results):
+    damage(results)
+    (results / "benchmarks/registration").mkdir(parents=True)
+    (results / "benchmarks/registration/item.tsv").write_text("s\th:m:s\n90.0\t0:01:30\n")
+    before = content(results)
+    refused = CliRunner().invoke(app, ["audit", str(results), "--invalidate"])
+    assert refused.exit_code == 2 and "give --yes" in refused.stderr
+    assert content(results) == before
+    files = len(store.read_manifest(results / "registered/s1.manifest.json").files)
+    assert f"registered/s1: {files} files (" in refused.stderr
+    assert "only the manifests of" in refused.stderr and "dataset 1" in refused.stderr
+    assert "which took 2 min in all" in refused.stderr
+    done = CliRunner().invoke(app, ["audit", str(results), "--invalidate", "--yes"])
+    assert done.exit_code == 1 and "deleted" in done.stderr.splitlines()[-1]
+    assert not (results / "registered/s1.zarr").exists()
+
+
+def test_where_somebody_can_be_asked_no_is_an_answer(results, monkeypatch):
+    damage(results)
+    monkeypatch.setattr(builds, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    call = ["audit", str(results), "--invalidate"]
+    done = CliRunner().invoke(app, call, input="n\n")
+    assert done.exit_code == 2 and (results / "registered/s1.zarr").exists()
+    CliRunner().invoke(app, call, input="y\n")
+    assert not (results / "registered/s1.zarr").exists()
+    while invalidate(results):
+        pass
+    assert "nothing to delete" in CliRunner().invoke(app, [*call, "--yes"]).stderr
 
 
 @pytest.mark.parametrize("marked", [True, False])
@@ -122,7 +153,7 @@ def test_a_build_of_an_older_version_is_told_how_to_get_its_marker(results):
     (results / MARKER).unlink()
     damage(results)
     before = content(results)
-    done = CliRunner().invoke(app, ["audit", str(results), "--invalidate"])
+    done = CliRunner().invoke(app, ["audit", str(results), "--invalidate", "--yes"])
     assert (
         done.exit_code == 2 and "`snakemake --forcerun audit` marks an older build" in done.stderr
     )

@@ -27,7 +27,10 @@ def test_help_loads_no_library():
         (["--expression", "fear", "--class-mean"], "--class-mean goes with"),
         (["--path", "0,0"], "at least two points"),
         (["--path", "0,0:a,1"], "is not"),
-        (["--component", "v+0.5_a+0.5"], "is not CLASS:K"),
+        (["--path", "0,0:3,3"], "3,3: valence and arousal lie between"),
+        (["--path", "0,0:nan,0"], "nan,0: valence and arousal lie between"),
+        (["--valence", "nan", "--arousal", "0"], "nan"),
+        (["--component", "v+0.5_a+0.5"], "is not CLASS:REGION or CLASS:K"),
     ],
 )
 def test_synth_refuses_what_it_cannot_parse(tmp_path, options, words):
@@ -47,7 +50,8 @@ def test_a_photograph_that_is_absent_is_one_line(tmp_path):
 
 def test_paths_and_components_as_they_are_written():
     assert parse_points("0,0:.7,-.5") == [(0.0, 0.0), (0.7, -0.5)]
-    assert parse_component("v+0.5_a+0.5:3") == ("v+0.5_a+0.5", 3)
+    assert parse_component("v+0.5_a+0.5:3") == ("v+0.5_a+0.5", "3")
+    assert parse_component("fear:lower lip") == ("fear", "lower lip")
 
 
 def test_a_record_is_one_line():
@@ -67,13 +71,32 @@ def test_several_images_need_a_folder_or_an_animation(tmp_path):
         write_images([], tmp_path / "x.png", several=True)
 
 
+@pytest.mark.parametrize(
+    ("out", "options", "words"),
+    [
+        ("x.xyz", ["--expression", "fear"], "write .png, .jpg"),
+        ("no/x.png", ["--expression", "fear"], "make it first"),
+        ("folder.png", ["--expression", "fear"], "no image file"),
+        ("x.xyz", ["--path", "0,0:.1,.1"], ".webp, .gif, .mp4 or a folder"),
+        ("file", ["--path", "0,0:.1,.1"], "it is a file"),
+    ],
+)
+def test_where_to_write_is_checked_before_anything_is_read(tmp_path, out, options, words):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").touch()
+    call = ["synth", "no.jpg", str(tmp_path / "none"), "-o", str(tmp_path / out), *options]
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 1 and words in done.stderr and out in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 HOSTILE = "a\x1b[2J\x1b]0;title\x07b\r\u202ec\x9b"
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        ["explain", HOSTILE],
+        ["explain", "dataset", HOSTILE],
         ["audit", f"{HOSTILE}/results"],
         ["diff", HOSTILE, f"{HOSTILE}2"],
         ["gallery", "draft", HOSTILE],

@@ -291,6 +291,40 @@ def test_the_command_line_explains_and_fails_with_one_line(results):
     assert failed.exit_code == 1 and len(failed.stderr.strip().splitlines()) == 1
 
 
+def test_a_folder_without_a_build_is_one_line(tmp_path):
+    for folder, words in ((tmp_path, "has no build"), (tmp_path / "none", "no such folder")):
+        with pytest.raises(store.StoreError, match=words) as caught:
+            provenance.explain_name(folder, "dataset")
+        assert "make dataset" in str(caught.value)
+
+
+def test_a_person_has_photographs_images_split_and_sequences(results):
+    found = record(results, "bob")
+    assert found["kind"] == "subject" and found["photographs"] == ["photos-bob1"]
+    images = pd.concat(map(pd.read_parquet, (results / "dataset/data").glob("*.parquet")))
+    own = images[(images["subject"] == "bob") & (images["class"] >= 0)]
+    assert found["images"] == {"photos": len(own)} and len(own)
+    assert found["split"] == own["split"].iloc[0]
+    frames = pd.read_parquet(results / "gallery/frames.parquet")
+    person = frames["subject"].iloc[0]
+    rows = record(results, f"subject:{person}")["sequences"]
+    sequences = {row["sequence"]: row["frames"] for row in rows}
+    assert sequences == frames[frames["subject"] == person]["sequence"].value_counts().to_dict()
+
+
+@pytest.mark.parametrize("name", [IMAGE, "dataset", "class:7", "photos-ann1", "s1_7_0", "bob"])
+def test_the_short_answer_is_a_page_and_leads_to_the_rest(results, name):
+    explanation = provenance.explain_name(results, name)
+    short, full = (explanation.text(full=full).splitlines() for full in (False, True))
+    assert short[0] == full[0] and short[-1].startswith("--full says more")
+    assert len(short) <= 25 and not any("numpy" in line for line in short)
+    done = CliRunner().invoke(app, ["explain", name, str(results)])
+    assert done.stdout.splitlines() == short
+    assert CliRunner().invoke(app, ["explain", name, str(results), "--full"]).stdout.split(
+        "\n"
+    ) == [*full, ""]
+
+
 def test_a_table_that_was_edited_is_not_explained(results, tmp_path):
     copied = tmp_path / "results"
     shutil.copytree(results, copied)

@@ -605,6 +605,13 @@ class TestBuild:
         assert files[0] == files[1]
         assert len(files[0].keys() - {Path("neutrals/db/images", LIST)}) == 6
 
+    def test_a_folder_without_a_usable_image_stops_with_one_line(self, tmp_path):
+        (tmp_path / "photos").mkdir()
+        (tmp_path / "photos/notes.txt").touch()
+        database = Database(adapter="folder", root=str(tmp_path / "photos"))
+        with pytest.raises(BadInput, match="no image of the database db can be used"):
+            build(tmp_path, database)
+
     def test_nothing_neutral_gives_empty_tables(self, tmp_path):
         root = tmp_path / "photographs"
         photograph(root, "1b.jpg")

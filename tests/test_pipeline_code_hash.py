@@ -90,3 +90,15 @@ def test_outside_files_count_by_name_size_and_time(tmp_path):
     file.write_bytes(b"other")
     os.utime(file, (1, 2))
     assert len({before, touched, code_hash.file_state([file])}) == 3
+
+
+def test_a_script_counts_by_what_it_does_and_not_by_its_place(tmp_path):
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    one.write_text("print(1)\n")
+    other.write_text("print(1)  # as above\n")
+    before = code_hash.hash_code("registration", script=one)
+    assert before == code_hash.hash_code("registration", script=other)
+    changed = tmp_path / "changed.py"
+    changed.write_text("print(2)\n")
+    assert before != code_hash.hash_code("registration", script=changed)
+    assert before != code_hash.hash_code("registration")

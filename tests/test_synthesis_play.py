@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.faces import (
+    TEMPLATE,
     morphable_model,
     photographed,
     write_atlas,
@@ -25,7 +26,7 @@ from support.faces import (
 )
 from typer.testing import CliRunner
 
-from affect4d.blendshapes.targets import component_target
+from affect4d.blendshapes.components import component_target
 from affect4d.cli import app
 from affect4d.quarantine import BadInput
 from affect4d.store import StoreError
@@ -91,7 +92,10 @@ def test_a_face_is_that_of_its_place(url, session):
     image, _ = session.photograph.impose(session.atlas.target(0.55, 0.41))
     assert np.abs(decoded(content) - image).mean() < 3
     assert ask(url, f"{root}face?v=-0.52&a=0.33")[2] != content
-    assert (label["components"], label["rejection"]) == (2, "")
+    assert (label["components"], label["rejection"]) == (
+        ["right mouth corner", "left mouth corner"],
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,12 @@ def test_a_face_is_that_of_its_place(url, session):
         ("expression=happiness", lambda session: session.expressions.target("happiness")),
         (
             "component=v%2B0.5_a%2B0.5:2",
-            lambda session: component_target(session.folder, "v+0.5_a+0.5", 2),
+            lambda session: component_target(
+                session.folder,
+                "v+0.5_a+0.5",
+                "left mouth corner",
+                landmark_vertices=TEMPLATE.landmark_vertices,
+            ),
         ),
     ],
 )
@@ -108,7 +117,7 @@ def test_expressions_and_components_are_faces_too(url, session, query, target):
     status, headers, content = ask(url, f"{urlsplit(url).path}face?{query}")
     label = json.loads(headers["X-Label"])
     assert status == 200 and label["class"] == target(session).name
-    assert label["valence"] is label["arousal"] is None and label["components"] == 0
+    assert label["valence"] is label["arousal"] is None and label["components"] == []
     image, _ = session.photograph.impose(target(session))
     assert np.abs(decoded(content) - image).mean() < 3
 

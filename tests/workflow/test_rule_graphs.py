@@ -24,6 +24,7 @@ def edges(tree):
 def own_data(folder):
     """A configuration with a table of the user's own and one database."""
     (folder / "photos").mkdir(parents=True)
+    (folder / "photos/one.jpg").touch()
     columns = ("subject", "session", "sequence", "frame", "mesh", "texture", "landmarks")
     labels = ("valence", "arousal", "expression", "is_apex", "is_neutral")
     row = dict.fromkeys((*columns, *labels), "1")

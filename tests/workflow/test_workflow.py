@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from support.declared import missing, undeclared
+from workflow_tree import Tree
 
 from affect4d.audit import audit_build
 from affect4d.config.synthesis import Settings
@@ -134,6 +135,23 @@ def test_a_changed_module_rebuilds_its_room_and_what_follows(built):
     assert not planned & (BEFORE_AFFECT | {"gallery_model", "gallery_annotations"})
 
 
+def test_an_empty_configuration_is_the_default_one(tmp_path):
+    tree = Tree(tmp_path / "tree")
+    (tree.folder / "config.yaml").write_text("")
+    assert tree.planned()["neutrals"] == 2
+
+
+def test_a_folder_that_is_missing_or_empty_stops_the_dry_run(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for root, rule in ((tmp_path / "photos", "is empty"), (tmp_path / "none", "no such")):
+        database = {"adapter": "folder", "root": str(root)}
+        tree = Tree(tmp_path / rule, {"neutrals": {"databases": {"mine": database}}})
+        done = tree.snakemake("--dry-run", check=False)
+        said = [line for line in (done.stdout + done.stderr).splitlines() if str(root) in line]
+        assert done.returncode and len(said) == 1, done.stderr
+        assert "neutrals.databases.mine.root" in said[0] and rule in said[0]
+
+
 def test_a_config_typo_stops_with_one_clear_line(built):
     done = built.snakemake("--dry-run", "--config", "synthesiss=1", check=False)
     assert done.returncode
@@ -196,7 +214,7 @@ def test_what_is_invalidated_is_rebuilt_to_the_same_bytes(built):
     content = bytearray(shard.read_bytes())
     content[len(content) // 3] ^= 4
     shard.write_bytes(content)
-    assert built.affect4d("audit", "results", "--invalidate", check=False).returncode == 1
+    assert built.affect4d("audit", "results", "--invalidate", "--yes", check=False).returncode == 1
     planned = built.planned()
     assert planned["registration"] == 1 and "gallery_scans" not in planned
     assert "neutrals" not in planned
@@ -209,7 +227,7 @@ def test_what_is_invalidated_is_rebuilt_to_the_same_bytes(built):
 def test_explain_walks_from_an_image_to_photograph_fit_class_scans_and_versions(built):
     rows = dataset(built)
     row = rows[(rows["class"] >= 0) & (rows["database"] == "photographs")].iloc[0]
-    text = built.affect4d("explain", row["image_id"]).stdout
+    text = built.affect4d("explain", row["image_id"], "--full").stdout
     for word in ("photograph", "fit", row["class_name"], "spontaneous", ".ply", "numpy"):
         assert word in text, word
     unknown = built.affect4d("explain", "../../etc/passwd", check=False)
@@ -219,7 +237,7 @@ def test_explain_walks_from_an_image_to_photograph_fit_class_scans_and_versions(
 def test_explain_knows_frames_classes_sequences_and_artifacts(built):
     frames = pd.read_parquet(built.results / "affectspace" / "frames.parquet")
     used = frames[frames["class"] >= 0].iloc[0]
-    text = built.affect4d("explain", used["frame_id"]).stdout
+    text = built.affect4d("explain", used["frame_id"], "--full").stdout
     for word in ("valence", ".ply", "landmark_residual", "flags", "registration", "numpy"):
         assert word in text, word
     classes = pd.read_parquet(built.results / "affectspace" / "classes.parquet")
@@ -231,6 +249,20 @@ def test_explain_knows_frames_classes_sequences_and_artifacts(built):
         name = path.relative_to(built.results).as_posix()
         found = explain_name(built.results, f"artifact:{name}").record
         assert not found["what"].startswith("an artifact of rule"), name
+
+
+def test_results_in_another_checkout_run_nothing(built, tmp_path):
+    """Files of a new checkout are newer than the results, and Snakemake's memory stayed behind."""
+    moved = Tree.copied(built.folder, tmp_path / "elsewhere" / "checkout")
+    shutil.rmtree(moved.folder / ".snakemake")
+    for part in ("Snakefile", "config.yaml", "workflow", "profiles", "envs"):
+        for path in [moved.folder / part, *(moved.folder / part).rglob("*")]:
+            path.touch()
+    assert moved.planned() == {}
+    script = moved.folder / "workflow/scripts/dataset.py"
+    script.write_text(script.read_text() + "\nprint()\n")
+    assert {"dataset", "crate", "audit", "report"} <= moved.planned().keys()
+    assert not {"synthesis", "neutrals", "registration"} & moved.planned().keys()
 
 
 def test_diff_names_the_setting_behind_a_change(built, tmp_path):

@@ -80,6 +80,10 @@ class Quarantine:
         log.warning("quarantined %s: %s", row.item, problem)
         self.rows.append(row)
 
+    def first(self) -> str:
+        """The first row as one line; "" where there is none."""
+        return "".join(f"{row.file}: {row.rule}; {row.remedy}" for row in self.rows[:1])
+
     def write(self, path: Path | str) -> None:
         """Write the rows as CSV (header even when there are none)."""
         with Path(path).open("w", newline="", encoding="utf-8") as handle:

@@ -23,6 +23,6 @@ rule affectspace:
         runtime=15,
     params:
         settings=settings("affectspace"),
-        code=code("affectspace"),
+        code=code("affectspace", script="affectspace.py"),
     script:
         "../scripts/affectspace.py"

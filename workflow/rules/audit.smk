@@ -16,6 +16,6 @@ rule audit:
         runtime=240,
     params:
         settings=settings(),
-        code=code("audit.check"),
+        code=code("audit.check", script="audit.py"),
     script:
         "../scripts/audit.py"

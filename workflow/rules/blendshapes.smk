@@ -19,7 +19,7 @@ rule blendshapes:
         runtime=60,
     params:
         settings=settings("template", "affectspace", "blendshapes"),
-        code=code("blendshapes.classes"),
+        code=code("blendshapes.classes", script="blendshapes.py"),
     script:
         "../scripts/blendshapes.py"
 
@@ -45,7 +45,7 @@ rule atlas:
         runtime=15,
     params:
         settings=settings("template", "blendshapes"),
-        code=code("blendshapes.atlas"),
+        code=code("blendshapes.atlas", script="blendshapes_atlas.py"),
     script:
         "../scripts/blendshapes_atlas.py"
 
@@ -73,7 +73,7 @@ rule expressions:
         runtime=60,
     params:
         settings=settings("template", "affectspace", "blendshapes"),
-        code=code("blendshapes.expressions"),
+        code=code("blendshapes.expressions", script="blendshapes_expressions.py"),
     script:
         "../scripts/blendshapes_expressions.py"
 
@@ -105,6 +105,6 @@ rule blendshapes_pictures:
         runtime=30,
     params:
         settings=settings("template"),
-        code=code("blendshapes.illustrate"),
+        code=code("blendshapes.illustrate", script="blendshapes_pictures.py"),
     script:
         "../scripts/blendshapes_pictures.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 from affect4d.artifacts.registry import find_artifact
 from affect4d.config import fitting as fitting_config
 from affect4d.config.gallery import files_root
-from affect4d.config.project import ConfigError, load
+from affect4d.config.project import ConfigError, check_sources, load
 from affect4d.formats.facekit import facekit_files
 from affect4d.gallery import jobs as gallery_jobs
 from affect4d.gallery import user_table
@@ -24,7 +24,10 @@ CONFIG_FILES = map(
 )
 
 try:
-    PROJECT = load(config, " overridden by ".join(dict.fromkeys(CONFIG_FILES)))
+    files = " overridden by ".join(dict.fromkeys(CONFIG_FILES))
+    PROJECT = load(config, files)
+    if workflow.is_main_process:
+        check_sources(PROJECT, files)
     SOURCE = PROJECT.gallery.source
     CHUNKS = list(gallery_jobs.chunks(PROJECT.gallery))
     FACEKIT = (
@@ -75,12 +78,13 @@ def source_settings(source, *left_out):
     return {"seed": PROJECT.seed, "gallery": {"source": source, source: kept}}
 
 
-def code(*packages):
-    """Digest of the packages' code: a changed library re-runs what it made.
+def code(*packages, script):
+    """Digest of the code of packages and script: a changed library re-runs what it made.
 
     It is computed where a job is planned: a job on a cluster needs its own rule's alone.
     """
-    digest = functools.cache(lambda: hash_code(*packages))
+    path = REPOSITORY / "workflow/scripts" / script
+    digest = functools.cache(lambda: hash_code(*packages, script=path))
     return lambda wildcards: digest()
 
 
@@ -136,17 +140,32 @@ def built_database(wildcards):
 def layout_file(wildcards):
     """The database's file names and codes, which the code's hash does not cover.
 
-    Relative: a project that is moved as a whole has the same inputs.
+    Relative: a project that is moved as a whole has the same inputs. Its time of change does not
+    count, which is that of the checkout: `layout_content` does.
     """
-    return os.path.relpath(PROJECT.neutrals.databases[wildcards.database].layout_file)
+    return ancient(os.path.relpath(_layout(wildcards)))
+
+
+def layout_content(wildcards):
+    """The content of the database's layout."""
+    return content_hash(_layout(wildcards))
+
+
+def _layout(wildcards):
+    return PROJECT.neutrals.databases[wildcards.database].layout_file
 
 
 def workflow_files(wildcards):
-    """The Snakefile, then what it includes and runs."""
+    """The Snakefile, then what it includes and runs; times of change do not count."""
     folder = Path(os.path.relpath(REPOSITORY))
     patterns = ("workflow/rules/*.smk", "workflow/scripts/*.py", "envs/*.*")
     found = sorted(path for pattern in patterns for path in find_files(folder, pattern))
-    return [str(path) for path in (folder / "Snakefile", *found)]
+    return [ancient(str(path)) for path in (folder / "Snakefile", *found)]
+
+
+def workflow_content(wildcards):
+    """The content of the workflow's files."""
+    return [content_hash(Path(path)) for path in workflow_files(wildcards)]
 
 
 def gallery_parts(built):

@@ -20,6 +20,6 @@ rule dataset:
         runtime=60,
     params:
         settings=settings("dataset", "neutrals"),
-        code=code("dataset"),
+        code=code("dataset", script="dataset.py"),
     script:
         "../scripts/dataset.py"

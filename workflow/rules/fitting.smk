@@ -24,7 +24,7 @@ rule fitting_model:
                 name: config["fitting"][name] for name in fitting_config.MODEL_FIELDS
             }
         },
-        code=code("fitting"),
+        code=code("fitting", script="fitting_model.py"),
     script:
         "../scripts/fitting_model.py"
 
@@ -48,6 +48,6 @@ rule fitting:
         runtime=60,
     params:
         settings=settings("fitting"),
-        code=code("fitting"),
+        code=code("fitting", script="fitting.py"),
     script:
         "../scripts/fitting.py"

@@ -15,7 +15,7 @@ rule gallery_model:
         settings=source_settings(
             "synthetic", "annotation_noise", "portraits", "subjects_per_job"
         ),
-        code=code("gallery.synthetic.model"),
+        code=code("gallery.synthetic.model", script="gallery_model.py"),
     script:
         "../scripts/gallery_model.py"
 
@@ -41,7 +41,7 @@ if SOURCE == "ict_facekit":
             settings=source_settings(
                 "ict_facekit", "annotation_noise", "subjects", "subjects_per_job"
             ),
-            code=code("gallery.synthetic.facekit"),
+            code=code("gallery.synthetic.facekit", script="gallery_facekit.py"),
         script:
             "../scripts/gallery_facekit.py"
 
@@ -66,7 +66,7 @@ if SOURCE != "manifest":
             runtime=60,
         params:
             settings=source_settings(SOURCE, "annotation_noise", "portraits"),
-            code=code("gallery.synthetic.scans"),
+            code=code("gallery.synthetic.scans", script="gallery_scans_synthetic.py"),
         script:
             "../scripts/gallery_scans_synthetic.py"
 
@@ -85,7 +85,7 @@ if SOURCE != "manifest":
             runtime=15,
         params:
             settings=source_settings(SOURCE, "portraits", "subjects_per_job"),
-            code=code("gallery.synthetic.sequences", "gallery.frames"),
+            code=code("gallery.synthetic.sequences", "gallery.frames", script="gallery_annotations_synthetic.py"),
         script:
             "../scripts/gallery_annotations_synthetic.py"
 
@@ -109,7 +109,7 @@ else:
             runtime=60,
         params:
             settings=source_settings("manifest"),
-            code=code("gallery.manifest"),
+            code=code("gallery.manifest", script="gallery_table.py"),
             content=table_state,
         script:
             "../scripts/gallery_table.py"
@@ -131,7 +131,7 @@ else:
             runtime=60,
         params:
             settings=source_settings("manifest"),
-            code=code("gallery.manifest"),
+            code=code("gallery.manifest", script="gallery_scans_manifest.py"),
             state=lambda wildcards: chunk_state(wildcards.chunk),
         script:
             "../scripts/gallery_scans_manifest.py"
@@ -153,7 +153,7 @@ else:
             runtime=15,
         params:
             settings=source_settings("manifest", "sequences_per_job"),
-            code=code("gallery.manifest", "gallery.frames"),
+            code=code("gallery.manifest", "gallery.frames", script="gallery_annotations_manifest.py"),
         script:
             "../scripts/gallery_annotations_manifest.py"
 
@@ -176,7 +176,7 @@ rule gallery_frames:
         runtime=15,
     params:
         settings=settings("gallery"),
-        code=code("gallery.frames"),
+        code=code("gallery.frames", script="gallery_frames.py"),
     script:
         "../scripts/gallery_frames.py"
 
@@ -200,6 +200,6 @@ rule gallery_portraits:
         settings=source_settings(
             "synthetic", "annotation_noise", "subjects", "subjects_per_job"
         ),
-        code=code("gallery.synthetic.portraits"),
+        code=code("gallery.synthetic.portraits", script="gallery_portraits.py"),
     script:
         "../scripts/gallery_portraits.py"

@@ -16,7 +16,8 @@ rule neutrals:
         runtime=60,
     params:
         settings=settings("neutrals"),
-        code=code("neutrals"),
+        code=code("neutrals", script="neutrals.py"),
         files=database_digest,
+        layout=layout_content,
     script:
         "../scripts/neutrals.py"

@@ -18,6 +18,7 @@ rule crate:
         settings=settings(
             *(name for name in config if name not in ("results", "seed", "strict"))
         ),
-        code=code("provenance.crate"),
+        code=code("provenance.crate", script="crate.py"),
+        workflow=workflow_content,
     script:
         "../scripts/crate.py"

@@ -25,7 +25,7 @@ rule readers:
         runtime=30,
     params:
         settings=settings("readers", "synthesis", "template"),
-        code=code("synthesis.readings"),
+        code=code("synthesis.readings", script="readers.py"),
         # what was not read before is read once the readers are installed
         missing=str(find_obstacle() or ""),
     script:

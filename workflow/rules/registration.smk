@@ -15,7 +15,7 @@ rule registration_template:
         runtime=15,
     params:
         settings=settings("template"),
-        code=code("registration.sequences"),
+        code=code("registration.sequences", script="registration_template.py"),
     script:
         "../scripts/registration_template.py"
 
@@ -38,7 +38,7 @@ rule registration:
         runtime=60,
     params:
         settings=settings("registration"),
-        code=code("registration.sequences", "formats.markup"),
+        code=code("registration.sequences", "formats.markup", script="registration.py"),
         scans_root=lambda wildcards: str(FILES_ROOT),
     script:
         "../scripts/registration.py"
@@ -90,7 +90,7 @@ rule registration_pictures:
         runtime=30,
     params:
         settings=settings("registration"),
-        code=code("registration.pictures", "formats.markup"),
+        code=code("registration.pictures", "formats.markup", script="registration_pictures.py"),
         scans_root=lambda wildcards: str(FILES_ROOT),
     script:
         "../scripts/registration_pictures.py"

@@ -18,6 +18,6 @@ rule report:
         runtime=30,
     params:
         settings=settings(),
-        code=code("report.page"),
+        code=code("report.page", script="report.py"),
     script:
         "../scripts/report.py"

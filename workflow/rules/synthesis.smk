@@ -25,7 +25,7 @@ rule synthesis:
         runtime=120,
     params:
         settings=settings("synthesis", "template"),
-        code=code("synthesis"),
+        code=code("synthesis", script="synthesis.py"),
     script:
         "../scripts/synthesis.py"
 
@@ -52,6 +52,6 @@ rule synthesis_pictures:
         runtime=30,
     params:
         settings=settings("synthesis", "template"),
-        code=code("synthesis.illustrate"),
+        code=code("synthesis.illustrate", script="synthesis_pictures.py"),
     script:
         "../scripts/synthesis_pictures.py"

@@ -19,7 +19,7 @@ rule validation_bases:
         runtime=120,
     params:
         settings=settings("template", "blendshapes", "validation"),
-        code=code("validation.prepare"),
+        code=code("validation.prepare", script="validation_bases.py"),
     script:
         "../scripts/validation_bases.py"
 
@@ -43,7 +43,7 @@ rule validation_features:
         runtime=60,
     params:
         settings=settings("blendshapes"),
-        code=code("validation.features"),
+        code=code("validation.features", script="validation_features.py"),
     script:
         "../scripts/validation_features.py"
 
@@ -76,6 +76,6 @@ rule validation:
     params:
         settings=settings("validation"),
         noise=annotation_noise(),
-        code=code("validation.build"),
+        code=code("validation.build", script="validation.py"),
     script:
         "../scripts/validation.py"

@@ -5,9 +5,14 @@ removes what is broken, `replay` computes parts of the build again.
 """
 
 from affect4d.audit.check import audit_build
-from affect4d.audit.repair import invalidate
+from affect4d.audit.orphans import UNPROTECTED
+from affect4d.audit.removal_summary import describe_removals
+from affect4d.audit.repair import invalidate, plan_removals
 from affect4d.audit.replay import replay_build
 from affect4d.audit.seal import seal_build
 from affect4d.audit.verdict import Finding, Verdict
 
-__all__ = ["Finding", "Verdict", "audit_build", "invalidate", "replay_build", "seal_build"]
+__all__ = [
+    "UNPROTECTED", "Finding", "Verdict", "audit_build", "describe_removals", "invalidate",
+    "plan_removals", "replay_build", "seal_build",
+]  # fmt: skip

@@ -12,17 +12,16 @@ from affect4d.store.build_root import MARKER, walk_build
 from affect4d.store.manifest import SUFFIX
 from affect4d.system_files import is_system_file
 
-# Written about the results, not part of them.
-_NOT_RESULTS = {
+# Written about the results, not part of them: no manifest has their digests.
+UNPROTECTED = {
     "logs",
     "benchmarks",
     provenance.VERDICT.name(),
     provenance.REPORT_PAGE.name(),
     provenance.SEAL.name(),
     provenance.SIGNATURE.name(),
-    journal.NAME,
-    MARKER,
 }
+_NOT_RESULTS = {*UNPROTECTED, journal.NAME, MARKER}
 _MOVE = "move it away, or delete it"
 _REBUILD_OR_DELETE = "rebuild with snakemake what it belongs to, or delete it"
 

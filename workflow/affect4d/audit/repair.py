@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from affect4d import store
@@ -15,6 +16,42 @@ from affect4d.store.build_root import MARKER, is_root
 from affect4d.store.manifest import SUFFIX
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One artifact that `invalidate` would delete: its manifest, and these of its files."""
+
+    manifest: str
+    files: list[str]
+
+
+def plan_removals(results: Path, verdict: Verdict) -> list[Removal]:
+    """What `invalidate` would delete, in its order: what follows from the broken ones first.
+
+    Parameters and errors are those of `invalidate`.
+    """
+    if not is_root(results):
+        what = f"has no {MARKER}: it is not the root of a build"
+        remedy = "name the results folder itself; `snakemake --forcerun audit` marks an older build"
+        raise StoreError(results, what, remedy)
+    build = lineage.load_build(results)
+    damaged = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.DAMAGED}
+    stale = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.STALE}
+    damaged |= verdict.leftovers.keys()
+    changed = {name for name in {*damaged, *stale} if _is_unchanged(build, verdict, name)}
+    others = {
+        file for name in build.manifests if name not in changed for file in build.listed(name)
+    }
+    # What was built from an artifact goes before it does, or an interruption would leave it.
+    followers = [Removal(name, []) for name in sorted(build.dependents(changed))]
+    return followers + [
+        Removal(
+            name,
+            [file for file in _files(build, name) if file not in others] if name in damaged else [],
+        )
+        for name in sorted(changed)
+    ]
 
 
 def invalidate(results: Path, verdict: Verdict) -> list[str]:
@@ -37,25 +74,11 @@ def invalidate(results: Path, verdict: Verdict) -> list[str]:
     StoreError
         The folder is not the root of a build.
     """
-    if not is_root(results):
-        what = f"has no {MARKER}: it is not the root of a build"
-        remedy = "name the results folder itself; `snakemake --forcerun audit` marks an older build"
-        raise StoreError(results, what, remedy)
+    removals = plan_removals(results, verdict)
     build = lineage.load_build(results)
-    damaged = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.DAMAGED}
-    stale = {_manifest(p.artifact) for p in verdict.problems if p.kind is Kind.STALE}
-    damaged |= verdict.leftovers.keys()
-    changed = {name for name in {*damaged, *stale} if _is_unchanged(build, verdict, name)}
     deleted = []
-    # What was built from an artifact goes before it does, or an interruption would leave it.
-    for name in sorted(build.dependents(changed)):
-        deleted += _delete(build, name, [])
-    others = {
-        file for name in build.manifests if name not in changed for file in build.listed(name)
-    }
-    for name in sorted(changed):
-        files = [file for file in _files(build, name) if file not in others]
-        deleted += _delete(build, name, files if name in damaged else [])
+    for removal in removals:
+        deleted += _delete(build, removal.manifest, removal.files)
     recorded = provenance.VERDICT.path(build.root)
     if deleted and _is_recorded(build.root):
         # the next audit must miss what is gone now, should nobody rebuild it

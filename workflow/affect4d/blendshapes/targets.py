@@ -11,13 +11,9 @@ from numpy.typing import NDArray
 from affect4d import store
 from affect4d.affectspace import Grid
 from affect4d.artifacts.statuses import EXTRAPOLATED, INTERPOLATED, OK, decode_statuses
-from affect4d.blendshapes.model import read_class
 from affect4d.blendshapes.natural_neighbour import natural_neighbour_weights
 from affect4d.blendshapes.path import support_status
 from affect4d.quarantine import BadInput
-from affect4d.system_files import find_files
-
-MAX_LISTED = 8  # models that an error names
 
 
 @dataclass(frozen=True)
@@ -198,47 +194,6 @@ class Atlas(StoredMeans):
             f"class {self.names[index]} is {self.status[index]}",
             f"the nearest class with data is {self.names[nearest]} (valence {v:g}, arousal {a:g})",
         )
-
-
-def component_target(folder: Path, name: str, number: int) -> Target:
-    """One component of a class's blendshapes alone, at full weight: much like an action unit.
-
-    Parameters
-    ----------
-    folder : where the classes' models lie
-    name : of a class or basic expression
-    number : counted from 1, by falling energy
-
-    Returns
-    -------
-    A Target without a label: valence and arousal are NaN
-
-    Raises
-    ------
-    BadInput
-        There is no such model, or no such component.
-    """
-    what, models = f"component {name}:{number}", _models(folder)
-    if name not in models:
-        listed = ", ".join(models[:MAX_LISTED])
-        remedy = f"models are {listed}, ..." if models else "build the blendshapes"
-        raise BadInput(what, f"there is no model {name}", remedy)
-    components = read_class(folder / f"{name}.zarr").components
-    if not 1 <= number <= len(components):
-        raise BadInput(what, f"{name} has {len(components)} components", "count them from 1")
-    return Target(components[number - 1], math.nan, math.nan, f"{name}:{number}")
-
-
-def count_components(folder: Path, name: str) -> int:
-    """How many components the model of a class or basic expression has; 0 where there is none."""
-    if name not in _models(folder):
-        return 0
-    return int(store.open(folder / f"{name}.zarr")["components"].shape[0])
-
-
-def _models(folder: Path) -> list[str]:
-    names = [path.stem for path in find_files(folder, "*.zarr")]
-    return [name for name in names if name not in ("atlas", "expressions")]
 
 
 class Expressions(StoredMeans):

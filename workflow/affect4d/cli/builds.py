@@ -1,13 +1,17 @@
 """Commands on builds: `affect4d audit`, `seal`, `explain`, `diff`."""
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from affect4d.cli.application import Folder, Results, app, fail, results_of, say
+
+if TYPE_CHECKING:
+    from affect4d.audit import Verdict
 
 
 @app.command("audit")
@@ -19,8 +23,12 @@ def audit_command(
         bool,
         typer.Option(
             "--invalidate",
-            help="Delete what is broken, so that the next snakemake rebuilds it and what follows.",
+            help="Delete what is broken, so that the next snakemake rebuilds it and what follows; "
+            "says what and asks before.",
         ),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete what --invalidate lists without asking.")
     ] = False,
     sample: Annotated[
         int | None,
@@ -69,15 +77,33 @@ def audit_command(
     except KeyboardInterrupt:
         fail("interrupted; start the audit again to go on", 2)
     say(json.dumps(verdict.record(), indent=1) if as_json else verdict.text())
+    if not (as_json or verdict.error):
+        there = sorted(name for name in audit.UNPROTECTED if (root / name).exists())
+        say(f"not protected, for no manifest lists them: {', '.join(there)}")
     if invalidate and not verdict.error:
         try:
             with translate_errors(root):
-                deleted = audit.invalidate(root, verdict)
+                _invalidate(root, verdict, asks=not yes)
         except StoreError as error:
             fail(error, 2)
-        for name in deleted:
-            say(f"deleted {name}", err=True)
     raise typer.Exit(verdict.exit_code)
+
+
+def _invalidate(root: Path, verdict: "Verdict", *, asks: bool) -> None:
+    """Say what is broken and would be deleted, ask, delete it, sum up."""
+    from affect4d import audit
+
+    planned = audit.describe_removals(root, audit.plan_removals(root, verdict))
+    if not planned:
+        say("nothing to delete", err=True)
+        return
+    say(f"to be deleted in {root}:\n{planned}", err=True)
+    if asks and not sys.stdin.isatty():
+        fail("nothing was deleted, for nobody can be asked here; give --yes", 2)
+    if asks and not typer.confirm("Delete these?", err=True):
+        fail("nothing was deleted", 2)
+    deleted = audit.invalidate(root, verdict)
+    say(f"deleted {len(deleted)} files and stores; snakemake builds them again", err=True)
 
 
 @app.command()
@@ -116,12 +142,15 @@ def explain(
     name: Annotated[
         str,
         typer.Argument(
-            help="An image_id, frame_id, sequence, class (name or index), photograph, artifact "
-            "or file; KIND:NAME where a name alone stands for several things."
+            help="An image_id, frame_id, sequence, class (name or index), photograph, person, "
+            "artifact or file; KIND:NAME where a name alone stands for several things."
         ),
     ],
     folder: Folder = None,
     results: Results = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="With settings, code, versions, cameras and quality.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The whole record as JSON.")] = False,
 ) -> None:
     """Say what anything in a build is, what it was built from, and what was built from it.
@@ -139,7 +168,7 @@ def explain(
         fail(error, 1)
     except (OSError, ValueError, KeyError) as error:
         fail(f"{root} cannot be read ({error}); run `affect4d audit`", 1)
-    say(json.dumps(explanation.record, indent=1) if as_json else explanation.text())
+    say(json.dumps(explanation.record, indent=1) if as_json else explanation.text(full=full))
 
 
 @app.command()

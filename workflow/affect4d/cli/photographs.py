@@ -29,9 +29,9 @@ def synth(
         ),
     ],
     valence: Annotated[
-        float | None, typer.Option(min=-1, max=1, help="Negative to positive.")
+        float | None, typer.Option(help="From -1, negative, to 1, positive.")
     ] = None,
-    arousal: Annotated[float | None, typer.Option(min=-1, max=1, help="Calm to excited.")] = None,
+    arousal: Annotated[float | None, typer.Option(help="From -1, calm, to 1, excited.")] = None,
     class_mean: Annotated[
         bool,
         typer.Option(
@@ -68,7 +68,10 @@ def synth(
     ] = None,
     component: Annotated[
         str | None,
-        typer.Option(help="CLASS:K - only the K-th component of a class's blendshapes."),
+        typer.Option(
+            help="CLASS:REGION - the class's mean with one component, named by what it moves (or "
+            "CLASS:K, by its number), as strong as the class's frames show it."
+        ),
     ] = None,
     intensity: Annotated[
         float | None,
@@ -92,6 +95,10 @@ def synth(
     from affect4d.synthesis import request
 
     point = None if valence is None or arousal is None else (valence, arousal)
+    if point and not all(-1 <= value <= 1 for value in point):
+        raise typer.BadParameter(
+            f"--valence {valence} --arousal {arousal}: both lie between -1 and 1"
+        )
     given = [point, path, grid, expression, component]
     if sum(value is not None for value in given) != 1 or (valence is None) != (arousal is None):
         raise typer.BadParameter(
@@ -105,11 +112,14 @@ def synth(
         raise typer.BadParameter("--all-faces edits the full frame: neither --crop nor --grid")
     points = parsed(request.parse_points, path)
     named = parsed(request.parse_component, component)
+    if named is not None:
+        intensity = request.limit_intensity(intensity, warn)
     chosen = {"intensity": intensity, "blend": blend}
     options = {name: value for name, value in chosen.items() if value is not None}
     root = results_of(folder, results)
     blendshapes = root / "blendshapes"
     try:
+        request.check_output(out, several=path is not None)
         if all_faces:
             editors = request.open_all_faces(photo, root, options=options)
         else:
@@ -130,6 +140,7 @@ def synth(
             frames=frames,
             expression=expression,
             component=named,
+            landmark_vertices=editors[0].editor.scene.anatomy.landmark_vertices,
             say=warn,
         )
         edited = (request.impose_on_faces(editors, target) for target in targets)

@@ -50,6 +50,15 @@ def sources(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Path]]:
                 yield full, Path(below)
 
 
+def missing_sources(settings: BaseModel) -> Iterator[tuple[str, Path, str]]:
+    """Key, path and fault of every path of the user's own that is missing or an empty folder."""
+    for key, path in sources(settings):
+        if not path.exists():
+            yield key, path, "there is no such file or folder; correct the path"
+        elif path.is_dir() and not any(not is_hidden(each.name) for each in path.iterdir()):
+            yield key, path, "the folder is empty; add the files, or leave the setting out"
+
+
 def check_results_folder(results: str, settings: BaseModel) -> None:
     """Refuse a results folder that is, holds or lies in what a build must never touch.
 

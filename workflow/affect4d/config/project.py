@@ -16,7 +16,7 @@ from affect4d.config.dataset import Settings as DatasetSettings
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.gallery import Settings as GallerySettings
 from affect4d.config.neutrals import Settings as NeutralsSettings
-from affect4d.config.paths import SourcePath, check_results_folder
+from affect4d.config.paths import SourcePath, check_results_folder, missing_sources
 from affect4d.config.readers import Settings as ReadersSettings
 from affect4d.config.registration import Settings as RegistrationSettings
 from affect4d.config.synthesis import Settings as SynthesisSettings
@@ -105,6 +105,25 @@ def load(config: dict[str, Any], file: str = "config.yaml") -> Project:
         raise ConfigError(f"{file}: results: {_shown(config['results'])}: {error}") from None
 
 
+def check_sources(project: Project, file: str = "config.yaml") -> None:
+    """Refuse a configuration whose own files and folders are missing or empty.
+
+    Raises
+    ------
+    ConfigError
+        One line per path.
+    """
+    others = GallerySettings.model_fields.keys() - {project.gallery.source}
+    unused = tuple(f"gallery.{name}." for name in others)
+    lines = [
+        f"{file}: {key}: {path}: {fault}"
+        for key, path, fault in missing_sources(project)
+        if not key.startswith(unused)
+    ]
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
 def check_file(path: Path | str) -> None:
     """Refuse a configuration file that Snakemake would take long to read, or read in part.
 
@@ -117,7 +136,7 @@ def check_file(path: Path | str) -> None:
         content = read_yaml(path, "configuration")
     except BadInput as problem:
         raise ConfigError(str(problem)) from None
-    if not isinstance(content, dict):
+    if content is not None and not isinstance(content, dict):
         raise ConfigError(f"{path}: not a mapping; write lines `key: value`, such as `seed: 0`")
 
 

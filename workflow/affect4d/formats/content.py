@@ -70,7 +70,7 @@ def read_content(
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         check_content(path, None)
-        raise BadInput(path, f"the {what} does not exist", "add it or drop the row") from None
+        raise BadInput(path, f"the {what} does not exist", "check its path") from None
     except OSError as error:
         raise BadInput(path, f"cannot be read ({error.strerror})", "check the file") from None
     except BadInput:

@@ -22,6 +22,7 @@ from affect4d.formats.metadata import drop_metadata, name_format
 from affect4d.quarantine import BadInput
 
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")  # Pillow's names; EPS starts Ghostscript
+SUFFIXES = (".png", ".jpg", ".jpeg")  # of files that `write_image` writes
 MAX_PLAIN_BYTES = 64 << 20  # of a PPM written as text, which Pillow parses at 5 MB/s: 14 s
 COSTLY = 2  # WebP and progressive JPEG: their decoders take up to twice the memory per pixel
 MAX_HEADER = 64 << 10  # bytes of a PPM's, with comments, which Pillow reads one by one
@@ -317,7 +318,7 @@ def write_image(path: Path | str, image: RGB) -> None:
         Another suffix.
     """
     path = Path(path)
-    encoders = {".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg}
-    if path.suffix.lower() not in encoders:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise ValueError(f"{path}: write .png or .jpg")
-    path.write_bytes(encoders[path.suffix.lower()](image))
+    path.write_bytes(encode_png(image) if suffix == ".png" else encode_jpeg(image))

@@ -24,7 +24,7 @@ from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.loading import Loaded, difference, load
 from affect4d.neutrals.selection import Quota, Selection, select
 from affect4d.pipeline.context import RunContext
-from affect4d.quarantine import Quarantine
+from affect4d.quarantine import BadInput, Quarantine
 
 log = logging.getLogger(__name__)
 _TYPES = {"frame": "int64", "is_neutral": bool, "valence": float, "arousal": float}
@@ -50,6 +50,12 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     candidates = find_candidates(
         name, database, results=context.root, quarantine=context.quarantine, limits=limits
     )
+    if not candidates:
+        raise BadInput(
+            database.root or name,
+            f"no image of the database {name} can be used",
+            context.quarantine.first() or "check its layout (docs/config.md), or leave it out",
+        )
     selection = select(
         candidates,
         lambda candidate: load(candidate, context.quarantine, limits),

@@ -20,12 +20,13 @@ _DATA = {".j2", ".yaml", ".pts"}
 _DIGITS = 16  # 64 bits: enough to tell the versions of one build apart, short enough for a log
 
 
-def hash_code(*names: str) -> str:
+def hash_code(*names: str, script: Path | None = None) -> str:
     """Digest of the modules and data of `names` and, transitively, of all modules they import.
 
     Parameters
     ----------
     names : packages ("registration") or modules ("report.page") of affect4d
+    script : that a rule runs; its name does not count
 
     Raises
     ------
@@ -47,6 +48,8 @@ def hash_code(*names: str) -> str:
     for path in sorted({path for name in names for path in _data(name)}):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(_ROOT).as_posix()} {content}\n".encode())
+    if script is not None:
+        digest.update(_read(script)[0].encode())
     return digest.hexdigest()[:_DIGITS]
 
 

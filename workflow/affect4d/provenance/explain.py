@@ -18,12 +18,17 @@ from affect4d.provenance.explain_frames import (
     describe_sequence,
 )
 from affect4d.provenance.explain_images import describe_image, describe_photograph
+from affect4d.provenance.explain_subject import describe_subject
 from affect4d.provenance.lineage import load_build
 from affect4d.provenance.names import resolve_name
 from affect4d.quarantine import printable
 from affect4d.store import StoreError
 
 SHOWN = 12  # entries of a long list in the text; the record has them all
+SHOWN_BRIEFLY = 3  # entries of a list in the short text
+# what the short text leaves out, wherever it stands
+_DETAILS = {"camera", "quality", "crop", "arrays", "attributes", "code", "fingerprint", "settings",
+            "steps", "versions"}  # fmt: skip
 
 _DESCRIBE = {
     "artifact": describe_artifact,
@@ -32,6 +37,7 @@ _DESCRIBE = {
     "sequence": describe_sequence,
     "frame": describe_frame,
     "photograph": describe_photograph,
+    "subject": describe_subject,
     "image": describe_image,
     "quarantined": describe_quarantined,
 }
@@ -49,12 +55,22 @@ class Explanation:
 
     record: dict[str, Any]
 
-    def text(self) -> str:
-        """The record for people: indented lines, long lists cut."""
+    def text(self, *, full: bool = True) -> str:
+        """The record for people: a line per entry, or all of it as indented lines.
+
+        Parameters
+        ----------
+        full : with settings, code, versions, cameras and quality; long lists are cut all the same
+        """
         head = f"{self.record['id']}: {self.record['what']}"
         shown = {k: v for k, v in self.record.items() if k not in ("kind", "id", "what")}
-        lines = [head, *(line for k, v in shown.items() for line in _lines(k, v))]
-        return "\n".join(map(printable, lines))
+        if full:
+            lines = [line for k, v in shown.items() for line in _lines(k, v)]
+        else:
+            lines = [line for k, v in shown.items() for line in _brief(k, v)]
+            left_out = [key for key in shown if key in _DETAILS]
+            lines.append(f"--full says more: {', '.join([*left_out, 'every value'])}")
+        return "\n".join(map(printable, [head, *lines]))
 
 
 def explain_name(results: Path, name: str) -> Explanation:
@@ -73,9 +89,12 @@ def explain_name(results: Path, name: str) -> Explanation:
     AmbiguousName
         Several things have it; the message lists them.
     StoreError
-        An artifact on the way is damaged or missing.
+        There is no build in the folder, or an artifact on the way is damaged or missing.
     """
     build = load_build(results)
+    if not (build.manifests or build.unreadable):
+        what = "has no build" if results.is_dir() else "there is no such folder"
+        raise StoreError(results, what, "name a results folder, or build one (`make dataset`)")
     try:
         match = resolve_name(build, name)
         record = _DESCRIBE[match.kind](build, match.name)
@@ -83,6 +102,23 @@ def explain_name(results: Path, name: str) -> Explanation:
     except (pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError) as error:
         what = f"a table cannot be read ({str(error).splitlines()[0]})"
         raise StoreError(build.root, what, "run `affect4d audit`") from error
+
+
+def _brief(key: str, value: Any) -> list[str]:
+    """At most one line on an entry: single values, and how long its lists are."""
+    if key in _DETAILS or value in (None, [], {}, ""):
+        return []
+    if isinstance(value, list):
+        names = [
+            _short(next(iter(each.values())) if isinstance(each, dict) else each)
+            for each in value[:SHOWN_BRIEFLY]
+        ]
+        more = f" and {len(value) - SHOWN_BRIEFLY} more" * (len(value) > SHOWN_BRIEFLY)
+        return [f"{key}: {', '.join(names)}{more}"]
+    if not isinstance(value, dict):
+        return [f"{key}: {_short(value)}"]
+    parts = [part for k, v in value.items() for part in _brief(k, v)]
+    return [f"{key}: {'; '.join(part.replace(': ', ' ', 1) for part in parts)}"] if parts else []
 
 
 def _lines(key: str, value: Any, indent: str = "") -> list[str]:

@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 from affect4d import store
 from affect4d.artifacts import affectspace, gallery
 from affect4d.provenance.lineage import Build
-from affect4d.provenance.records import neutral_tables, quarantine_rows
+from affect4d.provenance.records import neutral_tables, people_of, quarantine_rows
 from affect4d.store.manifest import SUFFIX
 
 KINDS = (
-    "artifact", "file", "class", "sequence", "frame", "photograph", "image", "quarantined",
+    "artifact", "file", "class", "sequence", "frame", "photograph", "image", "subject",
+    "quarantined",
 )  # fmt: skip
 _NEIGHBOURS = 25  # ids on either side of an unknown one that are compared with it
 _LISTED = 20  # candidates named in a message
@@ -58,7 +59,8 @@ def resolve_name(build: Build, text: str) -> NameMatch:
     names = Names(build)
     matches: list[NameMatch] = []
     # A quarantined item counts only where it is not in the build after all, flagged perhaps.
-    for search in (names.exact_matches, names.quarantined, names.partial_matches):
+    searches = (names.exact_matches, names.people, names.quarantined, names.partial_matches)
+    for search in searches:
         if not matches:
             matches = sorted({match for match in search(name) if kind in ("", match.kind)})
     if len(matches) == 1:
@@ -69,7 +71,8 @@ def resolve_name(build: Build, text: str) -> NameMatch:
     suggestions = difflib.get_close_matches(name, names.suggestions(name), n=3)
     remedy = f"did you mean {' or '.join(suggestions)}?" if suggestions else "check its spelling"
     raise UnknownName(
-        f"{text}: no image, frame, sequence, class, photograph or artifact has this name; {remedy}"
+        f"{text}: no image, frame, sequence, class, photograph, person or artifact has this name; "
+        f"{remedy}"
     )
 
 
@@ -99,6 +102,11 @@ class Names:
         if any(text in ids for ids in self._images_like(text)):
             yield NameMatch("image", text)
 
+    def people(self, text: str) -> Iterator[NameMatch]:
+        """The person of the photographs or the gallery that `text` names."""
+        if text in self.subjects:
+            yield NameMatch("subject", text)
+
     def quarantined(self, text: str) -> Iterator[NameMatch]:
         """`text` as an item of a quarantine table, or the file that broke a rule."""
         if any(text in (row["item"], row["file"]) for row in self.quarantine if text):
@@ -113,7 +121,8 @@ class Names:
 
     def suggestions(self, text: str) -> list[str]:
         """Names that `text` may be a misspelling of."""
-        names = {*self.artifacts, *self.classes, *(row["item"] for row in self.quarantine)}
+        names = {*self.artifacts, *self.classes, *self.subjects}
+        names |= {row["item"] for row in self.quarantine}
         names |= {Path(name).name for name in self.artifacts}
         for database, id_ in self.photographs:
             names |= {id_, f"{database}-{id_}"}
@@ -164,6 +173,15 @@ class Names:
         ]
 
     @cached_property
+    def subjects(self) -> set[str]:
+        """The people of photographs and gallery, as their columns `subject` name them."""
+        tables = (t for name in self.databases for t in neutral_tables(self.build, name))
+        of_photographs = {subject for table in tables for subject in people_of(table)}
+        path = self.build.verified_path(gallery.FRAMES.name())
+        of_frames = [] if path is None else pd.read_parquet(path, columns=["subject"])["subject"]
+        return of_photographs.union(map(str, of_frames))
+
+    @cached_property
     def quarantine(self) -> list[dict[str, str]]:
         """Every row of every quarantine table."""
         return quarantine_rows(self.build)
@@ -174,6 +192,11 @@ class Names:
             path = self.build.root / f"{artifact}.zarr"
             if artifact.startswith(f"synthesis/{database}/") and path.is_dir():
                 yield artifact, store.open(path).attributes["image_ids"]
+
+    def subjects_of_images(self, database: str) -> Iterator[list[str]]:
+        """The person of each image, for each synthesis chunk of a database."""
+        for artifact, _ in self.images(database):
+            yield store.open(self.build.root / f"{artifact}.zarr").attributes["subjects"]
 
     def _images_like(self, text: str) -> Iterator[list[str]]:
         """The image_ids of each chunk of the databases that `text` may name an image of."""

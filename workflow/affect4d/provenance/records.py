@@ -76,6 +76,11 @@ def neutral_tables(build: Build, database: str) -> list[pd.DataFrame]:
     return tables if accepted is None else [*tables, pd.read_csv(accepted, dtype=str)]
 
 
+def people_of(table: pd.DataFrame) -> pd.Series:
+    """The person of each neutral image of one of the `neutral_tables`."""
+    return table["subject" if "subject" in table else "subject_id"].astype(str)
+
+
 def quarantine_rows(build: Build) -> list[dict[str, str]]:
     """Every row of every quarantine table that a manifest lists, and the table it is in."""
     rows: list[dict[str, str]] = []

@@ -17,13 +17,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from affect4d.blendshapes.targets import (
-    Atlas,
-    Expressions,
-    Target,
-    component_target,
-    count_components,
-)
+from affect4d.blendshapes.components import MAX_INTENSITY, component_names, component_target
+from affect4d.blendshapes.targets import Atlas, Expressions, Target
 from affect4d.formats.images import encode_jpeg
 from affect4d.synthesis.single import PhotographEditor
 
@@ -58,7 +53,9 @@ class PlaySession:
         self._means = {index: self._smooth(atlas.mean(index)) for index in classes}
         self._lock = threading.Lock()
         self._read_cached = lru_cache(MAX_CACHED)(self._read)
-        self._count_components = lru_cache(partial(count_components, folder))
+        marks = photograph.editor.scene.anatomy.landmark_vertices
+        self._component_target = partial(component_target, folder, landmark_vertices=marks)
+        self._component_names = lru_cache(partial(component_names, folder, landmark_vertices=marks))
 
     def plane(self) -> dict[str, Any]:
         """What the page draws: edges of the classes, each one's centre and status; expressions."""
@@ -76,7 +73,8 @@ class PlaySession:
         Parameters
         ----------
         request : `v` and `a`, a point of the plane, or `expression`, its name, or `component`,
-            CLASS:K; `strength` scales the deformation, up to MAX_STRENGTH
+            CLASS:REGION or CLASS:K; `strength` scales the deformation, up to MAX_STRENGTH, of a
+            component up to MAX_INTENSITY
 
         Raises
         ------
@@ -90,6 +88,8 @@ class PlaySession:
             raise ValueError(f"strength lies between 0 and {MAX_STRENGTH}")
         with self._lock:
             target = self._target(request)
+            if "component" in request:
+                strength = min(strength, MAX_INTENSITY)
             moved = replace(target, deformation=np.float32(strength) * target.deformation)
             image, record = self.photograph.impose_smooth(moved)
             label = {name: record[name] for name in ("class", "interpolated")}
@@ -97,7 +97,7 @@ class PlaySession:
                 label[name] = None if math.isnan(record[name]) else record[name]
             label |= {
                 "rejection": record["reason"],
-                "components": self._count_components(record["class"]),
+                "components": self._component_names(record["class"]),
             }
         return encode_jpeg(image, QUALITY), label
 
@@ -114,10 +114,8 @@ class PlaySession:
         if kind == "expression":
             target = self.expressions.target(name)
         else:
-            model, _, number = name.rpartition(":")
-            if not number.isdecimal():
-                raise ValueError("a component is CLASS:K")
-            target = component_target(self.folder, model, int(number))
+            model, _, component = name.rpartition(":")
+            target = self._component_target(model, component)
         return replace(target, deformation=self._smooth(target.deformation))
 
 

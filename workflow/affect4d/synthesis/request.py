@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.blendshapes.components import MAX_INTENSITY, component_target
 from affect4d.blendshapes.path import resample
-from affect4d.blendshapes.targets import Atlas, Expressions, Target, component_target
+from affect4d.blendshapes.targets import Atlas, Expressions, Target
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.neutrals import FileLimits
 from affect4d.config.synthesis import Settings as SynthesisSettings
@@ -19,6 +20,7 @@ from affect4d.fitting.detection import detect_faces, face_box
 from affect4d.fitting.landmark_evidence import describe_mismatch
 from affect4d.fitting.storage import read_model
 from affect4d.formats.animations import SUFFIXES, write_animation
+from affect4d.formats.images import SUFFIXES as IMAGE_SUFFIXES
 from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.limits import Limits
@@ -43,29 +45,42 @@ def parse_points(text: str) -> list[tuple[float, float]]:
     Raises
     ------
     ValueError
-        The text is no such path, or has less than two points.
+        The text is no such path, has less than two points, or one outside the plane.
     """
     try:
         points = [(float(v), float(a)) for v, a in (pair.split(",") for pair in text.split(":"))]
     except ValueError:
         raise ValueError(f"{text!r} is not V,A:V,A:...") from None
+    for pair, point in zip(text.split(":"), points, strict=True):
+        if not all(-1 <= value <= 1 for value in point):
+            raise ValueError(f"{pair}: valence and arousal lie between -1 and 1")
     if len(points) < 2:
         raise ValueError("a path needs at least two points V,A:V,A")
     return points
 
 
-def parse_component(text: str) -> tuple[str, int]:
-    """Class and number of a component written as CLASS:K.
+def parse_component(text: str) -> tuple[str, str]:
+    """Class, and region or number of a component, written as CLASS:REGION or CLASS:K.
 
     Raises
     ------
     ValueError
         The text is no such name.
     """
-    name, _, number = text.rpartition(":")
-    if not name or not number.isdecimal():
-        raise ValueError(f"{text!r} is not CLASS:K")
-    return name, int(number)
+    name, _, component = text.rpartition(":")
+    if not name or not component:
+        raise ValueError(f"{text!r} is not CLASS:REGION or CLASS:K")
+    return name, component
+
+
+def limit_intensity(intensity: float | None, say: Callable[[str], None] = log.warning) -> float:
+    """The intensity of a component: at most what the class's frames show, said so if it is less."""
+    if intensity is not None and intensity > MAX_INTENSITY:
+        say(
+            f"--intensity {intensity:g}: a component goes no further than the class's frames do, "
+            f"{MAX_INTENSITY:g}"
+        )
+    return min(intensity or MAX_INTENSITY, MAX_INTENSITY)
 
 
 def open_photograph(
@@ -223,7 +238,8 @@ def find_targets(
     path: Sequence[tuple[float, float]] = (),
     frames: int = 24,
     expression: str | None = None,
-    component: tuple[str, int] | None = None,
+    component: tuple[str, str] | None = None,
+    landmark_vertices: NDArray[np.int64] | None = None,
     say: Callable[[str], None] = log.warning,
 ) -> list[Target]:
     """The deformations that are asked for: several for a path, one otherwise.
@@ -237,7 +253,8 @@ def find_targets(
     path : points (valence, arousal), joined by straight lines
     frames : images along the path
     expression : name of a basic expression
-    component : class and number of one of its components
+    component : class, and region or number of one of its components
+    landmark_vertices : (68,), of the template, which a component needs
     say : is told, in one line, where a label differs from the point that was asked for
 
     Raises
@@ -247,8 +264,8 @@ def find_targets(
     """
     if expression is not None:
         return [Expressions(folder / "expressions.zarr").target(expression)]
-    if component is not None:
-        return [component_target(folder, *component)]
+    if component is not None and landmark_vertices is not None:
+        return [component_target(folder, *component, landmark_vertices=landmark_vertices)]
     atlas = Atlas(folder / "atlas.zarr")
     if point is not None:
         target = atlas.target(*point) if class_mean else atlas.nearest(*point)
@@ -274,22 +291,40 @@ def _name_place(valence: float, arousal: float) -> str:
     return f"valence {valence:+.3f}, arousal {arousal:+.3f}"
 
 
+def check_output(out: Path, *, several: bool) -> None:
+    """Refuse a place that one image, or several, cannot be written to.
+
+    Raises
+    ------
+    BadInput
+        Its folder does not exist, or its suffix is none of those that can be written.
+    """
+    suffix = out.suffix.lower()
+    if several and suffix and suffix not in SUFFIXES:
+        raise BadInput(out, "no animation", f"write {', '.join(SUFFIXES)} or a folder")
+    if not several and (suffix not in IMAGE_SUFFIXES or out.is_dir()):
+        raise BadInput(out, "no image file", f"write {', '.join(IMAGE_SUFFIXES)}")
+    if several and not suffix and out.exists() and not out.is_dir():
+        raise BadInput(out, "it is a file, not a folder", "name another folder")
+    if not out.absolute().parent.is_dir():
+        raise BadInput(out, "there is no such folder to write into", "make it first")
+
+
 def write_images(images: Sequence[Image], out: Path, *, several: bool) -> None:
     """Write one image, or several as an animation or into a folder, by the suffix of `out`.
 
     Raises
     ------
-    ValueError
-        Several images, and `out` is neither an animation nor a folder.
+    BadInput
+        It cannot be written there: see `check_output`.
     """
+    check_output(out, several=several)
     if not several:
         write_image(out, images[0])
     elif out.suffix.lower() in SUFFIXES:
         write_animation(out, images, FRAME_MS)
-    elif out.suffix:
-        raise ValueError(f"{out}: write {', '.join(SUFFIXES)} or a folder")
     else:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(exist_ok=True)
         for number, image in enumerate(images):
             write_image(out / f"{number:04d}.png", image)
 

@@ -1,0 +1,90 @@
+"""Components of a class's blendshapes, as faces: one of them at its end, named by what it moves."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affect4d.blendshapes.model import ClassModel, read_class
+from affect4d.blendshapes.targets import Target
+from affect4d.quarantine import BadInput
+from affect4d.system_files import find_files
+from affect4d.template.regions import name_regions
+
+MAX_LISTED = 8  # models that an error names
+MAX_INTENSITY = (
+    1.0  # beyond, a component's weight would leave the range that the class's frames show
+)
+
+
+def component_target(
+    folder: Path, model: str, component: str, *, landmark_vertices: NDArray[np.int64]
+) -> Target:
+    """The mean of a class with one component at the largest weight that the class's frames have.
+
+    The other components keep their mean weights: the face is one that the class may show. A
+    component alone is only a part of a difference between such faces, and tears where it ends.
+
+    Parameters
+    ----------
+    folder : where the classes' models lie
+    model : name of a class or basic expression
+    component : the region that it moves, as `component_names` names it, or its number, counted
+        from 1 by falling energy
+    landmark_vertices : (68,), of the template
+
+    Returns
+    -------
+    A Target without a label: valence and arousal are NaN
+
+    Raises
+    ------
+    BadInput
+        There is no such model, or no such component.
+    """
+    what, models = f"component {model}:{component}", _models(folder)
+    if model not in models:
+        listed = ", ".join(models[:MAX_LISTED])
+        remedy = f"models are {listed}, ..." if models else "build the blendshapes"
+        raise BadInput(what, f"there is no model {model}", remedy)
+    read = read_class(folder / f"{model}.zarr")
+    names = name_regions(list(read.components), landmark_vertices)
+    index = _index(component, names)
+    if index is None:
+        listed = ", ".join(f"{name} ({k})" for k, name in enumerate(names, 1))
+        raise BadInput(what, f"{model} has no such component", f"choose one of {listed}")
+    field = read.deformation(_at_its_end(read, index))
+    return Target(field, math.nan, math.nan, f"{model}:{names[index]}")
+
+
+def component_names(folder: Path, model: str, *, landmark_vertices: NDArray[np.int64]) -> list[str]:
+    """The components of a class or basic expression by what they move; none without a model."""
+    if model not in _models(folder):
+        return []
+    return name_regions(list(read_class(folder / f"{model}.zarr").components), landmark_vertices)
+
+
+def _index(component: str, names: Sequence[str]) -> int | None:
+    if component in names:
+        return names.index(component)
+    if component.isdecimal() and 1 <= int(component) <= len(names):
+        return int(component) - 1
+    return None
+
+
+def _at_its_end(model: ClassModel, index: int) -> NDArray[np.float64]:
+    """Weights (K,): the distribution's mean, but for one, which is at the end of its range.
+
+    At the end that is farther from the mean: of weights that may be negative, that is either.
+    """
+    weights = np.array(model.distribution.mean)
+    ends = model.distribution.quantiles[[0, -1], index]
+    weights[index] = ends[np.argmax(np.abs(ends - weights[index]))]
+    return weights
+
+
+def _models(folder: Path) -> list[str]:
+    names = [path.stem for path in find_files(folder, "*.zarr")]
+    return [name for name in names if name not in ("atlas", "expressions")]
