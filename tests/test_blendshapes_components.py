@@ -54,7 +54,7 @@ def test_a_component_is_the_mean_with_one_weight_at_the_end_of_its_range(tmp_pat
         assert np.array_equal(by_name.deformation, model.deformation(weights))
 
 
-def test_of_weights_of_both_signs_the_farther_end_counts(tmp_path):
+def test_of_weights_of_both_signs_the_larger_end_counts(tmp_path):
     fields = np.stack([bump(48, 15, UP)])
     arrays = model_arrays(
         fields[0], fields, np.array([[-3.0], [0.0], [1.0]]), subjects=np.arange(3)

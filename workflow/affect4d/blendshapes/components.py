@@ -44,12 +44,7 @@ def component_target(
     BadInput
         There is no such model, or no such component.
     """
-    what, models = f"component {model}:{component}", _models(folder)
-    if model not in models:
-        listed = ", ".join(models[:MAX_LISTED])
-        remedy = f"models are {listed}, ..." if models else "build the blendshapes"
-        raise BadInput(what, f"there is no model {model}", remedy)
-    read = read_class(folder / f"{model}.zarr")
+    what, read = f"component {model}:{component}", read_model_of(folder, model)
     names = name_regions(list(read.components), landmark_vertices)
     index = _index(component, names)
     if index is None:
@@ -57,6 +52,22 @@ def component_target(
         raise BadInput(what, f"{model} has no such component", f"choose one of {listed}")
     field = read.deformation(_at_its_end(read, index))
     return Target(field, math.nan, math.nan, f"{model}:{names[index]}")
+
+
+def read_model_of(folder: Path, name: str) -> ClassModel:
+    """The blendshapes of a class or basic expression, in the folder of all models.
+
+    Raises
+    ------
+    BadInput
+        There is no such model.
+    """
+    models = _models(folder)
+    if name not in models:
+        listed = ", ".join(models[:MAX_LISTED])
+        remedy = f"models are {listed}, ..." if models else "build the blendshapes"
+        raise BadInput(name, f"there is no model {name}", remedy)
+    return read_class(folder / f"{name}.zarr")
 
 
 def component_names(folder: Path, model: str, *, landmark_vertices: NDArray[np.int64]) -> list[str]:
@@ -75,13 +86,13 @@ def _index(component: str, names: Sequence[str]) -> int | None:
 
 
 def _at_its_end(model: ClassModel, index: int) -> NDArray[np.float64]:
-    """Weights (K,): the distribution's mean, but for one, which is at the end of its range.
+    """Weights (K,): the distribution's mean, but for one, the largest of the class's frames.
 
-    At the end that is farther from the mean: of weights that may be negative, that is either.
+    Of weights that may be negative, the one that is largest without its sign.
     """
     weights = np.array(model.distribution.mean)
     ends = model.distribution.quantiles[[0, -1], index]
-    weights[index] = ends[np.argmax(np.abs(ends - weights[index]))]
+    weights[index] = ends[np.argmax(np.abs(ends))]
     return weights
 
 

@@ -12,8 +12,27 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Facial affect from 4D scans onto photographs, and proof of where every image comes from.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"affect4d {version('affect4d')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end."),
+    ] = False,
+) -> None:
+    """Facial affect from 4D scans onto photographs, and proof of where every image comes from."""
+
+
 RESULTS = Path("results")
 _HELP = "Results folder of a build (`make dataset`); as an argument or with --results."
 Results = Annotated[Path | None, typer.Option("--results", help=_HELP, show_default=str(RESULTS))]

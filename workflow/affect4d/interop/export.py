@@ -1,0 +1,129 @@
+"""Faces of a build for other programs: what `affect4d export` writes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affect4d import store
+from affect4d.artifacts.registration import REGISTERED
+from affect4d.blendshapes.components import read_model_of
+from affect4d.blendshapes.model import sample
+from affect4d.blendshapes.targets import Atlas, Expressions
+from affect4d.fitting.fits import Fit
+from affect4d.fitting.storage import read_fits
+from affect4d.formats.faces import Face
+from affect4d.formats.images import read_image
+from affect4d.quarantine import BadInput
+from affect4d.registration.reference import Reference
+from affect4d.registration.registered_sequence import RegisteredSequence
+from affect4d.system_files import find_files
+from affect4d.template.regions import name_regions
+from affect4d.template.template import Template
+
+MEAN = "mean"  # the morph target of a class's mean
+
+
+def export_face(results: Path, name: str, *, seed: int | None = None) -> Face:
+    """A face of a build by its name.
+
+    Parameters
+    ----------
+    results : the build's results folder
+    name : of a class or basic expression: the template with its mean deformation, or with `seed` a
+        face drawn from its model; of a registered frame; or of a photograph: the fitted face, with
+        the photograph as texture
+    seed : of the draw
+
+    Raises
+    ------
+    BadInput
+        Nothing in the build has this name, or it has no face.
+    affect4d.store.StoreError
+        What the build made is missing or damaged.
+    """
+    template = _template(results)
+    readers: tuple[Callable[[Path, str, Template], Face | None], ...] = (_frame, _photograph)
+    if seed is not None:
+        model = read_model_of(results / "blendshapes", name)
+        return Face(template.vertices + sample(model, seed), template.triangles)
+    for read in (_group, *readers):
+        face = read(results, name, template)
+        if face is not None:
+            return face
+    raise BadInput(
+        name,
+        "no class, expression, registered frame or fitted photograph has this name",
+        "`affect4d explain` says what a name stands for",
+    )
+
+
+def export_blendshapes(results: Path, name: str) -> Face:
+    """The components of a class or basic expression as morph targets of the template.
+
+    The target `mean` is the class's mean deformation, weight 1 at first. A component's weight
+    counts from its mean in the class.
+
+    Raises
+    ------
+    BadInput
+        There is no such model.
+    """
+    template = _template(results)
+    model = read_model_of(results / "blendshapes", name)
+    names = name_regions(list(model.components), template.landmark_vertices)
+    targets = {MEAN: model.mean, **dict(zip(names, model.components, strict=True))}
+    weights = [1.0, *[0.0] * len(names)]
+    return Face(template.vertices, template.triangles, targets=targets, weights=weights)
+
+
+def _template(results: Path) -> Template:
+    return Reference.restore(store.open(results / "registration/template.zarr")).template
+
+
+def _group(results: Path, name: str, template: Template) -> Face | None:
+    """The template with the mean of a class or expression."""
+    for means in (
+        Atlas(results / "blendshapes/atlas.zarr"),
+        Expressions(results / "blendshapes/expressions.zarr"),
+    ):
+        if name in means.names:
+            index = means.names.index(name)
+            if not means.mean(index).any():
+                raise BadInput(name, f"it is {means.status[index]}: it has no mean", "name another")
+            return Face(template.vertices + means.mean(index), template.triangles)
+    return None
+
+
+def _frame(results: Path, name: str, template: Template) -> Face | None:
+    """A registered frame."""
+    sequence = name.rpartition("/")[0]
+    path = REGISTERED.path(results, sequence=sequence) if sequence else None
+    known = [p.name for p in find_files(results / "registered", "*.zarr")]
+    if path is None or path.name not in known:
+        return None
+    stored = RegisteredSequence(path)
+    if name not in stored.frame_ids:
+        raise BadInput(name, "this frame was not registered", f"{sequence} has others")
+    return Face(stored.vertices(int(stored.rows([name])[0])), template.triangles)
+
+
+def _photograph(results: Path, name: str, template: Template) -> Face | None:
+    """The face that was fitted to a photograph, with the photograph projected onto it."""
+    for path in find_files(results / "fits", "*/*.zarr"):
+        database = path.parent.name
+        ids = store.open(path).attributes["image_ids"]
+        for row, image_id in enumerate(ids):
+            if name in (image_id, f"{database}-{image_id}"):
+                image = read_image(results / store.open(path).attributes["images"][row])
+                fit = read_fits(path)[row]
+                return Face(fit.vertices, template.triangles, _projected(fit, image), image)
+    return None
+
+
+def _projected(fit: Fit, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Texture coordinates (V, 2) of a fitted face in its photograph, v upwards."""
+    xy = fit.camera.project(fit.vertices)[:, :2] + fit.offset + 0.5
+    height, width = image.shape[:2]
+    return np.stack([xy[:, 0] / width, 1 - xy[:, 1] / height], axis=1).astype(np.float32)
