@@ -19,7 +19,7 @@ from support.small_results import KINDS, readings_of, write_chunk
 from affect4d import store
 from affect4d.artifacts.dataset import READ, SPLITS
 from affect4d.config.dataset import Settings
-from affect4d.dataset import publish, publish_dataset
+from affect4d.dataset import card, publish_dataset
 from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.splits import assign_splits
 from affect4d.report.page import render
@@ -168,10 +168,10 @@ NOTES = [
 @pytest.mark.parametrize("note", NOTES)
 def test_any_licence_gives_a_card_croissant_and_report_that_hold_it(build, note):
     folder = build(licence=note, licence_note=note)
-    card = (folder / "README.md").read_text()
-    header = next(iter(yaml.safe_load_all(card.removeprefix("---\n"))))
+    text = (folder / "README.md").read_text()
+    header = next(iter(yaml.safe_load_all(text.removeprefix("---\n"))))
     assert header["license"] == note and header["pretty_name"] == "affect4d"
-    assert note.strip() in card and "## Files" in card
+    assert note.strip() in text and "## Files" in text
     metadata = json.loads((folder / "croissant.json").read_text())
     assert metadata["license"] == note and metadata["description"].endswith(note)
     page = render("versions", versions="", config=note)
@@ -182,7 +182,7 @@ def test_any_licence_gives_a_card_croissant_and_report_that_hold_it(build, note)
 @given(st.text(), st.sampled_from(["1.0", "no", "0x1", "1e3", "2020-01-01", "null", "a.b"]))
 def test_the_cards_header_is_yaml_whatever_it_states(licence, name):
     settings = Settings(name=name, licence=licence)
-    header = yaml.safe_load(publish._header(3, ["train"], settings))
+    header = yaml.safe_load(card.header(3, ["train"], settings))
     assert header["license"] == licence and header["pretty_name"] == settings.name
 
 

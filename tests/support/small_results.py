@@ -16,6 +16,7 @@ from affect4d.artifacts.registry import find_artifact
 from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes.model import DISTRIBUTION, model_arrays
 from affect4d.config.dataset import Settings
+from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.dataset import publish_dataset
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
@@ -77,7 +78,7 @@ def write_chunk(root, database, number, subjects, provenance=None, samples=(MEAN
             ],
             "subjects": [subjects[p] for p in photograph],
             "quality": ["flipped", "folded"],
-            "settings": {"margin": 0.3, "size": 8, "blend": "warp"},
+            "settings": {**SynthesisSettings().model_dump(), "margin": 0.3, "size": 8},
             "units": {"landmarks": "px", "flow": "px"},
         },
         provenance=provenance,

@@ -19,7 +19,7 @@ rule dataset:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=settings("dataset", "neutrals"),
+        settings=settings("dataset", "neutrals", "gallery"),
         code=code("dataset", script="dataset.py"),
     script:
         "../scripts/dataset.py"

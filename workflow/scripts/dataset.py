@@ -15,4 +15,5 @@ with Job(snakemake) as job:
             for name, database in databases.items()
         },
         settings=job.config("dataset"),
+        gallery=job.config("gallery").source,
     )

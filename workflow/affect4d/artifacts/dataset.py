@@ -49,6 +49,18 @@ READ = {  # columns of what was read, by those of `readers/readings.parquet`
     "identity": "read_identity",
     "motion": "read_motion",
 }
+ACCEPTED = f"{QUALITY}accepted"  # of every published image: no column
+MEASURES = {  # of synthesis: unit and meaning
+    "yaw": ("degrees", "Turn of the head, to the person's left; null: neutral image."),
+    "flipped": ("1", "Share of the visible face's area that turns away; null: neutral image."),
+    "folded": ("1", "Share of the face over which the map folds; null: neutral image."),
+    "revealed": ("1", "Face that the photograph does not show, over it; null: neutral image."),
+    "interior": ("1", "1 where the mouth's inside was drawn, else 0; null: neutral image."),
+    "psnr_far": ("dB", "Agreement with the photograph far from the face, at most 99; null: neutral "
+                 "image."),
+    "landmark_error": ("1", "Mean error of the landmarks' motion, in inter-ocular distances; null: "
+                       "neutral image."),
+}  # fmt: skip
 QUALITY_COLUMN = Column(
     QUALITY + "{measure}", "float32", "Measured while synthesizing; null: neutral image.", null=True
 )
@@ -70,12 +82,13 @@ SPLIT_TABLE = Table(
 )
 CARD = File("dataset/README.md", "the dataset card")
 CROISSANT = File("dataset/croissant.json", "files and columns in Croissant's vocabulary")
+PREVIEW = File("dataset/preview.jpg", "a few people, neutral and in some classes")
 CHECKSUMS = File("dataset/SHA256SUMS", "sha256 of every other file")
 
 DATASET = Artifact(
     "dataset",
     "the published dataset",
     rules=("dataset",),
-    files=(SHARD, SPLIT_TABLE, CARD, CROISSANT, CHECKSUMS),
+    files=(SHARD, SPLIT_TABLE, CARD, PREVIEW, CROISSANT, CHECKSUMS),
 )
 ARTIFACTS = (DATASET,)

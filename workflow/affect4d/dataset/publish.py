@@ -1,23 +1,22 @@
 """Publish: shards, splits, card, Croissant metadata and checksums, all of them or none."""
 
-import importlib.resources
 import logging
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
-import yaml
 
 from affect4d import store
-from affect4d.artifacts.dataset import CARD, CHECKSUMS, CROISSANT, DATASET, SPLIT_TABLE
-from affect4d.artifacts.declaration import Column, File
+from affect4d.artifacts.dataset import CARD, CHECKSUMS, CROISSANT, DATASET, PREVIEW, SPLIT_TABLE
+from affect4d.artifacts.declaration import File
 from affect4d.artifacts.readers import READ, READINGS, SUMMARY
 from affect4d.artifacts.reading import open_file
 from affect4d.config.dataset import Settings
 from affect4d.dataset import croissant
+from affect4d.dataset.card import render_card
 from affect4d.dataset.columns import all_columns
+from affect4d.dataset.preview import draw_preview
 from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.shards import write_shards
 from affect4d.dataset.splits import assign_splits
@@ -26,8 +25,6 @@ from affect4d.system_files import find_files
 
 log = logging.getLogger(__name__)
 
-_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
-_LARGEST_SIZE = "n>1M"  # as Hugging Face names sizes; the numbers are images
 _FOLDER = f"{DATASET.name()}/"
 
 
@@ -37,6 +34,7 @@ def publish_dataset(
     *,
     kinds: dict[str, str],
     settings: Settings,
+    gallery: str = "synthetic",
     out: Path | None = None,
 ) -> None:
     """Build the dataset from the synthesis chunks.
@@ -49,6 +47,7 @@ def publish_dataset(
     chunks : stores `synthesis/{database}/{chunk}.zarr`
     kinds : database -> "photograph" or "rendered"
     settings : name, image format, shares of the splits
+    gallery : the source of the scans, as `gallery.source` names it
     out : the folder; by default `dataset` below the results folder, its manifest beside it
 
     Raises
@@ -69,15 +68,25 @@ def publish_dataset(
     columns = all_columns(list(rows.columns))
     with store.atomic_replace(out or context.root / DATASET.name(), context.provenance()) as folder:
         folder.mkdir()
-        shards = write_shards(folder / "data", rows, columns, stores=stores, settings=settings)
+        shards = write_shards(
+            folder / "data",
+            rows,
+            columns,
+            stores=stores,
+            settings=settings,
+            classes=first.attributes["classes"],
+        )
+        _within(folder, PREVIEW).write_bytes(draw_preview(rows, stores))
         files = {
             SPLIT_TABLE: people.to_csv(index=False, lineterminator="\n"),
-            CARD: _card(
+            CARD: render_card(
                 rows,
                 columns,
                 shards=shards,
                 settings=settings,
-                chunk=first,
+                gallery=gallery,
+                synthesis=first.attributes["settings"],
+                size=first["images"].shape[1:3],
                 readings=summary,
             ),
         }
@@ -90,6 +99,8 @@ def publish_dataset(
             description="Face images with valence and arousal, synthesized from neutral images. "
             + settings.licence_note,
             licence=settings.licence,
+            version=settings.version,
+            published=settings.published,
         )
         _within(folder, CROISSANT).write_bytes(store.canonical(metadata))
         _within(folder, CHECKSUMS).write_text(_checksums(folder), encoding="utf-8")
@@ -109,78 +120,9 @@ def _checksums(folder: Path) -> str:
     )
 
 
-_BLENDS = {
-    "warp": "the photograph was moved accordingly",
-    "poisson": "the deformed face was rendered into the photograph and Poisson blended",
-}
-
-
-def _header(count: int, splits: Iterable[str], settings: Settings) -> str:
-    """The card's YAML, as Hugging Face reads it: `count` images in splits of these names."""
-    size = next((name for limit, name in _SIZES if count < limit), _LARGEST_SIZE)
-    data = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
-    content = {
-        "pretty_name": settings.name,
-        "license": settings.licence,
-        "task_categories": ["image-classification"],
-        "tags": ["facial-expression", "valence-arousal", "synthetic"],
-        "size_categories": [size],
-        "configs": [{"config_name": "default", "data_files": data}],
-    }
-    # PyYAML writes U+0085 and U+2028 as they are, and reads them back as ends of lines
-    readable = (settings.name + settings.licence).isprintable()
-    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=readable))
-
-
-def _card(
-    rows: pd.DataFrame,
-    columns: list[Column],
-    *,
-    shards: dict[str, list[str]],
-    settings: Settings,
-    chunk: store.Store,
-    readings: list[dict[Hashable, Any]],
-) -> str:
-    """The dataset card in Markdown with Hugging Face's YAML header."""
-    synthesized = rows[rows["class"] >= 0]
-    lossy = f"JPEG of quality {settings.jpeg_quality}, chroma not subsampled"
-    text = importlib.resources.files("affect4d.dataset").joinpath("card.md.j2").read_text("utf-8")
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
-    )
-    return environment.from_string(text).render(
-        header=_header(len(rows), shards, settings),
-        name=settings.name,
-        citation=croissant.CITATION,
-        licence_note=settings.licence_note,
-        columns=columns,
-        synthesized=len(synthesized),
-        neutrals=len(rows) - len(synthesized),
-        subjects=len(synthesized[["database", "subject"]].drop_duplicates()),
-        classes=synthesized["class"].nunique(),
-        height=chunk["images"].shape[1],
-        width=chunk["images"].shape[2],
-        encoding="PNG (lossless)" if settings.image_format == "png" else lossy,
-        margin=chunk.attributes["settings"]["margin"],
-        blend=_BLENDS[chunk.attributes["settings"]["blend"]],
-        readings=readings,
-        by_split=_counts(synthesized, ["split"]),
-        by_database=_counts(synthesized, ["database", "kind"]),
-        by_class=_counts(synthesized, ["class", "class_name", "valence", "arousal"]),
-    )
-
-
 def _readings(root: Path) -> tuple[pd.DataFrame, list[dict[Hashable, Any]]]:
     """What was read of each image of the sample, and its summary; nothing where nothing was."""
     if not READ.manifest(root).exists():
         return pd.DataFrame(columns=READINGS.names), []
     summary = pd.read_csv(open_file(SUMMARY.path(root)))
     return pd.read_parquet(open_file(READINGS.path(root))), list(summary.to_dict("records"))
-
-
-def _counts(rows: pd.DataFrame, keys: list[str]) -> list[dict[Hashable, Any]]:
-    """Subjects and images per group, sorted by `keys`."""
-    people = rows["database"] + "/" + rows["subject"]
-    grouped = rows.assign(person=people).groupby(keys, sort=True)["person"]
-    counts = grouped.agg(subjects="nunique", images="size").reset_index()
-    return list(counts.to_dict("records"))

@@ -1,8 +1,9 @@
 """Parquet shards with embedded images, as Hugging Face's `datasets` reads them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ def write_shards(
     *,
     stores: Mapping[str, store.Store],
     settings: Settings,
+    classes: Sequence[str],
 ) -> dict[str, list[str]]:
     """Write `{split}-00000-of-0000N.parquet` for every split that has rows.
 
@@ -44,6 +46,7 @@ def write_shards(
     columns : what is written, in this order
     stores : the open stores that the rows name
     settings : rows per shard, image format, JPEG quality
+    classes : names that the column `class` counts
 
     Returns
     -------
@@ -58,7 +61,10 @@ def write_shards(
         for number, start in enumerate(starts):
             name = f"{split}-{number:05d}-of-{len(starts):05d}.parquet"
             shard = selected.iloc[start : start + settings.shard_rows]
-            _write_shard(folder / name, shard, columns, stores=stores, settings=settings)
+            features = hugging_face_features(columns, classes)
+            _write_shard(
+                folder / name, shard, columns, stores=stores, settings=settings, features=features
+            )
             written.setdefault(split, []).append(name)
     return written
 
@@ -70,9 +76,10 @@ def _write_shard(
     *,
     stores: Mapping[str, store.Store],
     settings: Settings,
+    features: Mapping[str, Any],
 ) -> None:
     suffix, encode = image_encoder(settings)
-    metadata = {"huggingface": json.dumps({"info": {"features": hugging_face_features(columns)}})}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     table_schema = arrow_schema(columns).with_metadata(metadata)
     labels = [column.name for column in columns if column.type != "image"]
     compression = dict.fromkeys(labels, "ZSTD")
@@ -83,9 +90,12 @@ def _write_shard(
     ) as writer:
         for start in range(0, len(rows), ROW_GROUP):
             group = rows.iloc[start : start + ROW_GROUP]
+            pixels = read_pixels(group, stores)
             images = [
                 {"bytes": encode(image), "path": image_id + suffix}
-                for image, image_id in zip(_pixels(group, stores), group["image_id"], strict=True)
+                for image, image_id in zip(
+                    read_pixels(group, stores), group["image_id"], strict=True
+                )
             ]
             content = {"image": images, **group[labels].to_dict("series")}
             arrays = [
@@ -95,7 +105,7 @@ def _write_shard(
             writer.write_table(pa.Table.from_arrays(arrays, schema=table_schema))
 
 
-def _pixels(rows: pd.DataFrame, stores: Mapping[str, store.Store]) -> list[NDArray[np.uint8]]:
+def read_pixels(rows: pd.DataFrame, stores: Mapping[str, store.Store]) -> list[NDArray[np.uint8]]:
     """The images (H, W, 3) of the rows, each array read once."""
     pixels: dict[int, NDArray[np.uint8]] = {}
     for (path, array), group in rows.groupby(["store", "array"], sort=False):
