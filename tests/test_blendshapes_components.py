@@ -70,8 +70,9 @@ def test_what_is_no_component_lists_those_that_are(tmp_path):
     for name in ("3", "0", "ear", ""):
         with pytest.raises(BadInput, match=r"right mouth corner \(1\), left mouth corner \(2\)"):
             component_target(tmp_path, "fear", name, landmark_vertices=MARKS)
-    with pytest.raises(BadInput, match="there is no model joy; models are fear"):
-        component_target(tmp_path, "joy", "1", landmark_vertices=MARKS)
+    for name in ("joy", "../atlas", ""):
+        with pytest.raises(BadInput, match=f"there is no model {name}; models are fear"):
+            component_target(tmp_path, name, "1", landmark_vertices=MARKS)
     assert component_names(tmp_path, "joy", landmark_vertices=MARKS) == []
 
 

@@ -14,16 +14,19 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from PIL import Image
 from support.contexts import context
-from support.small_results import KINDS, readings_of, write_chunk
+from support.small_results import KINDS, NAMES, readings_of, write_chunk
 
 from affect4d import store
-from affect4d.artifacts.dataset import READ, SPLITS
+from affect4d.artifacts.dataset import MEASURES, READ, SPLITS
 from affect4d.config.dataset import Settings
+from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.dataset import card, publish_dataset
+from affect4d.dataset.columns import all_columns
 from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.splits import assign_splits
 from affect4d.report.page import render
 from affect4d.store import groups
+from affect4d.synthesis.quality import METRICS
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +124,7 @@ def test_shards_are_named_as_hugging_face_expects_and_not_too_long(dataset):
     features = json.loads(metadata[b"huggingface"])["info"]["features"]
     assert features["image"] == {"_type": "Image"}
     assert features["valence"] == {"dtype": "float64", "_type": "Value"}
+    assert features["class"] == {"names": list(NAMES), "_type": "ClassLabel"}
 
 
 def test_croissant_lists_every_shard_with_its_digest_and_every_column(dataset, table):
@@ -150,6 +154,44 @@ def test_the_card_states_counts_and_where_the_data_are(dataset):
     assert "| `v-0.9_a+0.5` | -0.880 | +0.510 | 6 |" in text
     assert "median valence and arousal" in text
     assert "8 x 8 pixels, PNG (lossless): the square around the 68 landmarks" in text
+    assert "as strong as in the scans" in text and "![People" in text and "@inproceedings" in text
+    assert "| photos | as its owners state it |" in text
+    assert (dataset / "preview.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def test_the_card_and_croissant_follow_the_settings(chunks, build):
+    licences = {"photos": "CC0", "synthetic": "rendered here"}
+    folder = build(licences=licences, version="1.2.0", published="2026-05-04")
+    text, croissant = ((folder / n).read_text() for n in ("README.md", "croissant.json"))
+    assert "| photos | CC0 |" in text and "Version 1.2.0, 2026-05-04." in text
+    about = json.loads(croissant)
+    assert (about["version"], about["datePublished"]) == ("1.2.0", "2026-05-04")
+    said = {
+        intensity: card.render_card(
+            pd.DataFrame(
+                {"class": [0], "class_name": "v", "valence": 0.0, "arousal": 0.0, "split": "train",
+                 "database": "d", "subject": "s", "kind": "photograph", "interpolated": False}
+            ),
+            [],
+            shards={"train": ["x"]},
+            settings=Settings(),
+            gallery="manifest",
+            synthesis=SynthesisSettings(intensity=intensity, folds=0, relight=0).model_dump(),
+            size=(8, 8),
+            readings=[],
+        )
+        for intensity in (1.0, 0.5)
+    }  # fmt: skip
+    assert "0.5 times as strong" in said[0.5] and "as strong as in the scans" in said[1.0]
+    assert all("No new folds or shadows appear." in text for text in said.values())
+    assert "Version" not in said[1.0] and "annotations are of faces of intensity 1" in said[0.5]
+
+
+def test_a_quality_column_says_what_it_measures():
+    columns = {column.name: column for column in all_columns(["quality_yaw", "quality_accepted"])}
+    assert columns["quality_yaw"].unit == "degrees" and "head" in columns["quality_yaw"].description
+    assert "quality_accepted" not in columns
+    assert set(METRICS) == {*MEASURES, "accepted"}
 
 
 NOTES = [

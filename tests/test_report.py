@@ -14,7 +14,14 @@ from support.small_results import CLASSES, build_results
 from affect4d.artifacts.readers import READINGS
 from affect4d.formats.images import write_image
 from affect4d.report.page import render, write_report
-from affect4d.report.sections import read_readers, read_run_times, read_validation
+from affect4d.report.sections import (
+    read_dataset,
+    read_images,
+    read_readers,
+    read_run_times,
+    read_validation,
+)
+from affect4d.report.table1 import controls_table, main_table
 from affect4d.synthesis.readings import write_readings
 
 AUDIT = {"whole": True, "artifacts": 9, "text": "9 artifacts: intact"}
@@ -95,7 +102,7 @@ def page(drawn):
 def test_every_section_is_there_and_in_the_contents(page):
     sections = re.findall(r'<section id="(\w+)">', page)
     assert sections == re.findall(r'<a href="#(\w+)">', page)
-    assert sections[:2] == ["plane", "registration"] and len(sections) == len(set(sections)) == 10
+    assert sections[:2] == ["plane", "registration"] and len(sections) == len(set(sections)) == 11
 
 
 def test_the_page_needs_no_other_file(page):
@@ -116,9 +123,26 @@ def test_a_name_in_a_caption_cannot_become_code(page):
 
 def test_table_1_has_intervals_and_its_controls_have_no_papers_column(results):
     shown = read_validation(results)
-    assert "0.500 [0.40, 0.60]" in shown["main"] and "0.700" in shown["main"]
-    assert "0.100" in shown["controls"] and "paper_" not in shown["controls"]
+    assert "0.500<br><small>0.40 to 0.60</small>" in shown["main"] and "0.700" in shown["main"]
+    assert "paper: CCC valence" in shown["main"] and "all people" in shown["main"]
+    assert "0.100" in shown["controls"] and "paper" not in shown["controls"]
     assert shown["pictures"] == {}  # nothing was predicted
+
+
+def test_the_dataset_is_counted_by_split_and_kind_and_quadrant(drawn):
+    images = read_images(drawn)
+    shown = read_dataset(images)
+    rows = images[images["class"] >= 0]
+    assert all(split in shown["counts"] for split in set(rows["split"]))
+    assert shown["counts"].count("<tr>") == len(rows.groupby(["split", "database", "kind"]))
+    assert "aroused" in shown["quadrants"] and "negative" in shown["quadrants"]
+
+
+def test_text_of_a_table_cannot_become_code():
+    row = {"components": 5, "basis": SCRIPT, "basis_subjects": "all", "model": SCRIPT}
+    table = pd.DataFrame([{**row, "status": SCRIPT, "ccc_valence": 0.5}])
+    for shown in (main_table(table), controls_table(table)):
+        assert SCRIPT not in shown and "&lt;script&gt;" in shown
 
 
 def test_what_was_read_is_a_table_or_a_reason(results, page):

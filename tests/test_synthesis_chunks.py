@@ -14,7 +14,6 @@ from support.faces import (
     morphable_model,
     photographed,
     write_atlas,
-    write_components,
     write_expressions,
 )
 
@@ -24,7 +23,7 @@ from affect4d.artifacts.synthesis import PICTURES_STATED, SHEET
 from affect4d.blendshapes.model import model_arrays
 from affect4d.blendshapes.natural_neighbour import natural_neighbour_weights
 from affect4d.blendshapes.path import resample
-from affect4d.blendshapes.targets import Expressions, component_target
+from affect4d.blendshapes.targets import Expressions
 from affect4d.config.synthesis import Settings
 from affect4d.dataset.rows import collect_rows
 from affect4d.formats.images import read_image
@@ -169,20 +168,6 @@ def test_samples_are_unseen_faces_and_reproducible(atlas_path, tmp_path):
 def test_strict_stops_at_a_bad_photograph(tmp_path, atlas_path):
     with pytest.raises(BadInput):
         chunk_of_people(tmp_path, atlas_path, Settings(size=96), strict=True)
-
-
-def test_a_component_is_imposed_by_its_number(tmp_path):
-    components = write_components(tmp_path / "v+0.5_a+0.5.zarr")
-    target = component_target(tmp_path, "v+0.5_a+0.5", 2)
-    assert np.array_equal(target.deformation, components[1])
-    assert target.name == "v+0.5_a+0.5:2" and np.isnan(target.valence)
-    for name, number, words in (
-        ("v+0.5_a+0.5", 3, "has 2 components"),
-        ("v+0.5_a+0.5", 0, "has 2 components"),
-        ("../atlas", 1, r"models are v\+0.5_a\+0.5"),
-    ):
-        with pytest.raises(BadInput, match=words):
-            component_target(tmp_path, name, number)
 
 
 def test_the_contact_sheet_has_two_rows_a_photograph(tmp_path, atlas_path, monkeypatch):

@@ -133,9 +133,30 @@ def test_strength_scales_the_deformation(url, session):
     assert apart[0] < apart[1] < apart[2]
 
 
+def test_blends_and_the_class_s_mean_can_be_chosen(url, session):
+    root = urlsplit(url).path
+    place = f"{root}face?v=0.5&a=0.5"
+    other = session.photograph.with_blend("poisson")
+    assert other.editor.settings.blend == "poisson" and other.editor.scene is (
+        session.photograph.editor.scene
+    )
+    target = session.atlas.between(0.5, 0.5)
+    for name, photograph in (("warp", session.photograph), ("poisson", other)):
+        shown = decoded(ask(url, f"{place}&blend={name}")[2])
+        assert np.abs(shown - photograph.impose(target)[0]).mean() < 3
+    status, headers, content = ask(url, f"{place}&mean=1")
+    label = json.loads(headers["X-Label"])
+    assert status == 200 and [label["valence"], label["arousal"]] == [0.55, 0.41]
+    image, _ = session.photograph.impose(session.atlas.target(0.5, 0.5))
+    assert np.abs(decoded(content) - image).mean() < 3
+    assert ask(url, f"{place}&blend=paste")[0] == 400
+    assert json.loads(ask(url, f"{root}plane")[2])["blends"] == ["warp", "poisson"]
+
+
 def test_a_place_without_data_says_so(url):
     status, _, content = ask(url, f"{urlsplit(url).path}face?v=0&a=-0.9")
     assert status == 404 and b"is empty; the nearest class with data is" in content
+    assert b"--" not in content
 
 
 def test_the_plane_names_the_status_of_every_class(url):
@@ -399,10 +420,20 @@ def test_in_a_browser_the_face_follows_the_point(url):
         page.mouse.down()
         expect(label).to_contain_text("class v+0.5_a+0.5")
         page.mouse.up()
-        component = page.get_by_role("button", name="2", exact=True)
+        component = page.get_by_role("button", name="left mouth corner", exact=True)
         component.click()
-        expect(label).to_contain_text("component v+0.5_a+0.5:2")
+        expect(label).to_contain_text("component v+0.5_a+0.5:left mouth corner")
         assert component.get_attribute("aria-pressed") == "true"
+        page.get_by_role("button", name="Before").click()
+        expect(label).to_contain_text("The photograph as it is")
+        for button, suffix in (("Save image", ".png"), ("Save settings", ".json")):
+            with page.expect_download() as download:
+                page.get_by_role("button", name=button).click()
+            assert download.value.suggested_filename.endswith(suffix)
+        settings = json.loads(download.value.path().read_text())
+        assert settings["part"] == "component=v+0.5_a+0.5:left mouth corner"
+        assert settings["blend"] == "warp" and settings["strength"] == 2
+        page.get_by_role("button", name="Before").click()
         component.click()
         expect(label).to_contain_text("class v+0.5_a+0.5")
         expected = {"404"}  # the place without data is refused

@@ -71,6 +71,11 @@ def settings(*sections):
     return {"seed": PROJECT.seed} | {name: config[name] for name in sections}
 
 
+def part_of(section, *keys):
+    """The keys of a section on which a rule depends, where it depends on no others."""
+    return {section: {key: config[section][key] for key in keys}}
+
+
 def source_settings(source, *left_out):
     """The gallery's slice for a rule of one source, without what it does not depend on."""
     section = config["gallery"][source]

@@ -18,7 +18,8 @@ rule validation_bases:
         mem_mb=3000,
         runtime=120,
     params:
-        settings=settings("template", "blendshapes", "validation"),
+        settings=settings("template", "blendshapes")
+        | part_of("validation", "components", "vertices", "sparsity", "test_share"),
         code=code("validation.prepare", script="validation_bases.py"),
     script:
         "../scripts/validation_bases.py"

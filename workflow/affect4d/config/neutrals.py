@@ -170,7 +170,13 @@ class FileLimits(Section):
 class Settings(Section):
     """Which databases give neutral faces, and how many of each."""
 
-    databases: dict[DatabaseName, Database] = field(_embedded, "", "The databases, by name.")
+    databases: dict[DatabaseName, Database] = field(
+        _embedded,
+        "",
+        "The databases, as `NAME: {adapter: folder, root: /data/mine}`, as many as you like (the "
+        "section below; own-data.md has an example of each, such as `fei`, and `subjects.csv`, "
+        "which says who is on which photograph).",
+    )
     max_per_subject: int = field(
         1,
         "images",

@@ -93,9 +93,7 @@ def _write_shard(
             pixels = read_pixels(group, stores)
             images = [
                 {"bytes": encode(image), "path": image_id + suffix}
-                for image, image_id in zip(
-                    read_pixels(group, stores), group["image_id"], strict=True
-                )
+                for image, image_id in zip(pixels, group["image_id"], strict=True)
             ]
             content = {"image": images, **group[labels].to_dict("series")}
             arrays = [

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from affect4d.artifacts import (
     synthesis,
     validation,
 )
-from affect4d.artifacts.dataset import DATASET, SHARD
+from affect4d.artifacts.dataset import DATASET, RENDERED, SHARD
 from affect4d.artifacts.reading import open_file, read_file
 from affect4d.formats.images import decode_image
 from affect4d.plotting.montage import contact_sheet
 from affect4d.provenance.lineage import load_build
+from affect4d.report.table1 import controls_table, main_table
 from affect4d.store.commit import versions
 from affect4d.system_files import find_files
 
@@ -36,13 +38,14 @@ _MEDIA_TYPES = {".png": "png", ".jpg": "jpeg", ".webp": "webp"}
 _QUARANTINE = ["stage", "item", "file", "rule", "remedy"]
 # Rows of Table 1 as in the paper; the others are controls.
 _MAIN_MODEL = "cca + svr"
-_TABLE1_KEYS = ["components", "basis", "basis_subjects", "model"]
 
 Section = dict[str, Any]
 
 
 def count_facts(root: Path, images: pd.DataFrame) -> list[tuple[str, str]]:
     """The figures at the top of the page: value and meaning."""
+    seconds = sum(row["seconds"] for row in read_run_times(root))
+    newest = max(path.stat().st_mtime for path in find_files(root, "**/*.manifest.json"))
     classes = pd.read_parquet(open_file(affectspace.CLASSES.path(root)), columns=["status"])
     frames = pd.read_parquet(open_file(affectspace.FRAMES.path(root)), columns=["status"])
     synthesized = images[images["class"] >= 0]
@@ -52,6 +55,8 @@ def count_facts(root: Path, images: pd.DataFrame) -> list[tuple[str, str]]:
         (f"{synthesized['neutral_image_id'].nunique()}", "neutral faces"),
         (f"{len(synthesized):,}", "synthesized images"),
         (f"{len(_quarantine_rows(root))}", "rows in quarantine"),
+        (f"{seconds / 60:.1f} min", "of computing, summed over jobs"),
+        (f"{datetime.fromtimestamp(newest, UTC):%Y-%m-%d}", "day of the last artifact (UTC)"),
     ]
 
 
@@ -87,11 +92,10 @@ def read_validation(root: Path) -> Section:
     """Pictures (none where nothing could be measured), Table 1 and its controls for reading."""
     table = pd.read_csv(open_file(validation.TABLE1.path(root)))
     is_main = table["model"] == _MAIN_MODEL
-    paper = [name for name in table if name.startswith("paper_")]
     return {
         "pictures": read_pictures(validation.VALIDATION.manifest(root)),
-        "main": _html(_with_intervals(table[is_main])),
-        "controls": _html(_with_intervals(table[~is_main].drop(columns=paper))),
+        "main": main_table(table[is_main]),
+        "controls": controls_table(table[~is_main]),
     }
 
 
@@ -109,11 +113,26 @@ def read_synthesis(root: Path, images: pd.DataFrame) -> Section:
     return {
         "pairs": _data_uri(contact_sheet([list(row) for row in zip(*pairs, strict=True)]), "jpeg"),
         "levels": _data_uri(contact_sheet(levels), "jpeg"),
+        "has_rendered": bool((images["kind"] == RENDERED).any()),
         "pair_at": PAIR,
         "levels_at": LEVELS,
         "pictures": read_pictures(synthesis.PICTURES.manifest(root)),
         "figures": json.loads(read_file(synthesis.PICTURES_STATED.path(root))),
     }
+
+
+def read_dataset(images: pd.DataFrame) -> Section:
+    """People and images of the dataset by split, database and kind; images by quadrant."""
+    people = images["database"] + "/" + images["subject"]
+    rows = images.assign(person=people)[images["class"] >= 0]
+    groups = rows.groupby(["split", "database", "kind"])
+    counts = groups.agg(people=("person", "nunique"), images=("image_id", "size")).reset_index()
+    names = rows[["valence", "arousal"]].ge(0)
+    quadrants = pd.crosstab(
+        names["valence"].map({True: "positive", False: "negative"}),
+        names["arousal"].map({True: "aroused", False: "calm"}),
+    )
+    return {"counts": _html(counts), "quadrants": _html(quadrants.reset_index())}
 
 
 def read_readers(root: Path) -> Section:
@@ -213,23 +232,3 @@ def _quarantine_rows(root: Path) -> pd.DataFrame:
     # a sequence without a neutral frame is reported by every group of classes that uses it
     rows = pd.concat([pd.DataFrame(columns=_QUARANTINE), *tables], ignore_index=True)
     return rows[_QUARANTINE].drop_duplicates(ignore_index=True)
-
-
-def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
-    """Table 1 for reading: a figure and its interval in one cell, without what is empty."""
-    shown = table[_TABLE1_KEYS].copy()
-    shown["components"] = ["" if pd.isna(size) else f"{size:.0f}" for size in shown["components"]]
-    for name in table:
-        if f"{name}_low" in table:
-            cells = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
-            shown[name] = [_cell(*cell) for cell in cells]
-        elif name.startswith("paper_"):
-            shown[name] = [_cell(value) for value in table[name]]
-    shown["status"] = table["status"]
-    return shown.fillna("")
-
-
-def _cell(value: float, low: float = np.nan, high: float = np.nan) -> str:
-    if pd.isna(value):
-        return ""
-    return f"{value:.3f}" + ("" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]")

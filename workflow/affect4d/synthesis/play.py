@@ -20,6 +20,7 @@ from tqdm import tqdm
 from affect4d.blendshapes.components import MAX_INTENSITY, component_names, component_target
 from affect4d.blendshapes.targets import Atlas, Expressions, Target
 from affect4d.formats.images import encode_jpeg
+from affect4d.synthesis.editing.editor import BLENDS
 from affect4d.synthesis.single import PhotographEditor
 
 QUALITY = 90  # of JPEG
@@ -46,6 +47,7 @@ class PlaySession:
 
     def __init__(self, photograph: PhotographEditor, folder: Path) -> None:
         self.photograph, self.folder = photograph, folder
+        self._photographs = {photograph.settings.blend: photograph}
         self.atlas = atlas = Atlas(folder / "atlas.zarr")
         self.expressions = Expressions(folder / "expressions.zarr")
         self._smooth = photograph.editor.scene.anatomy.smooth_and_taper
@@ -58,13 +60,15 @@ class PlaySession:
         self._component_names = lru_cache(partial(component_names, folder, landmark_vertices=marks))
 
     def plane(self) -> dict[str, Any]:
-        """What the page draws: edges of the classes, each one's centre and status; expressions."""
+        """What the page draws: the classes' centres and statuses; expressions, blends."""
         grid = self.atlas.grid
         classes = zip(grid.centres.tolist(), self.atlas.status, strict=True)
         return {
             "width": (grid.high - grid.low) / grid.n,
             "classes": [{"centre": centre, "status": status} for centre, status in classes],
             "expressions": self.expressions.usable,
+            "blends": BLENDS,
+            "blend": self.photograph.settings.blend,
         }
 
     def face(self, request: Mapping[str, str]) -> tuple[bytes, dict[str, Any]]:
@@ -72,9 +76,10 @@ class PlaySession:
 
         Parameters
         ----------
-        request : `v` and `a`, a point of the plane, or `expression`, its name, or `component`,
-            CLASS:REGION or CLASS:K; `strength` scales the deformation, up to MAX_STRENGTH, of a
-            component up to MAX_INTENSITY
+        request : `v` and `a`, a point of the plane (with `mean`, the mean of its class), or
+            `expression`, its name, or `component`, CLASS:REGION or CLASS:K; `strength` scales the
+            deformation, up to MAX_STRENGTH, of a component up to MAX_INTENSITY; `blend` is one of
+            BLENDS, the build's own if absent
 
         Raises
         ------
@@ -91,7 +96,7 @@ class PlaySession:
             if "component" in request:
                 strength = min(strength, MAX_INTENSITY)
             moved = replace(target, deformation=np.float32(strength) * target.deformation)
-            image, record = self.photograph.impose_smooth(moved)
+            image, record = self._blended(request).impose_smooth(moved)
             label = {name: record[name] for name in ("class", "interpolated")}
             for name in ("valence", "arousal"):  # JSON has no NaN
                 label[name] = None if math.isnan(record[name]) else record[name]
@@ -101,12 +106,24 @@ class PlaySession:
             }
         return encode_jpeg(image, QUALITY), label
 
+    def _blended(self, request: Mapping[str, str]) -> PhotographEditor:
+        """The photograph with the blend of a request; the second one takes as long as opening."""
+        blend = request.get("blend", self.photograph.settings.blend)
+        if blend not in BLENDS:
+            raise ValueError(f"blend is one of {', '.join(BLENDS)}")
+        if blend not in self._photographs:
+            self._photographs[blend] = self.photograph.with_blend(blend)
+        return self._photographs[blend]
+
     def _target(self, request: Mapping[str, str]) -> Target:
         """The Target of a request, smoothed and tapered."""
         for kind in ("expression", "component"):
             if kind in request:
                 return self._read_cached(kind, request[kind])
         valence, arousal = (_number(request.get(axis, "")) for axis in "va")
+        if "mean" in request:
+            target = self.atlas.target(valence, arousal)
+            return replace(target, deformation=self._smooth(target.deformation))
         return self.atlas.between(valence, arousal, mean=self._means.__getitem__)
 
     def _read(self, kind: str, name: str) -> Target:

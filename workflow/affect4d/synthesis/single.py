@@ -1,5 +1,6 @@
 """One photograph and what is wanted of it: what `affect4d synth` and `affect4d play` call."""
 
+from copy import copy
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
@@ -90,6 +91,13 @@ class PhotographEditor:
         """
         smooth = self.editor.scene.anatomy.smooth_and_taper(target.deformation)
         return self.impose_smooth(replace(target, deformation=smooth))
+
+    def with_blend(self, blend: str) -> "PhotographEditor":
+        """The same photograph, edited by another blend; the fit is shared."""
+        other = copy(self)
+        other.settings = Settings(**{**self.settings.model_dump(), "blend": blend})
+        other.editor = Editor(self.editor.scene, other.settings)
+        return other
 
     def impose_smooth(self, target: Target) -> tuple[Image, Record]:
         """As `impose`, of a Target whose deformation has been smoothed and tapered."""
