@@ -7,13 +7,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from skimage import data
+from typer.testing import CliRunner
 
-from affect4d.fitting.detection import MESH, detect_faces, detect_landmarks, face_box
+from affect4d.cli import app
+from affect4d.fitting import detect_folder as folders
+from affect4d.fitting.detect_folder import SHEET, TABLE, detect_folder
+from affect4d.fitting.detection import MESH, Candidate, detect_faces, detect_landmarks, face_box
 from affect4d.fitting.face_mesh import Square
 from affect4d.fitting.native_messages import log_native_messages
-from affect4d.formats.images import read_image
+from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.quarantine import BadInput
 
@@ -145,3 +150,47 @@ def test_a_square_is_cut_where_it_lies(size):
 
 def test_a_box_is_of_whole_pixels():
     assert face_box(np.array([[1.2, 3.0], [7.5, 9.1]])) == (1, 3, 7, 7)
+
+
+def found_in(image, name):
+    """The detector's place: what it would find, by the photograph's name."""
+    if "nobody" in str(name):
+        raise BadInput(name, "no face of a person is found in it", "mark 68 iBUG points")
+    _, landmarks = photograph("takeo.ppm")
+    square = Square(landmarks.mean(0), 100.0, 0.0)
+    return [Candidate(landmarks, square, presence=0.9, wandering=0.01, confidence=1.5)]
+
+
+def test_a_folder_gets_landmarks_scores_and_a_sheet(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "find_people", found_in)
+    image, landmarks = photograph("takeo.ppm")
+    (tmp_path / "below").mkdir()
+    for name in ("a.png", "below/b.png", "nobody.png", "own.png", ".hidden.png"):
+        write_image(tmp_path / name, image)
+    (tmp_path / "own.pts").write_text("mine")
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    done = CliRunner().invoke(app, ["detect", str(tmp_path)])
+    assert done.exit_code == 0 and "2 written" in done.stdout and "2 no landmarks" in done.stdout
+    table = pd.read_csv(tmp_path / TABLE).set_index("image")
+    assert sorted(table.index) == ["a.png", "below/b.png", "broken.jpg", "nobody.png", "own.png"]
+    assert table.loc["a.png", ["confidence", "presence", "wandering"]].tolist() == [1.5, 0.9, 0.01]
+    assert "no face of a person" in table.loc["nobody.png", "note"]
+    assert table.loc["own.png", "status"].startswith("kept")
+    assert (tmp_path / "own.pts").read_text() == "mine"
+    np.testing.assert_allclose(read_landmarks(tmp_path / "below/b.pts"), landmarks, atol=1e-3)
+    assert not (tmp_path / "nobody.pts").exists() and not (tmp_path / ".hidden.pts").exists()
+    sheet = read_image(tmp_path / SHEET)
+    again = detect_folder(tmp_path)
+    assert sheet.shape[1] > 1000 and SHEET not in set(again["image"])
+    assert (again["status"] == "written").sum() == 0
+
+
+def test_a_folder_without_photographs_or_a_detector_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    for folder, words in ((tmp_path / "none", "no such folder"), (tmp_path, "no photograph")):
+        with pytest.raises(BadInput, match=words):
+            detect_folder(folder)
+    write_image(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    done = CliRunner().invoke(app, ["detect", str(tmp_path)])
+    assert done.exit_code == 1 and "make detector" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,4 +1,4 @@
-"""Commands that edit one photograph: `affect4d synth`, `play`."""
+"""Commands on photographs: `affect4d synth`, `play`, `detect`."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -200,3 +200,26 @@ def play(
         if browser:
             webbrowser.open(link.as_uri())
         server.serve_forever()
+
+
+@app.command()
+def detect(
+    folder: Annotated[Path, typer.Argument(help="Folder of photographs, in it or below.")],
+) -> None:
+    """Find the 68 landmarks of every photograph in a folder that has no .pts file beside it.
+
+    Writes a .pts file beside each, detected.csv with scores, and detected.jpg, a sheet to look at:
+    correct or delete what lies wrong. Of several faces the largest is taken. Needs `make detector`.
+
+    Example: affect4d detect /data/portraits
+    """
+    from affect4d.fitting.detect_folder import SHEET, TABLE, detect_folder
+    from affect4d.quarantine import BadInput
+
+    try:
+        table = detect_folder(folder)
+    except (BadInput, OSError) as error:
+        fail(error, 1)
+    for status, count in table["status"].value_counts().items():
+        say(f"{count} {status}")
+    say(f"{folder / TABLE}, {folder / SHEET}")

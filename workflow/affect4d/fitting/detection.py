@@ -94,16 +94,20 @@ def has_detector() -> bool:
 
 
 def detect_faces(image: Image, name: str | Path = "photograph") -> list[Points]:
-    """Landmarks of the people's faces in a photograph, the largest first.
+    """Landmarks (68, 2) of the people's faces in a photograph, the largest first.
+
+    Parameters and errors are those of `find_people`.
+    """
+    return [person.landmarks for person in find_people(image, name)]
+
+
+def find_people(image: Image, name: str | Path = "photograph") -> list[Candidate]:
+    """The people's faces in a photograph, the largest first, with what says that they are faces.
 
     Parameters
     ----------
     image : (H, W, 3)
     name : for errors
-
-    Returns
-    -------
-    (68, 2) pixels counted from 0 for each, iBUG order.
 
     Raises
     ------
@@ -122,7 +126,7 @@ def detect_faces(image: Image, name: str | Path = "photograph") -> list[Points]:
         for views in _searches(image.shape):
             if faces := _find_faces(image, views):
                 log.debug("%s: %d faces by MediaPipe's face mesh", name, len(faces))
-                return sorted(faces, key=face_area, reverse=True)
+                return sorted(faces, key=lambda face: face_area(face.landmarks), reverse=True)
     raise BadInput(name, "no face of a person is found in it", "mark 68 iBUG points in a .pts file")
 
 
@@ -168,8 +172,8 @@ def _searches(shape: tuple[int, ...]) -> Iterator[list[Square]]:
         yield [view.turned(by=turn) for turn in TURNS.tolist() for view in views]
 
 
-def _find_faces(image: Image, views: list[Square]) -> list[Points]:
-    """Landmarks of each face in some views of a photograph, each once."""
+def _find_faces(image: Image, views: list[Square]) -> list[Candidate]:
+    """Each face in some views of a photograph, once."""
     found = [one for view in views for one in find_squares(image, view)]
     faces: list[Candidate] = []
     for _, square in sorted(found, key=lambda one: -one[0]):
@@ -177,7 +181,7 @@ def _find_faces(image: Image, views: list[Square]) -> list[Points]:
             face = follow(image, square)
             if face is not None and face.is_person and not _is_known(face.square, faces):
                 faces.append(face)
-    return [face.landmarks for face in faces]
+    return faces
 
 
 def _is_known(square: Square, faces: list[Candidate]) -> bool:

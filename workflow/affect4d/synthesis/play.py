@@ -132,6 +132,8 @@ class PlaySession:
             target = self.expressions.target(name)
         else:
             model, _, component = name.rpartition(":")
+            if not (model and component):
+                raise ValueError("a component is CLASS:REGION or CLASS:K")
             target = self._component_target(model, component)
         return replace(target, deformation=self._smooth(target.deformation))
 
