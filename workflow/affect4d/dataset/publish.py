@@ -60,6 +60,7 @@ def publish_dataset(
     # each is opened once: a chunk's names alone are megabytes of JSON
     stores = {str(path): store.open(path) for path in chunks}
     first = stores[str(chunks[0])]
+    _, height, width, _ = first["images"].shape
     readings, summary = _readings(context.root)
     rows = add_readings(collect_rows(stores, kinds), readings)
     shares = {"validation": settings.validation, "test": settings.test}
@@ -86,7 +87,7 @@ def publish_dataset(
                 settings=settings,
                 gallery=gallery,
                 synthesis=first.attributes["settings"],
-                size=first["images"].shape[1:3],
+                size=(height, width),
                 readings=summary,
             ),
         }

@@ -72,7 +72,8 @@ def detect_folder(folder: Path) -> pd.DataFrame:
     paths = [p for p in sorted(folder.rglob("*")) if _is_photograph(p, folder)]
     if not paths:
         raise BadInput(folder, "there is no photograph in it", f"add {', '.join(sorted(SUFFIXES))}")
-    rows, tiles = [], []
+    rows: list[Detected] = []
+    tiles: list[NDArray[np.uint8]] = []
     for path in tqdm(paths, "photographs", disable=None):
         row, tile = _detect(path, folder)
         rows.append(row)

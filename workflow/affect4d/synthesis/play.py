@@ -47,7 +47,7 @@ class PlaySession:
 
     def __init__(self, photograph: PhotographEditor, folder: Path) -> None:
         self.photograph, self.folder = photograph, folder
-        self._photographs = {photograph.settings.blend: photograph}
+        self._photographs: dict[str, PhotographEditor] = {photograph.settings.blend: photograph}
         self.atlas = atlas = Atlas(folder / "atlas.zarr")
         self.expressions = Expressions(folder / "expressions.zarr")
         self._smooth = photograph.editor.scene.anatomy.smooth_and_taper
