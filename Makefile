@@ -4,9 +4,11 @@ CORES ?= all
 BIN := .venv/bin
 READERS := build/readers
 FACE_READERS := build/face_readers
+TRAIN := build/train
+TRAINING := build/training
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: dataset test lint docs generated detector readers face-readers coverage clean
+.PHONY: dataset test lint docs generated detector readers face-readers train coverage clean
 
 dataset: .venv/pipeline.done
 	$(BIN)/snakemake --cores $(CORES)
@@ -38,6 +40,13 @@ readers: $(READERS)/readers.done
 
 # networks that read expression and identity of faces, apart from what they are to measure
 face-readers: $(FACE_READERS)/readers.done
+
+# the paper's Tables 2 and 3: networks trained with and without the build's images; PyTorch lies apart
+train: .venv/pipeline.done $(TRAIN)/train.done
+	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/python -m affect4d.training.prepare results $(TRAINING) $(wildcard training.yaml)
+	PYTHONPATH=workflow OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m affect4d.training.experiment $(TRAINING)
+	$(BIN)/python -m affect4d.training.report $(TRAINING)
 
 # pages and schemas that are written from the code; the tests hold them to it
 generated: .venv/pipeline.done
@@ -81,4 +90,9 @@ $(FACE_READERS)/readers.done: envs/face_readers.txt envs/face_readers_data.txt
 	$(FACE_READERS)/bin/pip install --quiet --disable-pip-version-check -r envs/face_readers.txt
 	$(FACE_READERS)/bin/pip install --quiet --disable-pip-version-check --no-deps \
 	    --no-build-isolation -r envs/face_readers_data.txt
+	touch $@
+
+$(TRAIN)/train.done: envs/train.txt
+	$(PYTHON) -m venv $(TRAIN)
+	$(TRAIN)/bin/pip install --quiet --disable-pip-version-check -r envs/train.txt
 	touch $@

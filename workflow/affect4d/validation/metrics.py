@@ -91,6 +91,43 @@ def bootstrap(
     ValueError
         y and p are empty, of different shapes or not finite, or groups has another length.
     """
+    measures = _resample(y, p, groups, resamples=resamples, rng=rng)
+    return {name: _quantiles(values, level) for name, values in measures.items()}
+
+
+def bootstrap_difference(
+    y: ArrayLike,
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    groups: ArrayLike,
+    resamples: int,
+    seed: int,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of what q's CCC, MSE and Pearson's correlation exceed p's by.
+
+    Both predictions are measured on the same draws of groups.
+
+    Parameters
+    ----------
+    y, p, q : (n,) arrays
+        Annotations, predictions, and those that are compared with them.
+    seed : of the draws
+
+    The others are those of `bootstrap`, as are what is returned and raised.
+    """
+    ours, theirs = (
+        _resample(y, each, groups, resamples=resamples, rng=np.random.default_rng(seed))
+        for each in (q, p)
+    )
+    return {name: _quantiles(values - theirs[name], level) for name, values in ours.items()}
+
+
+def _resample(
+    y: ArrayLike, p: ArrayLike, groups: ArrayLike, *, resamples: int, rng: Generator
+) -> dict[str, Floats]:
+    """The measures, (resamples,) each, of groups drawn with all their frames."""
     labels, predicted = _pair(y, p)
     names, group = np.unique(groups, return_inverse=True)
     if len(group) != len(labels):
@@ -101,9 +138,7 @@ def bootstrap(
     drawn = rng.integers(len(names), size=(resamples, len(names)))
     drawn += len(names) * np.arange(resamples)[:, None]
     times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-    measures = _from_sums(times.astype(np.float64) @ sums)
-    tails = (1 - level) / 2, (1 + level) / 2
-    return {name: _quantiles(values, tails) for name, values in measures.items()}
+    return _from_sums(times.astype(np.float64) @ sums)
 
 
 def _from_sums(sums: Floats) -> dict[str, Floats]:
@@ -129,11 +164,11 @@ def _ratio(above: Floats, below: Floats) -> Floats:
     return ratio
 
 
-def _quantiles(values: Floats, tails: tuple[float, float]) -> tuple[float, float]:
+def _quantiles(values: Floats, level: float) -> tuple[float, float]:
     values = values[~np.isnan(values)]
     if not len(values):
         return np.nan, np.nan
-    low, high = np.quantile(values, tails)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

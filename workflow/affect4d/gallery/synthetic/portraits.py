@@ -115,11 +115,9 @@ def _film(model: Model, name: str, folder: Path, *, seed: int) -> dict[str, Any]
     for index, affect in enumerate(shown):
         units = intensities(affect) * person.gains
         face = model.neutral(person.identity) + model.expressions(units, person.asymmetry)[0]
-        image = _photograph(model, face, texture, setting=setting)
+        image = render_photograph(model, face, texture, setting=setting)
         write_image(folder / f"{index:05d}.png", image)
-        landmarks = setting.project(_photograph_landmarks(model.template, face))[:, :2]
-        # from centres of supersampled pixels to centres of pixels
-        landmarks = (landmarks + 0.5) / SUPERSAMPLE - 0.5
+        landmarks = photograph_landmarks(model.template, face, setting)
         frames[f"{index:05d}"] = {
             "valence": round(10 * affect[0]),
             "arousal": round(10 * affect[1]),
@@ -128,12 +126,16 @@ def _film(model: Model, name: str, folder: Path, *, seed: int) -> dict[str, Any]
     return frames
 
 
-def _photograph_landmarks(template: Template, face: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The landmarks (68, 3), mm, as photographs are annotated: the nose's on its ridge."""
+def photograph_landmarks(
+    template: Template, face: NDArray[np.floating], setting: Setting
+) -> NDArray[np.float64]:
+    """The landmarks (68, 2), pixels, as photographs are annotated: the nose's on its ridge."""
     landmarks = template.landmarks_on(face)
     on_ridge = photograph_vertices(template.vertices, template.landmark_vertices)[NOSE_RIDGE]
     landmarks[NOSE_RIDGE] = face[on_ridge]
-    return landmarks
+    # from centres of supersampled pixels to centres of pixels
+    pixels: NDArray[np.float64] = (setting.project(landmarks)[:, :2] + 0.5) / SUPERSAMPLE - 0.5
+    return pixels
 
 
 def _setting(rng: np.random.Generator, hair: NDArray[np.float64]) -> Setting:
@@ -153,7 +155,7 @@ def _setting(rng: np.random.Generator, hair: NDArray[np.float64]) -> Setting:
     )
 
 
-def _photograph(
+def render_photograph(
     model: Model, face: NDArray[np.float32], texture: NDArray[np.uint8], *, setting: Setting
 ) -> NDArray[np.uint8]:
     """The face (V, 3), mm, in its texture and setting: (SIZE, SIZE, 3)."""

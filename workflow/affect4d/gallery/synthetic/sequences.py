@@ -88,7 +88,7 @@ def _spontaneous(settings: Recording, subject: str, number: int, *, seed: int) -
     name = f"{subject}_1_spontaneous{number}"
     rng = named_rng(seed, "take", name)
     length = settings.spontaneous_frames
-    affect = _wander(length, int(subject[1:]) * _SEQUENCES_PER_SUBJECT + number, rng)
+    affect = wander(length, int(subject[1:]) * _SEQUENCES_PER_SUBJECT + number, rng)
     units = intensities(affect)
     units = units + TWITCH_SD * _twitches(rng, units.shape)
     units[0] = 0.0
@@ -111,7 +111,7 @@ def _twitches(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.fl
     return smooth_noise(rng, shape[0], CORRELATION_FRAMES, channels=shape[1])
 
 
-def _wander(length: int, number: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def wander(length: int, number: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """From rest through a halt in each quadrant, in random order: (T, 2), |values| <= 1."""
     order = rng.permutation(4)
     points = ((number * 4 + order + 0.5)[:, None] * _PLASTIC) % 1.0

@@ -1,0 +1,136 @@
+"""Checks of the networks and of learning, run by PyTorch's interpreter: training_run.py FOLDER.
+
+It imports nothing of the tests. One JSON object is printed; test_training_networks.py says what its
+numbers have to be.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from affect4d.config.training import Learning, Network, Settings
+from affect4d.quarantine import BadInput
+from affect4d.training.arms import ARMS, Arm, Batches
+from affect4d.training.face_set import FaceSet
+from affect4d.training.learning import Run, ccc_loss, read_sequences, train
+from affect4d.training.networks import load_weights, make_network
+
+SMALL = Network(width=0.03, size=32)
+SETTINGS = Settings(
+    network=SMALL, learning=Learning(sequence=4, batch=2, steps=8, checkpoint_every=3, rate=1e-3)
+)
+
+
+def main(folder):
+    torch.set_num_threads(1)
+    print(json.dumps(networks() | losses() | weights(folder) | resumed(folder) | padded()))
+
+
+def networks():
+    published = make_network(Network(width=1, size=96))
+    sizes = [sum(each.numel() for each in published.parameters())]
+    sizes += [
+        sum(e.numel() for e in make_network(Network(width=1, backbone="convnext")).parameters())
+    ]
+    shapes = [
+        list(make_network(Network(backbone=name, size=size))(clips(size)).shape)
+        for name in ("vgg", "convnext")
+        for size in (32, 50)
+    ]
+    return {"parameters": sizes, "shapes": shapes}
+
+
+def clips(size):
+    return torch.zeros((2, 3, size, size, 3), dtype=torch.uint8)
+
+
+def losses():
+    rng = np.random.default_rng(0)
+    read, labels = rng.normal(size=(2, 5, 4, 2))
+    loss = ccc_loss(torch.from_numpy(read), torch.from_numpy(labels)).item()
+    return {"read": read.tolist(), "labels": labels.tolist(), "loss": loss}
+
+
+def weights(folder):
+    network = make_network(SMALL)
+    tensors = {name: tensor + 1 for name, tensor in network.state_dict().items()}
+    save_file(tensors, folder / "whole.safetensors")
+    backbone = {n: t for n, t in tensors.items() if n.startswith("backbone.")}
+    torch.save(backbone, folder / "backbone.pt")
+    torch.save({"code": Path}, folder / "code.pt")
+    (folder / "text.safetensors").write_text("no tensors")
+    equal = []
+    for file in ("whole.safetensors", "backbone.pt"):
+        loaded = make_network(SMALL)
+        load_weights(loaded, folder / file)
+        wanted = tensors if file.startswith("whole") else backbone
+        equal.append(all(torch.equal(loaded.state_dict()[n], t) for n, t in wanted.items()))
+    refused = []
+    other = make_network(Network(width=0.06, size=32))
+    for file, target in (
+        ("code.pt", network),
+        ("text.safetensors", network),
+        ("backbone.pt", other),
+    ):
+        try:
+            load_weights(target, folder / file)
+        except BadInput as problem:
+            refused.append(str(problem))
+    return {"equal": equal, "refused": refused}
+
+
+def faces():
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame(
+        {
+            "subject": np.repeat(["a", "b"], 12),
+            "clip": np.repeat(["1", "2", "3", "4"], 6),
+            "frame": np.tile(np.arange(6), 4),
+            "valence": rng.uniform(-1, 1, 24),
+            "arousal": rng.uniform(-1, 1, 24),
+        }
+    )
+    return FaceSet(rng.integers(0, 255, (24, 32, 32, 3), dtype=np.uint8), table)
+
+
+def run(checkpoint, stop=None):
+    """The losses and what is read; stopped before a step as a kill would."""
+    batches = Batches(Arm(ARMS["augmented"], faces(), faces(), "test"), SETTINGS)
+
+    def batch(step):
+        if step == stop:
+            raise KeyboardInterrupt
+        return batches(step)
+
+    network, losses = train(Run(5, batch, checkpoint), SETTINGS)
+    read = read_sequences(network, faces().images, np.arange(24).reshape(6, 4))
+    return [losses, read.tolist()]
+
+
+def resumed(folder):
+    undisturbed = run(folder / "undisturbed.pt")
+    try:
+        run(folder / "killed.pt", stop=5)
+    except KeyboardInterrupt:
+        torch.manual_seed(99)  # another process's generator
+    return {"undisturbed": undisturbed, "resumed": run(folder / "killed.pt")}
+
+
+def padded():
+    torch.manual_seed(0)
+    network, images = make_network(SMALL), faces().images
+    whole = read_sequences(network, images[:6], np.array([[0, 1, 2, 3, 4, 5]]))
+    short = read_sequences(network, images[:6], np.array([[0, 1, 2, 3, -1, -1]]))
+    return {
+        "padded": float(abs(whole[:4] - short[:4]).max()),
+        "unread": np.isnan(short[4:]).all().item(),
+    }
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,58 @@
+"""Settings of the experiment `make train`, a YAML file of their own: no build depends on them."""
+
+from typing import Literal
+
+from affect4d.config.base import Section, field
+
+
+class Network(Section):
+    """The network; published: VGG, width 1, 96 pixels, sequences of 80 frames."""
+
+    backbone: Literal["vgg", "convnext"] = field(
+        "vgg", "", "vgg: VGG-Face's convolutions, as published; convnext: ConvNeXt's, as of 2022."
+    )
+    width: float = field(0.125, "1", "Share of the published number of channels.", gt=0, le=1)
+    size: int = field(32, "pixels", "Side of the square images.", ge=32, le=256)
+    weights: str | None = field(
+        None, "", "Pretrained weights (.safetensors, or .pt of tensors only); by default none."
+    )
+
+
+class Learning(Section):
+    """How it learns; published: sequences of 80 frames, Adam with a rate of about 1e-4."""
+
+    sequence: int = field(6, "frames", "Length of a sequence, which never crosses clips.", ge=1)
+    batch: int = field(8, "sequences", "Sequences per half of a batch.", ge=1)
+    steps: int = field(200, "steps", "Steps of the optimiser, the same for every arm.", ge=1)
+    rate: float = field(1e-3, "1", "Largest learning rate (Adam; it falls as a cosine).", gt=0)
+    checkpoint_every: int = field(100, "steps", "Steps between checkpoints.", ge=1)
+
+
+class Wild(Section):
+    """The rendered stand-in for an in-the-wild database, where none is named."""
+
+    people: int = field(24, "people", "People, none of them in the gallery or the dataset.", ge=5)
+    clips: int = field(2, "clips", "Clips per person.", ge=1, le=9)
+    frames: int = field(12, "frames", "Frames per clip.", ge=8)
+
+
+class Settings(Section):
+    """The whole experiment."""
+
+    seed: int = field(0, "", "Seed of folds, initialisation, order and rendering.", ge=0)
+    real: str | None = field(
+        None, "", "Folder in AFEW-VA's layout; by default a rendered set takes its place."
+    )
+    london: str | None = field(
+        None,
+        "",
+        "Folder of the Face Research Lab London Set, for the test of smiles (needs the "
+        "detector: `make detector`).",
+    )
+    folds: int = field(5, "folds", "Folds, by person.", ge=2)
+    people: list[int] = field(
+        lambda: [4, 10], "people", "Numbers of real people to train on, beside all of them."
+    )
+    network: Network = field(Network, "", "The network.")
+    learning: Learning = field(Learning, "", "How it learns.")
+    wild: Wild = field(Wild, "", "The rendered stand-in.")

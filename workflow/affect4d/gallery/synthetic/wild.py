@@ -1,0 +1,162 @@
+"""Clips of synthetic people in the wild, laid out as AFEW-VA is: where no such database is at hand.
+
+The people are none of the gallery's and none of the portraits'. Lights, poses, backgrounds, cameras
+and occluders are others than the portraits', and the head turns during a clip. Annotators see what
+the gallery's see: late, drifting, and a mood that no face shows.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from affect4d.formats.images import write_image
+from affect4d.gallery.synthetic.affect import TWITCH_SD, annotate, intensities
+from affect4d.gallery.synthetic.model import Model
+from affect4d.gallery.synthetic.noise import smooth_noise
+from affect4d.gallery.synthetic.people import Person, make_person
+from affect4d.gallery.synthetic.portraits import (
+    SIZE,
+    SUPERSAMPLE,
+    Setting,
+    photograph_landmarks,
+    render_photograph,
+)
+from affect4d.gallery.synthetic.sequences import CORRELATION_FRAMES, MAX_INTENSITY, wander
+from affect4d.gallery.synthetic.texture import hair_colour, paint
+from affect4d.random_streams import named_rng
+
+# Everything below is chosen by eye, wider than in the portraits so that the two sets differ.
+FRAME_RATE, ANNOTATION_NOISE = 4.0, 0.12  # Hz; standard deviation of the annotators' slow error
+YAW_SD, PITCH_SD, ROLL_SD = 16.0, 8.0, 7.0  # degrees, of a clip's mean pose
+TURN_SD, TURN_FRAMES = 5.0, 6.0  # degrees of the movement within a clip, and its correlation time
+LIGHT_X, LIGHT_Y, AMBIENT = (-1.5, 1.5), (-0.4, 1.2), (0.2, 0.45)  # from and to, as the portraits'
+GREY, PATCHES, PATCH_SD = (20, 235), (12, 9), 45  # background: mean, patches across and down
+CLOTHES = (10, 230)  # of each channel
+CAST_SD = 0.06  # of the logarithm of each channel's gain: coloured light
+GAMMA = (0.75, 1.35)  # of the camera, from and to
+BLUR_PX, NOISE_SD = (0.3, 2.5), (2.0, 9.0)  # of the camera: pixels, grey levels; from and to
+JPEG_QUALITY = (25, 80)  # from and to
+OCCLUDED_SHARE = 0.3  # of the clips in which something covers a part of the face
+OCCLUDER_RADII, OCCLUDER_REACH = (25, 60), 0.2  # pixels, from and to; of the photograph's side
+
+
+def write_wild(folder: Path, model: Model, *, sizes: tuple[int, int, int], seed: int) -> None:
+    """Render clips into an empty folder: `NNN/NNN.json` beside `NNN/00000.png`, ...
+
+    Parameters
+    ----------
+    folder : exists
+    model : the generator of a build
+    sizes : numbers of people, of clips per person, of frames per clip
+    seed : of people, clips and cameras
+    """
+    people, clips, length = sizes
+    for number in range(people):
+        name = f"w{number + 1:03d}"
+        person = make_person(name, len(model.identity), seed)
+        texture, hair = paint(model.template, name, seed), hair_colour(name, seed)
+        for clip in range(clips):
+            video = f"{number * clips + clip + 1:03d}"
+            (folder / video).mkdir()
+            actor = _Actor(model, person, texture, hair)
+            rng = named_rng(seed, "wild", video)
+            frames = _film(actor, folder / video, length=length, rng=rng)
+            content = {"actor": f"Wild {name[1:]}", "video_id": video, "frames": frames}
+            text = json.dumps(content, indent=1, sort_keys=True)
+            (folder / video / f"{video}.json").write_text(text + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Actor:
+    """A person, with the generator, and texture and hair painted once for all clips."""
+
+    model: Model
+    person: Person
+    texture: NDArray[np.uint8]
+    hair: NDArray[np.float64]
+
+
+def _film(
+    actor: _Actor, folder: Path, *, length: int, rng: np.random.Generator
+) -> dict[str, object]:
+    """Render a clip; returns AFEW-VA's description of its frames."""
+    model, person = actor.model, actor.person
+    affect = wander(length, int(folder.name), rng)
+    noted = annotate(affect, rng, frame_rate=FRAME_RATE, noise=ANNOTATION_NOISE)
+    shown = intensities(affect)
+    shown = shown + TWITCH_SD * smooth_noise(
+        rng, length, CORRELATION_FRAMES, channels=shown.shape[1]
+    )
+    shown = np.clip(shown, 0, MAX_INTENSITY) * person.gains
+    faces = model.neutral(person.identity) + model.expressions(shown, person.asymmetry)
+    settings = _settings(rng, actor.hair, length)
+    camera = _Camera(rng)
+    frames: dict[str, object] = {}
+    for index, (face, setting) in enumerate(zip(faces, settings, strict=True)):
+        image = render_photograph(model, face, actor.texture, setting=setting)
+        write_image(folder / f"{index:05d}.png", camera.record(image))
+        landmarks = photograph_landmarks(model.template, face, setting)
+        valence, arousal = (10 * noted[index]).round().astype(int).tolist()
+        frames[f"{index:05d}"] = {
+            "valence": valence,
+            "arousal": arousal,
+            "landmarks": landmarks.round(3).tolist(),
+        }
+    return frames
+
+
+def _settings(rng: np.random.Generator, hair: NDArray[np.float64], length: int) -> list[Setting]:
+    """One setting per frame: the same light and background, another pose."""
+    light = np.array([rng.uniform(*LIGHT_X), rng.uniform(*LIGHT_Y), 1.0])
+    side, mean = SIZE * SUPERSAMPLE, rng.uniform(*GREY)
+    patches = np.clip(rng.normal(mean, PATCH_SD, (*PATCHES, 3)), 0, 255).astype(np.float32)
+    angles = rng.normal(size=3) * [PITCH_SD, YAW_SD, ROLL_SD]
+    angles = angles + TURN_SD * smooth_noise(rng, length, TURN_FRAMES, channels=3)
+    first = Setting(
+        rotation=np.eye(3),
+        light=light / np.linalg.norm(light),
+        ambient=rng.uniform(*AMBIENT),
+        background=np.asarray(cv2.resize(patches, (side, side)), np.float32),
+        hair=hair,
+        clothes=rng.uniform(*CLOTHES, 3),
+    )
+    turns = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    return [replace(first, rotation=turn) for turn in turns]
+
+
+class _Camera:
+    """What a clip's camera makes of what is in front of it, and what stands in its way."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._gain = np.exp(rng.normal(0, CAST_SD, 3))
+        self._gamma, self._blur = rng.uniform(*GAMMA), rng.uniform(*BLUR_PX)
+        self._noise, self._quality = rng.uniform(*NOISE_SD), int(rng.integers(*JPEG_QUALITY))
+        self._occluder = _occluder(rng) if rng.random() < OCCLUDED_SHARE else None
+
+    def record(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A photograph (H, W, 3) as this camera gives it."""
+        light = image.copy()
+        if self._occluder is not None:
+            centre, axes, angle, colour = self._occluder
+            cv2.ellipse(light, centre, axes, angle, 0, 360, colour, -1, cv2.LINE_AA)
+        exposed = 255 * (np.clip(light * self._gain, 0, 255) / 255) ** self._gamma
+        seen = cv2.GaussianBlur(exposed, (0, 0), self._blur)
+        seen = np.clip(np.rint(seen + self._rng.normal(0, self._noise, seen.shape)), 0, 255)
+        parameters = [cv2.IMWRITE_JPEG_QUALITY, self._quality]
+        _, encoded = cv2.imencode(".jpg", seen.astype(np.uint8), parameters)
+        return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _occluder(
+    rng: np.random.Generator,
+) -> tuple[tuple[int, int], tuple[int, int], float, tuple[int, ...]]:
+    """An ellipse somewhere over the face: centre, half axes (pixels), angle (degrees), colour."""
+    x, y = (SIZE * (0.5 + rng.uniform(-OCCLUDER_REACH, OCCLUDER_REACH, 2))).astype(int).tolist()
+    wide, high = rng.integers(*OCCLUDER_RADII, 2).tolist()
+    return (x, y), (wide, high), rng.uniform(0, 180), tuple(rng.integers(0, 255, 3).tolist())

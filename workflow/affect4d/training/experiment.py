@@ -1,0 +1,168 @@
+"""All runs of the experiment, in PyTorch's environment: `python -m affect4d.training.experiment`.
+
+It reads what `prepare` wrote and writes below `runs`, one folder per run: `read.csv` (what the
+network reads of each frame of the fold's test part, or of the images that it is a reader of),
+`losses.csv`, and `network.safetensors` where the network is of use to others. A finished run is not
+repeated; one that was killed goes on from its checkpoint and ends with the same numbers.
+"""
+
+import argparse
+import logging
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from affect4d.config.training import Settings
+from affect4d.random_streams import named_rng
+from affect4d.training.arms import ARMS, Arm, Batches
+from affect4d.training.face_set import AXES, FaceSet, read_face_set
+from affect4d.training.learning import Run, read_sequences, train
+from affect4d.training.sequences import Rows, windows
+
+log = logging.getLogger(__name__)
+FEW_PEOPLE_ARMS = ("repeated", "augmented")  # compared where people are few: equal frames per step
+READER, STUDENT = "reader", "student"  # trained on all real frames; on all published images
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run: its folder's name, its arm, its fold (-1: no test part), how many people (0: all)."""
+
+    name: str
+    arm: str
+    fold: int = -1
+    people: int = 0
+
+
+def plan_runs(settings: Settings) -> Iterator[Plan]:
+    """Every run, the two without folds last."""
+    for fold in range(settings.folds):
+        for arm in ARMS:
+            yield Plan(f"fold{fold}-{arm}", arm, fold)
+        for people in settings.people:
+            for arm in FEW_PEOPLE_ARMS:
+                yield Plan(f"fold{fold}-{arm}-people{people}", arm, fold, people)
+    yield Plan(READER, "repeated")
+    yield Plan(STUDENT, "synthetic")
+
+
+def run_experiment(folder: Path, workers: int) -> None:
+    """Do every run that is not finished.
+
+    Parameters
+    ----------
+    folder : that `prepare` wrote
+    workers : processes
+    """
+    settings = Settings.model_validate_json((folder / "settings.json").read_text("utf-8"))
+    plans = [
+        p for p in plan_runs(settings) if not (folder / "runs" / p.name / "read.csv").is_file()
+    ]
+    context = multiprocessing.get_context("spawn")  # a fork would share PyTorch's threads
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        done = [pool.submit(do_run, folder, settings, plan) for plan in plans]
+        for number, (plan, future) in enumerate(zip(plans, done, strict=True), 1):
+            loss = future.result()
+            log.info("%d of %d: %s, loss %.3f", number, len(plans), plan.name, loss)
+
+
+def do_run(folder: Path, settings: Settings, plan: Plan) -> float:
+    """Train, read, write; the mean loss of the last tenth of the steps."""
+    torch.set_num_threads(1)
+    out = folder / "runs" / plan.name
+    out.mkdir(parents=True, exist_ok=True)
+    real, published = (read_face_set(folder, name) for name in ("real", "published"))
+    tested, arm = _parts(folder, plan, settings, faces=(real, published))
+    checkpoint = out / "checkpoint.pt"
+    # one initialisation per fold: arms are paired
+    seed = int(named_rng(settings.seed, "initialisation", plan.fold).integers(2**31))
+    network, losses = train(Run(seed, Batches(arm, settings), checkpoint), settings)
+    pd.DataFrame({"loss": losses}).to_csv(out / "losses.csv", index_label="step")
+    if plan.fold < 0:
+        save_file(network.state_dict(), out / "network.safetensors")
+        tested = _stills(folder, published)
+    parts = [
+        _table(name, faces, read_sequences(network, faces.images, sequences))
+        for name, faces, sequences in _sequences(tested, settings)
+    ]
+    unfinished = out / "read.unfinished"
+    pd.concat(parts).to_csv(unfinished, index=False)
+    unfinished.replace(out / "read.csv")
+    checkpoint.unlink(missing_ok=True)
+    return float(np.mean(losses[-max(len(losses) // 10, 1) :]))
+
+
+def _parts(
+    folder: Path, plan: Plan, settings: Settings, *, faces: tuple[FaceSet, FaceSet]
+) -> tuple[dict[str, FaceSet], Arm]:
+    """What is read, by name, and what is learned from: nobody is in both."""
+    real, published = faces
+    if plan.fold < 0:
+        return {}, Arm(ARMS[plan.arm], real, published, plan.name)
+    folds, used = (pd.read_csv(folder / f"{name}.csv", dtype=_TEXT) for name in ("folds", "used"))
+    outside = folds.loc[folds["fold"] != plan.fold, "subject"].to_numpy()
+    order = named_rng(settings.seed, "people", plan.fold).permutation(len(outside))
+    chosen = outside[order[: plan.people or None]]
+    mine = real.table["subject"].isin(set(folds.loc[folds["fold"] == plan.fold, "subject"]))
+    images = set(used.loc[used["fold"] == plan.fold, "image_id"])
+    arm = Arm(
+        ARMS[plan.arm],
+        real.take(real.table["subject"].isin(set(chosen)).to_numpy()),
+        published.take(published.table["image_id"].isin(images).to_numpy()),
+        f"fold {plan.fold}, {len(chosen)} people",
+    )
+    return {"real": real.take(mine.to_numpy())}, arm
+
+
+_TEXT = {"subject": str, "image_id": str, "neutral_image_id": str}
+
+
+def _stills(folder: Path, published: FaceSet) -> dict[str, FaceSet]:
+    """The published images, and the London Set's photographs where they are."""
+    stills = {"published": published}
+    if (folder / "london.csv").is_file():
+        stills["london"] = read_face_set(folder, "london")
+    return stills
+
+
+def _sequences(
+    parts: dict[str, FaceSet], settings: Settings
+) -> Iterator[tuple[str, FaceSet, Rows]]:
+    """What is read, with its sequences: a clip's windows, or each still by itself."""
+    for name, faces in parts.items():
+        if "clip" in faces.table:
+            yield name, faces, windows(faces.table, settings.learning.sequence)
+        else:
+            yield name, faces, np.arange(len(faces))[:, None]
+
+
+def _table(name: str, faces: FaceSet, read: NDArray[np.float64]) -> pd.DataFrame:
+    """set, image_id, subject, what is asked, and what is read, of each image."""
+    table = faces.table[["image_id", "subject", *AXES]].copy()
+    table.insert(0, "set", name)
+    for axis, values in zip(AXES, read.T, strict=True):
+        table[f"read_{axis}"] = values
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """`python -m affect4d.training.experiment FOLDER [--workers N]`."""
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
+    parser.add_argument("folder", type=Path, help="that affect4d.training.prepare wrote")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    run_experiment(given.folder, given.workers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Images of one size with a table, as two files: what passes between the two environments."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+AXES = ["valence", "arousal"]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceSet:
+    """N images and what is known of each.
+
+    Attributes
+    ----------
+    images : (N, S, S, 3) uint8
+    table : N rows, with valence and arousal in [-1, 1]
+    """
+
+    images: NDArray[np.uint8]
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def labels(self) -> NDArray[np.float32]:
+        """Valence and arousal (N, 2)."""
+        labels: NDArray[np.float32] = self.table[AXES].to_numpy(np.float32)
+        return labels
+
+    def take(self, rows: NDArray[np.int_] | NDArray[np.bool_]) -> "FaceSet":
+        """Some of the images, by number or mask, in that order."""
+        return FaceSet(self.images[rows], self.table.iloc[rows].reset_index(drop=True))
+
+    def write(self, folder: Path, name: str) -> None:
+        """Write `name.npy` and `name.csv`."""
+        np.save(folder / f"{name}.npy", self.images)
+        self.table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+
+
+def read_face_set(folder: Path, name: str) -> FaceSet:
+    """The FaceSet of that name; its images are mapped, not read."""
+    images = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    text = dict.fromkeys(["subject", "clip", "image_id"], str)
+    return FaceSet(images, pd.read_csv(folder / f"{name}.csv", dtype=text))

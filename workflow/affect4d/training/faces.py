@@ -1,0 +1,135 @@
+"""Faces as networks are given them: small aligned squares, and a table of what is known of each.
+
+Real frames and published images are cut alike: the square around the landmarks of the dataset's own
+convention (`synthesis.crop`), reduced by area.
+"""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+from affect4d.artifacts.dataset import NEUTRAL_CLASS, SHARD
+from affect4d.artifacts.neutrals import ACCEPTED_TABLE
+from affect4d.config.neutrals import Database
+from affect4d.config.synthesis import Settings as SynthesisSettings
+from affect4d.formats.images import read_photograph
+from affect4d.neutrals.databases.search import find_candidates
+from affect4d.quarantine import BadInput, Quarantine, as_bad_input
+from affect4d.synthesis.crop import square_around
+from affect4d.system_files import find_files
+from affect4d.training.face_set import FaceSet
+
+_READ = (
+    "image", "image_id", "class", "valence", "arousal", "kind", "database", "subject",
+    "neutral_image_id",
+)  # fmt: skip
+
+
+def read_real(root: Path, size: int, quarantine: Quarantine) -> FaceSet:
+    """Every annotated frame of a folder in AFEW-VA's layout, clip by clip in order of time.
+
+    The table's columns: image_id, subject (normalised), clip, frame, valence, arousal ([-1, 1]).
+
+    Parameters
+    ----------
+    root : of the database
+    size : pixels of the squares
+    quarantine : receives what cannot be used
+
+    Raises
+    ------
+    BadInput
+        The folder is missing or holds no usable frame.
+    """
+    database = Database(adapter="afew_va", root=str(root))
+    found = find_candidates("real", database, results=root, quarantine=quarantine)
+    rows, images = [], []
+    for candidate in sorted(found, key=lambda c: (Path(c.source).parent.as_posix(), c.frame)):
+        try:
+            photograph, _ = read_photograph(candidate.path)
+            images.append(cut(photograph, candidate.read_landmarks(), size))
+        except (BadInput, OSError) as error:
+            quarantine.add(candidate.image_id, as_bad_input(error, candidate.path))
+            continue
+        rows.append(
+            {
+                "image_id": candidate.image_id,
+                "subject": candidate.subject_id,
+                "clip": Path(candidate.source).parent.as_posix(),
+                "frame": candidate.frame,
+                "valence": candidate.valence,
+                "arousal": candidate.arousal,
+            }
+        )
+    if not rows:
+        raise BadInput(root, "holds no usable frame", "give a folder in AFEW-VA's layout")
+    return FaceSet(np.array(images), pd.DataFrame(rows))
+
+
+def cut(
+    photograph: NDArray[np.uint8], landmarks: NDArray[np.floating], size: int
+) -> NDArray[np.uint8]:
+    """The square (size, size, 3) around landmarks (68, 2) in a photograph (H, W, 3)."""
+    published = SynthesisSettings()
+    square = square_around(landmarks, published.margin, published.size).cut(photograph)
+    return reduce(square, size)
+
+
+def reduce(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """A square image at another size; each pixel is the mean of those that it covers."""
+    small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
+def read_published(dataset: Path, size: int) -> FaceSet:
+    """The synthesized images of a published dataset, without the neutral ones.
+
+    The table's columns are the dataset's, `class` among them.
+
+    Raises
+    ------
+    BadInput
+        There is no shard, or one cannot be read.
+    """
+    shards = list(find_files(dataset / "data", "*.parquet"))
+    if not shards:
+        raise BadInput(dataset, "holds no shard of a dataset", "run `make dataset`")
+    tables, images = [], []
+    for shard in shards:
+        try:
+            rows = pq.read_table(shard, columns=list(_READ)).to_pandas()
+            rows = rows[rows["class"] != NEUTRAL_CLASS]
+            images += [_decode(picture["bytes"], size) for picture in rows["image"]]
+        except (OSError, ValueError, KeyError) as error:
+            rule = f"is no shard of {SHARD.pattern} ({error})"
+            raise BadInput(shard, rule, "publish the dataset again") from None
+        tables.append(rows.drop(columns="image"))
+    table = pd.concat(tables, ignore_index=True)
+    order = table.sort_values("image_id", kind="stable").index
+    return FaceSet(np.array(images), table).take(order.to_numpy())
+
+
+def _decode(content: bytes, size: int) -> NDArray[np.uint8]:
+    return reduce(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")), size)
+
+
+def read_accepted(results: Path, databases: Iterable[str]) -> pd.DataFrame:
+    """The neutral photographs that a build accepted, with the people in them, of some databases.
+
+    Returns
+    -------
+    DataFrame
+        `neutrals/{database}/accepted.csv`, joined, and the column database.
+    """
+    tables = [
+        pd.read_csv(ACCEPTED_TABLE.path(results, database=name), dtype=str).assign(database=name)
+        for name in sorted(set(databases))
+    ]
+    return pd.concat(tables, ignore_index=True)

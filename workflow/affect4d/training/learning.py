@@ -1,0 +1,125 @@
+"""Learning and reading: a plain loop, shorter than a trainer, with all of its state in sight.
+
+PyTorch Lightning would bring devices and logs; what is asked of this loop is that a run that was
+killed ends with the same numbers, bit by bit, for which generator, schedule and optimiser have to
+be restored anyway. Every batch derives from the run's name and the number of the step alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from affect4d.config.training import Settings
+from affect4d.training.networks import SequenceReader, make_network
+
+Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]
+READ_BATCH = 16  # sequences that are read at once
+WARM_UP = 0.1  # share of the steps in which the rate rises: GRUs diverge from a cold start at 1e-3
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Attributes
+    ----------
+    seed : of initialisation and dropout
+    batch : the batch of a step: frames (B, T, S, S, 3), labels (B, T, 2)
+    checkpoint : file of its state
+    """
+
+    seed: int
+    batch: Callable[[int], Batch]
+    checkpoint: Path
+
+
+def ccc_loss(predicted: Tensor, labels: Tensor) -> Tensor:
+    """1 - mean CCC over valence and arousal, (..., 2), of all frames; population variances."""
+    p, y = predicted.flatten(0, -2), labels.flatten(0, -2)
+    p_mean, y_mean = p.mean(0), y.mean(0)
+    covariance = ((p - p_mean) * (y - y_mean)).mean(0)
+    scatter = p.var(0, unbiased=False) + y.var(0, unbiased=False) + (p_mean - y_mean) ** 2
+    return 1 - (2 * covariance / scatter).mean()
+
+
+def device() -> torch.device:
+    """The GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def train(run: Run, settings: Settings) -> tuple[SequenceReader, list[float]]:
+    """Train a network, from the run's checkpoint if there is one.
+
+    Returns
+    -------
+    the network, and the loss of every step
+    """
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    torch.manual_seed(run.seed)
+    learning, place = settings.learning, device()
+    network = make_network(settings.network).to(place)
+    optimiser = torch.optim.Adam(network.parameters(), lr=learning.rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, learning.rate, total_steps=learning.steps + 1, pct_start=WARM_UP
+    )
+    parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
+    losses = _restore(run.checkpoint, parts)
+    network.train()
+    for step in range(len(losses), learning.steps):
+        frames, labels = (torch.from_numpy(array).to(place) for array in run.batch(step))
+        # half precision where it is faster; a CPU's results stay those of single precision
+        with torch.autocast(place.type, enabled=place.type == "cuda"):
+            predicted = network(frames)
+        loss = ccc_loss(predicted.float(), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        losses.append(loss.item())
+        if len(losses) % learning.checkpoint_every == 0:
+            _store(run.checkpoint, parts, losses)
+    return network, losses
+
+
+def _store(file: Path, parts: dict[str, torch.nn.Module], losses: list[float]) -> None:
+    state = {name: part.state_dict() for name, part in parts.items()}
+    unfinished = file.with_suffix(".unfinished")
+    torch.save(state | {"losses": losses, "random": torch.get_rng_state()}, unfinished)
+    unfinished.replace(file)  # a killed process leaves the former checkpoint
+
+
+def _restore(file: Path, parts: dict[str, torch.nn.Module]) -> list[float]:
+    """Load a checkpoint into the parts; the losses up to it, none if there is no checkpoint."""
+    if not file.is_file():
+        return []
+    state = torch.load(file, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    torch.set_rng_state(state["random"].cpu())
+    return list(state["losses"])
+
+
+def read_sequences(
+    network: SequenceReader, images: NDArray[np.uint8], sequences: NDArray[np.int_]
+) -> NDArray[np.float64]:
+    """What a network reads of images (N, S, S, 3), in sequences of rows, padded with -1.
+
+    Returns
+    -------
+    (N, 2); NaN of images in no sequence
+    """
+    read = np.full((len(images), 2), np.nan)
+    place = next(network.parameters()).device
+    network.eval()
+    with torch.inference_mode():
+        for part in np.array_split(sequences, -(-len(sequences) // READ_BATCH)):
+            # what is padded stands at the end and changes nothing before it
+            frames = torch.from_numpy(images[np.maximum(part, 0)]).to(place)
+            values = network(frames).cpu().numpy()
+            read[part[part >= 0]] = values[part >= 0]
+    return read

@@ -1,0 +1,155 @@
+"""From a build and a database to what is trained on: `python -m affect4d.training.prepare`.
+
+It runs in the pipeline's environment and writes below its folder: `real`, `published` and `london`
+(images as .npy, what is known of them as .csv), `folds.csv`, `used.csv` (which fold trains on which
+synthesized image), `quarantine.csv`, `settings.json`.
+"""
+
+import argparse
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from affect4d.artifacts.dataset import DATASET
+from affect4d.artifacts.gallery import MODEL
+from affect4d.config.training import Settings
+from affect4d.fitting.detection import detect_landmarks
+from affect4d.formats.content import read_yaml
+from affect4d.formats.images import read_photograph
+from affect4d.gallery.synthetic.model import read_model
+from affect4d.gallery.synthetic.wild import write_wild
+from affect4d.quarantine import BadInput, Quarantine
+from affect4d.system_files import find_files
+from affect4d.training.face_set import FaceSet
+from affect4d.training.faces import cut, read_accepted, read_published, read_real
+from affect4d.training.folds import allowed, check_leaks, make_folds
+
+log = logging.getLogger(__name__)
+LONDON = ("neutral_front/*_03.jpg", "smiling_front/*_08.jpg")  # as published
+RENDERED = "rendered.json"  # beside the rendered clips: what they were rendered from; written last
+
+
+def read_settings(file: Path | None) -> Settings:
+    """The Settings of a YAML file; the defaults without one.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, or breaks a rule.
+    """
+    if file is None:
+        return Settings()
+    try:
+        return Settings.model_validate(read_yaml(file, "settings of the training") or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise BadInput(file, f"{key}: {first['msg']}", "see docs/training.md") from None
+
+
+def prepare_training(results: Path, folder: Path, settings: Settings) -> None:
+    """Write all that the experiment needs into a folder.
+
+    Parameters
+    ----------
+    results : folder of a finished build
+    folder : receives it; what is there already is replaced, rendered clips excepted
+    settings : of the experiment
+
+    Raises
+    ------
+    BadInput
+        An input cannot be used, or a person would be on both sides of a fold.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    quarantine, size = Quarantine("training"), settings.network.size
+    root = Path(settings.real) if settings.real else _rendered(results, folder, settings)
+    real = read_real(root, size, quarantine)
+    published = read_published(results / DATASET.name(), size)
+    folds = make_folds(real.table, settings.folds, settings.seed)
+    used = _used(published.table, folds)
+    check_leaks(used, read_accepted(results, published.table["database"]), folds)
+    real.write(folder, "real")
+    published.write(folder, "published")
+    for name, table in {"folds": folds, "used": used}.items():
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    if settings.london:
+        _london(Path(settings.london), size, quarantine).write(folder, "london")
+    pd.DataFrame([vars(row) for row in quarantine.rows]).to_csv(
+        folder / "quarantine.csv", index=False
+    )
+    text = settings.model_dump_json(indent=1)
+    (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
+    log.info("%d real frames, %d synthesized images", len(real), len(published))
+
+
+def _rendered(results: Path, folder: Path, settings: Settings) -> Path:
+    """The folder of the rendered clips, rendered now unless they are there with these settings."""
+    wild, root = settings.wild, folder / "wild"
+    text = f"{settings.seed} {wild.model_dump_json()}"
+    mark = folder / RENDERED
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != text:
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        model = read_model(MODEL.path(results))
+        write_wild(root, model, sizes=(wild.people, wild.clips, wild.frames), seed=settings.seed)
+        mark.write_text(text, encoding="utf-8")
+    return root
+
+
+def _used(published: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
+    """The synthesized images that each fold trains on: fold, image_id, neutral_image_id."""
+    columns = ["image_id", "neutral_image_id"]
+    return pd.concat(
+        [
+            published.loc[allowed(published, folds, fold), columns].assign(fold=fold)
+            for fold in sorted(folds["fold"].unique())
+        ],
+        ignore_index=True,
+    )
+
+
+def _london(root: Path, size: int, quarantine: Quarantine) -> FaceSet:
+    """The London Set's people, neutral and smiling, all cut by the detector's landmarks.
+
+    The published points are of the neutral photographs alone: one source for both, so that the cut
+    does not tell them apart.
+    """
+    rows, images = [], []
+    for path in sorted(path for pattern in LONDON for path in find_files(root, pattern)):
+        try:
+            photograph, _ = read_photograph(path)
+            images.append(cut(photograph, detect_landmarks(photograph), size))
+        except BadInput as problem:
+            quarantine.add(path.name, problem)
+            continue
+        name = {"image_id": path.stem, "subject": path.stem.split("_")[0]}
+        rows.append(name | {"smiles": path.stem.endswith("_08"), "valence": None, "arousal": None})
+    if not rows:
+        raise BadInput(root, "no face was found", "`make detector`, or leave `london` out")
+    faces = FaceSet(np.array(images), pd.DataFrame(rows))
+    pairs = faces.table.groupby("subject")["smiles"].transform("nunique") == 2
+    return faces.take(pairs.to_numpy())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """`python -m affect4d.training.prepare RESULTS FOLDER [SETTINGS.yaml]`."""
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
+    parser.add_argument("results", type=Path, help="results folder of a build")
+    parser.add_argument("folder", type=Path, help="receives what the experiment trains on")
+    parser.add_argument("settings", type=Path, nargs="?", help="YAML; see docs/training.md")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        prepare_training(given.results, given.folder, read_settings(given.settings))
+    except BadInput as problem:
+        raise SystemExit(f"affect4d: {problem}") from None
+
+
+if __name__ == "__main__":
+    main()
