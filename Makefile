@@ -45,7 +45,7 @@ face-readers: $(FACE_READERS)/readers.done
 train: .venv/pipeline.done $(TRAIN)/train.done
 	$(BIN)/snakemake --cores $(CORES)
 	$(BIN)/python -m affect4d.training.prepare results $(TRAINING) $(wildcard training.yaml)
-	PYTHONPATH=workflow OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m affect4d.training.experiment $(TRAINING)
+	PYTHONPATH=workflow OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m affect4d.training.pytorch.experiment $(TRAINING)
 	$(BIN)/python -m affect4d.training.report $(TRAINING)
 
 # pages and schemas that are written from the code; the tests hold them to it

@@ -17,8 +17,8 @@ from affect4d.config.training import Learning, Network, Settings
 from affect4d.quarantine import BadInput
 from affect4d.training.arms import ARMS, Arm, Batches
 from affect4d.training.face_set import FaceSet
-from affect4d.training.learning import Run, ccc_loss, read_sequences, train
-from affect4d.training.networks import load_weights, make_network
+from affect4d.training.pytorch.learning import Run, ccc_loss, read_sequences, train
+from affect4d.training.pytorch.networks import load_weights, make_network
 
 SMALL = Network(width=0.03, size=32)
 SETTINGS = Settings(

@@ -88,6 +88,10 @@ def make_network(settings: Network) -> SequenceReader:
     else:
         backbone, features = nn.Sequential(*_convnext(scaled)), scaled(CONVNEXT[-1][0])
     network = SequenceReader(backbone, features)
+    for layer in network.backbone:
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            # He et al. 2015: without it, thirteen layers of ReLU from scratch hardly pass a signal
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     if settings.weights is not None:
         load_weights(network, Path(settings.weights))
     return network

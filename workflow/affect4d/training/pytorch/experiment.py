@@ -1,4 +1,4 @@
-"""All runs of the experiment, in PyTorch's environment: `python -m affect4d.training.experiment`.
+"""All runs of the experiment: `python -m affect4d.training.pytorch.experiment`.
 
 It reads what `prepare` wrote and writes below `runs`, one folder per run: `read.csv` (what the
 network reads of each frame of the fold's test part, or of the images that it is a reader of),
@@ -25,7 +25,7 @@ from affect4d.config.training import Settings
 from affect4d.random_streams import named_rng
 from affect4d.training.arms import ARMS, Arm, Batches
 from affect4d.training.face_set import AXES, FaceSet, read_face_set
-from affect4d.training.learning import Run, read_sequences, train
+from affect4d.training.pytorch.learning import Run, read_sequences, train
 from affect4d.training.sequences import Rows, windows
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ def _table(name: str, faces: FaceSet, read: NDArray[np.float64]) -> pd.DataFrame
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """`python -m affect4d.training.experiment FOLDER [--workers N]`."""
+    """`python -m affect4d.training.pytorch.experiment FOLDER [--workers N]`."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
     parser.add_argument("folder", type=Path, help="that affect4d.training.prepare wrote")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from affect4d.config.training import Settings
-from affect4d.training.networks import SequenceReader, make_network
+from affect4d.training.pytorch.networks import SequenceReader, make_network
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]
 READ_BATCH = 16  # sequences that are read at once

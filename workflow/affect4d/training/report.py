@@ -1,0 +1,189 @@
+"""Tables 2 and 3 and what else the runs say: `python -m affect4d.training.report`.
+
+It writes `table2.csv`, `table3.csv`, `differences.csv`, `people.csv` and `readings.csv`, and prints
+them as `report.md`, with the data that they were measured on.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affect4d.config.training import Settings
+from affect4d.random_streams import named_rng
+from affect4d.training.arms import ARMS, MEANING
+from affect4d.training.comparison import (
+    AFEW_VA_UNITS,
+    BASELINE,
+    RESAMPLES,
+    compare_arms,
+    measure_arms,
+    order_within_people,
+)
+from affect4d.training.face_set import AXES
+from affect4d.validation.metrics import bootstrap, ccc
+
+Values = tuple[float, float, float, float]
+PAPER = "paper (2018)"
+# The paper's Tables 2 (Pearson's correlation, MSE on [-10, 10]) and 3 (CCC, MSE on [-1, 1]).
+TABLE_2 = {
+    "best of Kossaifi et al.": (0.407, 0.45, 6.96, 4.97),
+    "VGG-Face-GRU, augmented": (0.542, 0.589, 4.75, 2.74),
+}
+TABLE_3 = {
+    "FATAUVA-Net": (0.396, 0.282, 0.123, 0.095),
+    "VGG-Face-GRU": (0.570, 0.430, 0.080, 0.060),
+    "VGG-Face-GRU, augmented": (0.591, 0.442, 0.074, 0.051),
+}
+
+
+def write_report(folder: Path) -> str:
+    """Write the tables of a finished experiment into its folder; returns `report.md`'s text."""
+    settings = Settings.model_validate_json((folder / "settings.json").read_text("utf-8"))
+    arms = {arm: _read_arm(folder, settings, arm) for arm in ARMS}
+    data = describe_data(settings, arms[BASELINE])
+    measures = measure_arms(arms)
+    tables = {
+        "table2": _table(measures, "pearson", data, paper=("AFEW-VA", TABLE_2)),
+        "table3": _table(measures, "ccc", data, paper=("Aff-Wild", TABLE_3)),
+        "differences": compare_arms(arms, BASELINE, settings.seed),
+        "people": pd.concat(list(_by_people(folder, settings)), ignore_index=True),
+        "readings": pd.DataFrame(list(_readings(folder, settings))),
+    }
+    for name, table in tables.items():
+        table.round(6).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    text = "\n\n".join(f"{TITLES[name]}\n\n{_markdown(table)}" for name, table in tables.items())
+    text = f"# Training: {data}\n\n{text}\n"
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    return text
+
+
+TITLES = {
+    "table2": "## Table 2: Pearson's correlation, MSE on [-10, 10]",
+    "table3": "## Table 3: CCC, MSE on [-1, 1]",
+    "differences": f"## CCC minus that of the arm `{BASELINE}` (equal steps and frames per step; "
+    f"95 % intervals: bootstrap over people, {RESAMPLES} draws; Student's t over folds)",
+    "people": f"## Gain of `augmented` over `{BASELINE}` by number of real people trained on",
+    "readings": "## What networks without folds read of the published images and of real smiles",
+}
+
+
+def describe_data(settings: Settings, read: pd.DataFrame) -> str:
+    """The data that the figures were measured on, in one line."""
+    source = settings.real or "rendered stand-in for AFEW-VA (no real person)"
+    network = settings.network
+    return (
+        f"{source}: {read['subject'].nunique()} people, {len(read)} frames, "
+        f"{settings.folds} folds; {network.backbone} of width {network.width:g}, "
+        f"{network.size} px, {settings.learning.steps} steps"
+    )
+
+
+def _read_arm(folder: Path, settings: Settings, arm: str, people: str = "") -> pd.DataFrame:
+    """What an arm's networks read of every frame, fold by fold."""
+    parts = [
+        pd.read_csv(folder / "runs" / f"fold{fold}-{arm}{people}" / "read.csv").assign(fold=fold)
+        for fold in range(settings.folds)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _table(
+    measures: pd.DataFrame,
+    measure: str,
+    data: str,
+    *,
+    paper: tuple[str, dict[str, Values]],
+) -> pd.DataFrame:
+    """The paper's rows, then ours, with the data of each."""
+    columns = [f"{name}_{axis}" for name in (measure, "mse") for axis in AXES]
+    rows = [
+        {"group": f"{name}, {PAPER}", **dict(zip(columns, values, strict=True)), "data": paper[0]}
+        for name, values in paper[1].items()
+    ]
+    scale = AFEW_VA_UNITS**2 if measure == "pearson" else 1.0
+    for arm, part in measures.groupby("arm", sort=False):
+        by_axis = part.set_index("axis")
+        values = [by_axis.loc[axis, measure] for axis in AXES]
+        values += [scale * by_axis.loc[axis, "mse"] for axis in AXES]
+        rows.append(
+            {"group": MEANING[str(arm)], **dict(zip(columns, values, strict=True)), "data": data}
+        )
+    return pd.DataFrame(rows)
+
+
+def _by_people(folder: Path, settings: Settings) -> Iterator[pd.DataFrame]:
+    """The gain with few people, and with all of a fold's."""
+    for people in [*settings.people, 0]:
+        suffix = f"-people{people}" if people else ""
+        arms = {arm: _read_arm(folder, settings, arm, suffix) for arm in (BASELINE, "augmented")}
+        base = measure_arms(arms).query("arm == @BASELINE")["ccc"].to_numpy()
+        gains = compare_arms(arms, BASELINE, settings.seed).drop(columns="arm")
+        gains.insert(0, "people", str(people or "all"))
+        gains.insert(2, f"ccc_{BASELINE}", base)
+        yield gains
+
+
+def _readings(folder: Path, settings: Settings) -> Iterator[dict[str, object]]:
+    """The reader on the published images; reader and student on the London Set's smiles."""
+    kinds = pd.read_csv(folder / "published.csv").set_index("image_id")["kind"]
+    reads = {
+        name: pd.read_csv(folder / "runs" / name / "read.csv") for name in ("reader", "student")
+    }
+    published = reads["reader"].query("set == 'published'")
+    for kind, part in published.groupby(published["image_id"].map(kinds)):
+        for axis in AXES:
+            asked, read = part[axis], part[f"read_{axis}"]
+            rng = named_rng(settings.seed, "reader", kind, axis)
+            low, high = bootstrap(asked, read, part["subject"], resamples=RESAMPLES, rng=rng)["ccc"]
+            what = (
+                f"CCC of {axis} asked and read, {kind} images, {part['subject'].nunique()} people"
+            )
+            yield _reading("trained on real frames only", what, (ccc(asked, read), low, high))
+    if not (folder / "london.csv").is_file():
+        return
+    smiles = pd.read_csv(folder / "london.csv").set_index("image_id")["smiles"]
+    trained = {
+        "reader": "trained on real frames only",
+        "student": "trained on synthesized images only",
+    }
+    for name, who in trained.items():
+        london = reads[name].query("set == 'london'")
+        pairs = london.assign(smiles=london["image_id"].map(smiles)).pivot(
+            index="subject", columns="smiles", values="read_valence"
+        )
+        orders = order_within_people(
+            pairs[False].to_numpy(float), pairs[True].to_numpy(float), settings.seed
+        )
+        for kind, values in orders.items():
+            what = f"AUC of valence, smile over neutral, {len(pairs)} real people, {kind}"
+            yield _reading(who, what, values)
+
+
+def _reading(network: str, what: str, values: tuple[float, float, float]) -> dict[str, object]:
+    return dict(
+        zip(("network", "measure", "value", "low", "high"), (network, what, *values), strict=True)
+    )
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    rows = [list(table.columns), ["---"] * table.shape[1]]
+    rows += [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float | np.floating) else str(value)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """`python -m affect4d.training.report FOLDER`."""
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
+    parser.add_argument("folder", type=Path, help="of a finished experiment")
+    print(write_report(parser.parse_args(arguments).folder))
+
+
+if __name__ == "__main__":
+    main()
