@@ -13,11 +13,11 @@ from skimage import data
 from typer.testing import CliRunner
 
 from affect4d.cli import app
-from affect4d.fitting import detect_folder as folders
-from affect4d.fitting.detect_folder import SHEET, TABLE, detect_folder
+from affect4d.fitting import photograph_folder as folders
 from affect4d.fitting.detection import MESH, Candidate, detect_faces, detect_landmarks, face_box
 from affect4d.fitting.face_mesh import Square
 from affect4d.fitting.native_messages import log_native_messages
+from affect4d.fitting.photograph_folder import SHEET, TABLE, detect_folder
 from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.quarantine import BadInput

@@ -213,7 +213,7 @@ def detect(
 
     Example: affect4d detect /data/portraits
     """
-    from affect4d.fitting.detect_folder import SHEET, TABLE, detect_folder
+    from affect4d.fitting.photograph_folder import SHEET, TABLE, detect_folder
     from affect4d.quarantine import BadInput
 
     try:

@@ -132,7 +132,8 @@ def read_dataset(images: pd.DataFrame) -> Section:
         names["valence"].map({True: "positive", False: "negative"}),
         names["arousal"].map({True: "aroused", False: "calm"}),
     )
-    return {"counts": _html(counts), "quadrants": _html(quadrants.reset_index())}
+    named = quadrants.rename_axis(index="valence", columns=None).reset_index()
+    return {"counts": _html(counts), "quadrants": _html(named)}
 
 
 def read_readers(root: Path) -> Section:
