@@ -85,7 +85,11 @@ if SOURCE != "manifest":
             runtime=15,
         params:
             settings=source_settings(SOURCE, "portraits", "subjects_per_job"),
-            code=code("gallery.synthetic.sequences", "gallery.frames", script="gallery_annotations_synthetic.py"),
+            code=code(
+                "gallery.synthetic.sequences",
+                "gallery.frames",
+                script="gallery_annotations_synthetic.py",
+            ),
         script:
             "../scripts/gallery_annotations_synthetic.py"
 
@@ -153,7 +157,11 @@ else:
             runtime=15,
         params:
             settings=source_settings("manifest", "sequences_per_job"),
-            code=code("gallery.manifest", "gallery.frames", script="gallery_annotations_manifest.py"),
+            code=code(
+                "gallery.manifest",
+                "gallery.frames",
+                script="gallery_annotations_manifest.py",
+            ),
         script:
             "../scripts/gallery_annotations_manifest.py"
 

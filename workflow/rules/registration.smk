@@ -90,7 +90,11 @@ rule registration_pictures:
         runtime=30,
     params:
         settings=settings("registration"),
-        code=code("registration.pictures", "formats.markup", script="registration_pictures.py"),
+        code=code(
+            "registration.pictures",
+            "formats.markup",
+            script="registration_pictures.py",
+        ),
         scans_root=lambda wildcards: str(FILES_ROOT),
     script:
         "../scripts/registration_pictures.py"
