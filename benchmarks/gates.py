@@ -89,8 +89,8 @@ def accepted(results, anatomy, size):
     settings = Settings(size=size)
     for path in sorted((results / "fits").glob("*/*.zarr")):
         for photograph in read_photographs(path):
-            if photograph.accepted:
-                photo = photograph.read(results)
+            if photograph.fit.quality["accepted"]:
+                photo = photograph.read(results, settings)
                 yield photograph.image_id, photograph.align(photo, anatomy, settings)[1]
 
 

@@ -11,8 +11,9 @@ Sections: `read` (read as asked, beside the real smiles; how often the asked exp
 probability rises over the same person's neutral photograph; confusion), `identity` (distances of
 descriptors), `landmarks` (motion in mm at 90 mm between the outer eye corners, against the real
 smile and against what was asked), `plane` (happy minus negative against valence, around the plane),
-`intensity` (the asked expression's probability over seven intensities). The readings of the
-photographs are kept in --cache. --sheet writes a picture sheet.
+`intensity` (the asked expression's probability over seven intensities), `neutralise` (the smiling
+photographs made neutral, then sad). The readings of the photographs are kept in
+--cache. --sheet writes a picture sheet.
 
 Exit status 1 where a threshold is missed; 0, with a line that says so, where the folder is absent.
 """
@@ -41,8 +42,9 @@ from affect4d.readers.environment import find_obstacle
 from affect4d.readers.motion import agreement
 from affect4d.readers.reading import EXPRESSIONS as READ
 from affect4d.readers.reading import Readings, read_faces
+from affect4d.synthesis.quality import NEUTRALISED
 
-SECTIONS = ("read", "identity", "landmarks", "plane", "intensity")
+SECTIONS = ("read", "identity", "landmarks", "plane", "intensity", "neutralise")
 NEGATIVE = [READ.index(name) for name in ("anger", "disgust", "fear", "sadness")]
 HAPPY, NEUTRAL = READ.index("happiness"), READ.index("neutral")
 SMILES = ("happiness", "(+0.7, +0.5)", "(+0.9, +0.1)")
@@ -312,6 +314,39 @@ class Study:
             )
         show(pd.DataFrame(rows).T)
         return thresholds
+
+    def neutralise(self):
+        """What is read of real smiles made neutral, and of these made sad; thresholds."""
+        asked = {name: self._main[name] for name in (make.NULL, "sadness")}
+        made, sizes = {}, []
+        for number in tqdm(range(len(self._people.names)), self.blend, disable=None):
+            for smiling in (True, False):
+                own = self._studio.make(number, self.blend, asked, smiling=smiling)
+                for name in asked:
+                    made.setdefault((smiling, name), []).append(
+                        (own.images[name], own.records[name])
+                    )
+            sizes.append(made[True, make.NULL][-1][1]["quality"][NEUTRALISED])
+        rows, neutral = {}, self._people.neutral
+        for (smiling, name), pictures in made.items():
+            readings = read_faces([image for image, _ in pictures])
+            rows["smile made neutral" if smiling else "neutral photograph", name] = {
+                "neutral": shares(readings)["neutral"],
+                "sadness": shares(readings)["sadness"],
+                "identity": np.nanmedian(readings.distance(neutral)),
+                "accepted": np.mean([record["accepted"] for _, record in pictures]),
+            }
+        show(pd.DataFrame(rows).T)
+        print(f"removed from smiles, mm: {quartiles(sizes)}")
+        for name in asked:
+            refused = [record["reason"] for _, record in made[True, name] if record["reason"]]
+            print(f"{name}, refused: {refused}")
+        cleared, sad = rows["smile made neutral", make.NULL], rows["smile made neutral", "sadness"]
+        return [
+            self._at_least("smile made neutral read neutral", cleared["neutral"], 0.8),
+            self._at_most("smile made neutral: identity distance", cleared["identity"], 0.3),
+            self._at_least("smile made sad read sad", sad["sadness"], 0.7),
+        ]
 
     def _at_least(self, what, value, limit):
         return Threshold(f"{self.blend}: {what}", value, limit, at_least=True)

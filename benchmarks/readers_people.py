@@ -136,14 +136,17 @@ class Studio:
     def __init__(self, results, people):
         self._build, self._people = Build(results), people
 
-    def make(self, number, blend, targets, *, motion=False):
+    def make(self, number, blend, targets, *, motion=False, smiling=False):
         """What is Made of a person's neutral photograph: the Targets of a dict.
 
-        `moved` is left empty without `motion`.
+        `moved` is left empty without `motion`. With `smiling` it is the smiling photograph, from
+        which the expression is removed.
         """
-        landmarks = self._people.neutral.landmarks[number]
-        photograph = self._people.photograph(number)
-        editor = self._build.open(photograph, landmarks, crop=False, options={"blend": blend})
+        readings = self._people.smiling if smiling else self._people.neutral
+        photograph = self._people.photograph(number, smiling)
+        options = {"blend": blend} | ({"neutralise": True} if smiling else {})
+        landmarks = readings.landmarks[number]
+        editor = self._build.open(photograph, landmarks, crop=False, options=options)
         made = Made({}, {}, {})
         mesh = editor.editor.mesh
         for name, target in targets.items():

@@ -267,8 +267,8 @@ def from_results(root, count):
     settings, anatomy, scenes = Settings(), default_anatomy(), []
     for path in sorted((root / "fits").glob("*/*.zarr")):
         for photograph in read_photographs(path):
-            if photograph.accepted and len(scenes) < count:
-                photo = photograph.read(root)
+            if photograph.fit.quality["accepted"] and len(scenes) < count:
+                photo = photograph.read(root, settings)
                 scenes.append(photograph.align(photo, anatomy, settings)[1])
     means = Atlas(root / "blendshapes/atlas.zarr").means()
     return scenes, [anatomy.smooth_and_taper(mean) for mean in means]

@@ -11,6 +11,7 @@ rule readers:
             chunk=FIT_CHUNKS,
         ),
         expressions=f"{RESULTS}/blendshapes/expressions.manifest.json",
+        neutral=NEUTRALISER,
     output:
         f"{RESULTS}/readers/readers.manifest.json",
     log:

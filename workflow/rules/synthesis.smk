@@ -1,3 +1,14 @@
+# what `synthesis.neutralise` needs besides
+NEUTRALISER = (
+    [
+        f"{RESULTS}/blendshapes/expressions.manifest.json",
+        f"{RESULTS}/fits/model.manifest.json",
+    ]
+    if PROJECT.synthesis.neutralise
+    else []
+)
+
+
 rule synthesis:
     input:
         fits=f"{RESULTS}/fits/{{database}}/{{chunk}}.manifest.json",
@@ -10,6 +21,7 @@ rule synthesis:
             if PROJECT.synthesis.samples
             else []
         ),
+        neutral=NEUTRALISER,
     output:
         images=f"{RESULTS}/synthesis/{{database}}/{{chunk}}.manifest.json",
         quarantine=f"{RESULTS}/synthesis/{{database}}/quarantine/{{chunk}}.manifest.json",
@@ -38,6 +50,7 @@ rule synthesis_pictures:
             chunk=FIT_CHUNKS,
         ),
         atlas=f"{RESULTS}/blendshapes/atlas.manifest.json",
+        neutral=NEUTRALISER,
     output:
         f"{RESULTS}/synthesis/pictures.manifest.json",
     log:

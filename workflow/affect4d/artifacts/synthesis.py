@@ -14,7 +14,8 @@ CHUNK = Store(
     (
         Array("images", "uint8", ("images", "size", "size", 3), "The images.", unit=_PIXELS),
         Array("neutral", "uint8", ("photographs", "size", "size", 3),
-              "The photographs, cut alike.", unit=_PIXELS),
+              "The photographs, cut alike; without their expressions where `synthesis.neutralise` "
+              "removes these.", unit=_PIXELS),
         Array("class", "int64", ("images",), "Class of the plane.", counts="classes"),
         Array("photograph", "int64", ("images",), "Number of the photograph.",
               counts="photographs"),
@@ -27,7 +28,8 @@ CHUNK = Store(
         Array("landmarks", "float32", ("images", COUNT, 2), "iBUG landmarks.", unit="px"),
         Array("flow", "float16", ("images", "grid", "grid", 2),
               "How far the face moved, on a coarse grid.", unit="px"),
-        Array("quality", "float32", ("images", "measures"), "Measures of each image."),
+        Array("quality", "float32", ("images", "measures"),
+              "Measures of each image; also `neutralised_mm` where photographs are neutralised."),
     ),
     (
         Attribute("database", "Where the photographs come from."),

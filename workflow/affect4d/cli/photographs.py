@@ -12,6 +12,14 @@ Face = Annotated[
     int | None,
     typer.Option(min=1, help="Which of several faces, 1 the largest; if absent the largest."),
 ]
+Neutralise = Annotated[
+    bool | None,
+    typer.Option(
+        "--neutralise/--as-photographed",
+        help="Whether the photograph's expression is removed first; the build's own if absent.",
+        show_default=False,
+    ),
+]
 
 
 @app.command()
@@ -80,6 +88,7 @@ def synth(
     blend: Annotated[
         Literal["warp", "poisson"] | None, typer.Option(help="The build's own if absent.")
     ] = None,
+    neutralise: Neutralise = None,
     results: Results = None,
 ) -> None:
     """Give the face in a photograph some valence and arousal, or a basic expression.
@@ -114,7 +123,7 @@ def synth(
     named = parsed(request.parse_component, component)
     if named is not None:
         intensity = request.limit_intensity(intensity, warn)
-    chosen = {"intensity": intensity, "blend": blend}
+    chosen = {"intensity": intensity, "blend": blend, "neutralise": neutralise}
     options = {name: value for name, value in chosen.items() if value is not None}
     root = results_of(folder, results)
     blendshapes = root / "blendshapes"
@@ -170,6 +179,7 @@ def play(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
     ] = True,
+    neutralise: Neutralise = None,
     results: Results = None,
 ) -> None:
     """Drag a point over the plane, on a local page, and see the face in a photograph follow.
@@ -191,7 +201,10 @@ def play(
         raise typer.BadParameter("give one of --face, --landmarks")
     root = results_of(folder, results)
     try:
-        photograph = open_photograph(photo, landmarks, root, crop=crop, face=face, say=warn)
+        options = {} if neutralise is None else {"neutralise": neutralise}
+        photograph = open_photograph(
+            photo, landmarks, root, crop=crop, options=options, face=face, say=warn
+        )
         server = PageServer(PlaySession(photograph, root / "blendshapes"), port)
     except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
         fail(error, 1)

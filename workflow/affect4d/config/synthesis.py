@@ -27,6 +27,19 @@ class Settings(Section):
         0.32, "1", "Margin around the landmarks, as a share of their extent.", ge=0.1, le=1.0
     )
     intensity: float = field(1.0, "1", "Factor by which the deformation is scaled.", gt=0, le=2.0)
+    neutralise: bool = field(
+        False,
+        "",
+        "Remove the expression that a photograph shows, and close its mouth, before a deformation "
+        "is imposed; `fitting.max_mouth_opening` then does not refuse it.",
+    )
+    max_neutralised: float = field(
+        8.0,
+        "mm",
+        "Photographs are rejected from which more would be removed, as root mean square around "
+        "the mouth.",
+        gt=0,
+    )
     samples: int = field(
         0, "images", "Additional images per class, drawn from its blendshape weights.", ge=0, le=20
     )

@@ -25,8 +25,9 @@ from affect4d.synthesis.editing.editor import Edit, Editor
 from affect4d.synthesis.editing.flow import stack_deformations
 from affect4d.synthesis.editing.lattice import STEP
 from affect4d.synthesis.editing.scene import Scene
+from affect4d.synthesis.neutralising import read_neutraliser
 from affect4d.synthesis.photographs import FittedPhotograph, read_photographs
-from affect4d.synthesis.quality import METRICS, measure, refusal
+from affect4d.synthesis.quality import measure, metric_names, refusal
 from affect4d.template.anatomy import Anatomy
 from affect4d.template.ibug68 import COUNT
 
@@ -126,14 +127,16 @@ def synthesize_chunk(
             if only == _image_id(database, photograph, target.name(atlas.names))
         ]
         photographs, imposed = [each for each, _ in wanted], [each for _, each in wanted]
+    neutralise = read_neutraliser(root, anatomy, settings)
     pictures = _Pictures(database, atlas, imposed, settings=settings, quarantine=quarantine)
     for photograph in context.progress(photographs, total=len(photographs), what="photographs"):
         try:
-            photo = photograph.read(root)
+            photo = photograph.read(root, settings)
+            crop, scene = photograph.align(photo, anatomy, settings, neutralise=neutralise)
         except BadInput as problem:
             quarantine.add(photograph.image_id, problem)
             continue
-        pictures.add(photograph, *photograph.align(photo, anatomy, settings))
+        pictures.add(photograph, crop, scene)
     log.info(
         "%d pictures of %d photographs; %d refused",
         len(pictures.rows),
@@ -235,7 +238,7 @@ class _Pictures:
                 "sample": target.sample,
                 "landmarks": edit.landmarks,
                 "flow": edit.motion.flow[_EVERY, _EVERY].copy(),
-                "quality": [metrics[metric] for metric in METRICS],
+                "quality": list(metrics.values()),
             }
         )
 
@@ -259,7 +262,9 @@ class _Pictures:
             "arousal": labels[:, 1].copy(),
             "landmarks": landmarks.reshape(count, COUNT, 2),
             "flow": flow.astype(np.float16).reshape(count, grid, grid, 2),
-            "quality": self._column("quality", np.float32).reshape(count, len(METRICS)),
+            "quality": self._column("quality", np.float32).reshape(
+                count, len(metric_names(self.settings))
+            ),
         }
 
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
@@ -273,7 +278,7 @@ class _Pictures:
             "subjects": [self.photographs[row["photograph"]]["subject"] for row in self.rows],
             "classes": list(self.atlas.names),
             "photographs": self.photographs,
-            "quality": list(METRICS),
+            "quality": metric_names(self.settings),
             "settings": self.settings.model_dump(mode="json"),
             "units": {"landmarks": "px", "flow": "px"},
         }

@@ -5,9 +5,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from affect4d import store
 from affect4d.artifacts.synthesis import PICTURES, PICTURES_STATED, SHEET
 from affect4d.blendshapes.targets import Atlas
@@ -16,6 +13,8 @@ from affect4d.formats.images import encode_jpeg
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
 from affect4d.synthesis.editing.editor import BLENDS, Editor
+from affect4d.synthesis.editing.scene import Scene
+from affect4d.synthesis.neutralising import read_neutraliser
 from affect4d.synthesis.photographs import FittedPhotograph, read_photographs
 from affect4d.synthesis.sheet import Tile, draw_sheet, points_of_plane, tiles_over_plane
 from affect4d.template.anatomy import Anatomy
@@ -49,9 +48,9 @@ def write_pictures(
     names: list[str] = []
     rows: list[list[Tile]] = []
     if len(atlas.own):
-        for photograph, photo in _select(context.root, chunks):
+        scenes = _select(context.root, chunks, anatomy=anatomy, settings=settings)
+        for photograph, scene in scenes:
             log.info("drawing %s", photograph.image_id)
-            _, scene = photograph.align(photo, anatomy, settings)
             names.append(photograph.image_id)
             for blend in BLENDS:
                 editor = Editor(scene, settings.model_copy(update={"blend": blend}))
@@ -73,16 +72,18 @@ def write_pictures(
 
 
 def _select(
-    root: Path, chunks: Iterable[Path]
-) -> Iterator[tuple[FittedPhotograph, NDArray[np.uint8]]]:
-    """The first photographs that can be used, one per subject, and their images."""
+    root: Path, chunks: Iterable[Path], *, anatomy: Anatomy, settings: Settings
+) -> Iterator[tuple[FittedPhotograph, Scene]]:
+    """The first photographs that can be used, one per subject, and their Scenes."""
+    neutralise = read_neutraliser(root, anatomy, settings)
     subjects: set[str] = set()
     for photograph in (photograph for chunk in chunks for photograph in read_photographs(chunk)):
         if photograph.subject in subjects or len(subjects) == MAX_PHOTOGRAPHS:
             continue
         try:
-            photo = photograph.read(root)
+            photo = photograph.read(root, settings)
+            _, scene = photograph.align(photo, anatomy, settings, neutralise=neutralise)
         except BadInput:  # its chunk's quarantine has it
             continue
         subjects.add(photograph.subject)
-        yield photograph, photo
+        yield photograph, scene

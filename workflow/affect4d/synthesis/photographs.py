@@ -17,6 +17,7 @@ from affect4d.formats.paths import inside
 from affect4d.quarantine import BadInput
 from affect4d.synthesis.crop import Crop, square_around
 from affect4d.synthesis.editing.scene import Scene, make_scene
+from affect4d.synthesis.neutralising import Neutraliser
 from affect4d.synthesis.quality import failed_gates
 from affect4d.template.anatomy import Anatomy
 
@@ -30,12 +31,7 @@ class FittedPhotograph:
     path: str
     fit: Fit
 
-    @property
-    def accepted(self) -> bool:
-        """Whether the fit passed its gates."""
-        return bool(self.fit.quality["accepted"])
-
-    def read(self, root: Path) -> NDArray[np.uint8]:
+    def read(self, root: Path, settings: Settings) -> NDArray[np.uint8]:
         """The photograph (H, W, 3) under the results folder `root`.
 
         Raises
@@ -43,10 +39,12 @@ class FittedPhotograph:
         BadInput
             The fit was refused, or the photograph cannot be read; it is named by its relative path.
         """
-        if not self.accepted:
+        gates = failed_gates(self.fit, settings)
+        quality = self.fit.quality
+        if gates or not (quality["accepted"] or (settings.neutralise and quality["gate_mouth"])):
             raise BadInput(
                 self.path,
-                f"the fit of {self.image_id} was refused ({failed_gates(self.fit)})",
+                f"the fit of {self.image_id} was refused ({gates})",
                 "choose a frontal photograph with a closed mouth, or loosen the fitting gates",
             )
         try:
@@ -55,11 +53,27 @@ class FittedPhotograph:
             raise BadInput(self.path, problem.rule, problem.remedy) from None
 
     def align(
-        self, photo: NDArray[np.uint8], anatomy: Anatomy, settings: Settings
+        self,
+        photo: NDArray[np.uint8],
+        anatomy: Anatomy,
+        settings: Settings,
+        *,
+        neutralise: Neutraliser | None = None,
     ) -> tuple[Crop, Scene]:
-        """The square around the face of the photograph (H, W, 3), and its Scene."""
-        crop = square_around(self.fit.landmarks, settings.margin, settings.size)
-        return crop, make_scene(self.fit, crop.cut(photo), anatomy, crop=crop)
+        """The square around the face of the photograph (H, W, 3), and its Scene.
+
+        Raises
+        ------
+        BadInput
+            Its expression cannot be removed.
+        """
+        fit, crop = self.fit, square_around(self.fit.landmarks, settings.margin, settings.size)
+        if neutralise is not None:
+            neutral = neutralise(photo, fit)
+            if neutral.failure is not None:
+                raise BadInput(self.path, *neutral.failure)
+            photo, fit = neutral.photo, neutral.fit
+        return crop, make_scene(fit, crop.cut(photo), anatomy, crop=crop)
 
 
 def read_photographs(fits: Path) -> Iterator[FittedPhotograph]:

@@ -24,17 +24,24 @@ RIGID_LANDMARKS = np.concatenate([BROWS, NOSE, OUTER_LIPS])
 MAX_PSNR_DB = 99.0  # in place of infinity
 BOUNDED = ("flipped", "folded", "revealed")  # metrics that the settings bound by max_...
 METRICS = ("yaw", *BOUNDED, "interior", "psnr_far", "landmark_error", "accepted")
+NEUTRALISED = "neutralised_mm"  # is measured besides where photographs are neutralised
+
+
+def metric_names(settings: Settings) -> list[str]:
+    """What `measure` gives with some settings, in its order."""
+    return [*METRICS, *([NEUTRALISED] if settings.neutralise else [])]
 
 
 def measure(editor: Editor, edit: Edit) -> dict[str, float]:
-    """The METRICS of one Edit of an Editor.
+    """The metrics of one Edit of an Editor, as `metric_names` lists them.
 
     `flipped`: share of the visible face's area that turns away. `folded`: share of the face's
     pixels that the flow folds. `revealed`: face that the photograph does not show, over its face.
     `interior`: 1 where the mouth's inside was drawn. `psnr_far`: dB, .4 inter-ocular distances
     and more beyond the face, at most MAX_PSNR_DB. `landmark_error`: mean distance between where
     landmarks were to come from and where the map takes them from, over the inter-ocular distance.
-    `accepted`: 1 where `refusal` returns None.
+    `accepted`: 1 where `refusal` returns None. `neutralised_mm`: what was removed from the
+    photograph before, root mean square around the mouth.
     """
     scene, motion = editor.scene, edit.motion
     metrics = {
@@ -46,7 +53,9 @@ def measure(editor: Editor, edit: Edit) -> dict[str, float]:
         "psnr_far": _psnr(scene.image, edit.image, editor.lattice.far),
         "landmark_error": _landmark_error(scene, editor.mesh, motion),
     }
-    return {**metrics, "accepted": float(refusal(metrics, editor.settings) is None)}
+    metrics["accepted"] = float(refusal(metrics, editor.settings) is None)
+    removed = {NEUTRALISED: scene.neutralised_mm} if editor.settings.neutralise else {}
+    return metrics | removed
 
 
 def refusal(metrics: Mapping[str, float], settings: Settings) -> tuple[str, str] | None:
@@ -56,6 +65,11 @@ def refusal(metrics: Mapping[str, float], settings: Settings) -> tuple[str, str]
             f"the head is turned by {abs(metrics['yaw']):.0f} degrees",
             "choose a more frontal photograph",
         )
+    return exceeded(metrics, settings)
+
+
+def exceeded(metrics: Mapping[str, float], settings: Settings) -> tuple[str, str] | None:
+    """Which of the BOUNDED metrics is beyond its limit: (rule, remedy), or None."""
     for name in BOUNDED:
         limit = getattr(settings, f"max_{name}")
         if metrics[name] > limit:
@@ -66,10 +80,14 @@ def refusal(metrics: Mapping[str, float], settings: Settings) -> tuple[str, str]
     return None
 
 
-def failed_gates(fit: Fit) -> str:
-    """The names of the gates that refused a fit, separated by commas; empty if none did."""
+def failed_gates(fit: Fit, settings: Settings) -> str:
+    """The names of the gates that refused a fit, separated by commas; empty if none did.
+
+    An open mouth is none where photographs are neutralised, which closes it.
+    """
+    opened = ("gate_mouth",) if settings.neutralise else ()
     gates = (name for name, shut in fit.quality.items() if name.startswith("gate_") and shut)
-    return ", ".join(gates)
+    return ", ".join(name for name in gates if name not in opened)
 
 
 def _psnr(before: NDArray[np.uint8], after: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:

@@ -29,6 +29,7 @@ from affect4d.readers.motion import agreement
 from affect4d.readers.reading import EXPRESSIONS, read_faces
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.flow import stack_deformations
+from affect4d.synthesis.neutralising import read_neutraliser
 from affect4d.synthesis.photographs import FittedPhotograph, read_photographs
 from affect4d.template.anatomy import Anatomy
 
@@ -149,13 +150,16 @@ class _Sample:
     ) -> None:
         self._root, self._seed, self._anatomy = context.root, context.seed, anatomy
         self._images, self._synthesis = images, synthesis
+        self._neutralise = read_neutraliser(context.root, anatomy, synthesis)
         self._models = Expressions(context.root / "blendshapes" / "expressions.zarr")
 
     def pictures(self, sitter: _Sitter) -> Iterator[Picture]:
         """The photograph, some of its images, and the basic expressions that have a model."""
         photograph = self._find(sitter)
-        photo = photograph.read(self._root)
-        _, scene = photograph.align(photo, self._anatomy, self._synthesis)
+        photo = photograph.read(self._root, self._synthesis)
+        _, scene = photograph.align(
+            photo, self._anatomy, self._synthesis, neutralise=self._neutralise
+        )
         editor = Editor(scene, self._synthesis)
         rest = editor.mesh.xy[editor.mesh.landmarks]
         name = sitter.neutral_image_id

@@ -27,6 +27,7 @@ from affect4d.formats.limits import Limits
 from affect4d.formats.paths import find_beside
 from affect4d.quarantine import BadInput
 from affect4d.registration.reference import Reference
+from affect4d.synthesis.neutralising import read_neutraliser
 from affect4d.synthesis.sheet import draw_sheet, points_of_plane, tiles_over_plane
 from affect4d.synthesis.single import PhotographEditor
 from affect4d.system_files import find_files
@@ -191,6 +192,7 @@ class Build:
     """
 
     def __init__(self, results: Path) -> None:
+        self._root = results
         template = Reference.restore(store.open(results / "registration/template.zarr")).template
         self._model, self._anatomy = read_model(results / "fits/model.zarr"), anatomy_of(template)
         self._synthesis = _settings_of(results / "synthesis", "synthesis")
@@ -205,14 +207,16 @@ class Build:
         options: Mapping[str, object] | None = None,
     ) -> PhotographEditor:
         """A photograph (H, W, 3) with its landmarks (68, 2), as `open_photograph` gives it."""
+        settings = SynthesisSettings(**(self._synthesis | dict(options or {})))
         return PhotographEditor(
             image,
             landmarks,
             self._model,
-            settings=SynthesisSettings(**(self._synthesis | dict(options or {}))),
+            settings=settings,
             fitting_settings=self._fitting,
             anatomy=self._anatomy,
             crop=crop,
+            neutralise=read_neutraliser(self._root, self._anatomy, settings),
         )
 
 

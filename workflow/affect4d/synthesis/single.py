@@ -14,6 +14,7 @@ from affect4d.fitting import MorphableModel, fit
 from affect4d.synthesis.crop import Crop, Window, square_around, window_around
 from affect4d.synthesis.editing.editor import WINDOW_MARGIN, Editor
 from affect4d.synthesis.editing.scene import make_scene
+from affect4d.synthesis.neutralising import Neutraliser
 from affect4d.synthesis.quality import failed_gates, measure, refusal
 from affect4d.template.anatomy import Anatomy, default_anatomy
 
@@ -29,12 +30,14 @@ class Options(TypedDict, total=False):
     settings, fitting_settings : the defaults if absent
     anatomy : of the template behind the model; menpo3d's if absent
     crop : give the square around the face at `settings.size` instead of the full frame
+    neutralise : removes the photograph's expression first
     """
 
     settings: Settings
     fitting_settings: FittingSettings
     anatomy: Anatomy
     crop: bool
+    neutralise: Neutraliser | None
 
 
 class PhotographEditor:
@@ -69,7 +72,7 @@ class PhotographEditor:
         self.settings = options.get("settings") or Settings()
         fitting_settings = options.get("fitting_settings") or FittingSettings()
         fitted = fit(photo, landmarks, model, settings=fitting_settings)
-        gates = failed_gates(fitted)
+        gates = failed_gates(fitted, self.settings)
         self.fit_refusal = f"the fit was refused ({gates})" if gates else ""
         self.part: Crop | Window = (
             square_around(fitted.landmarks, self.settings.margin, self.settings.size)
@@ -77,6 +80,10 @@ class PhotographEditor:
             else window_around(fitted.landmarks, WINDOW_MARGIN, photo.shape)
         )
         anatomy = options.get("anatomy") or default_anatomy()
+        if neutralise := options.get("neutralise"):
+            neutral = neutralise(photo, fitted)
+            photo, fitted = neutral.photo, neutral.fit
+            self.fit_refusal = self.fit_refusal or (neutral.failure or ("",))[0]
         scene = make_scene(fitted, self.part.cut(photo), anatomy, crop=self.part)
         self.editor = Editor(scene, self.settings)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from affect4d.synthesis.editing.eyelids import lid_shifts
 from affect4d.synthesis.editing.harmonic import HarmonicExtension
 from affect4d.synthesis.editing.lattice import STEP, Lattice
-from affect4d.synthesis.editing.lips import lip_shifts
+from affect4d.synthesis.editing.lips import ROLL_MM, lip_shifts
 from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
 from affect4d.template.ibug68 import CHIN, LOWER_INNER_LIP_MIDDLE
@@ -86,10 +86,18 @@ def stack_deformations(
 
 
 class ForwardFlow:
-    """The stage, for one photograph."""
+    """The stage, for one photograph.
 
-    def __init__(self, scene: Scene, mesh: VisibleSubmesh, lattice: Lattice) -> None:
+    Parameters
+    ----------
+    roll_mm : of red that lips have between them when they touch (`lips.lip_shifts`)
+    """
+
+    def __init__(
+        self, scene: Scene, mesh: VisibleSubmesh, lattice: Lattice, *, roll_mm: float = ROLL_MM
+    ) -> None:
         self._scene, self._mesh, self._lattice = scene, mesh, lattice
+        self._roll_mm = roll_mm
         self._hidden = mesh.triangles[mesh.hidden]
         border = np.ones(lattice.nodes.shape, dtype=bool)
         border[1:-1, 1:-1] = False
@@ -126,7 +134,8 @@ class ForwardFlow:
         mesh, scene = self._mesh, self._scene
         change = np.empty((len(mesh.vertices), 3, deformations.shape[2]), np.float32)
         motion = np.ascontiguousarray(scene.motion)
-        shifts = np.concatenate([lid_shifts(scene, deformations), lip_shifts(scene, deformations)])
+        lips = lip_shifts(scene, deformations, roll_mm=self._roll_mm)
+        shifts = np.concatenate([lid_shifts(scene, deformations), lips])
         _project(deformations, mesh.vertices, motion, mesh.nearness, mesh.edges, shifts, change)
         return change
 

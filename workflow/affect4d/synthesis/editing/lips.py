@@ -15,13 +15,16 @@ ROLL_MM = 1.2  # of red that the mesh has between the inner lips' points and whe
 MIN_UP_PX = 1e-6  # length of that in the picture: avoids a division by zero
 
 
-def lip_shifts(scene: Scene, deformations: NDArray[np.float32]) -> NDArray[np.float32]:
+def lip_shifts(
+    scene: Scene, deformations: NDArray[np.float32], *, roll_mm: float = ROLL_MM
+) -> NDArray[np.float32]:
     """How far points of the upper and the lower lip are to be moved beyond their deformation.
 
     Parameters
     ----------
     scene : of the photograph
     deformations : (V, 3, B), mm, of B edits
+    roll_mm : of red between the points of lips that touch
 
     Returns
     -------
@@ -34,7 +37,7 @@ def lip_shifts(scene: Scene, deformations: NDArray[np.float32]) -> NDArray[np.fl
     before = (scene.xy[upper] - scene.xy[lower]) @ up
     moved = np.einsum("k,nke->ne", up @ scene.motion[:2], deformations[upper] - deformations[lower])
     # as far as a fit has them crossed in the photograph, they may stay
-    free = np.maximum(before - ROLL_MM * scene.scale, 0)
+    free = np.maximum(before - roll_mm * scene.scale, 0)
     crossing = np.maximum(-moved - free[:, None], 0)
     points = [*upper, *lower]
     gain = float(scene.anatomy.lips[np.arange(len(points)), points, 0].mean())

@@ -38,6 +38,7 @@ class Scene:
     zoom : pixels of the picture per pixel of the photograph
     yaw : degrees
     anatomy : of the template
+    neutralised_mm : how much of an expression was removed from the photograph (`neutralising`)
     """
 
     image: NDArray[np.uint8]
@@ -49,6 +50,7 @@ class Scene:
     zoom: float
     yaw: float
     anatomy: Anatomy
+    neutralised_mm: float = 0.0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -160,4 +162,5 @@ def make_scene(
         zoom=zoom,
         yaw=camera.yaw_degrees,
         anatomy=anatomy,
+        neutralised_mm=fit.quality.get("neutralised_mm", 0.0),
     )
