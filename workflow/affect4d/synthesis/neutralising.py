@@ -117,7 +117,7 @@ class Neutraliser:
         motion = InverseFlow(scene, lattice)(flows.edits[0])
         picture = Warp(scene, lattice)(motion)
         if opened:
-            paint_seam(picture, scene, motion, motion.source)
+            paint_seam(picture, scene, motion)
         pixels = scene.nearness[:, None] * (removal @ scene.motion[:2].T)
         pixels[mesh.vertices] = motion.change[:, :2]
         return picture, _Moved(removal, pixels), exceeded(vars(motion), self._settings)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from affect4d.synthesis.editing.flow import EditFlow
+from affect4d.synthesis.editing.inverse_flow import Motion
 from affect4d.synthesis.editing.lighting import SKIN_TINT
 from affect4d.synthesis.editing.lips import ROLL_MM
 from affect4d.synthesis.editing.scene import Scene
@@ -61,33 +61,29 @@ def closing(scene: Scene, deformation: Floats) -> Floats:
     return shift
 
 
-def paint_seam(picture: NDArray[np.uint8], scene: Scene, flow: EditFlow, source: Floats) -> None:
-    """Cover what was between the lips of a Scene in its moved picture (H, W, 3), in place.
-
-    Parameters
-    ----------
-    picture : after `flow`, by the backward map `source` (H, W, 2)
-    """
+def paint_seam(picture: NDArray[np.uint8], scene: Scene, motion: Motion) -> None:
+    """Cover what was between the lips of a Scene in its moved picture (H, W, 3), in place."""
     landmarks = scene.anatomy.landmark_vertices
     ring = scene.xy[landmarks[[*UPPER_INNER_LINE, *LOWER_INNER_LINE[-2:0:-1]]]]
     between = np.zeros(scene.shape, np.uint8)
     cv2.fillPoly(between, [np.rint(16 * ring).astype(np.int32)], 255, shift=4)
     size = 2 * round(EDGE_MM * scene.scale) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    x, y = (np.ascontiguousarray(source[..., axis]) for axis in range(2))
+    x, y = (np.ascontiguousarray(motion.source[..., axis]) for axis in range(2))
     covered = cv2.remap(cv2.dilate(between, disc), x, y, cv2.INTER_LINEAR)
     painted = cv2.inpaint(
         picture, (covered > 0).astype(np.uint8), INPAINT_MM * scene.scale, cv2.INPAINT_TELEA
     )
     share = (covered / np.float32(255))[..., None]
     blended = picture + share * (painted.astype(np.float32) - picture)
-    upper, lower = (_moved(scene, flow, line) for line in (UPPER_INNER_LINE, LOWER_INNER_LINE))
+    upper, lower = (_moved(motion, line) for line in (UPPER_INNER_LINE, LOWER_INNER_LINE))
     shade = np.exp(-SEAM_SHADE * _seam((upper + lower) / 2, scene)[..., None] * SKIN_TINT)
     picture[...] = np.clip(np.rint(blended * shade), 0, 255)
 
 
-def _moved(scene: Scene, flow: EditFlow, line: NDArray[np.int64]) -> Floats:
-    return flow.positions(flow.mesh.landmarks[line])[0]
+def _moved(motion: Motion, line: NDArray[np.int64]) -> Floats:
+    """Where a line of landmarks lies in the moved picture, pixels."""
+    return motion.positions(motion.mesh.landmarks[line])[0]
 
 
 def _seam(line: NDArray[np.floating], scene: Scene) -> Floats:
