@@ -53,6 +53,8 @@ generated: .venv/pipeline.done
 	$(BIN)/python -m affect4d.config.project > workflow/schemas/config.schema.json
 	$(BIN)/python -m affect4d.config.document > docs/config.md
 	$(BIN)/python -m affect4d.artifacts.document > docs/artifacts.md
+	$(BIN)/python envs/conda.py > envs/pipeline.yaml.new
+	mv envs/pipeline.yaml.new envs/pipeline.yaml
 
 docs: generated .venv/docs.done
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/site

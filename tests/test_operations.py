@@ -155,7 +155,7 @@ def test_what_an_artifact_states_says_why_it_is_made_again(tmp_path, stated, cod
         params={"code": "c", "settings": {"seed": 0, "fit": {"size": 4}}},
     )
     causes, follows = changes.explain_jobs([job], tmp_path)
-    assert causes == {("fit", cause): ["fit"]} and not follows
+    assert causes == {cause: [job]} and not follows
 
 
 def test_a_job_that_only_follows_another_has_no_cause_of_its_own(tmp_path):
@@ -169,7 +169,7 @@ def test_a_job_that_only_follows_another_has_no_cause_of_its_own(tmp_path):
     )
     assert changes.explain_jobs([job], tmp_path) == ({}, [job])
     missing = planned("fit", outputs=[str(tmp_path / "z.manifest.json")], root=tmp_path)
-    assert list(changes.explain_jobs([missing], tmp_path)[0]) == [("fit", "an artifact is missing")]
+    assert list(changes.explain_jobs([missing], tmp_path)[0]) == ["an artifact is missing"]
 
 
 def test_status_tells_done_running_and_failed_jobs_apart(monkeypatch, tmp_path):

@@ -19,8 +19,8 @@ rule affectspace:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=15,
+        mem_mb=grown(1500),
+        runtime=grown(15),
     params:
         settings=settings("affectspace"),
         code=code("affectspace", script="affectspace.py"),

@@ -12,8 +12,8 @@ rule audit:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=grown(2000),
+        runtime=grown(240),
     params:
         settings=settings(),
         code=code("audit.check", script="audit.py"),

@@ -15,8 +15,8 @@ rule blendshapes:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grown(3000),
+        runtime=grown(60),
     params:
         settings=settings("template", "affectspace", "blendshapes"),
         code=code("blendshapes.classes", script="blendshapes.py"),
@@ -41,8 +41,8 @@ rule atlas:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grown(2000),
+        runtime=grown(15),
     params:
         settings=settings("template", "blendshapes"),
         code=code("blendshapes.atlas", script="blendshapes_atlas.py"),
@@ -69,8 +69,8 @@ rule expressions:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grown(3000),
+        runtime=grown(60),
     params:
         settings=settings("template", "affectspace", "blendshapes"),
         code=code("blendshapes.expressions", script="blendshapes_expressions.py"),
@@ -101,8 +101,8 @@ rule blendshapes_pictures:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grown(2000),
+        runtime=grown(30),
     params:
         settings=settings("template"),
         code=code("blendshapes.illustrate", script="blendshapes_pictures.py"),

@@ -76,6 +76,11 @@ def part_of(section, *keys):
     return {section: {key: config[section][key] for key in keys}}
 
 
+def grown(amount):
+    """What a job asks for: as much again at each further attempt (`retries` of the profile)."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def source_settings(source, *left_out):
     """The gallery's slice for a rule of one source, without what it does not depend on."""
     section = config["gallery"][source]

@@ -16,8 +16,8 @@ rule dataset:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         settings=settings("dataset", "neutrals", "gallery"),
         code=code("dataset", script="dataset.py"),

@@ -15,8 +15,8 @@ rule fitting_model:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         settings=settings("template")
         | {
@@ -44,8 +44,8 @@ rule fitting:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grown(2000),
+        runtime=grown(60),
     params:
         settings=settings("fitting"),
         code=code("fitting", script="fitting.py"),

@@ -9,8 +9,8 @@ rule gallery_model:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grown(4000),
+        runtime=grown(30),
     params:
         settings=source_settings(
             "synthetic", "annotation_noise", "portraits", "subjects_per_job"
@@ -35,8 +35,8 @@ if SOURCE == "ict_facekit":
             "../../envs/pipeline.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=30,
+            mem_mb=grown(2000),
+            runtime=grown(30),
         params:
             settings=source_settings(
                 "ict_facekit", "annotation_noise", "subjects", "subjects_per_job"
@@ -62,8 +62,8 @@ if SOURCE != "manifest":
             "../../envs/pipeline.yaml"
         threads: 1
         resources:
-            mem_mb=3000,
-            runtime=60,
+            mem_mb=grown(3000),
+            runtime=grown(60),
         params:
             settings=source_settings(SOURCE, "annotation_noise", "portraits"),
             code=code("gallery.synthetic.scans", script="gallery_scans_synthetic.py"),
@@ -81,8 +81,8 @@ if SOURCE != "manifest":
             "../../envs/pipeline.yaml"
         threads: 1
         resources:
-            mem_mb=1000,
-            runtime=15,
+            mem_mb=grown(1000),
+            runtime=grown(15),
         params:
             settings=source_settings(SOURCE, "portraits", "subjects_per_job"),
             code=code(
@@ -109,8 +109,8 @@ else:
             "../../envs/pipeline.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=60,
+            mem_mb=grown(4000),
+            runtime=grown(60),
         params:
             settings=source_settings("manifest"),
             code=code("gallery.manifest", script="gallery_table.py"),
@@ -131,8 +131,8 @@ else:
             "../../envs/pipeline.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=60,
+            mem_mb=grown(2000),
+            runtime=grown(60),
         params:
             settings=source_settings("manifest"),
             code=code("gallery.manifest", script="gallery_scans_manifest.py"),
@@ -153,8 +153,8 @@ else:
             "../../envs/pipeline.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=15,
+            mem_mb=grown(2000),
+            runtime=grown(15),
         params:
             settings=source_settings("manifest", "sequences_per_job"),
             code=code(
@@ -180,8 +180,8 @@ rule gallery_frames:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grown(2000),
+        runtime=grown(15),
     params:
         settings=settings("gallery"),
         code=code("gallery.frames", script="gallery_frames.py"),
@@ -202,8 +202,8 @@ rule gallery_portraits:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grown(3000),
+        runtime=grown(30),
     params:
         settings=source_settings(
             "synthetic", "annotation_noise", "subjects", "subjects_per_job"

@@ -12,8 +12,8 @@ rule neutrals:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grown(1000),
+        runtime=grown(60),
     params:
         settings=settings("neutrals"),
         code=code("neutrals", script="neutrals.py"),

@@ -12,8 +12,8 @@ rule crate:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grown(2000),
+        runtime=grown(30),
     params:
         settings=settings(
             *(name for name in config if name not in ("results", "seed", "strict"))

@@ -22,8 +22,8 @@ rule readers:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grown(2000),
+        runtime=grown(30),
     params:
         settings=settings("readers", "synthesis", "template"),
         code=code("synthesis.readings", script="readers.py"),

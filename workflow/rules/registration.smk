@@ -11,8 +11,8 @@ rule registration_template:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grown(2000),
+        runtime=grown(15),
     params:
         settings=settings("template"),
         code=code("registration.sequences", script="registration_template.py"),
@@ -34,8 +34,8 @@ rule registration:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grown(3000),
+        runtime=grown(60),
     params:
         settings=settings("registration"),
         code=code("registration.sequences", "formats.markup", script="registration.py"),
@@ -86,8 +86,8 @@ rule registration_pictures:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grown(3000),
+        runtime=grown(30),
     params:
         settings=settings("registration"),
         code=code(

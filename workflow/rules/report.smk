@@ -14,8 +14,8 @@ rule report:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grown(3000),
+        runtime=grown(30),
     params:
         settings=settings(),
         code=code("report.page", script="report.py"),

@@ -33,8 +33,8 @@ rule synthesis:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=grown(3000),
+        runtime=grown(120),
     params:
         settings=settings("synthesis", "template"),
         code=code("synthesis", script="synthesis.py"),
@@ -61,8 +61,8 @@ rule synthesis_pictures:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grown(2000),
+        runtime=grown(30),
     params:
         settings=settings("synthesis", "template"),
         code=code("synthesis.illustrate", script="synthesis_pictures.py"),

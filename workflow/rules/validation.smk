@@ -15,8 +15,8 @@ rule validation_bases:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=grown(3000),
+        runtime=grown(120),
     params:
         settings=settings("template", "blendshapes")
         | part_of("validation", "components", "vertices", "sparsity", "test_share"),
@@ -40,8 +40,8 @@ rule validation_features:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grown(2000),
+        runtime=grown(60),
     params:
         settings=settings("blendshapes"),
         code=code("validation.features", script="validation_features.py"),
@@ -72,8 +72,8 @@ rule validation:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=grown(3000),
+        runtime=grown(120),
     params:
         settings=settings("validation"),
         noise=annotation_noise(),

@@ -9,10 +9,8 @@ from affect4d.provenance.planned_jobs import PlannedJob
 from affect4d.provenance.recorded_settings import leaves
 from affect4d.store import Manifest, StoreError, read_manifest
 
-Causes = dict[tuple[str, str], list[str]]  # (rule, cause) -> items
+Causes = dict[str, list[PlannedJob]]  # cause -> the jobs that run for it
 _MAX_SHOWN = 60  # characters of a setting's value
-# Snakemake's words for a job that runs only because another does.
-_FOLLOWS = "Input files updated by another job"
 
 
 def explain_jobs(jobs: Iterable[PlannedJob], root: Path) -> tuple[Causes, list[PlannedJob]]:
@@ -28,7 +26,7 @@ def explain_jobs(jobs: Iterable[PlannedJob], root: Path) -> tuple[Causes, list[P
     for job in jobs:
         own = list(_own_causes(job, root))
         for cause in own:
-            causes.setdefault((job.rule, cause), []).append(job.item)
+            causes.setdefault(cause, []).append(job)
         if not own:
             follows.append(job)
     return causes, follows
@@ -50,9 +48,8 @@ def _own_causes(job: PlannedJob, root: Path) -> Iterator[str]:
             if path not in old or old[path] != value:
                 stated = True
                 yield f"setting {'.'.join(path)}: {_shown(old.get(path))} -> {_shown(value)}"
-    reason = str(job.description["reason"])
-    if not stated and not reason.startswith(_FOLLOWS):
-        yield reason.split("\n")[0]
+    if not stated and not job.only_follows:
+        yield str(job.description["reason"]).split("\n")[0]
 
 
 def _read(path: Path) -> Manifest | None:

@@ -241,8 +241,13 @@ def _inputs(job: PlannedJob) -> list[str]:
     return [str(path) for path in job.description["input"]["values"]]
 
 
+def _named(jobs: Iterable[PlannedJob]) -> str:
+    counts = Counter(job.rule for job in jobs)
+    return ", ".join(f"{rule} {count}" for rule, count in counts.items())
+
+
 def text_of_changes(configs: Iterable[Path]) -> str:
-    """What the next run would make again and why, rule by rule: causes, then what follows.
+    """What the next run would make again and why: causes with their jobs, then what follows.
 
     Raises
     ------
@@ -255,11 +260,9 @@ def text_of_changes(configs: Iterable[Path]) -> str:
         return f"nothing changed: all {len(jobs)} jobs are done"
     causes, follows = explain_jobs(needed, Path(str(config["results"])))
     lines = []
-    for (rule, cause), items in causes.items():
-        lines.append(f"{rule} ({len(items)} of its jobs, such as {items[0]}): {cause}")
-    counts = Counter(job.rule for job in follows)
-    if counts:
-        named = ", ".join(f"{rule} {count}" for rule, count in counts.items())
-        lines.append(f"{len(follows)} jobs follow: {named}")
+    for cause, jobs_of in causes.items():
+        lines.append(f"{cause}: {_named(jobs_of)}")
+    if follows:
+        lines.append(f"{len(follows)} jobs follow: {_named(follows)}")
     lines.append(f"{len(needed)} of {len(jobs)} jobs run, {len(jobs) - len(needed)} stay")
     return "\n".join(lines)

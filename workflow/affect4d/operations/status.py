@@ -83,14 +83,13 @@ def find_status(configs: Iterable[Path]) -> Status:
     """
     config, jobs = list_jobs(*map(str, configs), "--as-is")
     root = Path(str(config["results"]))
-    # what is made already only waits for what it follows, if the job itself was done
-    left = [job for job in jobs if not _is_done(job, root)]
+    left = [job for job in jobs if not _is_done(job)]
     unfinished = _unfinished(Path(".snakemake"))
     running = tuple(job for job in left if unfinished & set(_outputs(job)))
     failed = tuple(
         FailedJob(job, line)
         for job in left
-        if job not in running and (line := _last_word(root, job))
+        if job not in running and not _are_there(job) and (line := _last_word(root, job))
     )
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for job in jobs:
@@ -105,9 +104,13 @@ def _outputs(job: PlannedJob) -> list[str]:
     return [str(path) for path in job.description["output"]["values"]]
 
 
-def _is_done(job: PlannedJob, root: Path) -> bool:
-    follows = str(job.description["reason"]).startswith("Input files updated by another job")
-    return all(Path(path).exists() for path in _outputs(job)) and (not job.is_needed or follows)
+def _are_there(job: PlannedJob) -> bool:
+    # Snakemake removes them before a job starts
+    return all(Path(path).exists() for path in _outputs(job))
+
+
+def _is_done(job: PlannedJob) -> bool:
+    return _are_there(job) and not job.is_needed
 
 
 def _unfinished(memory: Path) -> set[str]:

@@ -90,6 +90,11 @@ class PlannedJob:
         """Whether snakemake would run it."""
         return bool(self.description["is_needed"])
 
+    @property
+    def only_follows(self) -> bool:
+        """Whether snakemake would run it for no other reason than that another job runs."""
+        return str(self.description["reason"]).startswith("Input files updated by another job")
+
     def _relative(self, path: str) -> str:
         """A path relative to the results folder where it lies inside."""
         below = path.startswith(f"{self.root}/")
