@@ -121,6 +121,8 @@ def synth(
         raise typer.BadParameter("--all-faces edits the full frame: neither --crop nor --grid")
     points = parsed(request.parse_points, path)
     named = parsed(request.parse_component, component)
+    if intensity not in (None, 1) and named is None:
+        warn(f"--intensity {intensity:g}: labels are those of faces of intensity 1")
     if named is not None:
         intensity = request.limit_intensity(intensity, warn)
     chosen = {"intensity": intensity, "blend": blend, "neutralise": neutralise}
