@@ -13,7 +13,7 @@ import yaml
 from affect4d.artifacts.declaration import Artifact
 from affect4d.artifacts.registry import artifacts, files
 from affect4d.config import document, paths
-from affect4d.config.project import ConfigError, Project, check_file, load, schema
+from affect4d.config.project import ConfigError, Project, check_file, check_sources, load, schema
 from affect4d.formats.content import read_yaml
 from affect4d.store.build_root import CONTENT, MARKER
 
@@ -195,7 +195,6 @@ YAML = {
     "key": "? {a: 1}\n: 1",
     "null": "seed: 1\0",
     "list": "- 1",
-    "nothing": "",
 }
 
 
@@ -225,8 +224,9 @@ def test_anchors_merges_json_and_byte_order_marks_are_read(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("\ufeffa: &a {x: 1}\nb: {<<: *a, y: 2}\nc: *a")
     assert read_yaml(path, "file")["b"] == {"x": 1, "y": 2}
-    path.write_text('{"seed": 1}')
-    check_file(path)
+    for text in ('{"seed": 1}', "", "# nothing\n"):
+        path.write_text(text)
+        check_file(path)
     check_file(ROOT / "config.yaml")
 
 
@@ -250,6 +250,24 @@ def test_the_configuration_is_read_without_heavy_libraries():
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
     assert not HEAVY & set(loaded.stdout.split())
+
+
+def test_missing_and_empty_folders_are_named_with_their_keys(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/.DS_Store").touch()
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans/a.ply").touch()
+    table = {"root": str(tmp_path / "scans"), "table": str(tmp_path / "none.csv")}
+    bases = {"a": {"adapter": "folder", "root": str(tmp_path / "empty")}}
+    project = {"gallery": {"manifest": table}, "neutrals": {"databases": bases}}
+    with pytest.raises(ConfigError) as caught:
+        check_sources(load(project), "my.yaml")
+    assert str(caught.value).startswith("my.yaml: neutrals.databases.a.root: ")
+    assert "is empty" in str(caught.value) and "\n" not in str(caught.value)
+    project["gallery"]["source"] = "manifest"  # its table counts where it is the source
+    with pytest.raises(ConfigError, match=r"gallery\.manifest\.table.*no such file"):
+        check_sources(load(project), "my.yaml")
+    check_sources(load({}))
 
 
 def test_settings_cannot_be_changed_after_they_were_checked():
