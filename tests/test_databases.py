@@ -1,17 +1,22 @@
 """Databases as their owners ship them: what adapters find, accept, and refuse."""
 
 import json
+import os
+import shutil
 import unicodedata
 
 import pandas as pd
 import pytest
 from support.contexts import context
 from support.database_layouts import WRITERS, face, put, write_database
+from typer.testing import CliRunner
 
+from affect4d.cli import app
 from affect4d.config.neutrals import Database, Settings
 from affect4d.dataset.splits import assign_splits
 from affect4d.neutrals import landmarks, loading
 from affect4d.neutrals.build import build_neutrals
+from affect4d.neutrals.database_report import check_database
 from affect4d.neutrals.databases import aff_wild
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.quarantine import Quarantine
@@ -21,7 +26,7 @@ from affect4d.quarantine import Quarantine
 def detector(monkeypatch):
     """A detector that finds the embedded face in every picture, and no look at the evidence."""
     for module in (landmarks, aff_wild):
-        monkeypatch.setattr(module, "has_detector", lambda: True)
+        monkeypatch.setattr(module, "can_detect", lambda: True)
     monkeypatch.setattr(loading, "detect_faces", lambda image, name: [face(0)[1]])
     monkeypatch.setattr(loading, "describe_mismatch", lambda image, points: "")
 
@@ -132,3 +137,86 @@ def test_one_folder_per_person_with_equal_names_in_any_script(tmp_path):
         lambda path: unicodedata.normalize("NFC", path.split("/")[0]),
     )  # fmt: skip
     check_nobody_in_two_splits(rows, 8)
+
+
+PLANTED = {
+    "a name that fits no pattern": "its name does not match",
+    "an empty file": "the file is empty",
+    "a link out of the folder": "leads out of",
+    "a pipe in place of an image": "it is no regular file",
+    "a linked folder": "it is a link to a folder",
+    "one image in upper and lower case": "has the same image_id",
+    "a folder unpacked twice": "it is a copy of",
+    "a row of an image that is absent": "there is no image 'asian/gone.jpg'",
+    "a row with two people": "says otherwise of asian/AF0302_1100_00F.jpg",
+    "a row without a person": "the subject '' is empty",
+    "a name in another encoding": "its name is not UTF-8",
+    "an archive that is not unpacked": "an archive that is not unpacked",
+    "a download that broke off": "a download that is not complete",
+    "landmarks without their image": "landmarks without an image",
+    "a person who only smiles": "people without a neutral image",
+    "a file of nothing known": "names that matched nothing",
+}
+
+
+def plant_faults(root, outside):
+    """A part of Face Place with every fault of PLANTED."""
+    for number in range(1, 5):
+        put(root / f"asian/AF030{number}_1100_00F.jpg", number)
+    good = root / "asian/AF0301_1100_00F.jpg"
+    put(root / "asian/AF0301_1100_00F copy.jpg", 9)
+    (root / "asian/AF0305_1100_00F.jpg").write_bytes(b"")
+    put(outside / "AF0306_1100_00F.jpg", 6)
+    (root / "asian/AF0306_1100_00F.jpg").symlink_to(outside / "AF0306_1100_00F.jpg")
+    os.mkfifo(root / "asian/AF0307_1100_00F.jpg")
+    (root / "hispanic").symlink_to(outside, target_is_directory=True)
+    put(root / "asian/AF0304_1100_00F.JPG", 8)
+    (root / "asian2/asian").mkdir(parents=True)
+    for name in ("AF0303_1100_00F.jpg", "AF0303_1100_00F.pts"):
+        shutil.copy(root / "asian" / name, root / "asian2/asian" / name)
+    rows = ["asian/gone.jpg,Anna", "asian/AF0302_1100_00F.jpg,Anna",
+            "asian/AF0302_1100_00F.jpg,Bela", "asian/AF0303_1100_00F.jpg,"]  # fmt: skip
+    (root / "subjects.csv").write_text("\n".join(["image,subject", *rows]) + "\n")
+    shutil.copy(good, root / os.fsdecode(b"asian/AF0308_1100_00F\xff.jpg"))
+    (root / "caucasian.zip").write_bytes(b"PK\3\4")
+    (root / "multiracial.zip.part").write_bytes(b"PK\3\4")
+    (root / "asian/AF0309_1100_00F.pts").write_text("version: 1\n")
+    put(root / "asian/AM0310_1200_00F.jpg", 10)
+    (root / "list.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+
+
+def test_check_names_every_planted_fault(tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    plant_faults(root, tmp_path / "outside")
+    monkeypatch.setattr(loading, "read_photograph", lambda *given: pytest.fail("opened"))
+    done = CliRunner().invoke(app, ["check", "face_place", str(root)])
+    assert done.exit_code == 1, done.output
+    missing = [fault for fault, words in PLANTED.items() if words not in done.stdout]
+    assert not missing, done.stdout
+    assert "CC BY-NC-SA" in done.stdout and "neutral, as wanted" in done.stdout
+
+
+def test_check_finds_nothing_wrong_in_good_layouts(tmp_path):
+    for name in ("face_place", "folder_per_person", "afew"):
+        root = tmp_path / name
+        write_database(name, root)
+        faults = check_database(name, root).faults
+        counted = {"fewer images than published", "people without a neutral image as wanted"}
+        assert {fault.rule for fault in faults} <= counted
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_check_knows_every_file_of_a_layout(tmp_path, name):
+    expected = write_database(name, tmp_path)
+    report = check_database(name, tmp_path)
+    assert len(report.candidates) == expected.candidates
+    assert report.about is None or report.about.licence
+    assert not [fault for fault in report.faults if "matched nothing" in fault.rule]
+
+
+def test_check_refuses_what_is_no_adapter_and_no_folder(tmp_path):
+    assert "did you mean 'multi_pie'?" in CliRunner().invoke(
+        app, ["check", "multipie", str(tmp_path)], env={"COLUMNS": "400", "NO_COLOR": "1"}
+    ).stderr  # fmt: skip
+    done = CliRunner().invoke(app, ["check", "fei", str(tmp_path / "none")])
+    assert done.exit_code == 2 and "no such folder" in done.stderr

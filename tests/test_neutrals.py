@@ -320,14 +320,14 @@ class TestFolder:
         assert (np.diff(heights, axis=0) > 0.1 * eyes).all()
 
     def test_a_photograph_without_landmarks(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(landmarks, "has_detector", lambda: False)
+        monkeypatch.setattr(landmarks, "can_detect", lambda: False)
         photograph(tmp_path, "a.png", None)
         found, rows = find(tmp_path, "folder")
         assert found == []
         assert "no landmark file" in rows[0].rule
 
     def test_a_detector_finds_the_landmarks_that_nobody_marked(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(landmarks, "has_detector", lambda: True)
+        monkeypatch.setattr(landmarks, "can_detect", lambda: True)
         seen = []
         monkeypatch.setattr(
             loading, "detect_faces", lambda image, name: seen.append(name) or [POINTS]
@@ -556,7 +556,7 @@ class TestBuild:
 
     def test_hostile_photographs_take_no_neighbour_along(self, tmp_path, monkeypatch):
         # a detector would search a picture without a face at every scale and rotation
-        monkeypatch.setattr(landmark_evidence, "has_detector", lambda: False)
+        monkeypatch.setattr(landmark_evidence, "can_detect", lambda: False)
         rng = np.random.default_rng(19)
         root = tmp_path / "photographs"
         good = ["a.jpg", "m.png", "z.jpg"]

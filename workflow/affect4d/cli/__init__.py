@@ -4,10 +4,19 @@ Commands parse and print. What they do is in the library, which they import when
 `affect4d --help` loads nothing else.
 """
 
-from affect4d.cli import builds, exports, gallery, operations, photographs
+from affect4d.cli import builds, databases, exports, gallery, operations, photographs
 from affect4d.cli.application import app
 
-__all__ = ["app", "builds", "exports", "gallery", "main", "operations", "photographs"]
+__all__ = [
+    "app",
+    "builds",
+    "databases",
+    "exports",
+    "gallery",
+    "main",
+    "operations",
+    "photographs",
+]
 
 
 def main() -> None:

@@ -74,6 +74,16 @@ def _is_known(adapter: str) -> str:
     return adapter
 
 
+def explain_adapter(name: str) -> str:
+    """Why there is no adapter of that name that reads a folder; "" where there is one."""
+    if name.lower().endswith((".yaml", ".yml")):
+        return ""
+    try:
+        return "" if load_adapter(_is_known(name)).needs_root else f"{name} has no folder"
+    except ValueError as error:
+        return str(error)
+
+
 def _is_layout(layout: str) -> str:
     known = layout_names()
     if not layout.endswith(".yaml") and layout not in known:

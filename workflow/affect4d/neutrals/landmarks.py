@@ -3,11 +3,17 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from affect4d.fitting.detection import has_detector
 from affect4d.neutrals.databases.listing import Listing
 from affect4d.quarantine import BadInput
 
 DATABASE, USER, DETECTOR = "database", "user", "detector"
+
+
+def can_detect() -> bool:
+    """Whether a detector is installed."""
+    from affect4d.fitting.detection import has_detector  # its libraries are not needed otherwise
+
+    return has_detector()
 
 
 def find_landmarks(
@@ -37,7 +43,7 @@ def find_landmarks(
 
 def check_landmarks_or_detector(file: Path | None, image: Path, suffixes: list[str]) -> None:
     """BadInput where an image has no landmark file, and no detector is installed."""
-    if file is None and not has_detector():
+    if file is None and not can_detect():
         raise BadInput(
             image,
             f"no landmark file ({', '.join(suffixes)}) of the same name beside it",

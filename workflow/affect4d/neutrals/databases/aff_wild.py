@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from affect4d.fitting.detection import has_detector
 from affect4d.neutrals.candidates import Candidate, make_image_id, normalise, short_digest
 from affect4d.neutrals.databases.labels import join_axes, read_labels
 from affect4d.neutrals.databases.layout import Layout, NameMatcher, Pattern
@@ -20,7 +19,7 @@ from affect4d.neutrals.databases.listing import Listing, list_files, suffix_of
 from affect4d.neutrals.databases.numbering import Base, Numbered, check_base, find_base
 from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.neutrals.databases.subjects import Entry, read_subjects, report_unused
-from affect4d.neutrals.landmarks import DATABASE, DETECTOR
+from affect4d.neutrals.landmarks import DATABASE, DETECTOR, can_detect
 from affect4d.quarantine import BadInput, as_bad_input
 
 Labels: TypeAlias = NDArray[np.float64]  # (N, 2) valence and arousal per frame
@@ -99,7 +98,7 @@ def find_aff_wild(source: Source[AffWildLayout]) -> list[Candidate]:
         except (BadInput, OSError) as error:
             problem = as_bad_input(error, labels[track][0])
             source.quarantine.add(make_image_id(source.name, track), problem)
-    report_unused(source, entries, set(labels), "track")
+    report_unused(source, entries, set(labels), what="track")
     return candidates
 
 
@@ -205,7 +204,7 @@ def _candidates(
     missing = []
     for index in neutral:
         image, landmarks = frames.find(index)
-        if not image or not (landmarks or has_detector()):
+        if not image or not (landmarks or can_detect()):
             missing.append(index)
             continue
         yield Candidate(

@@ -37,7 +37,6 @@ class FolderLayout(Layout):
     landmarks : suffixes of the landmark files beside them, in order of preference
     landmarks_by : who made those
     name : patterns of the path without its suffix; the group `subject` is the person
-    ignore : patterns of paths, with suffix, of images that are none of the database's photographs
     neutral : rules of which one must fit a neutral face; null: every image
     expressions : names of expressions, and the rules of which one must fit each
     wanted : groups with the values that are wanted, such as views and lights
@@ -50,7 +49,6 @@ class FolderLayout(Layout):
     landmarks: list[str]
     landmarks_by: Literal["database", "user"] = "user"
     name: Patterns
-    ignore: Patterns = Field([])
     neutral: list[Rule] | None
     expressions: dict[str, list[Rule]] = Field({})
     wanted: dict[str, Values] = Field({})
@@ -64,12 +62,12 @@ def find_folder(source: Source[FolderLayout]) -> list[Candidate]:
     layout = source.layout
     listing = list_files(source.root, source.quarantine)
     entries = read_subjects(source)
-    ignore, matcher = NameMatcher(layout.ignore), NameMatcher(layout.name)
+    known, matcher = NameMatcher(layout.known), NameMatcher(layout.name)
     names = {
         path: _without_suffix(path)
         for regular in (True, False)
         for path in listing.with_suffix(layout.images, regular=regular)
-        if not ignore.match(path)
+        if not known.match(path)
     }
     names = dict(sorted(names.items(), key=lambda item: item[0].split("/")))
     image_ids = distinct(names.values(), lambda name: _image_id(source.name, name))
@@ -82,7 +80,7 @@ def find_folder(source: Source[FolderLayout]) -> list[Candidate]:
                 check_regular(source.root, path)
             match = _match(source, path, matcher)
             entry = entries.get(unicodedata.normalize("NFC", path))
-            subject = _subject(match, entry, own.get(name), name)
+            subject = _subject(match, entry, own=own.get(name), path=name)
             candidates += _candidates(
                 source, listing, path, match=match, entry=entry, subject=subject,
                 image_id=image_ids[name],
@@ -123,7 +121,7 @@ def _match(source: Source[FolderLayout], path: str, matcher: NameMatcher) -> re.
 
 
 def _subject(
-    match: re.Match[str], entry: Entry | None, own: str | None, path: str
+    match: re.Match[str], entry: Entry | None, *, own: str | None, path: str
 ) -> tuple[str, str]:
     """Id and name of the person: as subjects.csv says, or by the path, or by the pattern."""
     if entry is not None and entry.subject_id:

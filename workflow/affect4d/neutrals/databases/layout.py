@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _compiles(pattern: str) -> str:
@@ -51,11 +51,13 @@ class Layout(BaseModel):
     ----------
     adapter : the adapter that reads it, where no module has the file's name
     about : the database
+    known : patterns of files, with suffix, that belong to it and are none of its images
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     adapter: str = ""
     about: About | None = None
+    known: Patterns = Field([])
 
 
 class NameMatcher:

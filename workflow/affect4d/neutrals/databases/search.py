@@ -12,7 +12,7 @@ from affect4d.config.neutrals import Database
 from affect4d.formats.content import read_yaml
 from affect4d.formats.limits import DEFAULT, Limits
 from affect4d.neutrals.candidates import Candidate, drop_duplicates
-from affect4d.neutrals.databases.registry import Adapter, Source, layout_names, load_adapter
+from affect4d.neutrals.databases.registry import Source, layout_names, load_adapter
 from affect4d.quarantine import BadInput, Quarantine
 
 
@@ -43,7 +43,7 @@ def find_candidates(
     root = database.folder(results) or Path()
     if not root.is_dir():
         raise BadInput(root, "no such folder", f"check `neutrals.databases.{name}.root`")
-    layout = _read_layout(database, adapter)
+    layout = read_layout(database)
     candidates = _named(adapter.find(Source(name, root, layout, quarantine, limits)), quarantine)
     return sorted(drop_duplicates(candidates, quarantine), key=lambda c: c.image_id)
 
@@ -62,9 +62,15 @@ def _named(candidates: Iterable[Candidate], quarantine: Quarantine) -> Iterator[
             quarantine.add(candidate.image_id, BadInput(candidate.path, rule, remedy))
 
 
-def _read_layout(database: Database, adapter: Adapter[Any]) -> Any:
-    """The database's layout, an instance of `adapter.layout`."""
-    path = database.layout_file
+def read_layout(database: Database) -> Any:
+    """The database's layout, an instance of its adapter's `layout`.
+
+    Raises
+    ------
+    BadInput
+        There is no such file, or it does not follow the adapter's model.
+    """
+    adapter, path = load_adapter(database.adapter), database.layout_file
     try:
         if not path.exists():
             known = ", ".join(layout_names())

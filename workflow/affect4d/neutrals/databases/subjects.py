@@ -71,7 +71,7 @@ def read_subjects(source: Source[Any], key: str = "image") -> dict[str, Entry]:
 
 
 def report_unused(
-    source: Source[Any], entries: dict[str, Entry], used: set[str], what: str = "image"
+    source: Source[Any], entries: dict[str, Entry], used: set[str], *, what: str = "image"
 ) -> None:
     """One quarantine row for each entry that names nothing that is there."""
     for name in sorted(entries.keys() - used):

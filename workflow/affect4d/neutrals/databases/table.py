@@ -102,7 +102,7 @@ def _candidate(source: Source[TableLayout], listing: Listing, row: dict[str, str
     image = _find_image(source, listing, row[layout.image].strip())
     expression = row[layout.expression].strip() if layout.expression else ""
     valence, arousal = (
-        _plane(layout, row, axis, root / image) for axis in (layout.valence, layout.arousal)
+        _plane(layout, row, axis, image=root / image) for axis in (layout.valence, layout.arousal)
     )
     is_neutral = expression in layout.neutral
     if not layout.neutral:
@@ -152,7 +152,7 @@ def _find_image(source: Source[TableLayout], listing: Listing, cell: str) -> str
     raise BadInput(source.root / cell, "there is no such image", "copy it, or remove its row")
 
 
-def _plane(layout: TableLayout, row: dict[str, str], column: str | None, image: Path) -> float:
+def _plane(layout: TableLayout, row: dict[str, str], column: str | None, *, image: Path) -> float:
     """Valence or arousal in [-1, 1], NaN where it is not annotated."""
     if column is None:
         return float("nan")
