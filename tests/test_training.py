@@ -1,5 +1,7 @@
 """Folds, leaks, sequences, arms and comparisons of the training."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -224,3 +226,11 @@ def test_settings_that_are_wrong_are_refused_by_name(tmp_path):
         read_settings(file)
     file.write_text("london: /data/london")
     assert read_settings(file) == Settings(london="/data/london")
+
+
+def test_every_setting_is_in_the_page():
+    page = (Path(__file__).parents[1] / "docs/training.md").read_text(encoding="utf-8")
+    for name, part in Settings.model_fields.items():
+        nested = getattr(part.annotation, "model_fields", {})
+        for key in [f"{name}.{inner}" for inner in nested] or [name]:
+            assert key in page or f"`.{key.split('.')[-1]}`" in page, key

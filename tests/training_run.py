@@ -20,7 +20,7 @@ from affect4d.training.face_set import FaceSet
 from affect4d.training.pytorch.learning import Run, ccc_loss, read_sequences, train
 from affect4d.training.pytorch.networks import load_weights, make_network
 
-SMALL = Network(width=0.03, size=32)
+SMALL = Network(backbone="vgg", width=0.03, size=32)
 SETTINGS = Settings(
     network=SMALL, learning=Learning(sequence=4, batch=2, steps=8, checkpoint_every=3, rate=1e-3)
 )
@@ -32,7 +32,7 @@ def main(folder):
 
 
 def networks():
-    published = make_network(Network(width=1, size=96))
+    published = make_network(Network(backbone="vgg", width=1, size=96))
     sizes = [sum(each.numel() for each in published.parameters())]
     sizes += [
         sum(e.numel() for e in make_network(Network(width=1, backbone="convnext")).parameters())
@@ -71,7 +71,7 @@ def weights(folder):
         wanted = tensors if file.startswith("whole") else backbone
         equal.append(all(torch.equal(loaded.state_dict()[n], t) for n, t in wanted.items()))
     refused = []
-    other = make_network(Network(width=0.06, size=32))
+    other = make_network(Network(backbone="vgg", width=0.06, size=32))
     for file, target in (
         ("code.pt", network),
         ("text.safetensors", network),

@@ -4,7 +4,7 @@ Commands parse and print. What they do is in the library, which they import when
 `affect4d --help` loads nothing else.
 """
 
-from affect4d.cli import builds, databases, exports, gallery, operations, photographs
+from affect4d.cli import builds, databases, exports, gallery, models, operations, photographs
 from affect4d.cli.application import app
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "exports",
     "gallery",
     "main",
+    "models",
     "operations",
     "photographs",
 ]

@@ -6,12 +6,14 @@ from affect4d.config.base import Section, field
 
 
 class Network(Section):
-    """The network; published: VGG, width 1, 96 pixels, sequences of 80 frames."""
+    """The network; published: vgg, width 1, 96 pixels."""
 
     backbone: Literal["vgg", "convnext"] = field(
-        "vgg", "", "vgg: VGG-Face's convolutions, as published; convnext: ConvNeXt's, as of 2022."
+        "convnext",
+        "",
+        "vgg: VGG-Face's convolutions, as published; convnext: ConvNeXt's, as of 2022.",
     )
-    width: float = field(0.125, "1", "Share of the published number of channels.", gt=0, le=1)
+    width: float = field(0.25, "1", "Share of the published number of channels.", gt=0, le=1)
     size: int = field(32, "pixels", "Side of the square images.", ge=32, le=256)
     weights: str | None = field(
         None, "", "Pretrained weights (.safetensors, or .pt of tensors only); by default none."
@@ -23,9 +25,9 @@ class Learning(Section):
 
     sequence: int = field(6, "frames", "Length of a sequence, which never crosses clips.", ge=1)
     batch: int = field(8, "sequences", "Sequences per half of a batch.", ge=1)
-    steps: int = field(200, "steps", "Steps of the optimiser, the same for every arm.", ge=1)
+    steps: int = field(100, "steps", "Steps of the optimiser, the same for every arm.", ge=1)
     rate: float = field(1e-3, "1", "Largest learning rate (Adam; it falls as a cosine).", gt=0)
-    checkpoint_every: int = field(100, "steps", "Steps between checkpoints.", ge=1)
+    checkpoint_every: int = field(50, "steps", "Steps between checkpoints.", ge=1)
 
 
 class Wild(Section):
@@ -51,7 +53,7 @@ class Settings(Section):
     )
     folds: int = field(5, "folds", "Folds, by person.", ge=2)
     people: list[int] = field(
-        lambda: [4, 10], "people", "Numbers of real people to train on, beside all of them."
+        lambda: [6], "people", "Numbers of real people to train on, beside all of them."
     )
     network: Network = field(Network, "", "The network.")
     learning: Learning = field(Learning, "", "How it learns.")

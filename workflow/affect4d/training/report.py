@@ -81,7 +81,7 @@ def describe_data(settings: Settings, read: pd.DataFrame) -> str:
     )
 
 
-def _read_arm(folder: Path, settings: Settings, arm: str, people: str = "") -> pd.DataFrame:
+def _read_arm(folder: Path, settings: Settings, arm: str, *, people: str = "") -> pd.DataFrame:
     """What an arm's networks read of every frame, fold by fold."""
     parts = [
         pd.read_csv(folder / "runs" / f"fold{fold}-{arm}{people}" / "read.csv").assign(fold=fold)
@@ -118,7 +118,9 @@ def _by_people(folder: Path, settings: Settings) -> Iterator[pd.DataFrame]:
     """The gain with few people, and with all of a fold's."""
     for people in [*settings.people, 0]:
         suffix = f"-people{people}" if people else ""
-        arms = {arm: _read_arm(folder, settings, arm, suffix) for arm in (BASELINE, "augmented")}
+        arms = {
+            arm: _read_arm(folder, settings, arm, people=suffix) for arm in (BASELINE, "augmented")
+        }
         base = measure_arms(arms).query("arm == @BASELINE")["ccc"].to_numpy()
         gains = compare_arms(arms, BASELINE, settings.seed).drop(columns="arm")
         gains.insert(0, "people", str(people or "all"))
