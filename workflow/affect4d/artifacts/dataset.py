@@ -60,6 +60,8 @@ MEASURES = {  # of synthesis: unit and meaning
                  "image."),
     "landmark_error": ("1", "Mean error of the landmarks' motion, in inter-ocular distances; null: "
                        "neutral image."),
+    "neutralised_mm": ("mm", "Expression that was removed from the photograph before, root mean "
+                       "square around the mouth; null: neutral image."),
 }  # fmt: skip
 QUALITY_COLUMN = Column(
     QUALITY + "{measure}", "float32", "Measured while synthesizing; null: neutral image.", null=True
