@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d.fitting import landmark_evidence
-from affect4d.fitting.detection import has_detector
+from affect4d.fitting.detector import has_detector
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.template.ibug68 import OUTER_EYE_CORNERS

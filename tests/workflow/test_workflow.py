@@ -105,6 +105,21 @@ def test_intensity_rebuilds_synthesis_and_what_follows_and_nothing_before(built)
     assert built.planned() == {}
 
 
+def test_the_plan_says_what_a_changed_setting_makes_again(built):
+    assert "nothing to do" in built.affect4d("plan").stdout
+    assert " are done, 0 left" in built.affect4d("status").stdout
+    built.configure({"synthesis": {"intensity": 0.8}})
+    try:
+        said = built.affect4d("plan", "--changed").stdout
+        cost = json.loads(built.affect4d("plan", "--json").stdout)
+        jobs = built.planned()
+    finally:
+        built.configure({"synthesis": {"intensity": 1.0}})
+    assert "setting synthesis.intensity: 1.0 -> 0.8: synthesis " in said
+    assert cost["jobs"] == sum(count for rule, count in jobs.items() if rule != "all")
+    assert cost["cpu_h"] > 0 and not cost["without_former_run"]
+
+
 def test_a_changed_setting_counts_without_snakemake_s_memory(built):
     memory = built.folder / ".snakemake"
     memory.rename(built.folder / "memory")

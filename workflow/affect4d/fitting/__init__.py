@@ -7,8 +7,23 @@ to 3DMM work (Gauss-Newton under Gaussian priors, contour vertices chosen again 
 in Bas et al., ACCV workshops 2016), by robust weights and for many photographs at once.
 """
 
-from affect4d.fitting.camera import Camera
-from affect4d.fitting.fits import Fit, fit, fit_many
-from affect4d.fitting.model import MorphableModel
+from typing import TYPE_CHECKING
 
-__all__ = ["Camera", "Fit", "MorphableModel", "fit", "fit_many"]
+import lazy_loader
+
+if TYPE_CHECKING:
+    from affect4d.fitting.camera import Camera as Camera
+    from affect4d.fitting.fits import Fit as Fit
+    from affect4d.fitting.fits import fit as fit
+    from affect4d.fitting.fits import fit_many as fit_many
+    from affect4d.fitting.model import MorphableModel as MorphableModel
+
+# where a module of the package is wanted, the others, with numba and SciPy, are not loaded
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "camera": ["Camera"],
+        "fits": ["Fit", "fit", "fit_many"],
+        "model": ["MorphableModel"],
+    },
+)

@@ -11,7 +11,6 @@ heads they lie well inside the far cheek.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -86,11 +85,6 @@ class Candidate:
             and self.wandering <= MAX_WANDERING
             and self.confidence >= MIN_CONFIDENCE
         )
-
-
-def has_detector() -> bool:
-    """Whether MediaPipe is installed."""
-    return find_spec("mediapipe") is not None
 
 
 def detect_faces(image: Image, name: str | Path = "photograph") -> list[Points]:

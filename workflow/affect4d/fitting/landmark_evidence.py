@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from affect4d.fitting.detection import detect_landmarks, has_detector
+from affect4d.fitting.detection import detect_landmarks
+from affect4d.fitting.detector import has_detector
 from affect4d.quarantine import BadInput
 from affect4d.template.ibug68 import LEFT_EYE, MOUTH, OUTER_EYE_CORNERS, OUTER_LIPS, RIGHT_EYE
 

@@ -11,7 +11,7 @@ DATABASE, USER, DETECTOR = "database", "user", "detector"
 
 def can_detect() -> bool:
     """Whether a detector is installed."""
-    from affect4d.fitting.detection import has_detector  # its libraries are not needed otherwise
+    from affect4d.fitting.detector import has_detector  # without the libraries of the stage
 
     return has_detector()
 

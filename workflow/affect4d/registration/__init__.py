@@ -6,16 +6,25 @@ cylindrical unwrapping, thin-plate warp, sampling, filling. Its thin-plate splin
 template's surface, whose lips are cut, so that an opening mouth does not smear across them.
 """
 
-from affect4d.registration.quality import FLAGS, MEASURES, Quality
-from affect4d.registration.reference import Reference, prepare
-from affect4d.registration.registrar import Registered, Registrar
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "FLAGS",
-    "MEASURES",
-    "Quality",
-    "Reference",
-    "Registered",
-    "Registrar",
-    "prepare",
-]
+import lazy_loader
+
+if TYPE_CHECKING:
+    from affect4d.registration.quality import FLAGS as FLAGS
+    from affect4d.registration.quality import MEASURES as MEASURES
+    from affect4d.registration.quality import Quality as Quality
+    from affect4d.registration.reference import Reference as Reference
+    from affect4d.registration.reference import prepare as prepare
+    from affect4d.registration.registrar import Registered as Registered
+    from affect4d.registration.registrar import Registrar as Registrar
+
+# where a module of the package is wanted, the others, with numba and SciPy, are not loaded
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "quality": ["FLAGS", "MEASURES", "Quality"],
+        "reference": ["Reference", "prepare"],
+        "registrar": ["Registered", "Registrar"],
+    },
+)
