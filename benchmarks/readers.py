@@ -84,8 +84,9 @@ def main():
             if section in sections:
                 print(f"\n== {blend}, {section}")
                 thresholds += getattr(study, section)()
-        tables.append(study.table())
-    if arguments.output:
+        if study.readings:
+            tables.append(study.table())
+    if arguments.output and tables:
         pd.concat(tables).to_csv(arguments.output, index=False, float_format="%.4f")
     if arguments.sheet:
         write_sheet(arguments.sheet, people, studio, make.main_targets(arguments.results))
