@@ -312,8 +312,8 @@ class TestFolder:
     @pytest.mark.skipif(not LONDON.is_dir(), reason="AFFECT4D_LONDON names no folder")
     def test_the_london_set_itself(self):
         found, _ = find(LONDON, "london")
-        assert found and all(candidate.is_neutral for candidate in found)
-        points = np.array([candidate.read_landmarks() for candidate in found])
+        assert found and all(c.is_neutral == (c.path.parent.name == "neutral_front") for c in found)
+        points = np.array([c.read_landmarks() for c in found if c.is_neutral])
         eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=1)
         # upright faces: brows above eyes above nostrils above lips above the chin
         heights = [points[:, rows, 1].mean(1) for rows in (BROWS, EYES, [33], [51], [57], [8])]

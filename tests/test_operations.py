@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,7 @@ def test_a_job_that_only_follows_another_has_no_cause_of_its_own(tmp_path):
 
 def test_status_tells_done_running_and_failed_jobs_apart(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     root = tmp_path / "results"
     jobs = [
         planned(name, outputs=[f"results/{name}"], log=f"results/logs/{name}.log",
@@ -207,6 +209,7 @@ def test_status_tells_done_running_and_failed_jobs_apart(monkeypatch, tmp_path):
 @pytest.fixture
 def project_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     Path("config.yaml").write_text("results: results\n")
     return tmp_path
 

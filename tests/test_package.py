@@ -38,8 +38,9 @@ def test_every_import_of_the_library_is_a_declared_dependency_or_extra():
         declared |= {normalised(name) for name in extra}
     installed = packages_distributions()
     # mediapipe is installed without its dependencies (see envs/); jinja2 and pydantic bring theirs;
-    # the readers' networks run in an environment of their own
+    # the readers' networks and the training run in environments of their own
     others = {"ai_edge_litert": "ai-edge-litert", "dlib": "dlib-bin"}
+    others |= {name: name for name in ("safetensors", "torch")}
     assert set(others.values()) <= declared
     for name in imported() - {"mediapipe", "markupsafe", "pydantic_core", *others}:
         assert {normalised(each) for each in installed[name]} & declared, name

@@ -75,7 +75,7 @@ def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
     for root in former:
         sizes = count_sizes(Project.model_validate(stated_config(root)), root)
         jobs = plan_jobs(root)
-        _add_runs(samples, root, jobs, sizes)
+        _add_runs(samples, root, jobs, sizes=sizes)
         for rule, row in _stored(root, jobs, sizes).items():
             stored[rule].append(row)
     floor = min((s for rule in samples.values() for s in rule.seconds), default=0.0)
@@ -97,7 +97,7 @@ def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
 
 
 def _add_runs(
-    samples: Mapping[str, _Samples], root: Path, jobs: Iterable[PlannedJob], sizes: Sizes
+    samples: Mapping[str, _Samples], root: Path, jobs: Iterable[PlannedJob], *, sizes: Sizes
 ) -> None:
     for job in jobs:
         run = recorded_run(root, job)

@@ -211,7 +211,9 @@ def make_plan(
     runs = sum(cost.runs for cost in costs.values())
     names = ", ".join(map(str, former)) or "no former build"
     return Plan(
-        tuple(_cost(job, costs, sizes.units(job.rule, job.wildcards), start) for job in needed),
+        tuple(
+            _cost(job, costs, sizes.units(job.rule, job.wildcards), start=start) for job in needed
+        ),
         len(jobs) - len(needed),
         workers,
         tuple(sorted({job.rule for job in needed} - set(costs))),
@@ -219,7 +221,7 @@ def make_plan(
     )
 
 
-def _cost(job: PlannedJob, costs: Mapping[str, RuleCost], units: float, start: float) -> JobCost:
+def _cost(job: PlannedJob, costs: Mapping[str, RuleCost], units: float, *, start: float) -> JobCost:
     cost = costs.get(job.rule)
     if cost is None:
         seconds = average(costs, lambda c: c.seconds)

@@ -12,12 +12,14 @@ import pandas as pd
 
 from affect4d.artifacts.affectspace import CLASSES
 from affect4d.artifacts.neutrals import ACCEPTED_TABLE
+from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.statuses import OK
 from affect4d.config.gallery import EXPRESSIONS
 from affect4d.config.gallery import Settings as GallerySettings
 from affect4d.config.project import Project
 from affect4d.gallery.jobs import chunks
 from affect4d.gallery.user_table import scan_rows
+from affect4d.store import StoreError
 
 FRAMES, SEQUENCES, PHOTOGRAPHS, IMAGES, CLASSES_MADE = (
     "frames", "sequences", "photographs", "images", "classes",
@@ -136,6 +138,7 @@ def _gallery(settings: GallerySettings) -> tuple[dict[str, int], dict[str, int]]
 def _rows(path: Path) -> pd.DataFrame | None:
     """A table that the build has made, or None."""
     try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError):
+        read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
+        return read(open_file(path))
+    except (StoreError, OSError, ValueError):
         return None

@@ -17,6 +17,7 @@ from PIL import Image
 
 from affect4d.artifacts.dataset import NEUTRAL_CLASS, SHARD
 from affect4d.artifacts.neutrals import ACCEPTED_TABLE
+from affect4d.artifacts.reading import check_content, open_file
 from affect4d.config.neutrals import Database
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.formats.images import read_photograph
@@ -109,7 +110,9 @@ def read_published(dataset: Path, size: int) -> FaceSet:
     tables, images = [], []
     for shard in shards:
         try:
-            rows = pq.read_table(shard, columns=list(_READ)).to_pandas()
+            content = shard.read_bytes()
+            check_content(shard, content)
+            rows = pq.read_table(io.BytesIO(content), columns=list(_READ)).to_pandas()
             rows = rows[rows["class"] != NEUTRAL_CLASS]
             images += [_decode(picture["bytes"], size) for picture in rows["image"]]
         except (OSError, ValueError, KeyError) as error:
@@ -134,7 +137,9 @@ def read_accepted(results: Path, databases: Iterable[str]) -> pd.DataFrame:
         `neutrals/{database}/accepted.csv`, joined, and the column database.
     """
     tables = [
-        pd.read_csv(ACCEPTED_TABLE.path(results, database=name), dtype=str).assign(database=name)
+        pd.read_csv(open_file(ACCEPTED_TABLE.path(results, database=name)), dtype=str).assign(
+            database=name
+        )
         for name in sorted(set(databases))
     ]
     return pd.concat(tables, ignore_index=True)
