@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from affect4d.gallery.synthetic.action_units import action_fields
+from affect4d.gallery.synthetic.affect import ceiling
 from affect4d.gallery.synthetic.identity import identity_modes
 from affect4d.gallery.synthetic.model import Model
 from affect4d.gallery.synthetic.mpfb import Face
-from affect4d.gallery.synthetic.wild import write_wild
+from affect4d.gallery.synthetic.wild import clip_affect, write_wild
 from affect4d.quarantine import Quarantine
 from affect4d.training.faces import read_real
 
@@ -33,3 +34,11 @@ def test_clips_are_read_as_afew_va_and_are_the_same_bytes_again(model, tmp_path)
     # frames of a clip differ less than clips do: one light, one person, one background
     clips = real.images.reshape(2, 8, -1).astype(float)
     assert clips.std(axis=1).mean() < np.abs(clips[0] - clips[1]).mean()
+
+
+@pytest.mark.parametrize("length", [8, 12, 40])
+def test_annotators_keep_up_with_the_faces_however_few_frames_there_are(length):
+    """As in the gallery, a reader of the faces could reach a CCC of .8: labels are not noise."""
+    clips = [clip_affect(n, length, np.random.default_rng(n)) for n in range(1, 61)]
+    shown, noted = (np.concatenate(each) for each in zip(*clips, strict=True))
+    assert ceiling(shown, noted).min() > 0.8

@@ -31,7 +31,9 @@ from affect4d.gallery.synthetic.texture import hair_colour, paint
 from affect4d.random_streams import named_rng
 
 # Everything below is chosen by eye, wider than in the portraits so that the two sets differ.
-FRAME_RATE, ANNOTATION_NOISE = 4.0, 0.12  # Hz; standard deviation of the annotators' slow error
+# Length of a clip, s, as the gallery's sequences: with fewer frames they are farther apart, so that
+# annotators are late by the same part of a movement. Standard deviation of their slow error.
+CLIP_S, ANNOTATION_NOISE = 10.0, 0.12
 YAW_SD, PITCH_SD, ROLL_SD = 16.0, 8.0, 7.0  # degrees, of a clip's mean pose
 TURN_SD, TURN_FRAMES = 5.0, 6.0  # degrees of the movement within a clip, and its correlation time
 LIGHT_X, LIGHT_Y, AMBIENT = (-1.5, 1.5), (-0.4, 1.2), (0.2, 0.45)  # from and to, as the portraits'
@@ -86,8 +88,7 @@ def _film(
 ) -> dict[str, object]:
     """Render a clip; returns AFEW-VA's description of its frames."""
     model, person = actor.model, actor.person
-    affect = wander(length, int(folder.name), rng)
-    noted = annotate(affect, rng, frame_rate=FRAME_RATE, noise=ANNOTATION_NOISE)
+    affect, noted = clip_affect(int(folder.name), length, rng)
     shown = intensities(affect)
     shown = shown + TWITCH_SD * smooth_noise(
         rng, length, CORRELATION_FRAMES, channels=shown.shape[1]
@@ -108,6 +109,14 @@ def _film(
             "landmarks": landmarks.round(3).tolist(),
         }
     return frames
+
+
+def clip_affect(
+    number: int, length: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Valence and arousal that a clip's face shows, and what annotators say: (T, 2) each."""
+    shown = wander(length, number, rng)
+    return shown, annotate(shown, rng, frame_rate=length / CLIP_S, noise=ANNOTATION_NOISE)
 
 
 def _settings(rng: np.random.Generator, hair: NDArray[np.float64], length: int) -> list[Setting]:
