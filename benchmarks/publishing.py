@@ -25,6 +25,7 @@ from thresholds import Threshold, check
 
 from affect4d import store
 from affect4d.config.dataset import Settings
+from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.dataset import publish_dataset
 
 CHUNKS, CLASSES, SIDE = 2, 100, 16
@@ -61,7 +62,7 @@ def write_chunk(path, people, seed):
             "photographs": [{"image_id": name, "subject": name} for name in people_names],
             "subjects": [name for name in people_names for _ in names],
             "quality": ["flipped", "folded"],
-            "settings": {"margin": 0.3, "size": SIDE, "blend": "warp"},
+            "settings": {**SynthesisSettings().model_dump(), "size": SIDE},
         },
     )
 
