@@ -212,6 +212,7 @@ def test_another_host_is_refused(url):
         ("face?component=../atlas:1", 404),
         ("face?component=/etc/passwd:1", 404),
         ("face?component=x:" + 5000 * "9", 404),
+        ("face?component=v%2B0.5_a%2B0.5:" + 5000 * "9", 400),
     ],
 )
 def test_no_request_leaves_the_page(url, path, status):
