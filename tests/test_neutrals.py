@@ -556,7 +556,7 @@ class TestBuild:
 
     def test_hostile_photographs_take_no_neighbour_along(self, tmp_path, monkeypatch):
         # a detector would search a picture without a face at every scale and rotation
-        monkeypatch.setattr(landmark_evidence, "can_detect", lambda: False)
+        monkeypatch.setattr(landmark_evidence, "has_detector", lambda: False)
         rng = np.random.default_rng(19)
         root = tmp_path / "photographs"
         good = ["a.jpg", "m.png", "z.jpg"]
