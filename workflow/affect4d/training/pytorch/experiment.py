@@ -10,6 +10,7 @@ import argparse
 import logging
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -68,11 +69,23 @@ def run_experiment(folder: Path, workers: int) -> None:
         p for p in plan_runs(settings) if not (folder / "runs" / p.name / "read.csv").is_file()
     ]
     context = multiprocessing.get_context("spawn")  # a fork would share PyTorch's threads
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         done = [pool.submit(do_run, folder, settings, plan) for plan in plans]
         for number, (plan, future) in enumerate(zip(plans, done, strict=True), 1):
             loss = future.result()
             log.info("%d of %d: %s, loss %.3f", number, len(plans), plan.name, loss)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when its parent is killed, or it would write beside the next start's."""
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def do_run(folder: Path, settings: Settings, plan: Plan) -> float:
