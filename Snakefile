@@ -6,16 +6,22 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
+CONFIG = Path("config.yaml")
+
 # before Snakemake reads it: it sets no limits
 try:
-    for path in (Path("config.yaml"), *workflow.overwrite_configfiles):
-        if path.exists():
-            check_file(path)
+    EMPTY = [
+        path
+        for path in (CONFIG, *workflow.overwrite_configfiles)
+        if path.exists() and not check_file(path)
+    ]
 except ConfigError as error:
     raise WorkflowError(str(error))
 
+# Snakemake refuses a file without any key: here it is the default configuration
+if CONFIG not in EMPTY:
 
-configfile: "config.yaml"
+    configfile: "config.yaml"
 
 
 report: "workflow/report/workflow.rst"

@@ -223,10 +223,15 @@ def test_anchors_merges_json_and_byte_order_marks_are_read(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("\ufeffa: &a {x: 1}\nb: {<<: *a, y: 2}\nc: *a")
     assert read_yaml(path, "file")["b"] == {"x": 1, "y": 2}
-    for text in ('{"seed": 1}', "", "# nothing\n"):
+    for text, has_keys in (
+        ('{"seed": 1}', True),
+        ("", False),
+        ("# nothing\n", False),
+        ("{}", False),
+    ):
         path.write_text(text)
-        check_file(path)
-    check_file(ROOT / "config.yaml")
+        assert check_file(path) is has_keys
+    assert check_file(ROOT / "config.yaml")
 
 
 def test_a_wrong_value_that_aliases_repeat_is_shown_in_short():

@@ -24,7 +24,7 @@ CONFIG_FILES = map(
 )
 
 try:
-    files = " overridden by ".join(dict.fromkeys(CONFIG_FILES))
+    files = " overridden by ".join(dict.fromkeys(CONFIG_FILES)) or str(CONFIG)
     PROJECT = load(config, files)
     if workflow.is_main_process:
         check_sources(PROJECT, files)

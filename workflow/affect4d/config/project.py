@@ -124,8 +124,13 @@ def check_sources(project: Project, file: str = "config.yaml") -> None:
         raise ConfigError("\n".join(lines))
 
 
-def check_file(path: Path | str) -> None:
+def check_file(path: Path | str) -> bool:
     """Refuse a configuration file that Snakemake would take long to read, or read in part.
+
+    Returns
+    -------
+    bool
+        Whether it has any key.
 
     Raises
     ------
@@ -138,6 +143,7 @@ def check_file(path: Path | str) -> None:
         raise ConfigError(str(problem)) from None
     if content is not None and not isinstance(content, dict):
         raise ConfigError(f"{path}: not a mapping; write lines `key: value`, such as `seed: 0`")
+    return bool(content)
 
 
 def _line(file: str, problem: ErrorDetails) -> str:
