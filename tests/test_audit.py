@@ -302,6 +302,18 @@ def test_invalidate_takes_away_the_broken_and_what_follows_and_keeps_the_rest(re
     }
 
 
+@pytest.mark.parametrize("content", ["", "s\n", "s\tmax_rss\tcpu_time\n7\t1\t2\n"])
+def test_what_would_be_deleted_is_said_with_the_cost_that_is_recorded(results, content):
+    (results / "registered/s1.zarr/zarr.json").write_bytes(b"{}")
+    removals = audit.plan_removals(results, audited(results))
+    rule = store.read_manifest(results / "registered/s1.manifest.json").rule
+    (results / "benchmarks").mkdir(exist_ok=True)
+    (results / f"benchmarks/{rule}.tsv").write_text(content)
+    said = audit.describe_removals(results, removals)
+    assert "registered/s1: " in said and "files (" in said
+    assert f"which took {7 if '7' in content else 0} s in all" in said
+
+
 def test_invalidate_after_any_damage_leaves_nothing_damaged(results, original):
     for name in files(original)[::4]:
         shutil.rmtree(results)

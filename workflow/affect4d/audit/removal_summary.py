@@ -4,16 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from affect4d.audit.repair import Removal
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
+from affect4d.provenance.planned_jobs import RunFigures, read_run
 from affect4d.quarantine import printable
 from affect4d.store import protocol
 from affect4d.store.manifest import SUFFIX
-
-_SECONDS = "s"  # the column of Snakemake's benchmarks
 
 
 def describe_removals(results: Path, removals: Sequence[Removal]) -> str:
@@ -66,15 +63,15 @@ def _megabytes(build: Build, files: Sequence[str]) -> str:
 def _cost(build: Build, names: Sequence[str]) -> str:
     """How long the jobs took that made the artifacts, as Snakemake's benchmarks say."""
     jobs = {build.job(name) or name for name in names if name in build.manifests}
-    benchmarks = filter(None, (_benchmark(build, job) for job in sorted(jobs)))
-    seconds = sum(pd.read_csv(path, sep="\t")[_SECONDS].iloc[-1] for path in benchmarks)
+    runs = filter(None, (_recorded(build, job) for job in sorted(jobs)))
+    seconds = sum(run.seconds for run in runs)
     minutes = f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
     return f"to build again: {len(jobs)} jobs, which took {minutes} in all, one after the other"
 
 
-def _benchmark(build: Build, job: str) -> Path | None:
-    """The benchmark of the job that wrote a manifest; None where there is none."""
+def _recorded(build: Build, job: str) -> RunFigures | None:
+    """The run of the job that wrote a manifest; None where nothing whole is recorded."""
     manifest = build.manifests[job]
     folder, item = build.root / "benchmarks" / manifest.rule, manifest.item.split()[-1]
     candidates = (folder / f"{item}.tsv", folder.with_suffix(".tsv"))
-    return next((path for path in candidates if path.is_file()), None)
+    return next(filter(None, map(read_run, candidates)), None)

@@ -172,8 +172,13 @@ class RunFigures:
 
 def recorded_run(root: Path, job: PlannedJob) -> RunFigures | None:
     """What Snakemake recorded of the job's last run in a build; None where it did not."""
+    return read_run(root / job.benchmark)
+
+
+def read_run(benchmark: Path) -> RunFigures | None:
+    """The figures of a benchmark file of Snakemake; None where it is missing or damaged."""
     try:
-        with (root / job.benchmark).open(encoding="utf-8", newline="") as file:
+        with benchmark.open(encoding="utf-8", newline="") as file:
             row = next(csv.DictReader(file, delimiter="\t"))
         return RunFigures(float(row["s"]), float(row["cpu_time"]), float(row["max_rss"]))
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
