@@ -57,7 +57,8 @@ def test_a_folder_above_builds_is_refused_and_nothing_in_it_changes(original, tm
 def test_what_would_be_deleted_is_said_first_and_nothing_goes_without_a_yes(results):
     damage(results)
     (results / "benchmarks/registration").mkdir(parents=True)
-    (results / "benchmarks/registration/item.tsv").write_text("s\th:m:s\n90.0\t0:01:30\n")
+    record = "s\th:m:s\tmax_rss\tcpu_time\n90.0\t0:01:30\t504.34\t80.0\n"
+    (results / "benchmarks/registration/item.tsv").write_text(record)
     before = content(results)
     refused = CliRunner().invoke(app, ["audit", str(results), "--invalidate"])
     assert refused.exit_code == 2 and "give --yes" in refused.stderr
