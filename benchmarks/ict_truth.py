@@ -254,13 +254,7 @@ def scan(truth, face, rng, pose=None, topology=0, noise=NOISE_MM, landmark_noise
     mesh = truth.topologies[topology]
     points = mesh.place(truth.split @ face)
     uv = mesh.place(truth.split @ texture_uv(truth.template))
-    keep = np.ones(len(points), dtype=bool)
-    for _ in range(rng.integers(HOLES + 1)):
-        centre = points[rng.integers(len(points))]
-        keep &= np.linalg.norm(points - centre, axis=1) > rng.uniform(*HOLE_MM)
-    triangles = mesh.triangles[keep[mesh.triangles].all(1)]
-    points = points + noise * rng.normal(size=points.shape)
-    points, uv, triangles = _add_fragments(points, uv, triangles, rng)
+    points, uv, triangles = scanned(points, uv, mesh.triangles, rng, noise)
     marks = truth.template.landmarks_on(face)
     marks = marks + landmark_noise * rng.normal(size=marks.shape)
     return Scan(
@@ -271,6 +265,18 @@ def scan(truth, face, rng, pose=None, topology=0, noise=NOISE_MM, landmark_noise
         face @ rotation.T + shift,
         face,
     )
+
+
+def scanned(points, uv, triangles, rng, noise=NOISE_MM):
+    """Vertices (N, 3), uv and triangles of a surface as a scanner shows them: noise (mm), holes,
+    floating fragments."""
+    keep = np.ones(len(points), dtype=bool)
+    for _ in range(rng.integers(HOLES + 1)):
+        centre = points[rng.integers(len(points))]
+        keep &= np.linalg.norm(points - centre, axis=1) > rng.uniform(*HOLE_MM)
+    triangles = triangles[keep[triangles].all(1)]
+    points = points + noise * rng.normal(size=points.shape)
+    return _add_fragments(points, uv, triangles, rng)
 
 
 def _add_fragments(points, uv, triangles, rng):
@@ -289,6 +295,13 @@ def random_pose(rng):
     angles = np.clip(rng.normal(size=3), -2, 2) * ANGLE_DEG
     rotation = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
     return rotation, rng.normal(size=3) * SHIFT_MM
+
+
+def slow_poses(rng, frames):
+    """(rotation, shift in mm) of each frame of a sequence in which the head moves slowly."""
+    moves = 0.8 * rng.normal(size=6) + 0.4 * smooth_noise(rng, frames, 8.0, channels=6)
+    rotations = Rotation.from_euler("xyz", 6.0 * moves[:, :3], degrees=True).as_matrix()
+    return list(zip(rotations, 25.0 * moves[:, 3:], strict=True))
 
 
 def singles(truth, count, seed=0, **options):
@@ -315,14 +328,11 @@ def sequence(truth, number, frames=20, seed=0, **options):
     second = 0.5 * np.clip(np.minimum((time - 0.45) / 0.3, (1.1 - time) / 0.25), 0, 1)
     twitch = 0.05 * np.abs(smooth_noise(rng, frames, 3.0, channels=len(truth.expression)))
     twitch[0] = 0.0
-    moves = 0.8 * rng.normal(size=6) + 0.4 * smooth_noise(rng, frames, 8.0, channels=6)
-    made = []
+    poses, made = slow_poses(rng, frames), []
     for t in range(frames):
         face = person + first[t] * truth.move(BLENDS[blends[0]], skew)
         face = face + second[t] * truth.move(BLENDS[blends[1]], skew)
         face = face + truth.move(dict(zip(truth.expression, twitch[t], strict=True)), skew)
-        rotation = Rotation.from_euler("xyz", 6.0 * moves[t, :3], degrees=True).as_matrix()
-        pose = rotation, 25.0 * moves[t, 3:]
         topology = int(rng.integers(len(truth.topologies)))
-        made.append(scan(truth, face, rng, pose, topology, **options))
+        made.append(scan(truth, face, rng, poses[t], topology, **options))
     return made, paint(truth.template, name, seed)

@@ -1,6 +1,7 @@
 """Registration against ICT-FaceKit's truth: errors (mm), time a mesh (ms), how far from its limit.
 
     python benchmarks/registration.py
+    python benchmarks/registration.py --people native --models anny
 
 Single scans go through `Registrar.register` in each mode; sequences through files and the package's
 own `register_chunk`. One thread; milliseconds are CPU time, which other jobs on the machine hardly
@@ -14,6 +15,9 @@ what the true faces show when the same skin places them.
 A stage's limit is the least it could take here: what it must read and write once at the speed of a
 copy of memory, or its operations at that of sgemm, whichever takes longer. AFFECT4D_ICT names the
 clone of ICT-FaceKit. Exit status 1 where a threshold is missed.
+
+With `--people native` the people are those of models with a topology and a mean shape of their own
+(`native_people.py` says what their errors are), in kinds of scans from clean to misleading.
 """
 
 import argparse
@@ -37,8 +41,10 @@ import ict_sequences
 import ict_truth
 import numpy as np
 import pandas as pd
+import registration_native
 from errors import aligned, change, mean_p95, rigid
 from limits import arithmetic, bandwidth
+from native_people import KINDS, MODELS
 from thresholds import Threshold, check
 from tqdm import tqdm
 
@@ -262,11 +268,19 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--people", choices=("template", "native"), default="template")
+    parser.add_argument(
+        "--models", nargs="+", default=MODELS, help="native people: ict, anny or an .npz file"
+    )
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND")
+    parser.add_argument("--cases", type=int, default=16, help="native people a kind (default 16)")
     parser.add_argument("--singles", type=int, default=40, help="single scans (default 40)")
     parser.add_argument("--sequences", type=int, default=6, help="sequences (default 6)")
     parser.add_argument("--frames", type=int, default=20, help="frames per sequence (default 20)")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
+    if arguments.people == "native":
+        return run_native(arguments)
     truth = ict_truth.load()
     speed = bandwidth(), arithmetic()
     reference = prepare(truth.template)
@@ -284,6 +298,17 @@ def main():
         print_stages(f"single, {mode}", timing, speed)
     print_stages("sequence", sequences[1], speed)
     return check(thresholds(singles, sequences))
+
+
+def run_native(arguments):
+    registration_native.run(
+        arguments.models,
+        kinds=arguments.kinds,
+        count=arguments.cases,
+        sequences=arguments.sequences,
+        frames=arguments.frames,
+    )
+    return 0
 
 
 def print_errors(singles, sequences):

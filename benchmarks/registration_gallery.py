@@ -21,9 +21,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import igl
 import numpy as np
 import pandas as pd
+from native_people import Correspondence, nearest
 
 from affect4d import store
 from affect4d.config.gallery import Synthetic
@@ -77,47 +77,17 @@ def print_stages(profile):
             print(f"  {STAGES[name]:28s} {1e3 * spent / calls:7.1f}  ({calls} calls)")
 
 
-class Correspondence:
-    """Where each template vertex lies on the generator's mesh: triangles (V, 3), weights (V, 3).
-
-    Parameters
-    ----------
-    model : the generator
-    template : of the registration
-    pairs : registered neutral faces (V, 3) and the true ones (N, 3), of many people
-    """
-
-    def __init__(self, model, template, pairs):
-        face = model.template.vertices.astype(float)
-        triangles = model.template.triangles.astype(np.int64)
-        places = [self._place(model, template, *pair, triangles) for pair in pairs]
-        middle = np.mean([(w[..., None] * face[t]).sum(1) for t, w in places], axis=0)
-        self.triangles, self.weights = _nearest(middle, face, triangles)
-
-    @staticmethod
-    def _place(model, template, found, truth, triangles):
-        """The points of the true face next to the registered one, closed in on by rigid motions."""
-        marks = template.landmarks_on(found)
-        motion = fit_similarity(marks, model.template.landmarks_on(truth), scale=False)
-        aligned = motion.apply(found)
-        for _ in range(ROUNDS):
-            corners, weights = _nearest(aligned, truth.astype(float), triangles)
-            onto = (weights[..., None] * truth[corners]).sum(1)
-            inner = template.inner
-            aligned = fit_similarity(aligned[inner], onto[inner], scale=False).apply(aligned)
-        return _nearest(aligned, truth.astype(float), triangles)
-
-    def on(self, face):
-        """The true places (V, 3) on a face (N, 3), mm."""
-        return (self.weights[..., None] * face[self.triangles]).sum(1)
-
-
-def _nearest(points, vertices, triangles):
-    """Corners (P, 3) and weights (P, 3) of the points' nearest places on a mesh."""
-    _, index, nearest = igl.point_mesh_squared_distance(points, vertices, triangles)
-    corners = triangles[index]
-    weights = igl.barycentric_coordinates(nearest, *(vertices[corners[:, k]] for k in range(3)))
-    return corners, weights
+def landed(model, template, found, truth):
+    """A registered face (V, 3) on the true one (N, 3), closed in on by rigid motions."""
+    marks = template.landmarks_on(found)
+    motion = fit_similarity(marks, model.template.landmarks_on(truth), scale=False)
+    aligned, inner = motion.apply(found), template.inner
+    triangles = model.template.triangles.astype(np.int64)
+    for _ in range(ROUNDS):
+        corners, weights = nearest(aligned, truth.astype(float), triangles)
+        onto = (weights[..., None] * truth[corners]).sum(1)
+        aligned = fit_similarity(aligned[inner], onto[inner], scale=False).apply(aligned)
+    return aligned
 
 
 def correspondence(results, template):
@@ -134,8 +104,9 @@ def correspondence(results, template):
             if sequence["flags"][row] == 0:
                 # the first frame is the neutral one
                 neutral = truth[f"faces{index}"][0]
-                pairs[name.split("_")[0]] = (sequence["vertices"][row], neutral)
-    return Correspondence(model, template, pairs.values())
+                found = landed(model, template, sequence["vertices"][row], neutral)
+                pairs[name.split("_")[0]] = found, neutral
+    return Correspondence(model, pairs.values())
 
 
 def rigid_error(found, truth):
