@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from importlib import metadata
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,14 @@ from support.contexts import context
 from support.recorded import record
 from support.small_results import CLASSES, build_results
 
+from affect4d.artifacts.affectspace import FRAMES
 from affect4d.artifacts.readers import READINGS
+from affect4d.artifacts.statuses import FLAGGED, USED
 from affect4d.formats.images import write_image
+from affect4d.report import sections
 from affect4d.report.page import render, write_report
 from affect4d.report.sections import (
+    read_commit,
     read_dataset,
     read_images,
     read_readers,
@@ -25,6 +30,7 @@ from affect4d.report.table1 import controls_table, main_table
 from affect4d.synthesis.readings import write_readings
 
 AUDIT = {"whole": True, "artifacts": 9, "text": "9 artifacts: intact"}
+CARRY_A_FLAG = 4  # frames of the small build
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -40,6 +46,7 @@ def drawn(tmp_path_factory):
         draw(root / "blendshapes/pictures/mean_faces.png"),
         state(root / "blendshapes", {"models": 0, "support": None, "path": None}),
         state(root / "synthesis", {"photographs": []}),
+        draw(root / "synthesis/pictures/expressions.jpg"),
     ]
     worst = [{"picture": "worst_1.jpg", "caption": SCRIPT}]
     captions = {"overview": "o", "strip": "s", "real": "r", "real_seen": "q", "worst": worst}
@@ -47,7 +54,7 @@ def drawn(tmp_path_factory):
     for name in ("overview.png", "people.jpg", "strip.jpg", "real.jpg", "worst_1.jpg"):
         written.append(draw(root / "registration/pictures" / name))
     for name in ("flags", "sequences"):
-        table = pd.DataFrame({"name": ["landmarks"], "share": [0.25]})
+        table = pd.DataFrame({"flag": ["landmarks", "any"], "frames": [3, CARRY_A_FLAG]})
         written.append(root / f"registration/pictures/{name}.csv")
         table.to_csv(written[-1], index=False)
     record(root, *written, write_table1(root))
@@ -115,6 +122,27 @@ def test_it_counts_frames_classes_faces_and_images(page):
     assert facts["12"] == "frames in the gallery" and facts["2"] == "neutral faces"
     assert facts[f"{len(CLASSES)} of 100"] == "classes with a model"
     assert facts["4"] == "synthesized images"
+
+
+def test_flags_of_the_registration_and_of_the_affect_space_add_up(drawn, page):
+    frames = pd.read_parquet(FRAMES.path(drawn), columns=["status"])["status"]
+    flagged = (frames == FLAGGED).sum()
+    words = re.sub(r"<[^>]+>|\s+", " ", page)
+    assert f"Of the {CARRY_A_FLAG} frames that carry a flag, {flagged} are annotated" in words
+    assert f"{CARRY_A_FLAG - flagged} count under another reason" in words
+    assert f"no flag, {(frames == USED).sum()} together" in words
+
+
+def test_only_pictures_that_were_drawn_are_announced(page):
+    assert "Basic expressions" in page and "<h3>Fits</h3>" not in page
+
+
+def test_it_says_which_version_and_commit_wrote_it(page, monkeypatch, tmp_path):
+    written = re.search(r"Written\s+by affect4d ([\w.]+)(?:, commit (\w+\+?))?\.", page)
+    assert written.group(1) == metadata.version("affect4d")
+    assert (written.group(2) or "") == read_commit()
+    monkeypatch.setattr(sections, "_CHECKOUT", tmp_path)
+    assert read_commit() == ""  # installed, not checked out
 
 
 def test_a_name_in_a_caption_cannot_become_code(page):

@@ -18,8 +18,9 @@ from support.faces import (
 )
 
 from affect4d import store
+from affect4d.artifacts.blendshapes import EXPRESSIONS
 from affect4d.artifacts.statuses import STATUSES
-from affect4d.artifacts.synthesis import PICTURES_STATED, SHEET
+from affect4d.artifacts.synthesis import EXPRESSION_SHEET, FIT_SHEET, PICTURES_STATED, SHEET
 from affect4d.blendshapes.model import model_arrays
 from affect4d.blendshapes.natural_neighbour import natural_neighbour_weights
 from affect4d.blendshapes.path import resample
@@ -170,11 +171,12 @@ def test_strict_stops_at_a_bad_photograph(tmp_path, atlas_path):
         chunk_of_people(tmp_path, atlas_path, Settings(size=96), strict=True)
 
 
-def test_the_contact_sheet_has_two_rows_a_photograph(tmp_path, atlas_path, monkeypatch):
+def test_the_contact_sheets_of_a_photograph(tmp_path, atlas_path, monkeypatch):
     monkeypatch.setattr(sheet, "REACH", 0.5)
     settings = Settings(size=96)
     chunk_of_people(tmp_path, atlas_path, settings)
     shutil.copytree(atlas_path.parent, tmp_path / "blendshapes")
+    write_expressions(EXPRESSIONS.path(tmp_path))
     run = context(tmp_path, "synthesis")
     write_pictures(run, [tmp_path / FITS], anatomy=default_anatomy(), settings=settings)
     folder = tmp_path / "synthesis/pictures"
@@ -186,6 +188,9 @@ def test_the_contact_sheet_has_two_rows_a_photograph(tmp_path, atlas_path, monke
     picture = read_image(SHEET.path(tmp_path))
     assert picture.shape[0] == 2 * (STRIP + TILE_PX) + GAP
     assert picture.shape[1] == 10 * TILE_PX + 9 * GAP
+    row, column = STRIP + TILE_PX, 2 * TILE_PX + GAP
+    assert read_image(EXPRESSION_SHEET.path(tmp_path)).shape[:2] == (row, column)  # one has a model
+    assert read_image(FIT_SHEET.path(tmp_path)).shape[:2] == (2 * row + GAP, TILE_PX)
 
 
 def _has_data(atlas, place):

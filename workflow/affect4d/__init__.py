@@ -2,6 +2,4 @@
 
 from affect4d.kernel_cache import ensure_cache_folder
 
-__version__ = "0.1.0"
-
 ensure_cache_folder()

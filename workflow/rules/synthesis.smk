@@ -50,6 +50,7 @@ rule synthesis_pictures:
             chunk=FIT_CHUNKS,
         ),
         atlas=f"{RESULTS}/blendshapes/atlas.manifest.json",
+        expressions=f"{RESULTS}/blendshapes/expressions.manifest.json",
         neutral=NEUTRALISER,
     output:
         f"{RESULTS}/synthesis/pictures.manifest.json",

@@ -59,11 +59,12 @@ REGISTERED = Store(
     ),
 )  # fmt: skip
 QUARANTINE = quarantine_table("registered/quarantine/{chunk}.csv", "frames and sequences")
+ANY_FLAG = "any"  # the row of FLAG_TABLE that counts frames with at least one
 FLAG_TABLE = Table(
     "registration/pictures/flags.csv",
     "every flag, and how many frames have it",
     (
-        Column("flag", "string", "Name of the flag; any: at least one of them."),
+        Column("flag", "string", f"Name of the flag; {ANY_FLAG}: at least one of them."),
         Column("raised by", "string", "What raises it.", null=True),
         Column("frames", "int64", "Frames that have it.", minimum=0),
         Column("share", "float64", "Their share of all frames.", minimum=0, maximum=1),

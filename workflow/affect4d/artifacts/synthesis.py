@@ -47,13 +47,23 @@ QUARANTINE = quarantine_table(
     "synthesis/{database}/quarantine/{chunk}.csv", "photographs and images"
 )
 SHEET = File("synthesis/pictures/sheet.jpg", "picture: the contact sheet", optional=True)
+EXPRESSION_SHEET = File(
+    "synthesis/pictures/expressions.jpg",
+    "picture: photographs with the basic expressions",
+    optional=True,
+)
+FIT_SHEET = File(
+    "synthesis/pictures/fits.jpg",
+    "picture: landmarks and fitted mesh over the photographs",
+    optional=True,
+)
 PICTURES_STATED = File("synthesis/pictures/pictures.json", "what the sheet shows, in figures")
 
 PICTURES = Artifact(
     "synthesis/pictures",
-    "a contact sheet: photographs and points of the plane, by both blends",
+    "contact sheets: photographs and points of the plane by both blends, basic expressions, fits",
     rules=("synthesis_pictures",),
-    files=(SHEET, PICTURES_STATED),
+    files=(SHEET, EXPRESSION_SHEET, FIT_SHEET, PICTURES_STATED),
 )
 ARTIFACTS = (
     Artifact(

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from affect4d.fitting.detection import Candidate, find_people
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import write_pts
+from affect4d.plotting.landmarks import draw_landmarks
 from affect4d.plotting.montage import contact_sheet
 from affect4d.quarantine import BadInput
 from affect4d.system_files import is_hidden
@@ -24,7 +25,6 @@ _TILE = 200  # pixels of a picture's side on the sheet
 _ROW = 6  # pictures
 _MARGIN = 0.35  # around the landmarks, of their extent
 _MAX_SHOWN = 300  # pictures on a sheet: one that a viewer opens
-_GREEN = (40, 200, 90)
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,10 @@ def _draw(image: NDArray[np.uint8], face: Candidate, name: str) -> NDArray[np.ui
     scale, corner = _TILE / side, (low + high - side) / 2
     matrix = np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]])
     tile = cv2.warpAffine(image, matrix, (_TILE, _TILE), flags=cv2.INTER_AREA)
-    for x, y in (face.landmarks - corner) * scale:
-        cv2.circle(tile, (round(x), round(y)), 1, _GREEN, -1, cv2.LINE_AA)
+    tile = draw_landmarks(np.asarray(tile, np.uint8), (face.landmarks - corner) * scale)
     caption = f"{Path(name).stem[-22:]} {face.confidence:.2f}"
     cv2.putText(tile, caption, (3, _TILE - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (255, 255, 255), 1)
-    return np.asarray(tile, np.uint8)
+    return tile
 
 
 def _rows(tiles: list[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]]:

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from affect4d.artifacts.registration import FLAG_TABLE, SEQUENCE_TABLE
+from affect4d.artifacts.registration import ANY_FLAG, FLAG_TABLE, SEQUENCE_TABLE
 from affect4d.config.registration import Settings
 from affect4d.plotting.faces import png
 from affect4d.registration.quality import REMEDIES, reasons
@@ -155,7 +155,7 @@ def flag_table(quality: pd.DataFrame, settings: Settings) -> pd.DataFrame:
         for (name, reason), frames in zip(reasons(settings).items(), counts.values(), strict=True)
     ]
     flagged = quality["flagged"]
-    rows.append(("any", "", flagged.sum(), flagged.sum() / total, (flagged > 0).sum(), ""))
+    rows.append((ANY_FLAG, "", flagged.sum(), flagged.sum() / total, (flagged > 0).sum(), ""))
     return pd.DataFrame(rows, columns=FLAG_TABLE.names)
 
 

@@ -1,5 +1,6 @@
 """`report.html`: one self-contained page on what a build made and how far to trust it."""
 
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def write_report(root: Path, out: Path, *, config: dict[str, Any], audit: dict[s
     page = render(
         "page",
         source=config["gallery"]["source"],
+        version=metadata.version("affect4d"),
+        commit=sections.read_commit(),
         contents=_CONTENTS,
         facts=sections.count_facts(root, images),
         affectspace=sections.read_affectspace(root),

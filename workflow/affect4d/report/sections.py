@@ -2,6 +2,8 @@
 
 import base64
 import json
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+import affect4d
 from affect4d import store
 from affect4d.artifacts import (
     affectspace,
@@ -22,6 +25,7 @@ from affect4d.artifacts import (
 )
 from affect4d.artifacts.dataset import DATASET, RENDERED, SHARD
 from affect4d.artifacts.reading import open_file, read_file
+from affect4d.artifacts.statuses import FLAGGED, USED
 from affect4d.formats.images import decode_image
 from affect4d.plotting.montage import contact_sheet
 from affect4d.provenance.lineage import load_build
@@ -34,6 +38,7 @@ PEOPLE_SHOWN = 8  # as many as fit beside one another on the page
 # The classes of the paper's Fig. 5 as (valence, arousal); the nearest class that has data is shown.
 LEVELS = [(0.3, 0.1), (0.7, 0.3), (0.9, 0.7), (0.3, 0.9), (-0.5, 0.7), (-0.7, 0.3), (-0.7, -0.3)]
 PAIR = (0.8, 0.5)  # the class of its Fig. 4
+_CHECKOUT = Path(affect4d.__file__).parents[2]  # of the repository, unless installed elsewhere
 _MEDIA_TYPES = {".png": "png", ".jpg": "jpeg", ".webp": "webp"}
 _QUARANTINE = ["stage", "item", "file", "rule", "remedy"]
 # Rows of Table 1 as in the paper; the others are controls.
@@ -56,25 +61,31 @@ def count_facts(root: Path, images: pd.DataFrame) -> list[tuple[str, str]]:
         (f"{len(synthesized):,}", "synthesized images"),
         (f"{len(_quarantine_rows(root))}", "rows in quarantine"),
         (f"{seconds / 60:.1f} min", "of computing, summed over jobs"),
-        (f"{datetime.fromtimestamp(newest, UTC):%Y-%m-%d}", "day of the last artifact (UTC)"),
+        (f"{datetime.fromtimestamp(newest, UTC):%Y-%m-%d %H:%M}", "last artifact written (UTC)"),
     ]
 
 
 def read_affectspace(root: Path) -> Section:
     """Histogram of the annotations, and frames by status."""
     frames = pd.read_parquet(open_file(affectspace.FRAMES.path(root)), columns=["status"])
-    counts = frames["status"].value_counts().rename_axis("status").reset_index(name="frames")
-    pictures = read_pictures(affectspace.AFFECT_SPACE.manifest(root))
-    return {"pictures": pictures, "status": _html(counts)}
+    counts = frames["status"].value_counts()
+    return {
+        "pictures": read_pictures(affectspace.AFFECT_SPACE.manifest(root)),
+        "used": int(counts.get(USED, 0)),
+        "flagged": int(counts.get(FLAGGED, 0)),
+        "status": _html(counts.rename_axis("status").reset_index(name="frames")),
+    }
 
 
 def read_registration(root: Path) -> Section:
     """Pictures, their captions, and the tables of flags and of the worst sequences."""
     tables = (registration.FLAG_TABLE, registration.SEQUENCE_TABLE)
     flags, sequences = (pd.read_csv(open_file(table.path(root))) for table in tables)
+    by_flag = flags.set_index("flag")
     return {
         "pictures": read_pictures(registration.PICTURES.manifest(root)),
         "captions": json.loads(read_file(registration.CAPTIONS.path(root))),
+        "flagged": int(by_flag.loc[registration.ANY_FLAG, "frames"]),
         "flags": _html(flags),
         "sequences": _html(sequences),
     }
@@ -179,6 +190,15 @@ def read_versions() -> Markup:
     return _html(pd.DataFrame(versions().items(), columns=["package", "version"]))
 
 
+def read_commit() -> str:
+    """The commit of the checkout that this code lies in, `+` for changes since; "" outside one."""
+    git = shutil.which("git")
+    if git is None or not (_CHECKOUT / ".git").exists():
+        return ""
+    command = [git, "-C", str(_CHECKOUT), "describe", "--always", "--exclude=*", "--dirty=+"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def read_images(root: Path) -> pd.DataFrame:
     """The rows of the published dataset, with the encoded images."""
     files = _listed(DATASET.manifest(root))
@@ -206,6 +226,7 @@ def _data_uri(content: bytes, media_type: str) -> str:
 
 
 def _html(table: pd.DataFrame) -> Markup:
+    table = table.rename(columns=lambda name: name.replace("_", " "))
     return Markup(table.to_html(index=False, border=0, na_rep="", float_format="{:.3f}".format))
 
 

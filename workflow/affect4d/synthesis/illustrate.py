@@ -1,22 +1,40 @@
-"""A build's contact sheet: neutral photographs, and nine points of the plane by both blends."""
+"""A build's contact sheets: photographs over the plane by both blends, expressions, fits."""
 
 import json
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from affect4d import store
-from affect4d.artifacts.synthesis import PICTURES, PICTURES_STATED, SHEET
-from affect4d.blendshapes.targets import Atlas
+from affect4d.artifacts.blendshapes import EXPRESSIONS
+from affect4d.artifacts.synthesis import (
+    EXPRESSION_SHEET,
+    FIT_SHEET,
+    PICTURES,
+    PICTURES_STATED,
+    SHEET,
+)
+from affect4d.blendshapes.targets import Atlas, Expressions
 from affect4d.config.synthesis import Settings
 from affect4d.formats.images import encode_jpeg
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
 from affect4d.synthesis.editing.editor import BLENDS, Editor
 from affect4d.synthesis.editing.scene import Scene
+from affect4d.synthesis.fit_overlay import overlay_tiles
 from affect4d.synthesis.neutralising import read_neutraliser
 from affect4d.synthesis.photographs import FittedPhotograph, read_photographs
-from affect4d.synthesis.sheet import Tile, draw_sheet, points_of_plane, tiles_over_plane
+from affect4d.synthesis.sheet import (
+    Tile,
+    draw_sheet,
+    points_of_plane,
+    tiles_of_targets,
+    tiles_over_plane,
+)
 from affect4d.template.anatomy import Anatomy
 
 log = logging.getLogger(__name__)
@@ -33,9 +51,11 @@ def write_pictures(
     """Write the folder `synthesis/pictures` with its manifest.
 
     `sheet.jpg` has two rows per photograph, one per blend: the photograph, then 3 x 3 points of the
-    plane. `pictures.json` states `photographs` (their image_ids), `doubted` and `empty` (how many
-    tiles would be rejected, and have no data), all zero where no fit was accepted or no class has a
-    model: there is no sheet then.
+    plane. `expressions.jpg` shows each photograph with every basic expression that has a model,
+    `fits.jpg` the landmarks (top) and the fitted mesh (bottom) over the photographs.
+    `pictures.json` states `photographs` (their image_ids), `doubted` and `empty` (how many tiles of
+    the sheet would be rejected, and have no data), all zero where no fit was accepted or no class
+    has a model: there are no pictures then.
 
     Parameters
     ----------
@@ -45,36 +65,71 @@ def write_pictures(
     settings : of the build
     """
     atlas = Atlas(context.root / "blendshapes" / "atlas.zarr")
-    names: list[str] = []
-    rows: list[list[Tile]] = []
-    if len(atlas.own):
-        scenes = _select(context.root, chunks, anatomy=anatomy, settings=settings)
-        for photograph, scene in scenes:
-            log.info("drawing %s", photograph.image_id)
-            names.append(photograph.image_id)
-            for blend in BLENDS:
-                editor = Editor(scene, settings.model_copy(update={"blend": blend}))
-                edits = tiles_over_plane(editor, atlas, points_of_plane(POINTS).reshape(-1, 2))
-                rows.append([Tile(scene.image, f"{photograph.image_id}, {blend}"), *edits])
+    found = (
+        list(_select(context.root, chunks, anatomy, settings=settings)) if len(atlas.own) else []
+    )
+    rows = [row for shown in found for row in _over_plane(shown, atlas, settings)]
     tiles = [tile for row in rows for tile in row]
     stated = {
-        "photographs": names,
+        "photographs": [shown.photograph.image_id for shown in found],
         "doubted": sum(tile.rejected for tile in tiles),
         "empty": sum(tile.image is None for tile in tiles),
     }
+    sheets = {SHEET: rows}
+    if found:
+        fits = (overlay_tiles(x.photograph, x.photo, anatomy, size=TILE_PX) for x in found)
+        sheets[FIT_SHEET] = list(map(list, zip(*fits, strict=True)))
+        expressions = Expressions(EXPRESSIONS.path(context.root))
+        sheets[EXPRESSION_SHEET] = _with_expressions(found, expressions, settings)
     with store.atomic_replace(context.root / PICTURES.name(), context.provenance()) as folder:
         folder.mkdir()
-        if rows:
-            sheet = encode_jpeg(draw_sheet(rows, TILE_PX), QUALITY)
-            (folder / SHEET.path(folder).name).write_bytes(sheet)
+        for file, content in sheets.items():
+            if content:
+                sheet = encode_jpeg(draw_sheet(content, TILE_PX), QUALITY)
+                (folder / file.path(folder).name).write_bytes(sheet)
         text = json.dumps(stated, indent=1, sort_keys=True)
         (folder / PICTURES_STATED.path(folder).name).write_bytes(text.encode())
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """A photograph (H, W, 3), its names and fit, and the Scene around its face."""
+
+    photograph: FittedPhotograph
+    photo: NDArray[np.uint8]
+    scene: Scene
+
+
+def _over_plane(shown: _Shown, atlas: Atlas, settings: Settings) -> Iterator[list[Tile]]:
+    """A row of tiles per blend."""
+    image_id, scene = shown.photograph.image_id, shown.scene
+    log.info("drawing %s", image_id)
+    for blend in BLENDS:
+        editor = Editor(scene, settings.model_copy(update={"blend": blend}))
+        edits = tiles_over_plane(editor, atlas, points_of_plane(POINTS).reshape(-1, 2))
+        yield [Tile(scene.image, f"{image_id}, {blend}"), *edits]
+
+
+def _with_expressions(
+    found: list[_Shown], expressions: Expressions, settings: Settings
+) -> list[list[Tile]]:
+    """A row per photograph: itself, then each basic expression that has a model; none without."""
+    names = expressions.usable
+    targets = [expressions.target(name) for name in names]
+    return [
+        [
+            Tile(shown.scene.image, shown.photograph.image_id),
+            *tiles_of_targets(Editor(shown.scene, settings), targets, names),
+        ]
+        for shown in found
+        if names
+    ]
+
+
 def _select(
-    root: Path, chunks: Iterable[Path], *, anatomy: Anatomy, settings: Settings
-) -> Iterator[tuple[FittedPhotograph, Scene]]:
-    """The first photographs that can be used, one per subject, and their Scenes."""
+    root: Path, chunks: Iterable[Path], anatomy: Anatomy, *, settings: Settings
+) -> Iterator[_Shown]:
+    """The first photographs that can be used, one per subject."""
     neutralise = read_neutraliser(root, anatomy, settings)
     subjects: set[str] = set()
     for photograph in (photograph for chunk in chunks for photograph in read_photographs(chunk)):
@@ -86,4 +141,4 @@ def _select(
         except BadInput:  # its chunk's quarantine has it
             continue
         subjects.add(photograph.subject)
-        yield photograph, scene
+        yield _Shown(photograph, photo, scene)

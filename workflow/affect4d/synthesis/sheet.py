@@ -58,20 +58,37 @@ def tiles_over_plane(
             targets.append(atlas.between(valence, arousal))
         except BadInput:
             targets.append(None)
-    smooth_and_taper = editor.scene.anatomy.smooth_and_taper
-    fields = [smooth_and_taper(target.deformation) for target in targets if target is not None]
-    edits = editor.edits(stack_deformations(fields, editor.settings.intensity))
+    found = [target for target in targets if target is not None]
+    captions = [
+        _name(target.valence, target.arousal) + " interpolated" * target.interpolated
+        for target in found
+    ]
+    tiles = iter(tiles_of_targets(editor, found, captions, fit_refusal=fit_refusal))
     return [
-        Tile(None, _name(*point))
-        if target is None
-        else _tile(editor, target, next(edits), fit_refusal=fit_refusal)
+        Tile(None, _name(*point)) if target is None else next(tiles)
         for target, point in zip(targets, points, strict=True)
     ]
 
 
-def _tile(editor: Editor, target: Target, edit: Edit, *, fit_refusal: str) -> Tile:
+def tiles_of_targets(
+    editor: Editor,
+    targets: Sequence[Target],
+    captions: Sequence[str],
+    *,
+    fit_refusal: str = "",
+) -> list[Tile]:
+    """Edits of one photograph, one per target; a rejected one's caption is the reason."""
+    smooth_and_taper = editor.scene.anatomy.smooth_and_taper
+    fields = [smooth_and_taper(target.deformation) for target in targets]
+    edits = editor.edits(stack_deformations(fields, editor.settings.intensity))
+    return [
+        _tile(editor, edit, caption, fit_refusal=fit_refusal)
+        for edit, caption in zip(edits, captions, strict=True)
+    ]
+
+
+def _tile(editor: Editor, edit: Edit, caption: str, *, fit_refusal: str) -> Tile:
     reason = refusal(measure(editor, edit), editor.settings)
-    caption = _name(target.valence, target.arousal) + " interpolated" * target.interpolated
     rejection = fit_refusal if reason is None else reason[0]
     return Tile(edit.image, rejection or caption, bool(rejection))
 
