@@ -89,7 +89,7 @@ def test_the_mouth_is_drawn_only_when_it_opens():
 
 def test_a_smile_is_wide_enough_to_show_teeth_and_a_twitch_is_not():
     assert editor().edit(0.25 * jaw_drop()).interior
-    assert not editor().edit(0.1 * jaw_drop()).interior
+    assert not editor().edit(0.03 * jaw_drop()).interior
 
 
 def test_interior_differs_from_a_stretched_mouth():

@@ -10,14 +10,20 @@ from support.faces import bump, editor, jaw_drop, photo, scene
 from affect4d.config.synthesis import Settings
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.flow import MAX_BARED_MM, stack_deformations
-from affect4d.synthesis.editing.lips import lip_shifts
+from affect4d.synthesis.editing.lips import PARTED_MM, THINNING, lip_shifts
 from affect4d.synthesis.editing.teeth import TOOTH, surfaces
 from affect4d.template.ibug68 import (
     CHIN,
     EYE_OUTLINES,
+    INNER_MOUTH_CORNERS,
     LOWER_INNER_LIP,
     LOWER_INNER_LIP_MIDDLE,
+    LOWER_LIP,
+    MOUTH_CORNERS,
     UPPER_INNER_LIP,
+    UPPER_INNER_LIP_MIDDLE,
+    UPPER_LIP,
+    UPPER_LIP_MIDDLE,
 )
 
 
@@ -88,5 +94,55 @@ def test_lips_press_and_never_cross(blend):
         assert gap > min(0, before[lower, 1] - before[upper, 1]) - 0.7
 
 
-def test_lips_that_part_are_moved_as_asked():
+def test_lips_that_part_and_are_not_stretched_are_moved_as_asked():
     assert not lip_shifts(scene(), jaw_drop()[..., None]).any()
+
+
+def stretched(times, opening):
+    """(V, 3, 1) mm at the landmarks: a mouth so many times as wide; the upper lip up by mm."""
+    own = scene()
+    at, field = own.anatomy.landmark_vertices, np.zeros((*own.vertices.shape, 1), np.float32)
+    field[at[MOUTH_CORNERS], :, 0] = (times - 1) * own.vertices[at[MOUTH_CORNERS]]
+    field[at[[*UPPER_LIP, *UPPER_INNER_LIP]], 1] = opening
+    return field
+
+
+@pytest.mark.parametrize("times", [1.0, 1.05, 1.3])
+def test_lips_that_are_stretched_and_part_thin_by_a_power_of_the_mouths_width(times):
+    own = scene()
+    at, up = own.anatomy.landmark_vertices, own.motion[:2, 1] / np.hypot(*own.motion[:2, 1])
+    rows = (UPPER_LIP, UPPER_INNER_LIP, LOWER_INNER_LIP, LOWER_LIP)
+    outer, inner, below, lowest = (own.xy[at[row]] @ up for row in rows)
+    wanted = [
+        (outer - inner) * (1 - times ** -THINNING[0]),
+        (lowest - below) * (1 - times ** -THINNING[1]),
+    ]
+    shifts = lip_shifts(own, stretched(times, 2 * PARTED_MM))[..., 0] @ up
+    gain = own.anatomy.lips[np.arange(6), at[[*UPPER_INNER_LIP, *LOWER_INNER_LIP]], 0].mean()
+    assert gain * shifts == pytest.approx(np.concatenate(wanted), abs=1e-4)
+    assert not lip_shifts(own, stretched(times, 0)).any()
+    assert not lip_shifts(own, stretched(times, 2 * PARTED_MM), thinning=0).any()
+
+
+def test_a_lip_that_is_drawn_taut_does_not_sag_in_the_middle():
+    own, sagging = scene(), stretched(1.2, 5)
+    middle = own.anatomy.landmark_vertices[[UPPER_LIP_MIDDLE, UPPER_INNER_LIP_MIDDLE]]
+    sagging[middle, 1] -= 2
+    gain = own.anatomy.lips[np.arange(3), own.anatomy.landmark_vertices[UPPER_INNER_LIP], 0].mean()
+    more = gain * (lip_shifts(own, sagging) - lip_shifts(own, stretched(1.2, 5)))[:3, 1, 0]
+    # upwards in the picture, y falls: all points come to the mean of the three
+    assert more == pytest.approx(own.motion[1, 1] * 2 * np.array([-1, 2, -1]) / 3, rel=0.02)
+
+
+def test_light_falls_towards_the_corners_of_the_mouth():
+    own = Editor(with_eyes(120, 150), Settings(relight=0, folds=0))
+    edit = own.edit(jaw_drop())
+    corners = edit.landmarks[INNER_MOUTH_CORNERS]
+    rows = slice(int(corners[:, 1].min()) - 10, int(corners[:, 1].max()) + 10)
+    teeth = own._fill_mouth._palette[TOOTH].mean()
+    middle, end = (
+        edit.image[rows, round(float(corners[0, 0] + share * np.ptp(corners[:, 0])))].max()
+        for share in (0.4, 0.93)
+    )
+    assert middle > 0.8 * teeth
+    assert end <= 120

@@ -20,6 +20,9 @@ class Settings(Section):
     folds: float = field(
         1.0, "1", "Depth of the skin's folds that the deformation causes; 0: none.", ge=0, le=2
     )
+    lip_thinning: float = field(
+        1.0, "1", "Share of the thinning of lips that are stretched and part; 0: none.", ge=0, le=1
+    )
     size: int = field(
         256, "pixels", "Side of the square images, in which the eyes are level.", ge=64, le=1024
     )
@@ -47,7 +50,7 @@ class Settings(Section):
         1.7, "1", "An opening of the mouth beyond this ratio gets an interior.", gt=1
     )
     mouth_gap: float = field(
-        0.02, "inter-ocular distance", "Growth of the opening up to which it gets none.", ge=0
+        0.007, "inter-ocular distance", "Growth of the opening up to which it gets none.", ge=0
     )
     max_yaw: float = field(
         50.0, "degrees", "Photographs of heads turned farther are rejected.", gt=0, le=90

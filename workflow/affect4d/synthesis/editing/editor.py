@@ -62,7 +62,7 @@ class Editor:
         self.scene, self.settings = scene, settings
         self.mesh = mesh = visible_submesh(scene)
         self.lattice = lattice = Lattice(scene, mesh)
-        self._flow = ForwardFlow(scene, mesh, lattice)
+        self._flow = ForwardFlow(scene, mesh, lattice, thinning=settings.lip_thinning)
         self._invert = InverseFlow(scene, lattice)
         self._warp = Warp(scene, lattice)
         self._relight = self._complete = None

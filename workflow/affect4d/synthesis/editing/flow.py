@@ -90,14 +90,20 @@ class ForwardFlow:
 
     Parameters
     ----------
-    roll_mm : of red that lips have between them when they touch (`lips.lip_shifts`)
+    roll_mm, thinning : of `lips.lip_shifts`
     """
 
     def __init__(
-        self, scene: Scene, mesh: VisibleSubmesh, lattice: Lattice, *, roll_mm: float = ROLL_MM
+        self,
+        scene: Scene,
+        mesh: VisibleSubmesh,
+        lattice: Lattice,
+        *,
+        roll_mm: float = ROLL_MM,
+        thinning: float = 1.0,
     ) -> None:
         self._scene, self._mesh, self._lattice = scene, mesh, lattice
-        self._roll_mm = roll_mm
+        self._lips = {"roll_mm": roll_mm, "thinning": thinning}
         self._hidden = mesh.triangles[mesh.hidden]
         border = np.ones(lattice.nodes.shape, dtype=bool)
         border[1:-1, 1:-1] = False
@@ -134,7 +140,7 @@ class ForwardFlow:
         mesh, scene = self._mesh, self._scene
         change = np.empty((len(mesh.vertices), 3, deformations.shape[2]), np.float32)
         motion = np.ascontiguousarray(scene.motion)
-        lips = lip_shifts(scene, deformations, roll_mm=self._roll_mm)
+        lips = lip_shifts(scene, deformations, **self._lips)
         shifts = np.concatenate([lid_shifts(scene, deformations), lips])
         _project(deformations, mesh.vertices, motion, mesh.nearness, mesh.edges, shifts, change)
         return change

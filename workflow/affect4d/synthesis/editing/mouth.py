@@ -54,6 +54,11 @@ ROLL_LIGHT, ROLL_SHADE, ROLL_MM = 0.3, 0.55, 1.5
 # what shows between the lips is 1.23 times as bright as the sclera of the neutral photograph
 # (standard deviation 14 %; over lit skin 1.21, 22 %) and of this white. Never brighter than white
 # paper in a photograph; gums and tongue lie between pale skin and the lips; the socket is dark red.
+# Towards the corners their light falls, to half at CHEEK_SHADE of the way from the middle to the
+# inner corner of the lips, by a logistic of the logarithm of that way; of red less is lost and of
+# green and blue more, by these shares of what is lost in all (`benchmarks/mouths.py`).
+CHEEK_SHADE, CHEEK_POWER = 0.78, 5
+SHADE_TINT = np.array([0.06, -0.02, -0.12], np.float32)
 WARM_WHITE = np.array([1.05, 1.0, 0.95], np.float32)
 TOOTH_GAIN, TOOTH_PER_SKIN, MAX_TOOTH = 1.23, (1.0, 2.2), 235.0  # bounds over lit skin; grey levels
 PALE_PINK = np.array([1.0, 0.75, 0.75], np.float32)
@@ -62,8 +67,10 @@ GUM_LIGHT, TONGUE_LIGHT, SOCKET_LIGHT = 0.8, 0.75, 0.17
 OPEN_MM = 80.0  # across a wide open mouth
 MAX_SAMPLES = 480  # across it beyond which one sample per pixel is drawn, else two
 FEW_COLUMNS, MANY_COLUMNS, FINE = 121, 241, 3.0  # per row of teeth, below and from FINE samples/mm
+MIN_HALF_PX2 = 1.0  # of half the mouth's width: avoids a division by zero
 MIN_SIDE_PX = 3  # a smaller opening shows nothing
 CRACK_MM = 0.6  # narrower openings are closed
+SMOOTH_MM = 0.5  # standard deviation that smooths the opening's edge, made of the mesh's triangles
 BLUR_PX, MIN_BLUR_PX = 0.35, 0.55  # standard deviation, per pixel of the photograph: as a lens has
 EDGE_BLUR_PX = 0.5  # standard deviation of the opening's edge
 SUBPIXEL_BITS = 4  # of cv2.fillPoly's corners
@@ -138,7 +145,10 @@ class Mouth:
         )
         inward /= scene.scale * patch.factor
         kind, tone = self._behind(patch, motion.jaw)
-        colours = _painted(kind, tone, inward, lip, self._palette)
+        corners, _ = motion.positions(self._mesh.landmarks[INNER_MOUTH_CORNERS])
+        colours = _painted(
+            kind, tone, inward, lip, self._palette, SHADE_TINT, *_across(patch.apply(corners))
+        )
         blur = max(MIN_BLUR_PX, BLUR_PX * scene.zoom) * patch.factor
         blurred = np.asarray(cv2.GaussianBlur(colours, (0, 0), blur), np.float32)
         return _overlay(picture, blurred, opening, patch=patch, far=self._far)
@@ -197,7 +207,9 @@ class Mouth:
         opening = (within > 0) & ((ids < 0) | hidden)
         size = 2 * int(CRACK_MM * self._scene.scale * patch.factor) + 3
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-        opening = cv2.morphologyEx(opening.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
+        opened = cv2.morphologyEx(opening.astype(np.float32), cv2.MORPH_OPEN, disc)
+        smooth = SMOOTH_MM * self._scene.scale * patch.factor
+        opening = cv2.GaussianBlur(opened, (0, 0), smooth) > 0.5
         return opening, opening & hidden
 
 
@@ -205,6 +217,15 @@ def _opening_between(lips: Floats) -> float:
     """Mean distance of the inner lips, the upper's points and the lower's (2 n, 2), pixels."""
     across = lips[: len(UPPER_INNER_LIP)] - lips[len(UPPER_INNER_LIP) :]
     return float(np.hypot(across[:, 0], across[:, 1]).mean())
+
+
+def _across(corners: Floats) -> tuple[Floats, Floats]:
+    """Middle (2,) of two points (2, 2), and the vector (2,) whose product tells the way from it.
+
+    That way is 1 at the second point.
+    """
+    middle, half = corners.mean(0), (corners[1] - corners[0]) / 2
+    return middle, half / max(float(half @ half), MIN_HALF_PX2)
 
 
 def _patch_around(outline: Floats, shape: tuple[int, int], factor: int) -> _Patch | None:
@@ -303,17 +324,35 @@ def _put_behind(
 
 
 @numba.njit(cache=True)
-def _painted(kind: Bytes, tone: Floats, inward: Floats, lip: Bools, palette: Floats) -> Floats:
-    """Colours (h, w, 3) float32 at some mm from the lips, in whose shadow they lie."""
+def _painted(
+    kind: Bytes,
+    tone: Floats,
+    inward: Floats,
+    lip: Bools,
+    palette: Floats,
+    tint: Floats,
+    middle: Floats,
+    across: Floats,
+) -> Floats:
+    """Colours (h, w, 3) float32 at some mm from the lips, in whose shadow they lie.
+
+    middle, across : of the mouth (`_across`); light falls from there to the corners
+    """
     height, width = kind.shape
     colours = np.empty((height, width, 3), np.float32)
+    unit = np.float32(1)
     for j in range(height):
         for i in range(width):
             colour, depth = LIP if lip[j, i] else kind[j, i], inward[j, i]
             if lip[j, i]:
                 shade = np.float32(ROLL_LIGHT) + np.float32(ROLL_SHADE) * np.exp(-depth / ROLL_MM)
-            else:
-                shade = tone[j, i] * (MIN_LIGHT + (1 - MIN_LIGHT) * min(depth / SHADOW_MM, 1))
+                for k in range(3):
+                    colours[j, i, k] = shade * palette[colour, k]
+                continue
+            way = abs((i - middle[0]) * across[0] + (j - middle[1]) * across[1]) / CHEEK_SHADE
+            shade = tone[j, i] * (MIN_LIGHT + (1 - MIN_LIGHT) * min(depth / SHADOW_MM, 1))
+            shade = np.float32(shade / (1 + way**CHEEK_POWER))
             for k in range(3):
-                colours[j, i, k] = shade * palette[colour, k]
+                tinted = shade * (unit + tint[k] * (unit - shade))
+                colours[j, i, k] = tinted * palette[colour, k]
     return colours

@@ -1,7 +1,8 @@
 """Surfaces behind the lips: two rows of teeth with their gums, and a tongue, of adult size.
 
 Coordinates are mm about the middle of the closed lips: x to the side, y up, z forward. Tones are
-shares of the light that falls on the lips.
+shares of the light that falls on
+them, less towards the mouth's corners (`mouth`).
 """
 
 from dataclasses import dataclass
@@ -33,16 +34,13 @@ LEVELS = np.array([0, 0.05, 0.12, 0.3, 0.6, 0.85, 1.0, 1.0, 1.3, 2.0])
 GAP_SLOPE, GAP_POWER = 4, 6
 CORNER_MM, CORNER_LEVEL = 1.5, 0.3  # rounding of the biting edge, and the level where it ends
 SCALLOP_MM, SCALLOP_LEVEL = 1.2, 0.5  # rise of the gum, and the level where it begins
-# Tones, by eye: fall of light into the mouth and along the arch, gaps, crowns that bulge along and
-# across, gums.
-LIGHT_DEPTH_MM = 24.0  # light falls by e this far into the mouth
-AMBIENT, FRONTAL = 0.65, 0.35  # light on the arch from everywhere, and from the front
+# Tones, by eye: gaps, crowns that bulge along and across, gums.
 GAP_DARKENING, CROWN_BULGE, CROWN_ROUND, GUM_TONE = 0.35, 0.1, 0.14, 0.8
 LOWER_LIGHT = 0.8  # of what the upper teeth get
 TONGUE_CENTRE_MM, TONGUE_RADII_MM = (0.0, -5.5, -19.0), (20.0, 13.5, 16.0)
 TONGUE_ROWS, TONGUE_COLUMNS = 13, 33  # vertices of the ellipsoid's quarter
 GROOVE_MM, GROOVE_DARKENING = 4.0, 0.12  # of the tongue's middle line: half width, and how much
-TONGUE_DEPTH = 1.4  # of the teeth's fall of light: it disappears in the dark
+TONGUE_DEPTH_MM = 17.0  # light falls by e this far into the mouth; by eye
 TONGUE_AMBIENT, TONGUE_FROM_ABOVE = 0.6, 0.4
 TONGUE_GAIN = 1.3  # it is wet; up to all the light
 
@@ -84,7 +82,6 @@ def _row(
     edge, neck, end = heights
     outward = np.sign(edge - neck)
     rise_back = RISE_MM * (1 - np.cos(angle))
-    light = np.exp(z / LIGHT_DEPTH_MM) * (AMBIENT + FRONTAL * np.cos(angle))
     rows, tones = [], []
     for level in LEVELS:
         y = edge + level * (neck - edge) if level <= 1 else neck + (level - 1) * (end - neck)
@@ -94,7 +91,7 @@ def _row(
         rows.append(np.stack([x, y + rise_back + corner + scallop, z], axis=1))
         bulge = 1 - CROWN_BULGE + CROWN_BULGE * np.sin(np.pi * min(level, 1.0))
         crown = (1 - GAP_DARKENING * gap) * (1 - CROWN_ROUND * across**2) * bulge
-        tones.append(light * (crown if level <= 1 else GUM_TONE))
+        tones.append(crown if level <= 1 else np.full(columns, GUM_TONE))
     strip = np.repeat(np.arange(len(LEVELS) - 1), 2 * (columns - 1))
     kinds = np.where(LEVELS[1:][strip] > 1.0, GUM, TOOTH).astype(np.uint8)
     faces = _grid_faces(len(LEVELS), columns)
@@ -124,7 +121,7 @@ def _tongue() -> Surface:
     unit = unit.reshape(-1, 3)
     vertices = unit * TONGUE_RADII_MM + TONGUE_CENTRE_MM
     groove = 1 - GROOVE_DARKENING * np.exp(-((vertices[:, 0] / GROOVE_MM) ** 2))
-    light = np.exp(TONGUE_DEPTH * vertices[:, 2] / LIGHT_DEPTH_MM)
+    light = np.exp(vertices[:, 2] / TONGUE_DEPTH_MM)
     tones = light * (TONGUE_AMBIENT + TONGUE_FROM_ABOVE * unit[:, 1]) * groove
     faces = _grid_faces(TONGUE_ROWS, TONGUE_COLUMNS)
     kinds = np.full(len(faces), TONGUE, np.uint8)
