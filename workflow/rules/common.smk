@@ -9,6 +9,7 @@ from affect4d.config.project import ConfigError, check_sources, load
 from affect4d.formats.facekit import facekit_files
 from affect4d.gallery import jobs as gallery_jobs
 from affect4d.gallery import user_table
+from affect4d.neutrals.withdrawn import withdrawn_digest
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
 from affect4d.pipeline.results_folder import claim_results
 from affect4d.pipeline.recorded import differs
@@ -163,6 +164,11 @@ def layout_content(wildcards):
 
 def _layout(wildcards):
     return PROJECT.neutrals.databases[wildcards.database].layout_file
+
+
+def withdrawn_people(wildcards):
+    """The people of the database who withdrew, as a digest."""
+    return withdrawn_digest(PROJECT.neutrals.withdrawn, wildcards.database)
 
 
 def workflow_files(wildcards):

@@ -19,5 +19,6 @@ rule neutrals:
         code=code("neutrals", script="neutrals.py"),
         files=database_digest,
         layout=layout_content,
+        withdrawn=withdrawn_people,
     script:
         "../scripts/neutrals.py"

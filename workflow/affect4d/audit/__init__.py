@@ -11,8 +11,9 @@ from affect4d.audit.repair import invalidate, plan_removals
 from affect4d.audit.replay import replay_build
 from affect4d.audit.seal import seal_build
 from affect4d.audit.verdict import Finding, Verdict
+from affect4d.audit.withdrawal import plan_withdrawal
 
 __all__ = [
     "UNPROTECTED", "Finding", "Verdict", "audit_build", "describe_removals", "invalidate",
-    "plan_removals", "replay_build", "seal_build",
+    "plan_removals", "plan_withdrawal", "replay_build", "seal_build",
 ]  # fmt: skip

@@ -24,6 +24,7 @@ from affect4d.audit.statements import check_plan, check_statements, describe_ver
 from affect4d.audit.tables import check_tables
 from affect4d.audit.verdict import Finding, Kind, Verdict, damaged, read_verdict
 from affect4d.audit.verified_build import VerifiedBuild
+from affect4d.audit.withdrawn import check_withdrawn, describe_withdrawn
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
 from affect4d.provenance.planned_jobs import plan_jobs
@@ -150,6 +151,7 @@ def _check_content(build: VerifiedBuild) -> Iterator[Finding]:
     images = Images(build)
     yield from images.check()
     yield from check_dataset(build, images)
+    yield from check_withdrawn(build)
 
 
 def _notes(build: Build, digested: Digested, leftovers: dict[str, str]) -> Iterator[str]:
@@ -166,6 +168,7 @@ def _notes(build: Build, digested: Digested, leftovers: dict[str, str]) -> Itera
             "less than a day ago, and not again"
         )
     yield from describe_versions(build)
+    yield from describe_withdrawn(build)
     for path in protocol.stale_temporaries(build.root):
         yield (
             f"{build.relative(path)} was left by a killed job; `affect4d audit --invalidate` "

@@ -4,13 +4,23 @@ Commands parse and print. What they do is in the library, which they import when
 `affect4d --help` loads nothing else.
 """
 
-from affect4d.cli import builds, databases, exports, gallery, models, operations, photographs
+from affect4d.cli import (
+    builds,
+    databases,
+    datasets,
+    exports,
+    gallery,
+    models,
+    operations,
+    photographs,
+)
 from affect4d.cli.application import app
 
 __all__ = [
     "app",
     "builds",
     "databases",
+    "datasets",
     "exports",
     "gallery",
     "main",

@@ -207,4 +207,10 @@ class Settings(Section):
         ge=0,
     )
     limits: FileLimits = field(FileLimits, "", "What a file of a database may take.")
+    withdrawn: NameOrPath = field(
+        "withdrawn.txt",
+        "",
+        "File of people who withdrew, a line `database/subject` each; there may be none. `affect4d "
+        "dataset withdraw` writes it. No photograph of theirs is used.",
+    )
     max_images: int = field(12, "images", "Maximum number of neutral images per database.", ge=1)

@@ -18,6 +18,8 @@ from affect4d.config.dataset import Settings
 from affect4d.dataset.columns import arrow_schema, hugging_face_features
 from affect4d.formats.images import encode_jpeg, encode_png
 
+# Gives the images of rows as the column `image` holds them: bytes, and path, which is a file name.
+Encoded = Callable[[pd.DataFrame], list[dict[str, Any]]]
 ROW_GROUP = 100  # rows; a viewer that shows a few images reads no more than this many
 
 
@@ -28,13 +30,25 @@ def image_encoder(settings: Settings) -> tuple[str, Callable[[NDArray[np.uint8]]
     return ".jpg", lambda image: encode_jpeg(image, settings.jpeg_quality)
 
 
+def encode_pixels(
+    rows: pd.DataFrame, stores: Mapping[str, store.Store], settings: Settings
+) -> list[dict[str, Any]]:
+    """The rows' images as the column `image` holds them, from the open stores that they name."""
+    suffix, encode = image_encoder(settings)
+    pixels = read_pixels(rows, stores)
+    return [
+        {"bytes": encode(image), "path": image_id + suffix}
+        for image, image_id in zip(pixels, rows["image_id"], strict=True)
+    ]
+
+
 def write_shards(
     folder: Path,
     rows: pd.DataFrame,
     columns: list[Column],
     *,
-    stores: Mapping[str, store.Store],
-    settings: Settings,
+    encoded: Encoded,
+    shard_rows: int,
     classes: Sequence[str],
 ) -> dict[str, list[str]]:
     """Write `{split}-00000-of-0000N.parquet` for every split that has rows.
@@ -42,10 +56,10 @@ def write_shards(
     Parameters
     ----------
     folder : where the shards go; made if absent
-    rows : the dataset's rows with their `split`, and `store`, `array`, `index`
+    rows : the dataset's rows with their `split`
     columns : what is written, in this order
-    stores : the open stores that the rows name
-    settings : rows per shard, image format, JPEG quality
+    encoded : gives the images of some of the rows
+    shard_rows : most rows per shard
     classes : names that the column `class` counts
 
     Returns
@@ -57,14 +71,12 @@ def write_shards(
     written: dict[str, list[str]] = {}
     for split in SPLITS:
         selected = rows[rows["split"] == split]
-        starts = range(0, len(selected), settings.shard_rows)
+        starts = range(0, len(selected), shard_rows)
         for number, start in enumerate(starts):
             name = f"{split}-{number:05d}-of-{len(starts):05d}.parquet"
-            shard = selected.iloc[start : start + settings.shard_rows]
+            shard = selected.iloc[start : start + shard_rows]
             features = hugging_face_features(columns, classes)
-            _write_shard(
-                folder / name, shard, columns, stores=stores, settings=settings, features=features
-            )
+            _write_shard(folder / name, shard, columns, encoded=encoded, features=features)
             written.setdefault(split, []).append(name)
     return written
 
@@ -74,11 +86,9 @@ def _write_shard(
     rows: pd.DataFrame,
     columns: list[Column],
     *,
-    stores: Mapping[str, store.Store],
-    settings: Settings,
+    encoded: Encoded,
     features: Mapping[str, Any],
 ) -> None:
-    suffix, encode = image_encoder(settings)
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     table_schema = arrow_schema(columns).with_metadata(metadata)
     labels = [column.name for column in columns if column.type != "image"]
@@ -90,12 +100,7 @@ def _write_shard(
     ) as writer:
         for start in range(0, len(rows), ROW_GROUP):
             group = rows.iloc[start : start + ROW_GROUP]
-            pixels = read_pixels(group, stores)
-            images = [
-                {"bytes": encode(image), "path": image_id + suffix}
-                for image, image_id in zip(pixels, group["image_id"], strict=True)
-            ]
-            content = {"image": images, **group[labels].to_dict("series")}
+            content = {"image": encoded(group), **group[labels].to_dict("series")}
             arrays = [
                 pa.array(content[field.name], field.type, from_pandas=True)
                 for field in table_schema

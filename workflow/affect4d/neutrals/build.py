@@ -23,6 +23,7 @@ from affect4d.neutrals.candidates import COLUMNS, Candidate
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.loading import Loaded, difference, load
 from affect4d.neutrals.selection import Quota, Selection, select
+from affect4d.neutrals.withdrawn import read_withdrawn
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
 
@@ -50,6 +51,9 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     candidates = find_candidates(
         name, database, results=context.root, quarantine=context.quarantine, limits=limits
     )
+    # before anything is recorded of them
+    gone = read_withdrawn(settings.withdrawn)
+    candidates = [each for each in candidates if (name, each.subject_id) not in gone]
     if not candidates:
         raise BadInput(
             database.root or name,

@@ -1,0 +1,95 @@
+"""What is left of a person in a folder: names in files, rows of tables, bytes of images."""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from affect4d.dataset.withdrawal import Person
+from affect4d.store.build_root import walk_build
+
+_ROWS = 1000  # of a table that are looked at together
+
+
+@dataclass(frozen=True)
+class Traces:
+    """How a person is recognised.
+
+    Attributes
+    ----------
+    person : who
+    names : of their photographs, which the names of their images begin with
+    digests : sha256 of files and of encoded images
+    """
+
+    person: Person
+    names: frozenset[str]
+    digests: frozenset[str] = field(default=frozenset())
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[bytes]:
+        # after a photograph's name stands nothing of a longer name, or the class of an image of it
+        each = "|".join(re.escape(name) for name in sorted(self.names, reverse=True))
+        text = rf"(?<![A-Za-z0-9])(?:{each})(?=-v[+-]|[^A-Za-z0-9_-]|\Z)"
+        return re.compile(text.encode())
+
+    def find(self, folder: Path) -> Iterator[tuple[Path, str]]:
+        """Each file below a folder in which there is something, and what; no image is decoded.
+
+        The arrays of stores are passed over: the names in a store say whose they are.
+        """
+        for parent, folders, files in walk_build(folder):
+            if ".zarr" in parent:
+                folders[:] = [name for name in folders if name != "c"]
+            for path in (Path(parent, name) for name in sorted(files)):
+                if what := self._find_in(path):
+                    yield path, what
+
+    def _find_in(self, path: Path) -> str | None:
+        if self.is_named(path.name):
+            return "its name"
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() in self.digests:
+            return "an image"
+        if any(name.encode() in content for name in self.names) and self._pattern.search(content):
+            return "a name"
+        if path.suffix == ".parquet":
+            return next(filter(None, map(self._find_in_table, _batches(content))), None)
+        if path.suffix == ".csv":
+            table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+            return self._find_in_table(table)
+        return None
+
+    def is_named(self, text: str) -> bool:
+        """Whether a text holds the name of one of the person's photographs, or of an image."""
+        return self._pattern.search(text.encode()) is not None
+
+    def _find_in_table(self, table: pd.DataFrame) -> str | None:
+        if {"database", "subject"} <= {*table}:
+            same = table["database"].astype(str) == self.person.database
+            if (same & (table["subject"].astype(str) == self.person.subject)).any():
+                return "a row"
+        for name in table:
+            values = table[name].dropna()
+            if len(values) and isinstance(values.iloc[0], dict):  # images
+                contents = (value["bytes"] for value in values)
+                if any(hashlib.sha256(each).hexdigest() in self.digests for each in contents):
+                    return "an image"
+                values = pd.Series([value["path"] for value in values])
+            if values.dtype == object or pd.api.types.is_string_dtype(values):
+                texts: Iterable[object] = values.unique()
+                if any(self.is_named(str(text)) for text in texts):
+                    return "a name"
+        return None
+
+
+def _batches(content: bytes) -> Iterator[pd.DataFrame]:
+    for batch in pq.ParquetFile(io.BytesIO(content)).iter_batches(_ROWS):
+        yield pa.Table.from_batches([batch]).to_pandas()

@@ -1,0 +1,140 @@
+"""All files of a dataset's folder, from its rows and what else its card states."""
+
+import json
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from affect4d import store
+from affect4d.artifacts.dataset import CARD, CHECKSUMS, CROISSANT, DATASET, PREVIEW, SPLIT_TABLE
+from affect4d.artifacts.declaration import File
+from affect4d.config.dataset import Settings
+from affect4d.dataset import croissant
+from affect4d.dataset.card import render_card
+from affect4d.dataset.columns import all_columns
+from affect4d.dataset.preview import draw_preview
+from affect4d.dataset.shards import Encoded, write_shards
+from affect4d.system_files import find_files
+
+_COMMENT = ("<!-- affect4d: ", " -->\n")  # around the facts in the card
+
+
+class Facts(BaseModel):
+    """What the card states beside what follows from the rows; kept in the card as a comment.
+
+    Attributes
+    ----------
+    settings : of the stage `dataset`
+    gallery : the source of the scans, as `gallery.source` names it
+    synthesis : settings of the stage `synthesis`, as the chunks state them
+    """
+
+    settings: Settings
+    gallery: str
+    synthesis: dict[str, Any]
+
+    def comment(self) -> str:
+        """The facts as a line of Markdown that is not shown."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return text.replace(">", "\\u003e").join(_COMMENT)
+
+
+def read_facts(card: Path) -> Facts:
+    """What a card was written from.
+
+    Raises
+    ------
+    StoreError
+        It is no card that this version wrote.
+    """
+    try:
+        text = card.read_text(encoding="utf-8")
+        return Facts.model_validate_json(text.rpartition(_COMMENT[0])[2].removesuffix(_COMMENT[1]))
+    except (OSError, ValueError):
+        what, remedy = "is no card of a dataset that can be written again", "publish it anew"
+        raise store.StoreError(card, what, remedy) from None
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a dataset is written from.
+
+    Attributes
+    ----------
+    rows : the columns but `image`, with `split`
+    encoded : gives the images of some of the rows, as the column `image` holds them
+    read : gives the same images as arrays (H, W, 3)
+    classes : names that the column `class` counts
+    facts : what the card states besides
+    readings : rows of `readers/summary.csv`
+    """
+
+    rows: pd.DataFrame
+    encoded: Encoded
+    read: Callable[[pd.DataFrame], list[NDArray[np.uint8]]]
+    classes: Sequence[str]
+    facts: Facts
+    readings: list[dict[Hashable, Any]] = field(default_factory=list)
+
+
+def fill_folder(folder: Path, content: Content) -> dict[str, list[str]]:
+    """Write a dataset into an empty folder; returns the names of the shards of each split."""
+    rows, settings = content.rows, content.facts.settings
+    columns = all_columns(list(rows.columns))
+    shards = write_shards(
+        folder / "data",
+        rows,
+        columns,
+        encoded=content.encoded,
+        shard_rows=settings.shard_rows,
+        classes=content.classes,
+    )
+    _within(folder, PREVIEW).write_bytes(draw_preview(rows, content.read))
+    people = rows.groupby(SPLIT_TABLE.names[:-1], sort=True).size().reset_index(name="images")
+    card = render_card(
+        rows,
+        columns,
+        shards=shards,
+        settings=settings,
+        gallery=content.facts.gallery,
+        synthesis=content.facts.synthesis,
+        size=content.read(rows[:1])[0].shape[:2],
+        readings=content.readings,
+    )
+    for file, text in {
+        SPLIT_TABLE: people.to_csv(index=False, lineterminator="\n"),
+        CARD: f"{card}\n{content.facts.comment()}",
+    }.items():
+        _within(folder, file).write_text(text, encoding="utf-8")
+    metadata = croissant.describe(
+        folder,
+        columns,
+        name=settings.name,
+        description="Face images with valence and arousal, synthesized from neutral images. "
+        + settings.licence_note,
+        licence=settings.licence,
+        version=settings.version,
+        published=settings.published,
+    )
+    _within(folder, CROISSANT).write_bytes(store.canonical(metadata))
+    _within(folder, CHECKSUMS).write_text(_checksums(folder), encoding="utf-8")
+    return shards
+
+
+def _within(folder: Path, file: File) -> Path:
+    """Where a file of the dataset lies in the folder in which it is made."""
+    return folder / file.name().removeprefix(f"{DATASET.name()}/")
+
+
+def _checksums(folder: Path) -> str:
+    """Lines as `sha256sum` writes them, for every file but the list itself."""
+    files = [path for path in find_files(folder, "**/*") if path.is_file()]
+    return "".join(
+        f"{store.digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files
+    )
