@@ -9,9 +9,9 @@ from affect4d.blendshapes.components import component_names, component_target
 from affect4d.blendshapes.model import model_arrays, read_class
 from affect4d.quarantine import BadInput
 from affect4d.synthesis.request import limit_intensity
-from affect4d.template.regions import ELSEWHERE, name_region, name_regions
+from affect4d.template.regions import name_region, name_regions, regions_of
 
-MARKS = TEMPLATE.landmark_vertices
+REGIONS = regions_of(TEMPLATE.vertices, TEMPLATE.landmarks)
 UP = [0, 4, 0]
 
 
@@ -28,25 +28,54 @@ UP = [0, 4, 0]
     ],
 )
 def test_a_region_is_named_by_what_moves_in_it(field, name):
-    assert name_region(field, MARKS) == name
+    assert name_region(field, REGIONS) == name
 
 
-def test_motion_without_landmarks_is_elsewhere_and_names_are_distinct():
-    highest = np.argmax(TEMPLATE.vertices[:, 1])
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ([-45, -4, 80], "right cheek"),
+        ([45, -4, 80], "left cheek"),
+        ([0, 85, 100], "middle forehead"),
+        ([40, 90, 92], "left forehead side"),
+        ([0, 20, 122], "nose"),
+        ([-12, -5, 112], "right nose wing"),
+    ],
+)
+def test_places_without_landmarks_have_names_too(place, name):
+    vertex = np.argmin(np.linalg.norm(TEMPLATE.vertices - place, axis=1))
+    assert name_region(at(vertex), REGIONS) == name
+
+
+def at(vertex):
     field = np.zeros_like(TEMPLATE.vertices)
-    field[highest] = UP
-    assert name_region(field, MARKS) == ELSEWHERE
-    assert name_region(np.zeros_like(field), MARKS) == ELSEWHERE
-    chin = bump(8, 12, UP)
-    assert name_regions([chin, field, chin], MARKS) == ["chin", ELSEWHERE, "chin 2"]
+    field[vertex] = UP
+    return field
+
+
+def test_both_sides_are_named_where_both_move_and_the_mirror_image_has_the_other_side():
+    left, right = bump(54, 8, UP), bump(48, 8, UP)
+    assert name_region(left + 0.6 * right, REGIONS) == "mouth corners"
+    assert name_region(left + 0.4 * right, REGIONS) == "left mouth corner"
+    assert name_region(0.4 * left + right, REGIONS) == "right mouth corner"
+
+
+def test_components_of_one_region_are_told_apart_by_where_they_go():
+    up, down = bump(8, 12, UP), bump(8, 12, [0, -4, 1])
+    assert name_regions([up, bump(48, 8, UP)], REGIONS) == ["chin", "right mouth corner"]
+    assert name_regions([up, down, up], REGIONS) == ["chin up", "chin down", "chin up 2"]
+    assert name_regions([bump(8, 12, [4, 0, 0]), bump(8, 12, [0, 0, -4])], REGIONS) == [
+        "chin left",
+        "chin back",
+    ]
 
 
 def test_a_component_is_the_mean_with_one_weight_at_the_end_of_its_range(tmp_path):
     write_components(tmp_path / "fear.zarr")
     model = read_class(tmp_path / "fear.zarr")
     for number, name in ((1, "right mouth corner"), (2, "left mouth corner")):
-        by_name = component_target(tmp_path, "fear", name, landmark_vertices=MARKS)
-        by_number = component_target(tmp_path, "fear", str(number), landmark_vertices=MARKS)
+        by_name = component_target(tmp_path, "fear", name, regions=REGIONS)
+        by_number = component_target(tmp_path, "fear", str(number), regions=REGIONS)
         assert np.array_equal(by_name.deformation, by_number.deformation)
         assert by_name.name == f"fear:{name}" and np.isnan(by_name.valence)
         weights = model.distribution.mean.copy()
@@ -61,19 +90,26 @@ def test_of_weights_of_both_signs_the_larger_end_counts(tmp_path):
     )
     store.write(tmp_path / "fear.zarr", arrays, {"constraint": "signed"}, provenance=None)
     model = read_class(tmp_path / "fear.zarr")
-    target = component_target(tmp_path, "fear", "1", landmark_vertices=MARKS)
+    target = component_target(tmp_path, "fear", "1", regions=REGIONS)
     assert np.array_equal(target.deformation, model.deformation(np.array([-3.0])))
+    twice = np.concatenate([fields, fields])
+    arrays = model_arrays(
+        fields[0], twice, np.array([[-3.0, 1], [0, 2], [1, 3]]), subjects=np.arange(3)
+    )
+    store.write(tmp_path / "fear.zarr", arrays, {"constraint": "signed"}, provenance=None)
+    names = component_names(tmp_path, "fear", regions=REGIONS)
+    assert names == ["right mouth corner down", "right mouth corner up"]
 
 
 def test_what_is_no_component_lists_those_that_are(tmp_path):
     write_components(tmp_path / "fear.zarr")
     for name in ("3", "0", "ear", ""):
         with pytest.raises(BadInput, match=r"right mouth corner \(1\), left mouth corner \(2\)"):
-            component_target(tmp_path, "fear", name, landmark_vertices=MARKS)
+            component_target(tmp_path, "fear", name, regions=REGIONS)
     for name in ("joy", "../atlas", ""):
         with pytest.raises(BadInput, match=f"there is no model {name}; models are fear"):
-            component_target(tmp_path, name, "1", landmark_vertices=MARKS)
-    assert component_names(tmp_path, "joy", landmark_vertices=MARKS) == []
+            component_target(tmp_path, name, "1", regions=REGIONS)
+    assert component_names(tmp_path, "joy", regions=REGIONS) == []
 
 
 def test_a_component_goes_no_further_than_the_frames():

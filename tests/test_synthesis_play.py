@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.faces import (
-    TEMPLATE,
     morphable_model,
     photographed,
     write_atlas,
@@ -108,7 +107,7 @@ def test_a_face_is_that_of_its_place(url, session):
                 session.folder,
                 "v+0.5_a+0.5",
                 "left mouth corner",
-                landmark_vertices=TEMPLATE.landmark_vertices,
+                regions=session.photograph.editor.scene.anatomy.regions,
             ),
         ),
     ],

@@ -20,7 +20,7 @@ MAX_INTENSITY = (
 
 
 def component_target(
-    folder: Path, model: str, component: str, *, landmark_vertices: NDArray[np.int64]
+    folder: Path, model: str, component: str, *, regions: NDArray[np.int64]
 ) -> Target:
     """The mean of a class with one component at the largest weight that the class's frames have.
 
@@ -33,7 +33,7 @@ def component_target(
     model : name of a class or basic expression
     component : the region that it moves, as `component_names` names it, or its number, counted
         from 1 by falling energy
-    landmark_vertices : (68,), of the template
+    regions : (V,), of the template
 
     Returns
     -------
@@ -45,7 +45,7 @@ def component_target(
         There is no such model, or no such component.
     """
     what, read = f"component {model}:{component}", read_model_of(folder, model)
-    names = name_regions(list(read.components), landmark_vertices)
+    names = _names(read, regions)
     index = _index(component, names)
     if index is None:
         listed = ", ".join(f"{name} ({k})" for k, name in enumerate(names, 1))
@@ -70,11 +70,16 @@ def read_model_of(folder: Path, name: str) -> ClassModel:
     return read_class(folder / f"{name}.zarr")
 
 
-def component_names(folder: Path, model: str, *, landmark_vertices: NDArray[np.int64]) -> list[str]:
+def component_names(folder: Path, model: str, *, regions: NDArray[np.int64]) -> list[str]:
     """The components of a class or basic expression by what they move; none without a model."""
     if model not in _models(folder):
         return []
-    return name_regions(list(read_class(folder / f"{model}.zarr").components), landmark_vertices)
+    return _names(read_class(folder / f"{model}.zarr"), regions)
+
+
+def _names(model: ClassModel, regions: NDArray[np.int64]) -> list[str]:
+    signs = np.where(_ends(model) < 0, -1, 1)
+    return name_regions(list(model.components * signs[:, None, None]), regions)
 
 
 def _index(component: str, names: Sequence[str]) -> int | None:
@@ -86,14 +91,16 @@ def _index(component: str, names: Sequence[str]) -> int | None:
 
 
 def _at_its_end(model: ClassModel, index: int) -> NDArray[np.float64]:
-    """Weights (K,): the distribution's mean, but for one, the largest of the class's frames.
-
-    Of weights that may be negative, the one that is largest without its sign.
-    """
+    """Weights (K,): the distribution's mean, but for one, the largest of the class's frames."""
     weights = np.array(model.distribution.mean)
-    ends = model.distribution.quantiles[[0, -1], index]
-    weights[index] = ends[np.argmax(np.abs(ends))]
+    weights[index] = _ends(model)[index]
     return weights
+
+
+def _ends(model: ClassModel) -> NDArray[np.float64]:
+    """The largest weight (K,) of each component; of both signs, the largest without its sign."""
+    low, high = model.distribution.quantiles[[0, -1]]
+    return np.asarray(np.where(np.abs(low) > np.abs(high), low, high))
 
 
 def _models(folder: Path) -> list[str]:

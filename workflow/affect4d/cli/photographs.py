@@ -151,7 +151,7 @@ def synth(
             frames=frames,
             expression=expression,
             component=named,
-            landmark_vertices=editors[0].editor.scene.anatomy.landmark_vertices,
+            regions=editors[0].editor.scene.anatomy.regions,
             say=warn,
         )
         edited = (request.impose_on_faces(editors, target) for target in targets)

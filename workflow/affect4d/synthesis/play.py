@@ -55,9 +55,9 @@ class PlaySession:
         self._means = {index: self._smooth(atlas.mean(index)) for index in classes}
         self._lock = threading.Lock()
         self._read_cached = lru_cache(MAX_CACHED)(self._read)
-        marks = photograph.editor.scene.anatomy.landmark_vertices
-        self._component_target = partial(component_target, folder, landmark_vertices=marks)
-        self._component_names = lru_cache(partial(component_names, folder, landmark_vertices=marks))
+        regions = photograph.editor.scene.anatomy.regions
+        self._component_target = partial(component_target, folder, regions=regions)
+        self._component_names = lru_cache(partial(component_names, folder, regions=regions))
 
     def plane(self) -> dict[str, Any]:
         """What the page draws: the classes' centres and statuses; expressions, blends."""

@@ -243,7 +243,7 @@ def find_targets(
     frames: int = 24,
     expression: str | None = None,
     component: tuple[str, str] | None = None,
-    landmark_vertices: NDArray[np.int64] | None = None,
+    regions: NDArray[np.int64] | None = None,
     say: Callable[[str], None] = log.warning,
 ) -> list[Target]:
     """The deformations that are asked for: several for a path, one otherwise.
@@ -258,7 +258,7 @@ def find_targets(
     frames : images along the path
     expression : name of a basic expression
     component : class, and region or number of one of its components
-    landmark_vertices : (68,), of the template, which a component needs
+    regions : (V,), of the template, which a component needs
     say : is told, in one line, where a label differs from the point that was asked for
 
     Raises
@@ -268,8 +268,8 @@ def find_targets(
     """
     if expression is not None:
         return [Expressions(folder / "expressions.zarr").target(expression)]
-    if component is not None and landmark_vertices is not None:
-        return [component_target(folder, *component, landmark_vertices=landmark_vertices)]
+    if component is not None and regions is not None:
+        return [component_target(folder, *component, regions=regions)]
     atlas = Atlas(folder / "atlas.zarr")
     if point is not None:
         target = atlas.target(*point) if class_mean else atlas.nearest(*point)

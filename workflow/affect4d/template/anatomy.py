@@ -27,6 +27,7 @@ from affect4d.template.ibug68 import (
     UPPER_LID_LINES,
     UPPER_LIDS,
 )
+from affect4d.template.regions import regions_of
 from affect4d.template.template import Template, load_template
 
 # An expression ends between these distances from the nose tip: the chin lies at 92 mm, ears and
@@ -48,6 +49,7 @@ class Anatomy:
     ----------
     triangles : (F, 3)
     landmark_vertices : (68,)
+    regions : (V,), indices of `template.regions.REGIONS`
     neck : (F,), triangles under the jaw's line
     mouth : (F,), triangles around the mouth
     mirror : (V,), the vertex nearest to each vertex's mirror image
@@ -62,6 +64,7 @@ class Anatomy:
 
     triangles: NDArray[np.int32]
     landmark_vertices: NDArray[np.int64]
+    regions: NDArray[np.int64]
     neck: NDArray[np.bool_]
     mouth: NDArray[np.bool_]
     mirror: NDArray[np.int64]
@@ -104,6 +107,7 @@ def anatomy_of(template: Template) -> Anatomy:
     return Anatomy(
         triangles=template.triangles,
         landmark_vertices=template.landmark_vertices,
+        regions=regions_of(vertices, landmarks),
         neck=np.all(_below_jaw(vertices, landmarks)[template.triangles], axis=1),
         mouth=(np.linalg.norm(vertices - lips, axis=1) < MOUTH_MM)[template.triangles].all(1),
         mirror=cKDTree(vertices).query(vertices * np.array([-1, 1, 1], np.float32))[1],
