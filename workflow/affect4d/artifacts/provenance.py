@@ -40,4 +40,14 @@ SEALED = Artifact(
     has_manifest=False,
 )
 
-ARTIFACTS = (CRATE, AUDIT, REPORT, SEALED)
+LEFT_OUT = File("left_out/{path}", "a manifest whose artifact is not in the archive", optional=True)
+LEFT = Artifact(
+    "left_out",
+    "the manifests of artifacts that an archive lacks, by `affect4d restore`",
+    rules=(),
+    files=(LEFT_OUT,),
+    optional=True,
+    has_manifest=False,
+)
+
+ARTIFACTS = (CRATE, AUDIT, REPORT, SEALED, LEFT)

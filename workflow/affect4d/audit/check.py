@@ -167,6 +167,12 @@ def _notes(build: Build, digested: Digested, leftovers: dict[str, str]) -> Itera
             f"{digested.resumed} files ({size:.1f} MB) were read by an audit that was interrupted "
             "less than a day ago, and not again"
         )
+    if build.left_out:
+        names = ", ".join(name.removesuffix(SUFFIX) for name in build.left_out)
+        yield (
+            f"not in the archive from which this build was restored, and not checked: {names}; "
+            "snakemake makes them where something that is to be built needs them"
+        )
     yield from describe_versions(build)
     yield from describe_withdrawn(build)
     for path in protocol.stale_temporaries(build.root):
@@ -179,7 +185,7 @@ def _notes(build: Build, digested: Digested, leftovers: dict[str, str]) -> Itera
 def _find_missing(build: Build) -> Iterator[Finding]:
     """Artifacts that the build's own audit saw and that are gone with their manifests."""
     for name in _known(build):
-        if name not in build.manifests and name not in build.unreadable:
+        if name not in {**build.manifests, **build.unreadable, **build.left_out}:
             what = "was there when the build was audited and is missing"
             yield Finding(Kind.UNRESOLVED, name.removesuffix(SUFFIX), name, what, "run snakemake")
 
@@ -218,6 +224,8 @@ def _check_inputs(build: Build, digested: Digested) -> Iterator[Finding]:
             # A listed file was checked against its own manifest, whose digest is enough here.
             sha256 = digested.inputs[name] if name in digested.inputs else build.owners[name][1]
             if name in build.unreadable or sha256 in (recorded, None):
+                continue
+            if not sha256 and build.left_out_digests.get(name) == recorded:
                 continue
             if sha256:
                 what = "was built from another version of this input"

@@ -21,7 +21,7 @@ UNPROTECTED = {
     provenance.SEAL.name(),
     provenance.SIGNATURE.name(),
 }
-_NOT_RESULTS = {*UNPROTECTED, journal.NAME, MARKER}
+_NOT_RESULTS = {*UNPROTECTED, journal.NAME, MARKER, provenance.LEFT.pattern}
 _MOVE = "move it away, or delete it"
 _REBUILD_OR_DELETE = "rebuild with snakemake what it belongs to, or delete it"
 

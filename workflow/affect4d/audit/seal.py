@@ -135,10 +135,11 @@ def unsealed_manifest(root: Path, name: str) -> dict[str, Any]:
 
 
 def _leaves(build: Build) -> list[bytes]:
-    names = sorted({*build.manifests, *build.unreadable})
+    places = {name: name for name in (*build.manifests, *build.unreadable)}
+    places |= {name: build.relative(manifest.path) for name, manifest in build.left_out.items()}
     return [
-        name.encode() + b"\0" + store.canonical(unsealed_manifest(build.root, name))
-        for name in names
+        name.encode() + b"\0" + store.canonical(unsealed_manifest(build.root, place))
+        for name, place in sorted(places.items())
     ]
 
 

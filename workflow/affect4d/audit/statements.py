@@ -40,7 +40,7 @@ def check_plan(build: Build, jobs: Iterable[PlannedJob]) -> Iterator[Finding]:
     for job in jobs:
         for name in job.outputs:
             if name not in build.manifests:
-                if name not in build.unreadable:
+                if name not in {**build.unreadable, **build.left_out}:
                     what = "is part of this build by its configuration and is missing"
                     artifact = name.removesuffix(SUFFIX)
                     yield Finding(Kind.UNRESOLVED, artifact, name, what, "run snakemake")

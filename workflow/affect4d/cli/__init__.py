@@ -5,6 +5,7 @@ Commands parse and print. What they do is in the library, which they import when
 """
 
 from affect4d.cli import (
+    archives,
     builds,
     databases,
     datasets,
@@ -18,6 +19,7 @@ from affect4d.cli.application import app
 
 __all__ = [
     "app",
+    "archives",
     "builds",
     "databases",
     "datasets",

@@ -10,7 +10,7 @@ from affect4d import store
 from affect4d.artifacts.registry import find_artifact, find_store
 from affect4d.provenance.lineage import Build
 from affect4d.provenance.records import Record
-from affect4d.store import Manifest, StoreError
+from affect4d.store import Manifest
 from affect4d.store.manifest import SUFFIX
 
 
@@ -26,7 +26,7 @@ def find_manifest(build: Build, artifact: str) -> Manifest:
     if name in build.unreadable:
         raise build.unreadable[name]
     if name not in build.manifests:
-        raise StoreError(build.root / name, "is missing", "run `affect4d audit`")
+        raise build.missing(name)
     return build.manifests[name]
 
 

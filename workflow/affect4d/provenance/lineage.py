@@ -3,11 +3,12 @@
 import json
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from affect4d import store
+from affect4d.artifacts.provenance import LEFT_OUT
 from affect4d.artifacts.registry import find_artifact
 from affect4d.store import Manifest, StoreError
 from affect4d.store.build_root import walk_build
@@ -27,11 +28,13 @@ class Build:
     root : the results folder, absolute
     manifests : those that are what was written
     unreadable : the others that this build wrote, with what is wrong
+    left_out : those of artifacts that the archive lacked from which the build was restored
     """
 
     root: Path
     manifests: dict[str, Manifest]
     unreadable: dict[str, StoreError]
+    left_out: dict[str, Manifest] = field(default_factory=dict)
 
     def without(self, names: Iterable[str]) -> "Build":
         """The build without some of its manifests."""
@@ -39,7 +42,7 @@ class Build:
         for name in names:
             manifests.pop(name, None)
             unreadable.pop(name, None)
-        return Build(self.root, manifests, unreadable)
+        return Build(self.root, manifests, unreadable, self.left_out)
 
     def relative(self, path: Path) -> str:
         """`path` relative to the root where it lies inside, else absolute."""
@@ -63,6 +66,17 @@ class Build:
             for name, manifest in self.manifests.items()
             for path, file in zip(self.listed(name), manifest.files, strict=True)
         }
+
+    @cached_property
+    def left_out_digests(self) -> dict[str, str]:
+        """The sha256 of every file that an archive left out, manifests among them."""
+        digests = {}
+        for name, manifest in self.left_out.items():
+            folder = posixpath.dirname(name)
+            digests[name] = store.digest(manifest.path)
+            for file in manifest.files:
+                digests[posixpath.normpath(posixpath.join(folder, file.path))] = file.sha256
+        return digests
 
     def owner(self, path: str) -> str:
         """The manifest that a path is, or that lists it; "" if none does."""
@@ -100,6 +114,13 @@ class Build:
     def _verified(self) -> set[Path]:
         """The files that were compared with their manifest already."""
         return set()
+
+    def missing(self, path: str) -> StoreError:
+        """What to say of a file that is not there."""
+        if path in self.left_out_digests:
+            what = "is not in the archive from which this build was restored"
+            return StoreError(self.root / path, what, "restore a complete one")
+        return StoreError(self.root / path, "is missing", "run `affect4d audit`")
 
     def ancestors(self, *names: str) -> list[str]:
         """The manifests that those named were built from, themselves first, each once."""
@@ -145,6 +166,7 @@ def load_build(root: Path) -> Build:
     root = Path(root).resolve()
     manifests: dict[str, Manifest] = {}
     unreadable: dict[str, StoreError] = {}
+    left_out: dict[str, Manifest] = {}
     for parent, folders, files in walk_build(root):
         folders[:] = [n for n in folders if not (n.endswith(".zarr") or is_system_file(n))]
         for file in files:
@@ -152,13 +174,19 @@ def load_build(root: Path) -> Build:
             if not file.endswith(SUFFIX) or file.startswith("."):
                 continue
             name = path.relative_to(root).as_posix()
+            place = LEFT_OUT.match(name)
             try:
-                manifests[name] = _read(path, name)
+                if place:
+                    left_out[place["path"]] = _read(path, place["path"])
+                else:
+                    manifests[name] = _read(path, name)
             except StoreError as error:
                 unreadable[name] = error
     build = Build(root, dict(sorted(manifests.items())), {})
     own = {name: error for name, error in sorted(unreadable.items()) if _is_own(build, name)}
-    return Build(root, build.manifests, own)
+    # one that was built again since the archive was restored is there
+    left = {name: left_out[name] for name in sorted(left_out) if name not in manifests}
+    return Build(root, build.manifests, own, left)
 
 
 def _is_own(build: Build, name: str) -> bool:
@@ -168,6 +196,8 @@ def _is_own(build: Build, name: str) -> bool:
     bytes must be a manifest's or blank, as after a crash, and its place that of an artifact which
     the bytes name, which others were built from, or of which there is only one.
     """
+    if LEFT_OUT.match(name):
+        return True
     artifact = name.removesuffix(SUFFIX)
     declared = find_artifact(artifact)
     if declared is None:

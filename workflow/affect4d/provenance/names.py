@@ -134,7 +134,7 @@ class Names:
     @cached_property
     def artifacts(self) -> dict[str, None]:
         """Every artifact's name, in order."""
-        manifests = (*self.build.manifests, *self.build.unreadable)
+        manifests = (*self.build.manifests, *self.build.unreadable, *self.build.left_out)
         return dict.fromkeys(name.removesuffix(SUFFIX) for name in manifests)
 
     @cached_property

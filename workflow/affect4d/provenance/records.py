@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 from affect4d.artifacts import gallery, neutrals, quarantine
 from affect4d.artifacts.registry import find_table
 from affect4d.provenance.lineage import Build
-from affect4d.store import StoreError
 
 Record = dict[str, Any]  # of JSON values
 
@@ -42,7 +41,7 @@ def required_path(build: Build, name: str) -> Path:
     """
     path = build.verified_path(name)
     if path is None:
-        raise StoreError(build.root / name, "is missing", "run `affect4d audit`")
+        raise build.missing(name)
     return path
 
 
