@@ -22,6 +22,7 @@ from affect4d.artifacts.blendshapes import CHUNK, MODEL, QUARANTINE
 from affect4d.artifacts.gallery import FRAMES as GALLERY_FRAMES
 from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.statuses import OK, USED
+from affect4d.blendshapes.averaging import FrameMean
 from affect4d.blendshapes.compression import BLOCK_BYTES
 from affect4d.blendshapes.differences import (
     SequenceWithNeutral,
@@ -240,12 +241,16 @@ class ClassFitter:
         D, mean = self._read(item, fitted, sequences)
         model = self._fit_components(item.name, D)
         del D
+        strength = mean.strength if self.settings.target == "strength" else 1.0
         arrays = model_arrays(
-            mean, model.components_, model.weights_, subjects=fitted["subject"].to_numpy()
+            np.float32(strength) * mean.mean,
+            model.components_,
+            model.weights_,
+            subjects=fitted["subject"].to_numpy(),
         )
         arrays["objective"] = np.array(model.objective_)
         attributes = self._attributes(item, fitted, sequences)
-        attributes["lost_energy_mm2"] = model.lost_energy_
+        attributes |= {"lost_energy_mm2": model.lost_energy_, "strength": strength}
         store.write(item.path, arrays, attributes, provenance=provenance)
         log.info(
             "%s: %d frames, %d components, %d iterations",
@@ -260,32 +265,31 @@ class ClassFitter:
         item: _ClassFrames,
         fitted: pd.DataFrame,
         sequences: Mapping[str, SequenceWithNeutral],
-    ) -> tuple[NDArray[np.float32] | StoredFrames, NDArray[np.float32]]:
-        """Difference vectors to be fitted, mm, of the face only, and the mean (V, 3) of all.
+    ) -> tuple[NDArray[np.float32] | StoredFrames, FrameMean]:
+        """Difference vectors to be fitted, mm, of the face only, and the mean of all.
 
         Where they do not fit into memory, the fit reads them itself, block after block.
         """
         workers = self.context.workers
         D: NDArray[np.float32] | StoredFrames
-        total = np.zeros(self.vertices.shape)
+        mean, unread = FrameMean(self.face), item.frames
         selection, neutral = select_rows(fitted, sequences)
         if COORDINATE_BYTES * len(fitted) * self.vertices.size <= BLOCK_BYTES:
             D = store.scratch((len(fitted), len(self.vertices), 3))
             store.gather(selection, D, origins=neutral, workers=workers)
-            total += D.sum(0, dtype=np.float64)
+            if len(fitted) == len(item.frames):
+                mean.add(D, selection)
+                unread = item.frames[:0]
             D *= self.face
             D = D.reshape(len(fitted), -1)
-            unread = item.frames.drop(fitted.index)
         else:
             D = StoredFrames(selection, neutral, self.face, workers=workers)
-            unread = item.frames
         unread = unread.sort_values("sequence", kind="stable")
         for start in range(0, len(unread), BLOCK_FRAMES):
             block = unread.iloc[start : start + BLOCK_FRAMES]
             selection, neutral = select_rows(block, sequences)
-            differences = store.gather(selection, origins=neutral, workers=workers)
-            total += differences.sum(0, dtype=np.float64)
-        return D, (total / len(item.frames)).astype(np.float32)
+            mean.add(store.gather(selection, origins=neutral, workers=workers), selection)
+        return D, mean
 
     def _fit_components(
         self, name: str, D: NDArray[np.float32] | StoredFrames

@@ -14,25 +14,39 @@ from affect4d.gallery.synthetic.mpfb import FACE_UNITS, Face
 
 # Face units of each action unit, both sides, with their weights at full intensity.
 UNIT_SHAPES: dict[str, Mapping[str, float]] = {
-    "AU1": {"browInnerUp": 1.4},  # inner brow raiser
+    "AU1": {"browInnerUp": 1.6},  # inner brow raiser
+    # FACS describes 1 and 4 together as an appearance of its own, not as their sum: the brows are
+    # drawn together while their inner ends rise and the rest stays.
+    "AU1+4": {"browInnerUp": 2.0, "browDown": 0.7},
     "AU2": {"browOuterUp": 1.3, "browInnerUp": 0.2},  # outer brow raiser
-    "AU4": {"browDown": 0.9, "browInnerUp": -0.6},  # brow lowerer
-    "AU5": {"eyeWide": 0.7},  # upper lid raiser
+    # brow lowerer; the face unit leaves the inner ends above the middle, which the corrugator and
+    # the depressor supercilii lower at least as far
+    "AU4": {"browDown": 0.9, "browInnerUp": -1.0},
+    "AU5": {"eyeWide": 1.0},  # upper lid raiser
     "AU6": {"cheekSquint": 1.0, "eyeSquint": 0.15},  # cheek raiser
-    "AU7": {"eyeSquint": 0.9, "eyeBlink": 0.1},  # lid tightener
-    "AU9": {"noseSneer": 1.5, "mouthUpperUp": 0.4, "cheekSquint": 0.3},  # nose wrinkler
+    "AU7": {"eyeSquint": 0.7},  # lid tightener
+    # nose wrinkler; the face unit lowers the brows as far as AU4 does
+    "AU9": {"noseSneer": 1.5, "mouthUpperUp": 0.4, "cheekSquint": 0.3, "browInnerUp": 0.5},
     "AU10": {"mouthUpperUp": 1.1, "noseSneer": 0.2},  # upper lip raiser
-    "AU12": {"mouthSmile": 0.55, "mouthDimple": 0.25, "mouthLowerDown": 0.5},  # lip corner puller
+    # lip corner puller; it widens the nose, and the brows stay
+    "AU12": {
+        "mouthSmile": 0.55, "mouthDimple": 0.25, "mouthLowerDown": 0.5, "noseSneer": 0.4,
+        "browInnerUp": 0.3,
+    },
     "AU15": {"mouthFrown": 1.1},  # lip corner depressor
     "AU16": {"mouthLowerDown": 1.3},  # lower lip depressor
     "AU17": {"mouthShrugLower": 0.9},  # chin raiser
-    "AU20": {"mouthStretch": 1.2},  # lip stretcher
-    "AU23": {"mouthRollUpper": 0.25, "mouthRollLower": 0.35, "mouthPucker": 0.15},  # tightener
-    "AU24": {"mouthPress": 0.3, "mouthRollUpper": 0.25, "mouthRollLower": 0.25},  # lip pressor
+    "AU20": {"mouthStretch": 1.0, "mouthDimple": 0.25},  # lip stretcher
+    "AU23": {"mouthRollUpper": 0.25, "mouthRollLower": 0.35, "mouthPucker": 0.2},  # tightener
+    # lip pressor; it moves the corners neither out nor up, as the face unit alone does
+    "AU24": {
+        "mouthPress": 0.2, "mouthRollUpper": 0.3, "mouthRollLower": 0.3, "mouthPucker": 0.1,
+        "mouthFrown": 0.15,
+    },
     "AU25": {"mouthLowerDown": 0.6, "mouthUpperUp": 0.35},  # lips part
     "AU26": {"jawOpen": 0.55},  # jaw drop
     "AU43": {"eyeBlink": 0.75},  # eyes closed
-}
+}  # fmt: skip
 NAMES = tuple(UNIT_SHAPES)
 UNPAIRED = ("browInnerUp", "jawOpen", "mouthPucker", "mouthRollLower", "mouthRollUpper",
             "mouthShrugLower")  # face units that are one for both sides  # fmt: skip

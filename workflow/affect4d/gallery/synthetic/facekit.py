@@ -30,6 +30,7 @@ from affect4d.template.template import make_template
 # the rolled lips (AU28) and AU45 look alike. The half weights are chosen by eye.
 UNIT_SHAPES = {
     "AU1": {"browInnerUp": 1.0},
+    "AU1+4": {"browInnerUp": 1.0, "browDown": 0.5},
     "AU2": {"browOuterUp": 1.0},
     "AU4": {"browDown": 1.0},
     "AU5": {"eyeWide": 1.0},
