@@ -279,6 +279,17 @@ KINDS: dict[str, Kind] = {
     "child's size": child,
     "landmarks of another frame": of_another_frame,
 }
+# Nothing is wrong with these: a flag on one that is fine is a false alarm.
+SOUND = (
+    "as scanned",
+    "clean, exact landmarks",
+    "spread 2.5",
+    "2 mm on landmarks",
+    "2 mm on the surface",
+    "eyeballs",
+    "tongue",
+    "closed eyes",
+)
 SPREAD = {"spread 2.5": 2.5, "asymmetric": 2.5}
 
 

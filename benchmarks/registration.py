@@ -274,6 +274,9 @@ def main():
     )
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND")
     parser.add_argument("--cases", type=int, default=16, help="native people a kind (default 16)")
+    parser.add_argument(
+        "--adapt-people", type=int, default=16, help="that the template is adapted to (default 16)"
+    )
     parser.add_argument("--singles", type=int, default=40, help="single scans (default 40)")
     parser.add_argument("--sequences", type=int, default=6, help="sequences (default 6)")
     parser.add_argument("--frames", type=int, default=20, help="frames per sequence (default 20)")
@@ -307,6 +310,7 @@ def run_native(arguments):
         count=arguments.cases,
         sequences=arguments.sequences,
         frames=arguments.frames,
+        adapt_people=arguments.adapt_people,
     )
     return 0
 

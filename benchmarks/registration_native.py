@@ -3,18 +3,31 @@
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import ict_sequences
 import numpy as np
 import pandas as pd
 from errors import aligned, change, mean_p95, rigid
-from native_people import KINDS, Correspondence, cases, load_people, sequence
+from native_people import (
+    KINDS,
+    SEED,
+    SOUND,
+    Correspondence,
+    cases,
+    load_people,
+    scan,
+    sequence,
+    sitter,
+)
 from robustness import BAD_MM, SURVIVED_MM
 from tqdm import tqdm
 
 from affect4d.config.registration import Settings
+from affect4d.random_streams import named_rng
 from affect4d.registration import Registrar, prepare
+from affect4d.registration.adaptation import NeutralScan, adapt
 from affect4d.registration.quality import MEASURES, flag_names
 from affect4d.template.template import load_template
 
@@ -37,12 +50,12 @@ def register_kinds(registrar, model, *, places, kinds, count, name):
     """Cases of a registrar on people of a model, whose Correspondence is `places`."""
     found = []
     for kind in tqdm(kinds, name, unit="kind"):
-        for scan in cases(model, kind, count):
+        for made in cases(model, kind, count):
             start = time.process_time()
-            result = registrar.register(scan.vertices, scan.triangles, scan.landmarks)
+            result = registrar.register(made.vertices, made.triangles, made.landmarks)
             spent = time.process_time() - start
             inner = registrar.template.inner & result.seen
-            away = rigid(result.vertices, places.on(scan.truth), inner)
+            away = rigid(result.vertices, places.on(made.truth), inner)
             raised = flag_names(result.quality.flags(registrar.settings))
             measures = dict(zip(MEASURES, result.quality.row(), strict=True))
             found.append(Case(kind, away, raised, measures, spent))
@@ -77,6 +90,19 @@ def summarise(found):
     return pd.DataFrame(rows)
 
 
+def flags_in_all(found):
+    """One line on the flags of all kinds."""
+    mean = np.array([case.distances.mean() for case in found])
+    flagged = np.array([bool(case.raised) for case in found])
+    sound = np.array([case.kind in SOUND for case in found])
+    bad, fine = mean > BAD_MM, sound & (mean < SURVIVED_MM)
+    return (
+        f"above {BAD_MM:g} mm without a flag: {(bad & ~flagged).sum()} of {bad.sum()}; "
+        f"sound scans below {SURVIVED_MM:g} mm with a flag: {(fine & flagged).sum()} "
+        f"of {fine.sum()}"
+    )
+
+
 def register_sequences(registrar, model, *, places, count, frames):
     """Errors of sequences by name: frame, frame minus neutral, jitter (lists of arrays, mm)."""
     errors = {"frame": [], "frame minus neutral": [], "jitter": []}
@@ -98,25 +124,47 @@ def register_sequences(registrar, model, *, places, count, frames):
     return errors
 
 
-def run(models, *, kinds, count, sequences, frames):
-    """Print the tables of every model of `native_people.load_people`."""
-    reference = prepare(load_template())
-    registrars = {
-        skin: Registrar(reference, Settings(tracking=tracking))
-        for skin, tracking in (("textured", True), ("without texture", False))
-    }
+def adapted(reference, model, people):
+    """The Reference that `people` people of a model adapt, and the CPU seconds of it."""
+    scans = []
+    for number in range(people):
+        rng = named_rng(SEED, "sample", str(number))
+        made = scan(model, sitter(model, f"sample{number:03d}"), rng)
+        scans.append(NeutralScan(made.vertices, made.triangles, made.landmarks))
+    start = time.process_time()
+    made = prepare(adapt(reference, scans, Settings()))
+    return made, time.process_time() - start
+
+
+def run(models, *, kinds, count, sequences, frames, adapt_people):
+    """Print the tables of every model of `native_people.load_people`: on the given template, and on
+    one adapted to `adapt_people` other people of the model, if any."""
+    given = prepare(load_template())
     for name in models:
-        model, registrar = load_people(name), registrars["textured"]
-        places = Correspondence.of_registrar(registrar, model, CONSENSUS_PEOPLE)
-        found = register_kinds(registrar, model, places=places, kinds=kinds, count=count, name=name)
-        print(f"\n{name}: {count} people a kind, consensus of {CONSENSUS_PEOPLE} others")
-        print(summarise(found).to_string(index=False, float_format="%.2f"))
-        print(f"CPU a scan: {1e3 * np.median([case.seconds for case in found]):.0f} ms (median)")
-        for skin, tracker in registrars.items() if sequences else ():
-            errors = register_sequences(
-                tracker, model, places=places, count=sequences, frames=frames
-            )
-            table = [(what, *mean_p95(values)) for what, values in errors.items()]
-            print(f"\n{name}, {sequences} sequences of {frames} frames, {skin}")
-            table = pd.DataFrame(table, columns=["error", "mean mm", "p95 mm"])
-            print(table.to_string(index=False, float_format="%.2f"))
+        model = load_people(name)
+        measure = partial(
+            print_tables, model, kinds=kinds, count=count, sequences=sequences, frames=frames
+        )
+        measure(f"{name}, template as given", given)
+        if adapt_people:
+            made, spent = adapted(given, model, adapt_people)
+            print(f"\n{name}: adapted to {adapt_people} people in {spent:.0f} s CPU")
+            measure(f"{name}, template adapted", made)
+
+
+def print_tables(model, title, reference, *, kinds, count, sequences, frames):
+    """Errors and flags by kind, and of sequences, of the people of a model on a template."""
+    registrar = Registrar(reference, Settings())
+    places = Correspondence.of_registrar(registrar, model, CONSENSUS_PEOPLE)
+    found = register_kinds(registrar, model, places=places, kinds=kinds, count=count, name=title)
+    print(f"\n{title}: {count} people a kind, consensus of {CONSENSUS_PEOPLE} others")
+    print(summarise(found).to_string(index=False, float_format="%.2f"))
+    print(flags_in_all(found))
+    print(f"CPU a scan: {1e3 * np.median([case.seconds for case in found]):.0f} ms (median)")
+    for skin in ("textured", "without texture") if sequences else ():
+        tracker = Registrar(reference, Settings(tracking=skin == "textured"))
+        errors = register_sequences(tracker, model, places=places, count=sequences, frames=frames)
+        rows = [(what, *mean_p95(values)) for what, values in errors.items()]
+        table = pd.DataFrame(rows, columns=["error", "mean mm", "p95 mm"])
+        print(f"\n{title}: {sequences} sequences of {frames} frames, {skin}")
+        print(table.to_string(index=False, float_format="%.2f"), flush=True)

@@ -108,9 +108,13 @@ class Chunk:
             "is_neutral": index == 0,
         }
 
-    def run(self, strict=False, settings=None):
+    def record(self):
+        """Write the table of scans and its manifest."""
         self.rows.to_csv(self.table, index=False)
         record(self.root, self.table)
+
+    def run(self, strict=False, settings=None):
+        self.record()
         register_chunk(
             context(self.root, "registration", strict=strict, item="c0", code="code"),
             load_registrar(self.prepared, settings or Settings()),

@@ -37,8 +37,12 @@ def own_data(folder):
     }
 
 
-@pytest.mark.parametrize("name", ["default", "own_data"])
+@pytest.mark.parametrize("name", ["default", "own_data", "adapted"])
 def test_the_rule_graph_is_the_one_that_was_looked_at(name, tmp_path):
-    config = own_data(tmp_path / "data") if name == "own_data" else {}
-    found = edges(Tree(tmp_path / "tree", config))
+    configs = {
+        "default": {},
+        "own_data": own_data(tmp_path / "data"),
+        "adapted": {"template": {"adapt_people": 4}},
+    }
+    found = edges(Tree(tmp_path / "tree", configs[name]))
     assert found == (FOLDER / f"{name}.txt").read_text().splitlines(), "\n".join(found)

@@ -114,6 +114,19 @@ def template_files(wildcards):
     ]
 
 
+def template_sections():
+    """The sections on which the template depends."""
+    return (
+        ("template", "registration") if PROJECT.template.adapt_people else ("template",)
+    )
+
+
+def adapted_scans(wildcards):
+    """The scans to whose mean the template moves."""
+    chunks = CHUNKS if PROJECT.template.adapt_people else []
+    return expand(f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json", chunk=chunks)
+
+
 @functools.cache
 def scan_rows():
     """The user's table by chunk, read where a job's scans depend on it."""

@@ -1,6 +1,7 @@
 rule registration_template:
     input:
-        template_files,
+        files=template_files,
+        scans=adapted_scans,
     output:
         f"{RESULTS}/registration/template.manifest.json",
     log:
@@ -14,8 +15,13 @@ rule registration_template:
         mem_mb=grown(2000),
         runtime=grown(15),
     params:
-        settings=settings("template"),
-        code=code("registration.sequences", script="registration_template.py"),
+        settings=settings(*template_sections()),
+        code=code(
+            "registration.adaptation",
+            "formats.markup",
+            script="registration_template.py",
+        ),
+        scans_root=lambda wildcards: str(FILES_ROOT),
     script:
         "../scripts/registration_template.py"
 

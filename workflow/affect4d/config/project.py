@@ -41,6 +41,13 @@ class TemplateSettings(Section):
         "OBJ or PLY in mm (such as the LSFM mean); by default menpo3d's LSFM-lineage face.",
     )
     landmarks: SourcePath | None = field(None, "", "Its 68 landmarks (.pts or .ljson) in mm.")
+    adapt_people: int = field(
+        0,
+        "people",
+        "Move the template to the mean of so many people's neutral scans (16 are enough); 0: as "
+        "it is given.",
+        ge=0,
+    )
 
 
 class Project(Section):

@@ -1,6 +1,6 @@
 """Learn the morphable model from the registered gallery.
 
-Identity: generalised Procrustes alignment (Gower 1975) and PCA of one neutral face per subject, or
+Identity: generalised Procrustes alignment and PCA of one neutral face per subject, or
 the modes of a published model (`fitting.lsfm`, `fitting.facekit`).
 Expression: PCA of the posed apexes as differences from the neutral face of the same sequence,
 not centred, so that the neutral face stays at the origin.
@@ -18,7 +18,7 @@ from affect4d.config.fitting import Settings
 from affect4d.fitting.facekit import read_facekit
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.model import MorphableModel
-from affect4d.geometry.similarity import fit_similarity
+from affect4d.geometry.procrustes import align_faces
 from affect4d.quarantine import BadInput
 from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.template.nose_ridge import photograph_vertices
@@ -26,7 +26,6 @@ from affect4d.template.template import Template
 
 log = logging.getLogger(__name__)
 
-ALIGNMENT_ROUNDS = 4  # of the Procrustes alignment: enough on faces
 MIN_DEVIATION = 1e-4  # of the first mode's: below, a mode is numerical noise
 
 
@@ -108,12 +107,7 @@ def identity_modes(
             f"{len(neutrals)} subjects with neutral frames cannot span an identity model",
             "mark neutral frames (is_neutral) of at least two subjects, or set `lsfm_model`",
         )
-    faces = np.array(list(neutrals.values()))
-    mean = template.vertices.astype(np.float64)
-    for _ in range(ALIGNMENT_ROUNDS):
-        faces = np.array([fit_similarity(face, mean).apply(face) for face in faces])
-        average = faces.mean(0)
-        mean = fit_similarity(average, template.vertices, scale=False).apply(average)
+    faces, mean = align_faces(list(neutrals.values()), template.vertices)
     modes = principal_modes(faces - mean, count, centred=True)
     return mean.astype(np.float32), modes
 

@@ -6,7 +6,6 @@ minus neutral. Each file is read once; registered frames are buffered on disk, s
 not grow with the length.
 """
 
-import hashlib
 import logging
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -18,11 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
-from affect4d.artifacts.reading import open_file
 from affect4d.config.registration import Settings
 from affect4d.formats.images import read_image
-from affect4d.formats.landmarks import read_landmarks
-from affect4d.formats.markup import DEFAULT_MARKUP, MARKUP_FILES
 from affect4d.formats.meshes import Mesh, read_mesh
 from affect4d.formats.paths import inside, safe_name
 from affect4d.pipeline.context import RunContext
@@ -40,13 +36,13 @@ from affect4d.registration.quality import (
 from affect4d.registration.reference import Reference, prepare
 from affect4d.registration.registrar import Registered, Registrar
 from affect4d.registration.robust import Checked
+from affect4d.registration.scan_table import digest_of, files_of, read_row_landmarks, read_scans
 from affect4d.registration.track import Texture, Tracker
 from affect4d.store import Provenance
 from affect4d.store.protocol import remove
 from affect4d.template.template import Template
 
 log = logging.getLogger("affect4d")
-_TEXT = ("frame_id", "subject", "sequence", "task", "mesh", "texture", "landmarks", "markup")
 # A scan that shows a smaller share of the inner face is not the landmarks'.
 _MIN_SEEN = 0.1
 # A sequence of more frames logs its progress: some minutes of registration.
@@ -97,13 +93,7 @@ def register_chunk(
         At the first bad input, where the quarantine is strict.
     """
     folder, chunk, quarantine = context.root / "registered", context.item, context.quarantine
-    table = pd.read_csv(
-        open_file(scans),
-        dtype=dict.fromkeys(_TEXT, "string"),
-        keep_default_na=False,
-        na_values=[""],
-    )
-    groups = list(table.groupby("sequence", sort=True))
+    groups = list(read_scans(scans).groupby("sequence", sort=True))
     done = []
     for sequence, rows in context.progress(groups, total=len(groups), what="sequences"):
         rows = rows.sort_values("frame", kind="stable")
@@ -111,7 +101,7 @@ def register_chunk(
         try:
             path = folder / f"{safe_name(sequence, scans)}.zarr"
             provenance = context.provenance(
-                _files(rows, files_root), item=sequence, settings={"rows": _digest(rows)}
+                files_of(rows, files_root), item=sequence, settings={"rows": digest_of(rows)}
             )
             if not _is_current(path, provenance, context):
                 job = _SequenceJob(context, registrar, rows, files_root=files_root)
@@ -129,24 +119,6 @@ def register_chunk(
     store.record(
         manifest, [*done, rejected], context.provenance([scans.with_suffix(".manifest.json")])
     )
-
-
-def _files(rows: pd.DataFrame, root: Path) -> list[Path]:
-    """Every existing file of a sequence: the inputs of its store."""
-    names = pd.concat([rows[column] for column in ("mesh", "texture", "landmarks")]).dropna()
-    # a user's own mark-up; the gallery has checked where it lies
-    files = {Path(name) for name in rows["markup"].dropna() if name.lower().endswith(MARKUP_FILES)}
-    for name in names:
-        try:
-            files.add(inside(root, name))
-        except BadInput:
-            continue
-    return sorted(path for path in files if path.is_file())
-
-
-def _digest(rows: pd.DataFrame) -> str:
-    """Digest of the table's rows, which enter the store as well: its neutral frame, its names."""
-    return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()[:16]
 
 
 def _is_current(path: Path, provenance: Provenance, context: RunContext) -> bool:
@@ -204,10 +176,9 @@ class _SequenceJob:
         frames = []
         for _, row in self._rows.iterrows():
             try:
-                mesh, landmarks = inside(self._root, row.mesh), inside(self._root, row.landmarks)
+                mesh = inside(self._root, row.mesh)
                 texture = None if pd.isna(row.texture) else inside(self._root, row.texture)
-                markup = DEFAULT_MARKUP if pd.isna(row.markup) else row.markup
-                points = read_landmarks(landmarks, dimension=3, markup=markup)
+                landmarks, points = read_row_landmarks(row, self._root)
                 checked = _check(self._registrar, points, landmarks)
                 frames.append(Frame(row, mesh, texture, checked))
             except BadInput as problem:

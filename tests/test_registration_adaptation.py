@@ -1,0 +1,104 @@
+"""The template that moves to the mean of a gallery's people, and what it depends on."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.contexts import context
+from support.registration_scans import Chunk, deform, scan_of
+
+from affect4d.config.registration import Settings
+from affect4d.geometry.similarity import fit_similarity
+from affect4d.quarantine import BadInput
+from affect4d.registration import adaptation
+from affect4d.registration.adaptation import NeutralScan, Sample, adapt, choose_neutral
+
+PEOPLE = 5
+
+
+def distance(one, other, mask):
+    """Mean distance (mm) of two faces after a similarity."""
+    moved = fit_similarity(one[mask], other[mask]).apply(one[mask])
+    return np.linalg.norm(moved - other[mask], axis=1).mean()
+
+
+def table(people, frames):
+    rows = [
+        (f"p{person:02d}", f"p{person:02d}_{sequence}", frame, frame == 1)
+        for person in range(people)
+        for sequence in range(2)
+        for frame in range(frames)
+    ]
+    return pd.DataFrame(rows, columns=["subject", "sequence", "frame", "is_neutral"])
+
+
+@given(people=st.integers(1, 30), wanted=st.integers(1, 40), seed=st.integers(0, 9))
+def test_one_neutral_frame_of_each_person_whatever_the_rows_order(people, wanted, seed):
+    rows = table(people, frames=3)
+    chosen = choose_neutral(rows.sample(frac=1, random_state=seed), wanted)
+    assert len(chosen) == chosen["subject"].nunique() == min(people, wanted)
+    assert chosen["is_neutral"].all() and (chosen["frame"] == 1).all()
+    others = rows[rows["is_neutral"] | (rows["frame"] == 0)]
+    pd.testing.assert_frame_equal(chosen, choose_neutral(others, wanted))
+
+
+def test_the_template_moves_to_the_peoples_mean_and_keeps_their_size(template, reference):
+    size = 1.1
+    common = deform(template, seed=50) - template.vertices
+    faces = [size * (deform(template, seed=k) + 1.5 * common) for k in range(PEOPLE)]
+    scans = [
+        NeutralScan(*scan_of(template, face, seed=k, share=0.1)) for k, face in enumerate(faces)
+    ]
+    found = adapt(reference, scans, Settings())
+    mean, inner = np.mean(faces, axis=0), template.inner
+    assert distance(found.vertices, mean, inner) < 0.5 * distance(template.vertices, mean, inner)
+    scale = fit_similarity(template.vertices[inner], found.vertices[inner]).scale
+    assert scale == pytest.approx(
+        fit_similarity(template.vertices[inner], mean[inner]).scale, rel=0.02
+    )
+    assert np.array_equal(found.triangles, template.triangles)
+    away = np.linalg.norm(found.landmarks - template.landmarks_on(found.vertices), axis=1)
+    assert away.max() < 2.0  # they lie where they lay on the given template
+
+
+def test_too_few_people_are_said_so(reference, template):
+    scan = NeutralScan(*scan_of(template, deform(template, seed=1), seed=1, share=0.1))
+    with pytest.raises(BadInput, match="of 2 people's neutral scans 2 can be registered"):
+        adapt(reference, [scan, scan], Settings())
+
+
+@pytest.fixture
+def write(tmp_path, prepared, template, reference, monkeypatch):
+    """Write the adapted template of a chunk; gives the manifest's bytes. What it computes is left
+    out: this is about what it depends on."""
+    monkeypatch.setattr(adaptation, "prepare", lambda template: reference)
+    monkeypatch.setattr(adaptation, "adapt", lambda reference, scans, settings: template)
+    chunk = Chunk(tmp_path, prepared, template)
+
+    def run():
+        chunk.record()
+        run = context(tmp_path, "registration", item="registration_template", code="code")
+        sample = Sample([chunk.table], tmp_path, 2)
+        adaptation.write_adapted(run, template, sample, settings=Settings())
+        return (tmp_path / "registration/template.manifest.json").read_bytes()
+
+    return chunk, run
+
+
+def test_other_frames_leave_the_templates_bytes_and_neutral_ones_do_not(write):
+    chunk, run = write
+    first = run()
+    names = {Path(name).name for name in json.loads(first)["inputs"]}
+    neutral = chunk.rows.frame_id[chunk.rows.is_neutral]
+    assert names == {f"{name}.{end}" for name in neutral for end in ("ply", "pts")}
+    mesh = chunk.folder / f"{chunk.rows.frame_id[1]}.ply"
+    mesh.write_bytes(mesh.read_bytes()[:-1])
+    chunk.rows = chunk.rows.drop(index=2)
+    assert run() == first
+    landmarks = chunk.folder / f"{chunk.rows.frame_id[0]}.pts"
+    landmarks.write_text(landmarks.read_text() + "\n")
+    assert run() != first

@@ -1,0 +1,174 @@
+"""A template that is the gallery's own: its shape moved to the mean of a sample of people.
+
+Groupwise registration: the sample's neutral scans are registered, the template's vertices move to
+the mean of the faces, and again from there, until the mean rests. The topology stays, and so does
+what each vertex stands for; prior, spline and unwrapping are computed anew on the mean face.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from affect4d.config.registration import Settings
+from affect4d.formats.meshes import read_mesh
+from affect4d.formats.paths import inside
+from affect4d.geometry.procrustes import align_faces
+from affect4d.pipeline.context import RunContext
+from affect4d.quarantine import BadInput
+from affect4d.registration.reference import Reference, prepare
+from affect4d.registration.registrar import Registrar
+from affect4d.registration.scan_table import digest_of, files_of, read_row_landmarks, read_scans
+from affect4d.registration.sequences import store_reference
+from affect4d.template.template import Template, make_template
+
+log = logging.getLogger("affect4d")
+# The mean rests where the inner face moves by less than this, or after so many passes.
+_RESTING_MM, _MAX_PASSES = 0.2, 4
+# Fewer people are no mean of a gallery.
+_MIN_PEOPLE = 4
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Where the neutral scans are taken from.
+
+    Attributes
+    ----------
+    tables : the jobs' tables of scans (CSV)
+    files_root : folder to which their paths are relative
+    people : how many
+    """
+
+    tables: Sequence[Path]
+    files_root: Path
+    people: int
+
+
+@dataclass(frozen=True)
+class NeutralScan:
+    """One person's neutral scan: vertices (N, 3), triangles (M, 3), landmarks (68, 3)."""
+
+    vertices: NDArray[np.floating[Any]]
+    triangles: NDArray[np.integer[Any]]
+    landmarks: NDArray[np.float64]
+
+
+def choose_neutral(scans: pd.DataFrame, people: int) -> pd.DataFrame:
+    """The first neutral scan of `people` people, evenly over their names.
+
+    Parameters
+    ----------
+    scans : rows of the gallery's tables of scans
+    people : at most
+    """
+    neutral = scans[scans["is_neutral"]].sort_values(["subject", "sequence", "frame"])
+    first = neutral.drop_duplicates("subject")
+    chosen = np.linspace(0, len(first) - 1, min(people, len(first))).astype(int)
+    return first.iloc[chosen]
+
+
+def write_adapted(
+    context: RunContext, template: Template, sample: Sample, *, settings: Settings
+) -> None:
+    """Adapt a template to a sample of people, prepare and store it (rule `registration_template`).
+
+    It depends on the sample's rows and files alone: with other frames the same bytes are made, and
+    nothing that follows is made again.
+
+    Raises
+    ------
+    BadInput
+        Too few scans can be registered.
+    """
+    tables = pd.concat([read_scans(path) for path in sample.tables])
+    rows = choose_neutral(tables, sample.people)
+    adapted = adapt(prepare(template), _read(rows, sample.files_root), settings)
+    files = files_of(rows.assign(texture=pd.NA), sample.files_root)  # its colours play no part
+    provenance = context.provenance(files, settings={"rows": digest_of(rows)})
+    store_reference(context.root / "registration/template.zarr", prepare(adapted), provenance)
+
+
+def _read(rows: pd.DataFrame, root: Path) -> list[NeutralScan]:
+    """The scans of rows that can be read; the others' own jobs quarantine them."""
+    scans = []
+    for _, row in rows.iterrows():
+        try:
+            mesh = read_mesh(inside(root, row.mesh))
+            _, landmarks = read_row_landmarks(row, root)
+            scans.append(NeutralScan(mesh.positions, mesh.triangles, landmarks))
+        except BadInput as problem:
+            log.warning("left out of the template's mean: %s", problem)
+    return scans
+
+
+def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings) -> Template:
+    """The template with the mean shape of people, true to their size.
+
+    Parameters
+    ----------
+    reference : the given template, prepared
+    scans : one of each person; those whose registration is flagged do not count
+    settings : of the registration
+
+    Raises
+    ------
+    BadInput
+        Too few scans can be registered.
+    """
+    template = reference.template
+    for number in range(_MAX_PASSES):
+        # the surface bends little: spline and prior of the given template serve every pass
+        registrar = Registrar(replace(reference, template=template), settings)
+        faces = _register(registrar, scans)
+        mean = _mean_face(faces, template)
+        moved = np.linalg.norm(mean - template.vertices, axis=1)[template.inner].mean()
+        log.info(
+            "pass %d: %d of %d people, the mean moved by %.2f mm",
+            number + 1, len(faces), len(scans), moved,
+        )  # fmt: skip
+        template = replace(
+            template, vertices=mean.astype(np.float32), landmarks=template.landmarks_on(mean)
+        )
+        if moved < _RESTING_MM:
+            break
+    return make_template(template.vertices, template.triangles, template.landmarks)
+
+
+def _register(registrar: Registrar, scans: Sequence[NeutralScan]) -> list[NDArray[np.float64]]:
+    """The faces (V, 3) mm of the scans that registration does not flag."""
+    faces = []
+    for scan in scans:
+        try:
+            found = registrar.register(scan.vertices, scan.triangles, scan.landmarks)
+        except ValueError:
+            continue
+        if not found.quality.flags(registrar.settings):
+            faces.append(found.vertices.astype(np.float64))
+    if len(faces) < _MIN_PEOPLE:
+        raise BadInput(
+            "registration/template",
+            f"of {len(scans)} people's neutral scans {len(faces)} can be registered without a flag",
+            f"mark neutral frames of {_MIN_PEOPLE} people or more, or set template.adapt_people: 0",
+        )
+    return faces
+
+
+def _mean_face(faces: list[NDArray[np.float64]], template: Template) -> NDArray[np.float64]:
+    """Their Procrustes mean (V, 3) mm, as large as people are in the geometric mean."""
+    inner = template.inner
+    _, mean = align_faces(faces, template.vertices, inner.astype(np.float64))
+    size = np.exp(np.mean([np.log(_radius(face[inner])) for face in faces]))
+    middle = mean[inner].mean(0)
+    grown: NDArray[np.float64] = (mean - middle) * (size / _radius(mean[inner])) + middle
+    return grown
+
+
+def _radius(points: NDArray[np.float64]) -> float:
+    """Root mean square distance (mm) of points (N, 3) from their middle."""
+    return float(np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean()))
