@@ -179,10 +179,13 @@ def test_the_card_and_croissant_follow_the_settings(chunks, build):
             synthesis=SynthesisSettings(intensity=intensity, folds=0, relight=0).model_dump(),
             size=(8, 8),
             readings=[],
+            inspected={"d": "not inspected", "e": "inspected by 2 reviewers"},
         )
         for intensity in (1.0, 0.5)
     }  # fmt: skip
     assert "0.5 times as strong" in said[0.5] and "as strong as in the scans" in said[1.0]
+    stated = "- Neutral images were not inspected (`d`), inspected by 2 reviewers (`e`).\n"
+    assert all(stated in text for text in said.values())
     assert all("No new folds or shadows appear." in text for text in said.values())
     assert "Version" not in said[1.0] and "annotations are of faces of intensity 1" in said[0.5]
 

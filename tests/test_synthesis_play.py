@@ -27,11 +27,12 @@ from typer.testing import CliRunner
 
 from affect4d.blendshapes.components import component_target
 from affect4d.cli import app
+from affect4d.local_page import server as page_server
+from affect4d.local_page.server import HOST, MAX_CONNECTIONS, PageServer, link_file
 from affect4d.quarantine import BadInput
 from affect4d.store import StoreError
-from affect4d.synthesis import play, play_server, request
+from affect4d.synthesis import play, request
 from affect4d.synthesis.play import PlaySession
-from affect4d.synthesis.play_server import HOST, MAX_CONNECTIONS, PageServer, link_file
 from affect4d.synthesis.single import PhotographEditor
 
 WAITS_FOR_ANOTHER = """async shown => {
@@ -220,8 +221,9 @@ def test_no_request_leaves_the_page(url, path, status):
 
 
 def test_other_methods_are_refused(url):
-    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+    for method in ("PUT", "DELETE", "OPTIONS"):
         assert ask(url, urlsplit(url).path, method=method)[0] == 501
+    assert ask(url, urlsplit(url).path, method="POST")[0] == 411
 
 
 def test_the_page_may_load_nothing_from_elsewhere(url):
@@ -277,7 +279,7 @@ def test_content_of_a_request_never_counts_as_another(url, header):
 
 def test_what_fails_in_the_build_is_one_line(url, session, monkeypatch, capfd):
     lines = []
-    monkeypatch.setattr(play_server.log, "warning", lambda text, *of: lines.append(text % of))
+    monkeypatch.setattr(page_server.log, "warning", lambda text, *of: lines.append(text % of))
     failures = iter(
         [StoreError("atlas.zarr", "is damaged", "rebuild it"), RuntimeError("\x1b[31m\nsecond")]
     )
@@ -319,7 +321,7 @@ def test_idle_connections_are_few_and_the_page_comes_back(session):
 
 
 def test_a_connection_that_says_nothing_is_closed(session, monkeypatch):
-    monkeypatch.setattr(play_server._Handler, "timeout", 0.01)
+    monkeypatch.setattr(page_server._Handler, "timeout", 0.01)
     server = PageServer(session)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

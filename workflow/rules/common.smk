@@ -170,6 +170,11 @@ def layout_file(wildcards):
     return ancient(os.path.relpath(_layout(wildcards)))
 
 
+def decisions_file(wildcards):
+    """The table of what people decided on a database's images, where it is named."""
+    return PROJECT.neutrals.databases[wildcards.database].decisions or []
+
+
 def layout_content(wildcards):
     """The content of the database's layout."""
     return content_hash(_layout(wildcards))

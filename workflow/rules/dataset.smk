@@ -5,6 +5,11 @@ rule dataset:
             database=DATABASES,
             chunk=FIT_CHUNKS,
         ),
+        decisions=[
+            database.decisions
+            for database in PROJECT.neutrals.databases.values()
+            if database.decisions
+        ],
         readers=f"{RESULTS}/readers/readers.manifest.json",
     output:
         f"{RESULTS}/dataset.manifest.json",

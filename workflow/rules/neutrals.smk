@@ -2,6 +2,7 @@ rule neutrals:
     input:
         built=built_database,
         layout=layout_file,
+        decisions=decisions_file,
     output:
         f"{RESULTS}/neutrals/{{database}}/neutrals.manifest.json",
     log:

@@ -1,5 +1,7 @@
 """Publish the synthesized images as a dataset."""
 
+from pathlib import Path
+
 from affect4d.artifacts.dataset import PHOTOGRAPH, RENDERED
 from affect4d.artifacts.declaration import store_of
 from affect4d.dataset import publish_dataset
@@ -13,6 +15,11 @@ with Job(snakemake) as job:
         kinds={
             name: RENDERED if database.built_folder else PHOTOGRAPH
             for name, database in databases.items()
+        },
+        decisions={
+            name: Path(database.decisions)
+            for name, database in databases.items()
+            if database.decisions
         },
         settings=job.config("dataset"),
         gallery=job.config("gallery").source,

@@ -13,6 +13,7 @@ from affect4d.cli import (
     gallery,
     models,
     operations,
+    pages,
     photographs,
 )
 from affect4d.cli.application import app
@@ -28,6 +29,7 @@ __all__ = [
     "main",
     "models",
     "operations",
+    "pages",
     "photographs",
 ]
 

@@ -1,6 +1,5 @@
 """Commands on photographs: `affect4d synth`, `play`, `detect`."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -192,11 +191,9 @@ def play(
 
     Example: affect4d play me.jpg
     """
-    import webbrowser
-
+    from affect4d.local_page.server import PageServer, serve
     from affect4d.store import StoreError
     from affect4d.synthesis.play import PlaySession
-    from affect4d.synthesis.play_server import PageServer, link_file
     from affect4d.synthesis.request import open_photograph
 
     if face is not None and landmarks is not None:
@@ -211,10 +208,7 @@ def play(
     except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
         fail(error, 1)
     say(f"{server.url}  (Ctrl-C ends it)")
-    with link_file(server.url) as link, suppress(KeyboardInterrupt), server:
-        if browser:
-            webbrowser.open(link.as_uri())
-        server.serve_forever()
+    serve(server, browser=browser)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from affect4d.config.base import Section, field, suggest
 from affect4d.config.paths import (
     SOURCE,
     NameOrPath,
+    SourcePath,
     check_plain_path,
     reserved_database_names,
 )
@@ -108,6 +109,13 @@ class Database(Section):
     )
     override: dict[str, Any] = field(
         {}, "", "Keys of the layout with other values, such as `wanted: {view: [00F, 30L, 30R]}`."
+    )
+
+    decisions: SourcePath | None = field(
+        None,
+        "",
+        "The table of what people decided on its images, which `affect4d review` writes; by "
+        "default nobody inspected them.",
     )
 
     @model_validator(mode="after")

@@ -36,6 +36,7 @@ def render_card(
     synthesis: Mapping[str, Any],
     size: tuple[int, int],
     readings: list[dict[Hashable, Any]],
+    inspected: Mapping[str, str],
 ) -> str:
     """The card's text.
 
@@ -49,6 +50,7 @@ def render_card(
     synthesis : settings of the stage `synthesis`, as the chunks state them
     size : height and width of the images, pixels
     readings : rows of `readers/summary.csv`
+    inspected : who inspected the neutral images, by database
     """
     synthesized = rows[rows["class"] >= 0]
     lossy = f"JPEG of quality {settings.jpeg_quality}, chroma not subsampled"
@@ -75,6 +77,7 @@ def render_card(
         width=size[1],
         encoding="PNG (lossless)" if settings.image_format == "png" else lossy,
         readings=readings,
+        inspected=inspected,
         by_split=_counts(synthesized, ["split"]),
         by_database=by_database,
         by_class=_counts(synthesized, ["class", "class_name", "valence", "arousal"]),

@@ -1,7 +1,7 @@
 """Publish: shards, splits, card, Croissant metadata and checksums, all of them or none."""
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ def publish_dataset(
     kinds: dict[str, str],
     settings: Settings,
     gallery: str = "synthetic",
+    decisions: Mapping[str, Path] | None = None,
     out: Path | None = None,
 ) -> None:
     """Build the dataset from the synthesis chunks.
@@ -42,6 +43,7 @@ def publish_dataset(
     kinds : database -> "photograph" or "rendered"
     settings : name, image format, shares of the splits
     gallery : the source of the scans, as `gallery.source` names it
+    decisions : what people decided on neutral images, by database
     out : the folder; by default `dataset` below the results folder, its manifest beside it
 
     Raises
@@ -65,7 +67,12 @@ def publish_dataset(
         partial(encode_pixels, stores=stores, settings=settings),
         partial(read_pixels, stores=stores),
         first.attributes["classes"],
-        Facts(settings=settings, gallery=gallery, synthesis=synthesis),
+        Facts(
+            settings=settings,
+            gallery=gallery,
+            synthesis=synthesis,
+            inspected=_inspected(rows, decisions or {}),
+        ),
         summary,
     )
     with store.atomic_replace(out or context.root / DATASET.name(), context.provenance()) as folder:

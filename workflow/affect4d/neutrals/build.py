@@ -21,6 +21,7 @@ from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
 from affect4d.neutrals.candidates import COLUMNS, Candidate
 from affect4d.neutrals.databases.search import find_candidates
+from affect4d.neutrals.decisions import apply_decisions
 from affect4d.neutrals.loading import Loaded, difference, load
 from affect4d.neutrals.selection import Quota, Selection, select
 from affect4d.neutrals.withdrawn import read_withdrawn
@@ -60,6 +61,8 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
             f"no image of the database {name} can be used",
             context.quarantine.first() or "check its layout (docs/config.md), or leave it out",
         )
+    if database.decisions is not None:
+        candidates = apply_decisions(candidates, Path(database.decisions))
     selection = select(
         candidates,
         lambda candidate: load(candidate, context.quarantine, limits),

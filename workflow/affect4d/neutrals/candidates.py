@@ -44,6 +44,7 @@ class Candidate:
     clip : the clip that a frame is of, "" for a single photograph
     name : what the layout's pattern matched
     frames : how many frames its clip should have, 0 where that is unknown
+    preferred : whether a reviewer accepted it
     face : which of several faces it is about, "left" or "right" in the image; "": the largest
     """
 
@@ -68,6 +69,7 @@ class Candidate:
     name: str = ""
     frames: int = 0
     face: str = ""
+    preferred: bool = False
 
     def read_landmarks(self, limits: Limits = DEFAULT) -> NDArray[np.float64]:
         """The landmarks (68, 2) in pixels counted from 0, from a file within the limits.

@@ -36,14 +36,25 @@ class Loaded(NamedTuple):
 def load(candidate: Candidate, quarantine: Quarantine, limits: Limits) -> Loaded | None:
     """The candidate's image and landmarks; None if it went into quarantine."""
     try:
-        image, note = _read(candidate, limits)
-        landmarks = _landmarks(candidate, image, limits)
+        loaded = read_candidate(candidate, limits)
     except BadInput as problem:
         quarantine.add(candidate.image_id, problem)
         return None
     is_detected = candidate.landmarks_by == DETECTOR
-    notes = [note, "" if is_detected else describe_mismatch(image, landmarks)]
-    return Loaded(image, landmarks, "; ".join(filter(None, notes)))
+    mismatch = "" if is_detected else describe_mismatch(loaded.image, loaded.landmarks)
+    return loaded._replace(notes="; ".join(filter(None, [loaded.notes, mismatch])))
+
+
+def read_candidate(candidate: Candidate, limits: Limits) -> Loaded:
+    """The candidate's image and landmarks, which are not compared with each other.
+
+    Raises
+    ------
+    BadInput
+        One of them cannot be used.
+    """
+    image, note = _read(candidate, limits)
+    return Loaded(image, _landmarks(candidate, image, limits), note)
 
 
 def difference(one: Loaded, other: Loaded) -> float:

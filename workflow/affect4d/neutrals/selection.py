@@ -51,7 +51,7 @@ def select(
 
     A person's neutral frames are cut into `quota.per_subject` intervals of time; of each interval
     the frame nearest to its middle that can be loaded, and repeats none of the same clip, is
-    chosen. People take turns until `quota.total`.
+    chosen. People take turns until `quota.total`. What reviewers accepted goes first.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def select(
     known = list(candidates)
     intervals = {
         subject: _cut(frames, quota.per_subject)
-        for subject, frames in sorted(_by_subject(known).items())
+        for subject, frames in sorted(_by_subject(known).items(), key=_accepted_first)
     }
     accepted: dict[str, list[tuple[Candidate, T]]] = defaultdict(list)
     reasons: dict[str, str] = {}
@@ -130,12 +130,19 @@ def _by_subject(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:
     return subjects
 
 
+def _accepted_first(person: tuple[str, list[Candidate]]) -> tuple[bool, str]:
+    """Sorts people: those first of whom a reviewer accepted an image."""
+    subject, frames = person
+    return not any(candidate.preferred for candidate in frames), subject
+
+
 def _cut(frames: list[Candidate], count: int) -> list[list[Candidate]]:
-    """The frames of each of `count` intervals, the middle one first, then outwards."""
+    """The frames of each of `count` intervals: accepted ones, then from the middle outwards."""
     parts = np.array_split(np.arange(len(frames)), count)
     return [_from_the_middle([frames[index] for index in part]) for part in parts]
 
 
 def _from_the_middle(frames: list[Candidate]) -> list[Candidate]:
     middle = (len(frames) - 1) / 2
-    return [frames[i] for i in sorted(range(len(frames)), key=lambda i: (abs(i - middle), i))]
+    order = sorted(range(len(frames)), key=lambda i: (not frames[i].preferred, abs(i - middle), i))
+    return [frames[i] for i in order]

@@ -3,9 +3,10 @@
 It also shows the basic expressions, the components of a class, and a slider for their strength.
 
 What a request names is looked up among what the build has, and never used as a path; who may ask is
-up to `play_server`.
+up to `local_page.server`.
 """
 
+import json
 import math
 import threading
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from affect4d.blendshapes.components import MAX_INTENSITY, component_names, component_target
 from affect4d.blendshapes.targets import Atlas, Expressions, Target
 from affect4d.formats.images import encode_jpeg
+from affect4d.local_page.server import Answer, json_answer
 from affect4d.synthesis.editing.editor import BLENDS
 from affect4d.synthesis.single import PhotographEditor
 
@@ -45,6 +47,8 @@ class PlaySession:
         The atlas or the expressions are missing or damaged.
     """
 
+    template = ("affect4d.synthesis", "play.html.j2")
+
     def __init__(self, photograph: PhotographEditor, folder: Path) -> None:
         self.photograph, self.folder = photograph, folder
         self._photographs: dict[str, PhotographEditor] = {photograph.settings.blend: photograph}
@@ -58,6 +62,18 @@ class PlaySession:
         regions = photograph.editor.scene.anatomy.regions
         self._component_target = partial(component_target, folder, regions=regions)
         self._component_names = lru_cache(partial(component_names, folder, regions=regions))
+
+    def get(self, name: str, query: Mapping[str, str]) -> Answer | None:
+        """The plane as JSON, or a face as JPEG with its label as a header."""
+        if name == "plane":
+            return json_answer(self.plane())
+        if name == "face":
+            picture, label = self.face(query)
+            return Answer("image/jpeg", picture, {"X-Label": json.dumps(label)})
+        return None
+
+    def post(self, name: str, content: Any) -> None:
+        """The page saves nothing here."""
 
     def plane(self) -> dict[str, Any]:
         """What the page draws: the classes' centres and statuses; expressions, blends."""
