@@ -381,6 +381,7 @@ def test_in_a_browser_500_candidates_by_keyboard_and_no_decision_is_lost(tmp_pat
             page.reload()
             expect(progress).to_contain_text("399 of 500 decided: 319 accepted, 80 rejected")
             tab.goto(url)  # at the first one that is open
+            expect(tab.locator("#progress")).to_contain_text("399 of 500 decided")
             for _ in range(50):
                 tab.keyboard.press("a")
             expect(tab.locator("#progress")).to_contain_text("449 of 500 decided")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from affect4d import store
-from affect4d.artifacts.dataset import DATASET
+from affect4d.artifacts.dataset import DATASET, NEUTRAL_CLASS
 from affect4d.artifacts.readers import READ, READINGS, SUMMARY
 from affect4d.artifacts.reading import open_file
 from affect4d.config.dataset import Settings
@@ -17,6 +17,7 @@ from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.shards import encode_pixels, read_pixels
 from affect4d.dataset.splits import assign_splits
 from affect4d.dataset.writing import Content, Facts, fill_folder
+from affect4d.neutrals.decisions import describe_inspection
 from affect4d.pipeline.context import RunContext
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,15 @@ def publish_dataset(
         folder.mkdir()
         shards = fill_folder(folder, content)
     log.info("dataset: %d images in %d shards", len(rows), sum(map(len, shards.values())))
+
+
+def _inspected(rows: pd.DataFrame, decisions: Mapping[str, Path]) -> dict[str, str]:
+    """Who inspected the neutral images, by database."""
+    neutral = rows[rows["class"] == NEUTRAL_CLASS]
+    return {
+        str(name): describe_inspection(ids.str.removeprefix(f"{name}-"), decisions.get(str(name)))
+        for name, ids in neutral.groupby("database")["image_id"]
+    }
 
 
 def _readings(root: Path) -> tuple[pd.DataFrame, list[dict[Hashable, Any]]]:

@@ -33,11 +33,13 @@ class Facts(BaseModel):
     settings : of the stage `dataset`
     gallery : the source of the scans, as `gallery.source` names it
     synthesis : settings of the stage `synthesis`, as the chunks state them
+    inspected : who inspected the neutral images, by database
     """
 
     settings: Settings
     gallery: str
     synthesis: dict[str, Any]
+    inspected: dict[str, str]
 
     def comment(self) -> str:
         """The facts as a line of Markdown that is not shown."""
@@ -106,6 +108,7 @@ def fill_folder(folder: Path, content: Content) -> dict[str, list[str]]:
         synthesis=content.facts.synthesis,
         size=content.read(rows[:1])[0].shape[:2],
         readings=content.readings,
+        inspected=content.facts.inspected,
     )
     for file, text in {
         SPLIT_TABLE: people.to_csv(index=False, lineterminator="\n"),
