@@ -103,6 +103,7 @@ def model(frame_ids, sequences, name, *, label, mean):
         "constraint": "nonnegative",
         "distribution": DISTRIBUTION,
         "lost_energy_mm2": 0.0,
+        "strength": 1.0,
         "unit": "mm",
         "frame_ids": frame_ids,
         "fitted_frame_ids": frame_ids,
