@@ -16,7 +16,7 @@ from affect4d.provenance.records import neutral_tables, people_of
 
 def check_withdrawn(build: VerifiedBuild) -> Iterator[Finding]:
     """People on the list among the photographs or in the dataset; no name is said."""
-    gone = withdrawn(build.build)
+    gone = people_withdrawn(build.build)
     if not gone:
         return
     people: dict[str, set[Person]] = {}
@@ -32,7 +32,7 @@ def check_withdrawn(build: VerifiedBuild) -> Iterator[Finding]:
             yield damaged(name, name, f"has {count} of the people who withdrew")
 
 
-def withdrawn(build: Build) -> set[Person]:
+def people_withdrawn(build: Build) -> set[Person]:
     """The people on the lists that the build's settings name, in the working directory."""
     stated = (manifest.settings.get("neutrals") for manifest in build.manifests.values())
     default = NeutralsSettings.model_fields["withdrawn"].default
@@ -42,5 +42,5 @@ def withdrawn(build: Build) -> set[Person]:
 
 def describe_withdrawn(build: Build) -> Iterator[str]:
     """A note of how many people withdrew, where any did."""
-    if count := len(withdrawn(build)):
+    if count := len(people_withdrawn(build)):
         yield f"{count} people withdrew; photographs and dataset were searched for them"

@@ -29,7 +29,7 @@ def withdraw(
 
     The folder may also be that of a dataset alone. The dataset is written again without the person;
     what else in the build holds something of them is deleted, and snakemake builds it again without
-    them, because the list is heeded by every later build. Photographs in your own folders stay.
+    them, because every later build follows the list. Photographs in your own folders stay.
 
     Exit code 0: nothing of the person is left; 1: there is no such person, or something is left; 2:
     nothing was removed.
