@@ -10,7 +10,7 @@ from affect4d.gallery.synthetic.model import Model
 from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.gallery.synthetic.wild import clip_affect, write_wild
 from affect4d.quarantine import Quarantine
-from affect4d.training.faces import read_real
+from affect4d.training.faces import find_frames, read_frames
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +24,14 @@ def test_clips_are_read_as_afew_va_and_are_the_same_bytes_again(model, tmp_path)
         (tmp_path / name).mkdir()
         write_wild(tmp_path / name, model, sizes=(2, 1, 8), seed=0)
     quarantine = Quarantine("test")
-    real = read_real(tmp_path / "first", 32, quarantine)
+    real = read_frames(find_frames(tmp_path / "first", quarantine), 32, quarantine)
+    again = read_frames(find_frames(tmp_path / "again", quarantine), 32, quarantine)
     assert not quarantine.rows
     assert real.images.shape == (16, 32, 32, 3)
     assert set(real.table["subject"]) == {"wild_001", "wild_002"}
     assert real.table["clip"].nunique() == 2
     assert np.abs(real.labels).max() <= 1 and np.ptp(real.labels, axis=0).min() > 0.5
-    np.testing.assert_array_equal(read_real(tmp_path / "again", 32, quarantine).images, real.images)
+    np.testing.assert_array_equal(again.images, real.images)
     # frames of a clip differ less than clips do: one light, one person, one background
     clips = real.images.reshape(2, 8, -1).astype(float)
     assert clips.std(axis=1).mean() < np.abs(clips[0] - clips[1]).mean()

@@ -93,7 +93,7 @@ def contents(folder):
 
 def publish_lossless(results):
     chunks = sorted((results / "synthesis" / DATABASE).glob("*.zarr"))
-    settings = DatasetSettings(image_format="png", shard_rows=4)
+    settings = DatasetSettings(image_format="png", shard_rows=4, webdataset=True)
     publish_dataset(context(results, "dataset"), chunks, kinds=KINDS, settings=settings)
 
 

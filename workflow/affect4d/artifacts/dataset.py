@@ -86,11 +86,14 @@ CARD = File("dataset/README.md", "the dataset card")
 CROISSANT = File("dataset/croissant.json", "files and columns in Croissant's vocabulary")
 PREVIEW = File("dataset/preview.jpg", "a few people, neutral and in some classes")
 CHECKSUMS = File("dataset/SHA256SUMS", "sha256 of every other file")
+TAR = File(
+    "dataset/webdataset/{shard}.tar", "samples of one split as WebDataset reads them", optional=True
+)
 
 DATASET = Artifact(
     "dataset",
     "the published dataset",
     rules=("dataset",),
-    files=(SHARD, SPLIT_TABLE, CARD, PREVIEW, CROISSANT, CHECKSUMS),
+    files=(SHARD, TAR, SPLIT_TABLE, CARD, PREVIEW, CROISSANT, CHECKSUMS),
 )
 ARTIFACTS = (DATASET,)

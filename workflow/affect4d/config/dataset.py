@@ -55,7 +55,12 @@ class Settings(Section):
         "jpeg: small, without chroma subsampling; png: lossless, about four times as large.",
     )
     jpeg_quality: int = field(95, "1", "JPEG quality, of 100.", ge=50, le=100)
-    shard_rows: int = field(2000, "images", "Maximum number of images per Parquet shard.", ge=1)
+    shard_rows: int = field(2000, "images", "Maximum number of images per shard.", ge=1)
+    webdataset: bool = field(
+        False,
+        "",
+        "Also write WebDataset shards (tar), one sample per neutral image with all images of it.",
+    )
     validation: float = field(
         0.15, "1", "Share of the subjects in the validation split.", ge=0, lt=1
     )

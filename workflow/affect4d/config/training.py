@@ -25,7 +25,7 @@ class Learning(Section):
 
     sequence: int = field(6, "frames", "Length of a sequence, which never crosses clips.", ge=1)
     batch: int = field(8, "sequences", "Sequences per half of a batch.", ge=1)
-    steps: int = field(100, "steps", "Steps of the optimiser, the same for every arm.", ge=1)
+    steps: int = field(300, "steps", "Steps of the optimiser, the same for every arm.", ge=1)
     rate: float = field(1e-3, "1", "Largest learning rate (Adam; it falls as a cosine).", gt=0)
     checkpoint_every: int = field(50, "steps", "Steps between checkpoints.", ge=1)
 
@@ -33,8 +33,8 @@ class Learning(Section):
 class Wild(Section):
     """The rendered stand-in for an in-the-wild database, where none is named."""
 
-    people: int = field(24, "people", "People, none of them in the gallery or the dataset.", ge=5)
-    clips: int = field(2, "clips", "Clips per person.", ge=1, le=9)
+    people: int = field(40, "people", "People, none of them in the gallery or the dataset.", ge=5)
+    clips: int = field(1, "clips", "Clips per person.", ge=1, le=9)
     frames: int = field(12, "frames", "Frames per clip.", ge=8)
 
 
@@ -53,7 +53,7 @@ class Settings(Section):
     )
     folds: int = field(5, "folds", "Folds, by person.", ge=2)
     people: list[int] = field(
-        lambda: [6], "people", "Numbers of real people to train on, beside all of them."
+        lambda: [8], "people", "Numbers of real people to train on, beside all of them."
     )
     network: Network = field(Network, "", "The network.")
     learning: Learning = field(Learning, "", "How it learns.")

@@ -1,11 +1,12 @@
 """What is left of a person in a folder: names in files, rows of tables, bytes of images."""
 
-import hashlib
 import io
 import re
+import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -56,12 +57,17 @@ class Traces:
         if self.is_named(path.name):
             return "its name"
         content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() in self.digests:
+        if sha256(content).hexdigest() in self.digests:
             return "an image"
         if any(name.encode() in content for name in self.names) and self._pattern.search(content):
             return "a name"
         if path.suffix == ".parquet":
             return next(filter(None, map(self._find_in_table, _batches(content))), None)
+        if path.suffix == ".tar":
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+                files = (archive.extractfile(entry) for entry in archive)
+                if any(file and sha256(file.read()).hexdigest() in self.digests for file in files):
+                    return "an image"
         if path.suffix == ".csv":
             table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
             return self._find_in_table(table)
@@ -80,7 +86,7 @@ class Traces:
             values = table[name].dropna()
             if len(values) and isinstance(values.iloc[0], dict):  # images
                 contents = (value["bytes"] for value in values)
-                if any(hashlib.sha256(each).hexdigest() in self.digests for each in contents):
+                if any(sha256(each).hexdigest() in self.digests for each in contents):
                     return "an image"
                 values = pd.Series([value["path"] for value in values])
             if values.dtype == object or pd.api.types.is_string_dtype(values):

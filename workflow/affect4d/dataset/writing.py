@@ -20,6 +20,7 @@ from affect4d.dataset.card import render_card
 from affect4d.dataset.columns import all_columns
 from affect4d.dataset.preview import draw_preview
 from affect4d.dataset.shards import Encoded, write_shards
+from affect4d.dataset.tars import write_tars
 from affect4d.system_files import find_files
 
 _COMMENT = ("<!-- affect4d: ", " -->\n")  # around the facts in the card
@@ -97,6 +98,9 @@ def fill_folder(folder: Path, content: Content) -> dict[str, list[str]]:
         shard_rows=settings.shard_rows,
         classes=content.classes,
     )
+    if settings.webdataset:
+        names = [column.name for column in columns if column.type != "image"]
+        write_tars(folder, rows, names, encoded=content.encoded, shard_rows=settings.shard_rows)
     _within(folder, PREVIEW).write_bytes(draw_preview(rows, content.read))
     people = rows.groupby(SPLIT_TABLE.names[:-1], sort=True).size().reset_index(name="images")
     card = render_card(

@@ -21,6 +21,7 @@ from affect4d.artifacts.reading import check_content, open_file
 from affect4d.config.neutrals import Database
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.formats.images import read_photograph
+from affect4d.neutrals.candidates import Candidate
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.quarantine import BadInput, Quarantine, as_bad_input
 from affect4d.synthesis.crop import square_around
@@ -36,26 +37,37 @@ _READ = (
 )  # fmt: skip
 
 
-def read_real(root: Path, size: int, quarantine: Quarantine) -> FaceSet:
+def find_frames(root: Path, quarantine: Quarantine) -> list[Candidate]:
     """Every annotated frame of a folder in AFEW-VA's layout, clip by clip in order of time.
+
+    Raises
+    ------
+    BadInput
+        The folder is missing.
+    """
+    database = Database(adapter="afew_va", root=str(root))
+    found = find_candidates("real", database, results=root, quarantine=quarantine)
+    return sorted(found, key=lambda c: (Path(c.source).parent.as_posix(), c.frame))
+
+
+def read_frames(frames: list[Candidate], size: int, quarantine: Quarantine) -> FaceSet:
+    """The faces of frames, in their order.
 
     The table's columns: image_id, subject (normalised), clip, frame, valence, arousal ([-1, 1]).
 
     Parameters
     ----------
-    root : of the database
+    frames : of the database
     size : pixels of the squares
     quarantine : receives what cannot be used
 
     Raises
     ------
     BadInput
-        The folder is missing or holds no usable frame.
+        There is no usable frame.
     """
-    database = Database(adapter="afew_va", root=str(root))
-    found = find_candidates("real", database, results=root, quarantine=quarantine)
     rows, images = [], []
-    for candidate in sorted(found, key=lambda c: (Path(c.source).parent.as_posix(), c.frame)):
+    for candidate in frames:
         try:
             photograph, _ = read_photograph(candidate.path)
             images.append(cut(photograph, candidate.read_landmarks(), size))
@@ -73,7 +85,7 @@ def read_real(root: Path, size: int, quarantine: Quarantine) -> FaceSet:
             }
         )
     if not rows:
-        raise BadInput(root, "holds no usable frame", "give a folder in AFEW-VA's layout")
+        raise BadInput("the real set", "holds no usable frame", "give a folder in AFEW-VA's layout")
     return FaceSet(np.array(images), pd.DataFrame(rows))
 
 

@@ -1,8 +1,8 @@
 """From a build and a database to what is trained on: `python -m affect4d.training.prepare`.
 
-It runs in the pipeline's environment and writes below its folder: `real`, `published` and `london`
-(images as .npy, what is known of them as .csv), `folds.csv`, `used.csv` (which fold trains on which
-synthesized image), `quarantine.csv`, `settings.json`.
+It runs in the pipeline's environment and writes below its folder: `real`, `published`, `added`
+(the synthesized images that arms add to the real frames) and `london`, each as .npy and .csv,
+`folds.csv`, `used.csv` (which fold trains on which of `added`), `quarantine.csv`, `settings.json`.
 """
 
 import argparse
@@ -25,8 +25,15 @@ from affect4d.gallery.synthetic.model import read_model
 from affect4d.gallery.synthetic.wild import write_wild
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.system_files import find_files
+from affect4d.training.augmentation import DATABASE, augment
 from affect4d.training.face_set import FaceSet
-from affect4d.training.faces import cut, read_accepted, read_published, read_real
+from affect4d.training.faces import (
+    cut,
+    find_frames,
+    read_accepted,
+    read_frames,
+    read_published,
+)
 from affect4d.training.folds import allowed, check_leaks, make_folds
 
 log = logging.getLogger(__name__)
@@ -69,13 +76,20 @@ def prepare_training(results: Path, folder: Path, settings: Settings) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     quarantine, size = Quarantine("training"), settings.network.size
     root = Path(settings.real) if settings.real else _rendered(results, folder, settings)
-    real = read_real(root, size, quarantine)
+    frames = find_frames(root, quarantine)
+    real = read_frames(frames, size, quarantine)
     published = read_published(results / DATASET.name(), size)
     folds = make_folds(real.table, settings.folds, settings.seed)
-    used = _used(published.table, folds)
-    check_leaks(used, read_accepted(results, published.table["database"]), folds)
-    real.write(folder, "real")
-    published.write(folder, "published")
+    if settings.real:  # its people are behind the published images
+        added, accepted = published, read_accepted(results, published.table["database"])
+    else:
+        added = augment(frames, results, size, quarantine=quarantine)
+        accepted = real.table[["image_id", "subject"]].assign(database=DATABASE)
+        accepted["subject_name"] = accepted["subject"]
+    used = _used(added.table, folds)
+    check_leaks(used, accepted, folds)
+    for name, faces in {"real": real, "published": published, "added": added}.items():
+        faces.write(folder, name)
     for name, table in {"folds": folds, "used": used}.items():
         table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     if settings.london:
@@ -85,7 +99,7 @@ def prepare_training(results: Path, folder: Path, settings: Settings) -> None:
     )
     text = settings.model_dump_json(indent=1)
     (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
-    log.info("%d real frames, %d synthesized images", len(real), len(published))
+    log.info("%d real frames, %d images to add to them", len(real), len(added))
 
 
 def _rendered(results: Path, folder: Path, settings: Settings) -> Path:

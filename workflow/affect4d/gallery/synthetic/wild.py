@@ -34,16 +34,16 @@ from affect4d.random_streams import named_rng
 # Length of a clip, s, as the gallery's sequences: with fewer frames they are farther apart, so that
 # annotators are late by the same part of a movement. Standard deviation of their slow error.
 CLIP_S, ANNOTATION_NOISE = 10.0, 0.12
-YAW_SD, PITCH_SD, ROLL_SD = 16.0, 8.0, 7.0  # degrees, of a clip's mean pose
-TURN_SD, TURN_FRAMES = 5.0, 6.0  # degrees of the movement within a clip, and its correlation time
-LIGHT_X, LIGHT_Y, AMBIENT = (-1.5, 1.5), (-0.4, 1.2), (0.2, 0.45)  # from and to, as the portraits'
-GREY, PATCHES, PATCH_SD = (20, 235), (12, 9), 45  # background: mean, patches across and down
-CLOTHES = (10, 230)  # of each channel
-CAST_SD = 0.06  # of the logarithm of each channel's gain: coloured light
-GAMMA = (0.75, 1.35)  # of the camera, from and to
-BLUR_PX, NOISE_SD = (0.3, 2.5), (2.0, 9.0)  # of the camera: pixels, grey levels; from and to
-JPEG_QUALITY = (25, 80)  # from and to
-OCCLUDED_SHARE = 0.3  # of the clips in which something covers a part of the face
+YAW_SD, PITCH_SD, ROLL_SD = 8.0, 4.0, 4.0  # degrees, of a clip's mean pose
+TURN_SD, TURN_FRAMES = 3.0, 6.0  # degrees of the movement within a clip, and its correlation time
+LIGHT_X, LIGHT_Y, AMBIENT = (-1.0, 1.0), (-0.2, 0.9), (0.3, 0.5)  # from and to, as the portraits'
+GREY, PATCHES, PATCH_SD = (60, 200), (12, 9), 25  # background: mean, patches across and down
+CLOTHES = (25, 150)  # of each channel
+CAST_SD = 0.03  # of the logarithm of each channel's gain: coloured light
+GAMMA = (0.85, 1.2)  # of the camera, from and to
+BLUR_PX, NOISE_SD = (0.3, 1.5), (1.0, 5.0)  # of the camera: pixels, grey levels; from and to
+JPEG_QUALITY = (40, 90)  # from and to
+OCCLUDED_SHARE = 0.15  # of the clips in which something covers a part of the face
 OCCLUDER_RADII, OCCLUDER_REACH = (25, 60), 0.2  # pixels, from and to; of the photograph's side
 
 

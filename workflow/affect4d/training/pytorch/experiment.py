@@ -94,7 +94,9 @@ def do_run(folder: Path, settings: Settings, plan: Plan) -> float:
     out = folder / "runs" / plan.name
     out.mkdir(parents=True, exist_ok=True)
     real, published = (read_face_set(folder, name) for name in ("real", "published"))
-    tested, arm = _parts(folder, plan, settings, faces=(real, published))
+    # networks without folds learn of people of neither
+    added = published if plan.fold < 0 else read_face_set(folder, "added")
+    tested, arm = _parts(folder, plan, settings, faces=(real, added))
     checkpoint = out / "checkpoint.pt"
     # one initialisation per fold: arms are paired
     seed = int(named_rng(settings.seed, "initialisation", plan.fold).integers(2**31))
@@ -118,19 +120,21 @@ def _parts(
     folder: Path, plan: Plan, settings: Settings, *, faces: tuple[FaceSet, FaceSet]
 ) -> tuple[dict[str, FaceSet], Arm]:
     """What is read, by name, and what is learned from: nobody is in both."""
-    real, published = faces
+    real, added = faces
     if plan.fold < 0:
-        return {}, Arm(ARMS[plan.arm], real, published, plan.name)
+        return {}, Arm(ARMS[plan.arm], real, added, plan.name)
     folds, used = (pd.read_csv(folder / f"{name}.csv", dtype=_TEXT) for name in ("folds", "used"))
     outside = folds.loc[folds["fold"] != plan.fold, "subject"].to_numpy()
     order = named_rng(settings.seed, "people", plan.fold).permutation(len(outside))
     chosen = outside[order[: plan.people or None]]
     mine = real.table["subject"].isin(set(folds.loc[folds["fold"] == plan.fold, "subject"]))
     images = set(used.loc[used["fold"] == plan.fold, "image_id"])
+    left_out = added.table["subject"].isin(set(outside) - set(chosen))
     arm = Arm(
         ARMS[plan.arm],
         real.take(real.table["subject"].isin(set(chosen)).to_numpy()),
-        published.take(published.table["image_id"].isin(images).to_numpy()),
+        # whoever was not chosen is not behind the added images either
+        added.take((added.table["image_id"].isin(images) & ~left_out).to_numpy()),
         f"fold {plan.fold}, {len(chosen)} people",
     )
     return {"real": real.take(mine.to_numpy())}, arm
