@@ -20,6 +20,17 @@ Neutralise = Annotated[
     ),
 ]
 
+Gaze = Annotated[
+    str | None,
+    typer.Option(
+        help="YAW,PITCH - degrees by which the eyes turn to the right of the picture and upwards."
+    ),
+]
+Blink = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="How far the lids close besides; 1: shut."),
+]
+
 
 @app.command()
 def synth(
@@ -88,6 +99,8 @@ def synth(
         Literal["warp", "poisson"] | None, typer.Option(help="The build's own if absent.")
     ] = None,
     neutralise: Neutralise = None,
+    gaze: Gaze = None,
+    blink: Blink = None,
     results: Results = None,
 ) -> None:
     """Give the face in a photograph some valence and arousal, or a basic expression.
@@ -124,8 +137,7 @@ def synth(
         warn(f"--intensity {intensity:g}: labels are those of faces of intensity 1")
     if named is not None:
         intensity = request.limit_intensity(intensity, warn)
-    chosen = {"intensity": intensity, "blend": blend, "neutralise": neutralise}
-    options = {name: value for name, value in chosen.items() if value is not None}
+    options = _options(gaze, intensity=intensity, blend=blend, neutralise=neutralise, blink=blink)
     root = results_of(folder, results)
     blendshapes = root / "blendshapes"
     try:
@@ -181,6 +193,8 @@ def play(
         bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
     ] = True,
     neutralise: Neutralise = None,
+    gaze: Gaze = None,
+    blink: Blink = None,
     results: Results = None,
 ) -> None:
     """Drag a point over the plane, on a local page, and see the face in a photograph follow.
@@ -198,9 +212,9 @@ def play(
 
     if face is not None and landmarks is not None:
         raise typer.BadParameter("give one of --face, --landmarks")
+    options = _options(gaze, neutralise=neutralise, blink=blink)
     root = results_of(folder, results)
     try:
-        options = {} if neutralise is None else {"neutralise": neutralise}
         photograph = open_photograph(
             photo, landmarks, root, crop=crop, options=options, face=face, say=warn
         )
@@ -209,6 +223,14 @@ def play(
         fail(error, 1)
     say(f"{server.url}  (Ctrl-C ends it)")
     serve(server, browser=browser)
+
+
+def _options(gaze: str | None, **chosen: object) -> dict[str, object]:
+    """Settings of the stage `synthesis` that options choose in place of the build's own."""
+    from affect4d.synthesis.request import parse_gaze
+
+    options = {name: value for name, value in chosen.items() if value is not None}
+    return options | (parsed(parse_gaze, gaze) or {})
 
 
 @app.command()

@@ -43,6 +43,19 @@ class Settings(Section):
         "the mouth.",
         gt=0,
     )
+    blink: float = field(
+        0.0, "1", "How far the lids close, beside what the deformation does; 1: shut.", ge=0, le=1
+    )
+    gaze_yaw: float = field(
+        0.0,
+        "degrees",
+        "How far the eyes turn from where they look, to the right of the picture.",
+        ge=-30,
+        le=30,
+    )
+    gaze_pitch: float = field(
+        0.0, "degrees", "How far the eyes turn upwards from where they look.", ge=-25, le=25
+    )
     samples: int = field(
         0, "images", "Additional images per class, drawn from its blendshape weights.", ge=0, le=20
     )

@@ -74,6 +74,22 @@ def parse_component(text: str) -> tuple[str, str]:
     return name, component
 
 
+def parse_gaze(text: str) -> dict[str, float]:
+    """The settings of a gaze written as YAW,PITCH, degrees.
+
+    Raises
+    ------
+    ValueError
+        The text is no such pair, or an angle is greater than the eyes are turned.
+    """
+    try:
+        yaw, pitch = (float(angle) for angle in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} is not YAW,PITCH, two angles in degrees") from None
+    SynthesisSettings(gaze_yaw=yaw, gaze_pitch=pitch)
+    return {"gaze_yaw": yaw, "gaze_pitch": pitch}
+
+
 def limit_intensity(intensity: float | None, say: Callable[[str], None] = log.warning) -> float:
     """The intensity of a component: at most what the class's frames show, said so if it is less."""
     if intensity is not None and intensity > MAX_INTENSITY:

@@ -1,12 +1,12 @@
 """Deformations imposed on a fitted face, in its photograph (paper, section 3.4).
 
 The stages, each given what the former returns: flow (`flow`), inverse flow (`inverse_flow`), warp
-(`warp`), light (`lighting`), blend (`blending`), mouth (`mouth`). The eyelids belong to the flow:
-what closes them moves the mesh. With `blend: warp` the picture is the photograph moved and relit;
-with `blend: poisson` it is the paper's, the deformed mesh rendered with the photograph's texture
-and blended by Poisson's equation. What that is blended into is the moved photograph, because over
-the photograph as it was the old chin would show below the new one; the render differs from it by
-what the photograph hides.
+(`warp`), eyes that turn or blink (`eyes`), light (`lighting`), blend (`blending`), mouth (`mouth`).
+The eyelids belong to the flow: what closes them moves the mesh. With `blend: warp` the picture is
+the photograph moved and relit; with `blend: poisson` it is the paper's, the deformed mesh rendered
+with the photograph's texture and blended by Poisson's equation. What that is blended into is the
+moved photograph, because over the photograph as it was the old chin would show below the new one;
+the render differs from it by what the photograph hides.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,6 +21,7 @@ from affect4d.fitting import Fit
 from affect4d.formats.images import check_image
 from affect4d.synthesis.crop import window_around
 from affect4d.synthesis.editing.blending import Completion
+from affect4d.synthesis.editing.eyes import Eyes, lid_rise
 from affect4d.synthesis.editing.flow import ForwardFlow, stack_deformations
 from affect4d.synthesis.editing.inverse_flow import InverseFlow, Motion
 from affect4d.synthesis.editing.lattice import Lattice
@@ -62,10 +63,19 @@ class Editor:
         self.scene, self.settings = scene, settings
         self.mesh = mesh = visible_submesh(scene)
         self.lattice = lattice = Lattice(scene, mesh)
-        self._flow = ForwardFlow(scene, mesh, lattice, thinning=settings.lip_thinning)
+        self._flow = ForwardFlow(
+            scene,
+            mesh,
+            lattice,
+            thinning=settings.lip_thinning,
+            blink=settings.blink,
+            raised_mm=lid_rise(settings.gaze_pitch),
+        )
         self._invert = InverseFlow(scene, lattice)
         self._warp = Warp(scene, lattice)
-        self._relight = self._complete = None
+        self._relight = self._complete = self._eyes = None
+        if settings.blink or settings.gaze_yaw or settings.gaze_pitch:
+            self._eyes = Eyes(scene, mesh, settings)
         if settings.relight or settings.folds:
             self._relight = Relighting(scene, mesh, lattice, settings=settings)
         if settings.blend == "poisson":
@@ -103,6 +113,8 @@ class Editor:
         for number, flow in enumerate(flows.edits):
             motion = self._invert(flow)
             picture = self._warp(motion)
+            if self._eyes:
+                picture = self._eyes(picture, motion)
             if self._relight and factors is not None:
                 picture = self._relight(picture, motion, factors[number])
             if self._complete:

@@ -17,13 +17,17 @@ APERTURE = (0.1, 1.5)
 MIN_APERTURE_PX = 1e-3  # of the photograph's: avoids a division by zero
 
 
-def lid_shifts(scene: Scene, deformations: NDArray[np.float32]) -> NDArray[np.float32]:
+def lid_shifts(
+    scene: Scene, deformations: NDArray[np.float32], *, blink: float = 0.0, raised_mm: float = 0.0
+) -> NDArray[np.float32]:
     """How far each upper lid is to be moved beyond its deformation, within bounds of the aperture.
 
     Parameters
     ----------
     scene : of the photograph
     deformations : (V, 3, B), mm, of B edits
+    blink : by which share of the aperture that is left the lids close besides; 1: shut
+    raised_mm : how far the upper lids go upwards besides, with the gaze
 
     Returns
     -------
@@ -39,7 +43,8 @@ def lid_shifts(scene: Scene, deformations: NDArray[np.float32]) -> NDArray[np.fl
         closing = np.clip(-opening[1] / normal, 0, 1)
         moved = up @ (across[:, None] + scene.motion[:2] @ opening)
         share = (1 - closing**2) * moved / aperture + closing**2 * (1 - closing)
-        wanted = aperture * np.clip(share, *APERTURE)
+        share = np.clip(share + raised_mm * scene.scale / aperture, *APERTURE)
+        wanted = (1 - blink) * aperture * share
         gain = float(weight[upper].mean() - weight[lower].mean())
         shifts.append((wanted - moved) / gain * up[:, None])
     return np.array(shifts, np.float32)

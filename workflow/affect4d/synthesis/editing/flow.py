@@ -91,6 +91,7 @@ class ForwardFlow:
     Parameters
     ----------
     roll_mm, thinning : of `lips.lip_shifts`
+    blink, raised_mm : of `eyelids.lid_shifts`
     """
 
     def __init__(
@@ -101,9 +102,12 @@ class ForwardFlow:
         *,
         roll_mm: float = ROLL_MM,
         thinning: float = 1.0,
+        blink: float = 0.0,
+        raised_mm: float = 0.0,
     ) -> None:
         self._scene, self._mesh, self._lattice = scene, mesh, lattice
         self._lips = {"roll_mm": roll_mm, "thinning": thinning}
+        self._lids = {"blink": blink, "raised_mm": raised_mm}
         self._hidden = mesh.triangles[mesh.hidden]
         border = np.ones(lattice.nodes.shape, dtype=bool)
         border[1:-1, 1:-1] = False
@@ -141,7 +145,7 @@ class ForwardFlow:
         change = np.empty((len(mesh.vertices), 3, deformations.shape[2]), np.float32)
         motion = np.ascontiguousarray(scene.motion)
         lips = lip_shifts(scene, deformations, **self._lips)
-        shifts = np.concatenate([lid_shifts(scene, deformations), lips])
+        shifts = np.concatenate([lid_shifts(scene, deformations, **self._lids), lips])
         _project(deformations, mesh.vertices, motion, mesh.nearness, mesh.edges, shifts, change)
         return change
 

@@ -1,0 +1,126 @@
+"""Gaze and blinks."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import pytest
+from support.faces import bump, fit_of, lit_photo, scene
+
+from affect4d.config.synthesis import Settings
+from affect4d.fitting import Camera
+from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.eyes import BALL_MM, IRIS_MM, LID_SHARE
+from affect4d.synthesis.editing.scene import make_scene
+from affect4d.synthesis.request import parse_gaze
+from affect4d.template.anatomy import default_anatomy
+from affect4d.template.ibug68 import EYE_OUTLINES, LOWER_LIDS, UPPER_LIDS
+
+PER_MM, SKIN, WHITE, IRIS = 2.0, 120, 250, 20
+STILL = np.zeros_like(scene().vertices)
+
+
+@lru_cache
+def face():
+    """A face of one grey, seen frontally, with a black iris in the middle of either eye."""
+    view = Camera(PER_MM, np.eye(3), np.array([240.0, 240.0]))
+    image = np.full((480, 480, 3), SKIN, np.uint8)
+    own = make_scene(fit_of(view), image, default_anatomy())
+    for centre, outline in zip(irises(own), outlines(own), strict=True):
+        white, iris = np.zeros(image.shape[:2], np.uint8), np.zeros(image.shape[:2], np.uint8)
+        cv2.fillPoly(white, [np.rint(16 * outline).astype(np.int32)], 1, shift=4)
+        cv2.circle(iris, np.rint(16 * centre).astype(int), int(16 * PER_MM * IRIS_MM), 1, -1, 8, 4)
+        image[white > 0] = WHITE
+        image[(white & iris) > 0] = IRIS
+    return replace(own, image=image)
+
+
+def outlines(own):
+    return [own.xy[own.anatomy.landmark_vertices[eye]] for eye in EYE_OUTLINES]
+
+
+def irises(own):
+    """Where the irises are: the middle of each eye."""
+    return [outline.mean(0) for outline in outlines(own)]
+
+
+def dark_columns(image, outline):
+    """The first and the last dark column in the middle row of an eye."""
+    (x, y), half = outline.mean(0), np.ptp(outline[:, 0]) / 2
+    row = image[round(float(y)), int(x - half) : int(x + half), 0]
+    return np.flatnonzero(row < 0.75 * SKIN)[[0, -1]]
+
+
+@lru_cache
+def picture(**settings):
+    return Editor(face(), Settings(relight=0, folds=0, **settings)).edit(STILL)
+
+
+def aperture(edit):
+    return (edit.landmarks[LOWER_LIDS] - edit.landmarks[UPPER_LIDS]).mean(1)[:, 1]
+
+
+@pytest.mark.parametrize("yaw", [-20.0, 10.0, 25.0])
+def test_the_iris_goes_as_far_as_the_ball_turns(yaw):
+    turned, edge = picture(gaze_yaw=yaw).image, np.arcsin(IRIS_MM / BALL_MM)
+    trailing = 0 if yaw > 0 else 1  # the lids cover none of it
+    asked = BALL_MM * np.sin(np.radians(abs(yaw)) - edge) + IRIS_MM
+    for outline in outlines(face()):
+        before, after = (dark_columns(image, outline) for image in (face().image, turned))
+        moved = (after - before)[trailing] * np.sign(yaw)
+        assert moved == pytest.approx(PER_MM * asked, abs=1)
+
+
+def test_a_gaze_to_the_side_changes_nothing_outside_the_lids():
+    changed = (picture(gaze_yaw=20.0).image != face().image).any(-1)
+    between = np.zeros(changed.shape, np.uint8)
+    for outline in outlines(face()):
+        cv2.fillPoly(between, [np.rint(outline).astype(np.int32)], 1)
+    # the lids' line is drawn smoothly through the landmarks, and bulges beyond the straight one
+    assert changed.any() and not changed[cv2.dilate(between, np.ones((5, 5))) == 0].any()
+
+
+@pytest.mark.parametrize("pitch", [-15.0, 10.0])
+def test_the_upper_lids_go_with_the_gaze(pitch):
+    grown = aperture(picture(gaze_pitch=pitch)) - aperture(picture())
+    asked = PER_MM * LID_SHARE * BALL_MM * np.sin(np.radians(pitch))
+    assert grown == pytest.approx(np.full(2, asked), rel=0.02)
+
+
+@pytest.mark.parametrize("blink", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("frown_mm", [0.0, 3.0])
+def test_a_blink_leaves_its_share_of_the_aperture(blink, frown_mm):
+    lowered = bump(37, 6, [0, -frown_mm, 0])
+    before, after = (
+        np.linalg.norm(
+            np.diff(
+                Editor(face(), Settings(blink=share)).edit(lowered).landmarks[[[37, 38], [41, 40]]],
+                axis=0,
+            ).mean((0, 1))
+        )
+        for share in (0.0, blink)
+    )
+    assert after == pytest.approx((1 - blink) * before, abs=0.1)
+
+
+def test_shut_eyes_show_no_white_and_a_line_where_the_lids_meet():
+    shut = picture(blink=1.0).image
+    for outline in outlines(face()):
+        low, high = outline.min(0).astype(int) - 9, outline.max(0).astype(int) + 9
+        eye = shut[low[1] : high[1], low[0] : high[0]]
+        assert eye.max() < (SKIN + WHITE) / 2
+        middle = eye[:, eye.shape[1] // 2, 0]
+        assert middle.min() < 0.6 * SKIN
+
+
+def test_eyes_that_neither_turn_nor_blink_are_the_photographs():
+    own = replace(scene(), image=lit_photo())
+    assert (Editor(own, Settings()).edit(STILL).image == lit_photo()).all()
+
+
+def test_a_gaze_is_read_as_two_angles():
+    assert parse_gaze("10,-5") == {"gaze_yaw": 10.0, "gaze_pitch": -5.0}
+    for text in ("10", "a,b", "90,0", "1,2,3", "nan,0"):
+        with pytest.raises(ValueError, match=r"gaze|YAW"):
+            parse_gaze(text)
