@@ -132,7 +132,7 @@ def adapted(reference, model, people):
         made = scan(model, sitter(model, f"sample{number:03d}"), rng)
         scans.append(NeutralScan(made.vertices, made.triangles, made.landmarks))
     start = time.process_time()
-    made = prepare(adapt(reference, scans, Settings()))
+    made = adapt(reference, scans, Settings())
     return made, time.process_time() - start
 
 

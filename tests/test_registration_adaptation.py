@@ -1,6 +1,7 @@
 """The template that moves to the mean of a gallery's people, and what it depends on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from support.registration_scans import Chunk, deform, scan_of
 from affect4d.config.registration import Settings
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.quarantine import BadInput
-from affect4d.registration import adaptation
+from affect4d.registration import Registrar, adaptation
 from affect4d.registration.adaptation import NeutralScan, Sample, adapt, choose_neutral
+from affect4d.registration.reference import Reference
 
 PEOPLE = 5
 
@@ -53,13 +55,16 @@ def test_the_template_moves_to_the_peoples_mean_and_keeps_their_size(template, r
     scans = [
         NeutralScan(*scan_of(template, face, seed=k, share=0.1)) for k, face in enumerate(faces)
     ]
-    found = adapt(reference, scans, Settings())
+    adapted = adapt(reference, scans, Settings())
+    found = adapted.template
     mean, inner = np.mean(faces, axis=0), template.inner
     assert distance(found.vertices, mean, inner) < 0.5 * distance(template.vertices, mean, inner)
     scale = fit_similarity(template.vertices[inner], found.vertices[inner]).scale
     assert scale == pytest.approx(
         fit_similarity(template.vertices[inner], mean[inner]).scale, rel=0.02
     )
+    assert 0 < adapted.usual_offset < 1.0
+    assert Reference.restore(adapted.arrays()).usual_offset == adapted.usual_offset
     assert np.array_equal(found.triangles, template.triangles)
     away = np.linalg.norm(found.landmarks - template.landmarks_on(found.vertices), axis=1)
     assert away.max() < 2.0  # they lie where they lay on the given template
@@ -76,7 +81,7 @@ def write(tmp_path, prepared, template, reference, monkeypatch):
     """Write the adapted template of a chunk; gives the manifest's bytes. What it computes is left
     out: this is about what it depends on."""
     monkeypatch.setattr(adaptation, "prepare", lambda template: reference)
-    monkeypatch.setattr(adaptation, "adapt", lambda reference, scans, settings: template)
+    monkeypatch.setattr(adaptation, "adapt", lambda reference, scans, settings: reference)
     chunk = Chunk(tmp_path, prepared, template)
 
     def run():
@@ -102,3 +107,14 @@ def test_other_frames_leave_the_templates_bytes_and_neutral_ones_do_not(write):
     landmarks = chunk.folder / f"{chunk.rows.frame_id[0]}.pts"
     landmarks.write_text(landmarks.read_text() + "\n")
     assert run() != first
+
+
+def test_an_offset_that_is_usual_is_no_disagreement(reference, template):
+    vertices, triangles, landmarks = scan_of(template, deform(template, seed=3), seed=3, share=0.1)
+    scan = vertices, triangles, landmarks + np.array([0.0, 8.0, 0.0])  # the head has moved since
+    found = Registrar(reference).register(*scan)
+    assert found.quality.disagreement > Settings().max_disagreement
+    calibrated = Registrar(replace(reference, usual_offset=1.01 * found.offset))
+    assert calibrated.register(*scan).quality.disagreement == 0
+    calibrated = Registrar(replace(reference, usual_offset=0.99 * found.offset))
+    assert calibrated.register(*scan).quality.disagreement == found.quality.disagreement

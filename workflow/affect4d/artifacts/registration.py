@@ -32,6 +32,8 @@ TEMPLATE = Store(
               counts="vertices"),
         Array("laplacian_indptr", "int32", ("rows",), "Cotangent Laplacian, CSR: row starts."),
         Array("area", "float64", ("vertices",), "Area that belongs to each vertex.", unit="mm^2"),
+        Array("usual_offset", "float64", (1,), "Offset of a face's landmarks as a whole from its "
+              "surface, below which there is no disagreement.", unit="mm", optional=True),
     ),
 )  # fmt: skip
 REGISTERED = Store(

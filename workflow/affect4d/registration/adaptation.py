@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import median_abs_deviation
 
 from affect4d.config.registration import Settings
 from affect4d.formats.meshes import read_mesh
@@ -22,7 +23,7 @@ from affect4d.geometry.procrustes import align_faces
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
 from affect4d.registration.reference import Reference, prepare
-from affect4d.registration.registrar import Registrar
+from affect4d.registration.registrar import Registered, Registrar
 from affect4d.registration.scan_table import digest_of, files_of, read_row_landmarks, read_scans
 from affect4d.registration.sequences import store_reference
 from affect4d.template.template import Template, make_template
@@ -30,6 +31,8 @@ from affect4d.template.template import Template, make_template
 log = logging.getLogger("affect4d")
 # The mean rests where the inner face moves by less than this, or after so many passes.
 _RESTING_MM, _MAX_PASSES = 0.2, 4
+# Robust standard deviations from the median within which nearly all lie that belong to it.
+_SPREADS = 3.0
 # Fewer people are no mean of a gallery.
 _MIN_PEOPLE = 4
 
@@ -91,7 +94,7 @@ def write_adapted(
     adapted = adapt(prepare(template), _read(rows, sample.files_root), settings)
     files = files_of(rows.assign(texture=pd.NA), sample.files_root)  # its colours play no part
     provenance = context.provenance(files, settings={"rows": digest_of(rows)})
-    store_reference(context.root / "registration/template.zarr", prepare(adapted), provenance)
+    store_reference(context.root / "registration/template.zarr", adapted, provenance)
 
 
 def _read(rows: pd.DataFrame, root: Path) -> list[NeutralScan]:
@@ -107,8 +110,11 @@ def _read(rows: pd.DataFrame, root: Path) -> list[NeutralScan]:
     return scans
 
 
-def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings) -> Template:
-    """The template with the mean shape of people, true to their size.
+def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings) -> Reference:
+    """A prepared template with the mean shape of people, true to their size.
+
+    It also knows how far landmarks as a whole lie off these people's surfaces: `usual_offset` is
+    the median plus three robust standard deviations (Huber, Robust Statistics, 1981, ch. 5).
 
     Parameters
     ----------
@@ -124,39 +130,43 @@ def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings
     template = reference.template
     for number in range(_MAX_PASSES):
         # the surface bends little: spline and prior of the given template serve every pass
-        registrar = Registrar(replace(reference, template=template), settings)
-        faces = _register(registrar, scans)
-        mean = _mean_face(faces, template)
+        found = _register(replace(reference, template=template), scans, settings)
+        mean = _mean_face([one.vertices.astype(np.float64) for one in found], template)
         moved = np.linalg.norm(mean - template.vertices, axis=1)[template.inner].mean()
         log.info(
             "pass %d: %d of %d people, the mean moved by %.2f mm",
-            number + 1, len(faces), len(scans), moved,
+            number + 1, len(found), len(scans), moved,
         )  # fmt: skip
         template = replace(
             template, vertices=mean.astype(np.float32), landmarks=template.landmarks_on(mean)
         )
         if moved < _RESTING_MM:
             break
-    return make_template(template.vertices, template.triangles, template.landmarks)
+    adapted = prepare(make_template(template.vertices, template.triangles, template.landmarks))
+    offsets = [one.offset for one in _register(adapted, scans, settings)]
+    spread = median_abs_deviation(offsets, scale="normal")
+    return replace(adapted, usual_offset=float(np.median(offsets) + _SPREADS * spread))
 
 
-def _register(registrar: Registrar, scans: Sequence[NeutralScan]) -> list[NDArray[np.float64]]:
-    """The faces (V, 3) mm of the scans that registration does not flag."""
-    faces = []
+def _register(
+    reference: Reference, scans: Sequence[NeutralScan], settings: Settings
+) -> list[Registered]:
+    """The scans whose registration raises no flag."""
+    registrar, found = Registrar(reference, settings), []
     for scan in scans:
         try:
-            found = registrar.register(scan.vertices, scan.triangles, scan.landmarks)
+            one = registrar.register(scan.vertices, scan.triangles, scan.landmarks)
         except ValueError:
             continue
-        if not found.quality.flags(registrar.settings):
-            faces.append(found.vertices.astype(np.float64))
-    if len(faces) < _MIN_PEOPLE:
+        if not one.quality.flags(settings):
+            found.append(one)
+    if len(found) < _MIN_PEOPLE:
         raise BadInput(
             "registration/template",
-            f"of {len(scans)} people's neutral scans {len(faces)} can be registered without a flag",
+            f"of {len(scans)} people's neutral scans {len(found)} can be registered without a flag",
             f"mark neutral frames of {_MIN_PEOPLE} people or more, or set template.adapt_people: 0",
         )
-    return faces
+    return found
 
 
 def _mean_face(faces: list[NDArray[np.float64]], template: Template) -> NDArray[np.float64]:

@@ -40,6 +40,8 @@ class Reference:
     prior : Prior
     laplacian : (V, V), cotangent weights
     area : (V,) mm^2
+    usual_offset : mm, from the surface, of a face's landmarks as a whole: what is no larger is no
+        disagreement; 0 where no people have shown it
     """
 
     template: Template
@@ -47,10 +49,12 @@ class Reference:
     prior: Prior
     laplacian: sparse.csr_matrix
     area: NDArray[np.float64]
+    usual_offset: float = 0.0
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays that restore it, by name."""
-        return {
+        usual = {"usual_offset": np.array([self.usual_offset])} if self.usual_offset else {}
+        return usual | {
             "vertices": self.template.vertices,
             "triangles": self.template.triangles,
             "landmarks": self.template.landmarks,
@@ -76,7 +80,8 @@ class Reference:
             shape=(len(template.vertices),) * 2,
         )
         prior = Prior(part("modes"), part("precision"))
-        return cls(template, part("kernel"), prior, laplacian, part("area"))
+        usual = float(part("usual_offset")[0]) if "usual_offset" in arrays else 0.0
+        return cls(template, part("kernel"), prior, laplacian, part("area"), usual)
 
 
 def prepare(template: Template) -> Reference:

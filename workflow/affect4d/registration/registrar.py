@@ -64,6 +64,7 @@ class Registered:
     quality : what is measured of it
     triangle : (V,), the scan's triangle each vertex was taken from, -1 where filled
     weights : (V, 3), barycentric coordinates in it
+    offset : mm, of the kept landmarks as a whole from where landmarks and surface put them
     """
 
     vertices: NDArray[np.float32]
@@ -71,6 +72,7 @@ class Registered:
     quality: Quality
     triangle: NDArray[np.int32]
     weights: NDArray[np.float32]
+    offset: float
 
 
 class Registrar:
@@ -91,6 +93,7 @@ class Registrar:
         reference = template if isinstance(template, Reference) else prepare(template)
         self.settings = settings or Settings()
         self.template = reference.template
+        self._usual_offset = reference.usual_offset
         self._cylinder = fit_cylinder(self.template, self.settings.resolution)
         self._shown = single_valued(self.template, self._cylinder)
         uv, depth = self._cylinder.unwrap(self.template.vertices)
@@ -199,20 +202,21 @@ class Registrar:
         enlarged = alignment.similarity.scale / alignment.unit
         target = self.template.vertices if place_on is None else place_on
         placed = self.place(positions / np.float32(enlarged), seen, target)
+        offset, disagreement = self._disagreement(checked, predicted)
         quality = Quality(
             landmark_residual=float(np.nanmean(checked.residual)),
             landmarks_dropped=float(checked.dropped + alignment.relabelled),
             similarity_residual=alignment.residual,
             scale=1.0 / enlarged,
             scale_change=float("nan"),
-            disagreement=self._disagreement(checked, predicted),
+            disagreement=disagreement,
             flipped=float((signed_area(predicted_uv, self._measured) <= 0).mean()),
             seen=float(seen[self.template.inner & self._shown].mean()),
             mirrored=float(alignment.mirrored),
             unit=alignment.unit,
             jitter=float("nan"),
         )
-        return Registered(placed, seen, quality, *located)
+        return Registered(placed, seen, quality, *located, offset)
 
     def fill(
         self, values: NDArray[np.floating[Any]], seen: NDArray[np.bool_]
@@ -220,19 +224,22 @@ class Registrar:
         """Values (V, 3) at the vertices, continued harmonically where not `seen` (V,)."""
         return self._filler.fill(values, seen)
 
-    def _disagreement(self, checked: Checked, predicted: NDArray[np.float32]) -> float:
-        """Length of the mean vector from where landmarks and surface together put the kept
-        landmarks to where they are, over what their distances, without a common direction, would
-        leave of it: noise has none, landmarks beside the face have."""
+    def _disagreement(
+        self, checked: Checked, predicted: NDArray[np.float32]
+    ) -> tuple[float, float]:
+        """Length (mm) of the mean vector from where landmarks and surface together put the kept
+        landmarks to where they are; and that over what their distances, without a common direction,
+        would leave of it: noise has none, landmarks beside the face have. 0 where it is usual."""
         kept = INTERNAL[np.isfinite(checked.residual[INTERNAL])]
         if not len(kept):
-            return float("nan")
+            return float("nan"), float("nan")
         at = self.template.landmark_vertices[kept]
         missed = checked.raw[kept] - (predicted[at] - self.template.vertices[at])
         distance = np.linalg.norm(missed, axis=1).mean()
-        return float(
-            np.sqrt(len(kept)) * np.linalg.norm(missed.mean(0)) / max(distance, _MIN_DISTANCE_MM)
-        )
+        offset = float(np.linalg.norm(missed.mean(0)))
+        if offset < self._usual_offset:
+            return offset, 0.0
+        return offset, float(np.sqrt(len(kept)) * offset / max(distance, _MIN_DISTANCE_MM))
 
     def _predict(
         self, checked: Checked, scan: NDArray[np.float32], *, triangles: NDArray[np.int32]
