@@ -1,4 +1,4 @@
-"""One registration by MeshMonk (White et al., Scientific Reports 2019), in an environment of its own.
+"""One registration by MeshMonk (White et al., Sci. Rep. 2019), in an environment of its own.
 
     PYTHON benchmarks/meshmonk_worker.py in.npz out.npz
 
@@ -9,7 +9,6 @@ template on the scan, CPU seconds of the pyramid of non-rigid steps that its aut
 import sys
 import time
 
-import meshmonk
 import numpy as np
 
 
@@ -24,6 +23,8 @@ def features(vertices, triangles):
 
 
 def main():
+    import meshmonk  # the one program that needs it, in an environment of its own
+
     with np.load(sys.argv[1]) as given:
         parts = {}
         for name, side in (("template", "floating"), ("scan", "target")):
