@@ -15,9 +15,11 @@ from markupsafe import escape
 from PIL import Image
 from support.contexts import context
 from support.small_results import KINDS, NAMES, readings_of, write_chunk
+from typer.testing import CliRunner
 
 from affect4d import store
 from affect4d.artifacts.dataset import MEASURES, READ, SPLITS
+from affect4d.cli import app
 from affect4d.config.dataset import Settings
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.dataset import card, publish_dataset
@@ -289,3 +291,20 @@ def test_another_seed_gives_other_splits_and_more_subjects_keep_the_shares():
     assert (first["split"] != second["split"]).any()
     assert assign_splits(rows[::-1], validation=0.2, test=0.1, seed=0).equals(first)
     assert set(assign_splits(rows, validation=0, test=0, seed=0)["split"]) == {"train"}
+
+
+def test_the_commands_count_and_show_what_is_published(dataset, tmp_path):
+    run = CliRunner()
+    done = run.invoke(app, ["dataset", "stats", str(dataset)])
+    assert done.exit_code == 0
+    assert done.stdout.startswith("10 images of 6 people in 2 classes, made from 6 neutral images")
+    assert any(
+        line.split() == ["v-0.9_a+0.5", "-0.88", "0.51", "6"] for line in done.stdout.splitlines()
+    )
+    assert any(line.split()[:2] == ["photos", "bob"] for line in done.stdout.splitlines())
+    call = ["dataset", "sample", str(dataset), "-o", str(tmp_path / "sheets"), "--people", "4"]
+    assert run.invoke(app, call).exit_code == 0
+    sheets = [Image.open(tmp_path / "sheets" / f"by_{of}.jpg").size for of in ("class", "subject")]
+    side = 8 + 4  # a picture and the gap beside it
+    assert sheets == [(4 * side, 3 * side), (3 * side, 4 * side)]  # neutral and two classes
+    assert run.invoke(app, ["dataset", "stats", str(tmp_path)]).exit_code == 1

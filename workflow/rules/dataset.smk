@@ -1,3 +1,23 @@
+# what exact labels follow from: fits, deformations, and how these were imposed
+LABEL_SETTINGS = ("synthesis", "template") if PROJECT.dataset.labels else ()
+LABELLED = (
+    [
+        f"{RESULTS}/blendshapes/atlas.manifest.json",
+        *expand(
+            f"{RESULTS}/blendshapes/chunks/{{group}}.manifest.json",
+            group=CLASS_GROUPS if PROJECT.synthesis.samples else [],
+        ),
+        *expand(
+            f"{RESULTS}/fits/{{database}}/{{chunk}}.manifest.json",
+            database=DATABASES,
+            chunk=FIT_CHUNKS,
+        ),
+    ]
+    if PROJECT.dataset.labels
+    else []
+)
+
+
 rule dataset:
     input:
         synthesis=expand(
@@ -11,6 +31,8 @@ rule dataset:
             if database.decisions
         ],
         readers=f"{RESULTS}/readers/readers.manifest.json",
+        labels=LABELLED,
+        counts=PROJECT.dataset.counts or [],
     output:
         f"{RESULTS}/dataset.manifest.json",
     log:
@@ -24,7 +46,7 @@ rule dataset:
         mem_mb=grown(4000),
         runtime=grown(60),
     params:
-        settings=settings("dataset", "neutrals", "gallery"),
+        settings=settings("dataset", "neutrals", "gallery", *LABEL_SETTINGS),
         code=code("dataset", script="dataset.py"),
     script:
         "../scripts/dataset.py"

@@ -5,9 +5,11 @@ from pathlib import Path
 from affect4d.artifacts.dataset import PHOTOGRAPH, RENDERED
 from affect4d.artifacts.declaration import store_of
 from affect4d.dataset import publish_dataset
+from affect4d.dataset.exact_labels import make_exact_labels
 from affect4d.pipeline.job import Job
 
 with Job(snakemake) as job:
+    settings = job.config("dataset")
     databases = job.config("neutrals").databases
     publish_dataset(
         job.context("dataset", job.input),
@@ -21,6 +23,11 @@ with Job(snakemake) as job:
             for name, database in databases.items()
             if database.decisions
         },
-        settings=job.config("dataset"),
+        settings=settings,
         gallery=job.config("gallery").source,
+        labels=make_exact_labels(
+            job.root, job.config("template"), job.config("synthesis"), seed=job.seed
+        )
+        if settings.labels
+        else None,
     )

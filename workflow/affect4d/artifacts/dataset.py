@@ -72,6 +72,39 @@ SHARD = Table(
     "the images of one split, or a part of them",
     (*COLUMNS, QUALITY_COLUMN),
 )
+LABELS = {  # exact labels by the names of `dataset.labels`: columns, their units and meanings
+    "pose": (
+        ("projection", "1", "Template's mm (x, y, z, 1) to pixels of the image, homogeneous."),
+        ("rotation", "1", "Template's axes to the viewer's: right, up, towards the viewer."),
+    ),
+    "landmarks": (
+        ("landmarks_2d", "px", "iBUG landmarks, moved as the picture was."),
+        ("landmarks_3d", "mm", "iBUG landmarks in the template's axes."),
+    ),
+    "flow": (("flow", "px", "Where every eighth pixel of the neutral image went."),),
+    "vertices": (
+        ("vertices", "mm", "The face in the template's topology."),
+        ("offset", "px", "To add to what is projected."),
+    ),
+    "depth": (("depth", "mm", "Towards the viewer; NaN: no face."),),
+    "normals": (("normals", "1", "Of the surface, in the viewer's axes; 0: no face."),),
+    "uv": (("uv", "1", "The template's texture coordinates; 0: no face."),),
+    "parts": (("parts", "1", "0 no face, 1 skin, 2 mouth, 3 between the eyelids."),),
+}
+LABEL_SHARD = Table(
+    "dataset/labels/{shard}.parquet",
+    "exact labels of the images of one split, or a part of them",
+    (
+        Column("image_id", "string", "Unique name of the image."),
+        *(
+            Column(name, "any", text, unit=unit)
+            for columns in LABELS.values()
+            for name, unit, text in columns
+        ),
+    ),
+    key="image_id",
+    optional=True,
+)
 SPLIT_TABLE = Table(
     "dataset/splits.csv",
     "who is in which split",
@@ -94,6 +127,6 @@ DATASET = Artifact(
     "dataset",
     "the published dataset",
     rules=("dataset",),
-    files=(SHARD, TAR, SPLIT_TABLE, CARD, PREVIEW, CROISSANT, CHECKSUMS),
+    files=(SHARD, LABEL_SHARD, TAR, SPLIT_TABLE, CARD, PREVIEW, CROISSANT, CHECKSUMS),
 )
 ARTIFACTS = (DATASET,)

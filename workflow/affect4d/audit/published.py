@@ -30,6 +30,7 @@ from affect4d.audit.verdict import Finding, damaged, guarded, shortened
 from affect4d.audit.verified_build import VerifiedBuild
 from affect4d.config.dataset import Settings
 from affect4d.config.neutrals import Settings as NeutralsSettings
+from affect4d.dataset.balance import balanced
 from affect4d.dataset.splits import assign_splits
 from affect4d.store.manifest import SUFFIX
 
@@ -145,14 +146,30 @@ class _Published:
         kinds = {
             name: RENDERED if each.built_folder else PHOTOGRAPH for name, each in databases.items()
         }
-        parts = [self.images.rows(chunk)[["database", "subject"]] for chunk in self.chunks]
+        rows = pd.concat(map(self._published_rows, self.chunks))[["database", "subject"]]
         shares = {"validation": settings.validation, "test": settings.test}
-        people = assign_splits(pd.concat(parts), **shares, seed=stated["seed"])
+        people = assign_splits(rows, **shares, seed=stated["seed"])
         return people.assign(kind=people["database"].map(kinds))
+
+    @cached_property
+    def _left_out(self) -> set[str]:
+        """The images that the balance of the classes leaves out."""
+        stated = self.build.build.manifests[_DATASET + SUFFIX].settings
+        if "wanted" not in stated:
+            return set()
+        names = ["image_id", "class", "class_name", "database", "subject"]
+        rows = pd.concat([self.images.rows(c)[names] for c in self.chunks], ignore_index=True)
+        kept = balanced(rows, stated["wanted"], stated["seed"])
+        return set(rows.loc[~kept, "image_id"])
+
+    def _published_rows(self, chunk: str) -> pd.DataFrame:
+        """The rows of a chunk that are published."""
+        rows = self.images.rows(chunk)
+        return rows[~rows["image_id"].isin(self._left_out)] if self._left_out else rows
 
     def _made_rows(self, chunk: str) -> pd.DataFrame:
         """What the dataset must say of a chunk's images and photographs."""
-        rows = self.images.rows(chunk)
+        rows = self._published_rows(chunk)
         if self.people is None:
             return rows
         return rows.merge(self.people.drop(columns="images"), on=["database", "subject"])

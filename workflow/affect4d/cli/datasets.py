@@ -2,14 +2,66 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from affect4d.cli.application import Folder, Results, app, fail, results_of, say
 
+if TYPE_CHECKING:
+    from affect4d.dataset.published import Published
+
 dataset_app = typer.Typer(no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset", help="Published datasets: stats, sample, withdraw.")
+
+
+@dataset_app.command()
+def stats(folder: Folder = None, results: Results = None) -> None:
+    """Print how many images there are per database and split, per class, and per person.
+
+    The folder may also be that of a dataset alone.
+    """
+    from affect4d.dataset.overview import describe_dataset
+
+    say(describe_dataset(_published(results_of(folder, results))))
+
+
+@dataset_app.command()
+def sample(
+    folder: Folder = None,
+    results: Results = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the sheets.")] = Path(),
+    people: Annotated[int, typer.Option(min=1, help="People that are shown.")] = 8,
+    classes: Annotated[int, typer.Option(min=1, help="Classes that are shown.")] = 10,
+) -> None:
+    """Write two contact sheets, by_class.jpg and by_subject.jpg: look before you train.
+
+    The folder may also be that of a dataset alone.
+
+    Example: affect4d dataset sample -o sheets
+    """
+    from affect4d.dataset.overview import draw_sheets
+
+    published = _published(results_of(folder, results))
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in draw_sheets(published, people=people, classes=classes).items():
+        (out / f"{name}.jpg").write_bytes(content)
+        say(out / f"{name}.jpg")
+
+
+def _published(root: Path) -> "Published":
+    """The dataset of a results folder, or in a folder of its own."""
+    from affect4d.artifacts.dataset import DATASET
+    from affect4d.dataset.published import Published
+    from affect4d.store import StoreError
+
+    inside = root / DATASET.name()
+    published = Published(inside if inside.is_dir() else root)
+    try:
+        assert published.shards
+    except StoreError as error:
+        fail(error, 1)
+    return published
 
 
 @dataset_app.command()

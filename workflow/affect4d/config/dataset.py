@@ -1,11 +1,14 @@
 """Settings of the stage `dataset`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from affect4d.config.base import Section, field
+from affect4d.config.paths import SOURCE, check_plain_path
 
+# as `artifacts.dataset.LABELS`
+Label = Literal["pose", "landmarks", "flow", "vertices", "depth", "normals", "uv", "parts"]
 NOT_PUBLISHED = "1970-01-01"  # a date that says so
 
 
@@ -61,6 +64,22 @@ class Settings(Section):
         "",
         "Also write WebDataset shards (tar), one sample per neutral image with all images of it.",
     )
+    labels: list[Label] = field(
+        [],
+        "",
+        "Exact labels of each image, as a second configuration of the dataset (docs/dataset.md).",
+    )
+    balance: Literal["all", "fill", "target"] = field(
+        "all",
+        "",
+        "How many images of each class: all; those that the class with the most real images has "
+        "more of (fill); as many as `counts` says (target).",
+    )
+    counts: Annotated[str, AfterValidator(check_plain_path), SOURCE] | None = field(
+        None,
+        "",
+        "CSV of `class_name` and `images`: real images per class (fill), or those wanted (target).",
+    )
     validation: float = field(
         0.15, "1", "Share of the subjects in the validation split.", ge=0, lt=1
     )
@@ -70,6 +89,12 @@ class Settings(Section):
     def is_published(self) -> bool:
         """Whether a day of publication is stated."""
         return self.published != NOT_PUBLISHED
+
+    @model_validator(mode="after")
+    def _counts_where_needed(self) -> "Settings":
+        if (self.balance == "all") != (self.counts is None):
+            raise ValueError("`counts` goes with `balance: fill` or `target`, and only with those")
+        return self
 
     @model_validator(mode="after")
     def _some_remain(self) -> "Settings":

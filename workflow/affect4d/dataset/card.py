@@ -89,13 +89,17 @@ def header(count: int, splits: Iterable[str], settings: Settings) -> str:
     """The card's YAML, as Hugging Face reads it: `count` images in splits of these names."""
     size = next((name for limit, name in _SIZES if count < limit), _LARGEST_SIZE)
     data = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
+    configs = [{"config_name": "default", "data_files": data}]
+    if settings.labels:
+        labels = [{"split": split, "path": f"labels/{split}-*.parquet"} for split in splits]
+        configs.append({"config_name": "labels", "data_files": labels})
     content = {
         "pretty_name": settings.name,
         "license": settings.licence,
         "task_categories": ["image-classification"],
         "tags": ["facial-expression", "valence-arousal", "synthetic"],
         "size_categories": [size],
-        "configs": [{"config_name": "default", "data_files": data}],
+        "configs": configs,
     }
     # PyYAML writes U+0085 and U+2028 as they are, and reads them back as ends of lines
     readable = (settings.name + settings.licence).isprintable()

@@ -13,6 +13,8 @@ from affect4d.artifacts.dataset import DATASET, NEUTRAL_CLASS
 from affect4d.artifacts.readers import READ, READINGS, SUMMARY
 from affect4d.artifacts.reading import open_file
 from affect4d.config.dataset import Settings
+from affect4d.dataset.balance import balanced, read_wanted
+from affect4d.dataset.exact_labels import ExactLabels
 from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.shards import encode_pixels, read_pixels
 from affect4d.dataset.splits import assign_splits
@@ -31,6 +33,7 @@ def publish_dataset(
     settings: Settings,
     gallery: str = "synthetic",
     decisions: Mapping[str, Path] | None = None,
+    labels: ExactLabels | None = None,
     out: Path | None = None,
 ) -> None:
     """Build the dataset from the synthesis chunks.
@@ -45,6 +48,7 @@ def publish_dataset(
     settings : name, image format, shares of the splits
     gallery : the source of the scans, as `gallery.source` names it
     decisions : what people decided on neutral images, by database
+    labels : gives the exact labels that the settings name
     out : the folder; by default `dataset` below the results folder, its manifest beside it
 
     Raises
@@ -58,7 +62,9 @@ def publish_dataset(
     stores = {str(path): store.open(path) for path in chunks}
     first = stores[str(chunks[0])]
     readings, summary = _readings(context.root)
-    rows = add_readings(collect_rows(stores, kinds), readings)
+    rows, wanted = collect_rows(stores, kinds), read_wanted(settings)
+    rows = rows[balanced(rows, wanted, context.seed)].reset_index(drop=True)
+    rows = add_readings(rows, readings)
     shares = {"validation": settings.validation, "test": settings.test}
     people = assign_splits(rows, **shares, seed=context.seed)
     rows = rows.merge(people.drop(columns="images"), on=["database", "subject"])
@@ -75,8 +81,10 @@ def publish_dataset(
             inspected=_inspected(rows, decisions or {}),
         ),
         summary,
+        None if labels is None else partial(labels, stores=stores, names=settings.labels),
     )
-    with store.atomic_replace(out or context.root / DATASET.name(), context.provenance()) as folder:
+    provenance = context.provenance(settings={} if wanted is None else {"wanted": wanted})
+    with store.atomic_replace(out or context.root / DATASET.name(), provenance) as folder:
         folder.mkdir()
         shards = fill_folder(folder, content)
     log.info("dataset: %d images in %d shards", len(rows), sum(map(len, shards.values())))

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from affect4d.dataset.label_shards import read_labels
 from affect4d.store import StoreError
 from affect4d.system_files import find_files
 
@@ -65,6 +66,10 @@ class Published:
             table = pq.read_table(path, columns=["image_id", "image"], filters=filters)
             images |= zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
         return [images[image_id] for image_id in rows["image_id"]]
+
+    def labels(self, rows: pd.DataFrame) -> dict[str, NDArray[Any]]:
+        """The exact labels of some of the rows."""
+        return read_labels(self.folder / "labels", rows["image_id"].to_list())
 
     def digests(self, database: str, subject: str) -> set[str]:
         """The sha256 of each encoded image of a person."""

@@ -1,7 +1,7 @@
 """Parquet shards with embedded images, as Hugging Face's `datasets` reads them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +68,22 @@ def write_shards(
         The names of the shards of each split.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    features = hugging_face_features(columns, classes)
     written: dict[str, list[str]] = {}
+    for name, shard in divide(rows, shard_rows):
+        _write_shard(folder / name, shard, columns, encoded=encoded, features=features)
+        written.setdefault(shard["split"].iloc[0], []).append(name)
+    return written
+
+
+def divide(rows: pd.DataFrame, shard_rows: int) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The name and the rows of each shard, split by split."""
     for split in SPLITS:
         selected = rows[rows["split"] == split]
         starts = range(0, len(selected), shard_rows)
         for number, start in enumerate(starts):
             name = f"{split}-{number:05d}-of-{len(starts):05d}.parquet"
-            shard = selected.iloc[start : start + shard_rows]
-            features = hugging_face_features(columns, classes)
-            _write_shard(folder / name, shard, columns, encoded=encoded, features=features)
-            written.setdefault(split, []).append(name)
-    return written
+            yield name, selected.iloc[start : start + shard_rows]
 
 
 def _write_shard(

@@ -48,7 +48,10 @@ def remove_person(folder: Path, person: Person) -> int:
         raise ValueError(f"{folder} shows nobody but {person}: delete the folder")
     facts = read_facts(folder / Path(CARD.name()).name)
     kept = rows[~theirs].reset_index(drop=True)
-    content = Content(kept, published.encoded, published.read, published.classes, facts)
+    labels = published.labels if facts.settings.labels else None
+    content = Content(
+        kept, published.encoded, published.read, published.classes, facts, labels=labels
+    )
     with store.replace_folder(folder, store.manifest_of(folder)) as unfinished:
         fill_folder(unfinished, content)
     return int(theirs.sum())

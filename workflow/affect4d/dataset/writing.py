@@ -18,8 +18,9 @@ from affect4d.config.dataset import Settings
 from affect4d.dataset import croissant
 from affect4d.dataset.card import render_card
 from affect4d.dataset.columns import all_columns
+from affect4d.dataset.label_shards import Labels, write_labels
 from affect4d.dataset.preview import draw_preview
-from affect4d.dataset.shards import Encoded, write_shards
+from affect4d.dataset.shards import Encoded, divide, write_shards
 from affect4d.dataset.tars import write_tars
 from affect4d.system_files import find_files
 
@@ -76,6 +77,7 @@ class Content:
     classes : names that the column `class` counts
     facts : what the card states besides
     readings : rows of `readers/summary.csv`
+    labels : gives the exact labels of some of the rows, where there are any
     """
 
     rows: pd.DataFrame
@@ -84,6 +86,7 @@ class Content:
     classes: Sequence[str]
     facts: Facts
     readings: list[dict[Hashable, Any]] = field(default_factory=list)
+    labels: Labels | None = None
 
 
 def fill_folder(folder: Path, content: Content) -> dict[str, list[str]]:
@@ -98,6 +101,8 @@ def fill_folder(folder: Path, content: Content) -> dict[str, list[str]]:
         shard_rows=settings.shard_rows,
         classes=content.classes,
     )
+    if content.labels is not None:
+        write_labels(folder / "labels", divide(rows, settings.shard_rows), content.labels)
     if settings.webdataset:
         names = [column.name for column in columns if column.type != "image"]
         write_tars(folder, rows, names, encoded=content.encoded, shard_rows=settings.shard_rows)
