@@ -85,16 +85,41 @@ def read_frame(path: Path, index: int, limits: Limits = DEFAULT) -> RGB:
         rule = f"it has {times.count} frames: there is none of the number {index}"
         raise BadInput(path, rule, "copy the video again, or correct its labels")
     with _opened(path) as container:
-        stream = container.streams.video[0]
-        width, height = stream.codec_context.width, stream.codec_context.height
-        if max(width, height) > limits.side or width * height > limits.pixels:
-            rule = f"frames of {width} x {height} pixels are more than {limits.pixels:,}"
-            raise BadInput(path, rule, "scale it down, or raise `neutrals.limits`")
+        _check_size(container, path, limits)
         frame = _decode(container, times, index) or _decode_from_start(container, index)
         if frame is None:
             rule = f"frame {index} cannot be decoded (truncated?)"
             raise BadInput(path, rule, "copy the video again")
         return _upright(frame, path)
+
+
+def read_frames(path: Path, limits: Limits = DEFAULT) -> Iterator[RGB]:
+    """All frames of a video, (H, W, 3) each, upright; errors as of `read_frame`."""
+    with _opened(path) as container:
+        _check_size(container, path, limits)
+        for frame in container.decode(video=0):
+            yield _upright(frame, path)
+
+
+def frame_seconds(path: Path, default_rate: float) -> list[float]:
+    """When the frames of a video are shown, s from the first; BadInput as of `count_frames`.
+
+    `default_rate` is the frames per second where the container does not state times.
+    """
+    times = _times(path)
+    if not times.shown:
+        return [number / default_rate for number in range(times.count)]
+    with _opened(path) as container:
+        unit = container.streams.video[0].time_base or 0
+        return [float((shown - times.shown[0]) * unit) for shown in times.shown]
+
+
+def _check_size(container: InputContainer, path: Path, limits: Limits) -> None:
+    context = container.streams.video[0].codec_context
+    width, height = context.width, context.height
+    if max(width, height) > limits.side or width * height > limits.pixels:
+        rule = f"frames of {width} x {height} pixels are more than {limits.pixels:,}"
+        raise BadInput(path, rule, "scale it down, or raise `neutrals.limits`")
 
 
 def _times(path: Path) -> FrameTimes:
