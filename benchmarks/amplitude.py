@@ -1,13 +1,17 @@
-"""How much of the true amplitude class means keep: of the embedded gallery, whose truth is known.
+"""Where the strength of expressions is lost: in the embedded gallery, whose truth is known.
 
     python benchmarks/amplitude.py --results results
 
-The truth of a class is the deformation of the mean person who shows the class's label (the median
-annotation of its frames). A mean's amplitude is its projection on the truth, as a share of it, at
-the 68 landmarks; direction is the cosine between both. Classes are those at least RADIUS from the
-centre of the plane with a model. Choices: annotations as noted or without their delay; the mean of
-all frames, of the half nearest to the class's median, or with each person's frames brought to the
-class's median amplitude before averaging. The basic expressions stand beside their prototypes.
+Truth is carried to the template by the correspondence of benchmarks/registration_gallery.py.
+Expressions: of the prototype at full intensity, how much is left in the true apex frames (posed
+strength, people's styles), in these registered, and in the target; amplitude is the projection on
+the prototype as a share of it, by region. Classes, by the radius of their label: length of the
+target over that of the median true frame, and of the target's projection on what the mean person
+shows who has the label; how far the true affect of the frames behind it lies from the label.
+Choices of target: `mean` and `strength` (`blendshapes.target`), the mean of the half of the frames
+nearest to the label, or nearest in shape to the frame in the middle, and the mean of people each
+brought to the median person's length. The last line of a table has annotations as noted, with
+their delay.
 """
 
 import argparse
@@ -16,104 +20,183 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from registration_gallery import correspondence
 
 from affect4d import store
 from affect4d.affectspace import Grid
 from affect4d.artifacts.gallery import FRAMES as GALLERY
-from affect4d.blendshapes.targets import Expressions
+from affect4d.blendshapes.averaging import FrameMean
+from affect4d.config.project import Project
 from affect4d.gallery.synthetic.affect import intensities, prototype
 from affect4d.gallery.synthetic.model import read_model
 from affect4d.registration.reference import Reference
 from affect4d.registration.registered_sequence import open_registered
 
-RADIUS = 0.6  # of the plane: below it little is shown
-MIN_FRAMES = 6  # of a class: the default of affectspace.min_frames
 AXES = ["valence", "arousal"]
+RADII = (0.0, 0.2, 0.4, 0.6, 0.8, 1.5)  # of labels
+# landmarks, and the distance, mm, within which vertices are theirs
+REGIONS = {"brows": (range(17, 27), 6), "lids": (range(36, 48), 4), "mouth": (range(48, 68), 6)}
+LIDS, CORNERS, CHEEK_MM = [[40, 41], [46, 47]], [48, 54], 14  # a cheek lies between these
 
 
-def differences(results, landmarks):
-    """Landmarks' displacements (68, 3) of every clean registered frame, by frame_id."""
-    names = pd.read_parquet(GALLERY.path(results))["sequence"].unique()
-    moved = {}
-    for sequence in open_registered(results, sorted(names)):
+class Study:
+    """True and registered displacements (V, 3), mm, of a build's frames at some vertices.
+
+    Attributes
+    ----------
+    regions : {name: (V,)} which vertices
+    true, found : by frame_id
+    affect : what the frames show, (2,)
+    """
+
+    def __init__(self, results):
+        reference = Reference.restore(store.open(results / "registration/template.zarr"))
+        self._model = read_model(results / "gallery/model.zarr")
+        self._places = correspondence(results, reference.template)
+        masks = _regions(reference.template)
+        self._rows = np.flatnonzero(np.any(list(masks.values()), axis=0))
+        self.regions = {name: mask[self._rows] for name, mask in masks.items()}
+        self.regions["all"] = np.ones(len(self._rows), bool)
+        self.true, self.found, self.affect, self.place = {}, {}, {}, {}
+        for path in sorted((results / "gallery/truth").glob("*.zarr")):
+            self._add_truth(store.open(path))
+        names = pd.read_parquet(GALLERY.path(results))["sequence"].unique()
+        for sequence in open_registered(results, sorted(names)):
+            self._add_registered(sequence)
+
+    def carry(self, face):
+        """Displacements of the generator's vertices, at the template's."""
+        corners, weights = (
+            part[self._rows] for part in (self._places.triangles, self._places.weights)
+        )
+        return (weights[..., None] * face[corners]).sum(1)
+
+    def show(self, units):
+        """What the mean person shows with units of these intensities (A,)."""
+        return self.carry(np.tensordot(units, self._model.units, axes=1))
+
+    def _add_truth(self, truth):
+        names = truth.attributes["frame_ids"]
+        self.affect |= dict(zip(names, truth["affect"][...], strict=True))
+        faces = (f for i in range(len(truth.attributes["sequences"])) for f in [truth[f"faces{i}"]])
+        moved = (face - block[0] for block in (each[...] for each in faces) for face in block)
+        self.true |= {
+            n: self.carry(d).astype(np.float32) for n, d in zip(names, moved, strict=True)
+        }
+
+    def _add_registered(self, sequence):
         clean = np.flatnonzero(sequence.flags == 0)
         neutral = clean[sequence.is_neutral[clean]]
         if len(neutral):
-            block = sequence.differences(clean, neutral, landmarks)
-            moved |= {sequence.frame_ids[row]: d for row, d in zip(clean, block, strict=True)}
-    return moved
+            moved = sequence.differences(clean, neutral, self._rows)
+            for row, displacement in zip(clean, moved, strict=True):
+                self.found[sequence.frame_ids[row]] = displacement
+                self.place[sequence.frame_ids[row]] = sequence.path, int(row)
 
 
-def nearest_half(frames):
-    """The half of a class's frames that lies nearest to its median."""
-    distance = np.linalg.norm(frames[AXES] - frames[AXES].median(), axis=1)
-    return frames.loc[distance <= np.median(distance)]
+def _regions(template):
+    vertices, marks = template.vertices, template.landmarks
+    masks = {
+        name: np.linalg.norm(vertices[:, None] - marks[list(points)], axis=2).min(1) < radius
+        for name, (points, radius) in REGIONS.items()
+    }
+    cheeks = (np.array([marks[lid].mean(0) for lid in LIDS]) + marks[CORNERS]) / 2
+    beside = np.linalg.norm(vertices[:, None, :2] - cheeks[:, :2], axis=2).min(1) < CHEEK_MM
+    return masks | {"cheeks": beside & template.inner}
 
 
-def mean_of(frames, moved, aligned):
-    """The mean (68, 3) of frames' displacements."""
-    stack = np.stack([moved[name] for name in frames["frame_id"]]).astype(float)
-    if not aligned:
-        return stack.mean(0)
-    people = [
-        stack[(frames["subject"] == s).to_numpy()].mean(0) for s in frames["subject"].unique()
-    ]
-    size = [np.linalg.norm(person) for person in people]
-    return np.mean([np.median(size) * p / n for p, n in zip(people, size, strict=True)], axis=0)
+def length(displacements):
+    """Root mean square over the vertices, mm, of (..., V, 3)."""
+    return np.sqrt(np.square(displacements.astype(float)).sum(-1).mean(-1))
 
 
-def compare(mean, truth):
-    """Amplitude and direction of a mean beside its truth, both (68, 3)."""
-    product = (mean * truth).sum()
-    return product / (truth**2).sum(), product / np.linalg.norm(mean) / np.linalg.norm(truth)
+def amplitude(moved, truth):
+    return (moved * truth).sum() / np.square(truth).sum()
 
 
-def classes(frames, moved, units, aligned=False, choose=lambda frames: frames):
-    """Amplitude and direction of every class far from the centre, weighted by nothing."""
-    rows = []
-    frames = frames.dropna(subset=AXES)
-    frames = frames[frames["frame_id"].isin(moved)]
-    cells = Grid().assign(frames["valence"], frames["arousal"])
+def targets(study, frames):
+    """{choice: (target (V, 3), which frames are behind it)} of a class's frames."""
+    names = frames["frame_id"].tolist()
+    moved = np.stack([study.found[name] for name in names])
+    total = FrameMean(np.ones((moved.shape[1], 1), np.float32))
+    for name, each in zip(names, moved, strict=True):
+        path, row = study.place[name]
+        total.add(each[None], {path: np.array([row])})
+    every = np.ones(len(moved), bool)
+    from_label = np.linalg.norm(frames[AXES] - frames[AXES].median(), axis=1)
+    apart = np.linalg.norm(moved[:, None] - moved, axis=(2, 3))
+    from_middle = apart[apart.sum(1).argmin()]
+    halves = {
+        "half nearest to the label": from_label <= np.median(from_label),
+        "half nearest in shape": from_middle <= np.median(from_middle),
+    }
+    people = [moved[frames["subject"] == person].mean(0) for person in frames["subject"].unique()]
+    sizes = length(np.stack(people))
+    aligned = np.mean(
+        [np.median(sizes) / n * p for n, p in zip(sizes, people, strict=True)], axis=0
+    )
+    return {
+        "mean": (total.mean, every),
+        "strength": (total.strength * total.mean, every),
+        **{name: (moved[half].mean(0), half) for name, half in halves.items()},
+        "people aligned": (aligned, every),
+    }
+
+
+def classes(study, frames):
+    """Table of each class and choice: radius, kept, amplitude, error of the label."""
+    plane, rows = Project().affectspace, []
+    cells = Grid(plane.bins).assign(frames["valence"], frames["arousal"])
     for _, members in frames.groupby(cells):
+        if len(members) < plane.min_frames or members["subject"].nunique() < plane.min_subjects:
+            continue
         label = members[AXES].median().to_numpy()
-        if len(members) >= MIN_FRAMES and np.linalg.norm(label) >= RADIUS:
-            truth = np.tensordot(intensities(label)[0], units, axes=1)
-            rows.append(compare(mean_of(choose(members), moved, aligned), truth))
-    return np.array(rows)
+        shown = np.stack([study.affect[name] for name in members["frame_id"]])
+        typical = np.median(length(np.stack([study.true[name] for name in members["frame_id"]])))
+        truth = study.show(intensities(label)[0])
+        for choice, (target, behind) in targets(study, members).items():
+            error = np.linalg.norm(np.median(shown[behind], axis=0) - label)
+            kept, projected = length(target) / typical, amplitude(target, truth)
+            rows.append((np.linalg.norm(label), choice, kept, projected, error))
+    return pd.DataFrame(rows, columns=["radius", "target", "kept", "amplitude", "label error"])
+
+
+def print_classes(study, frames, noted):
+    for title, table in (("without delay", frames), ("as noted", noted)):
+        measured = classes(study, table)
+        measured["radius"] = pd.cut(measured["radius"], RADII, right=False).astype(str)
+        print(f"\nclasses, annotations {title}: medians")
+        print(measured.groupby(["radius", "target"]).median().round(3).unstack(0).to_string())
+
+
+def print_expressions(study, gallery):
+    posed = gallery[(gallery["task"] == "posed") & gallery["is_apex"]]
+    rows = {}
+    for name, apexes in posed.groupby("expression"):
+        truth = study.show(prototype(name))
+        true = np.mean([study.true[frame] for frame in apexes["frame_id"]], axis=0)
+        made = targets(study, apexes)
+        stages = {"true apex": true, "mean": made["mean"][0], "strength": made["strength"][0]}
+        for region, mask in study.regions.items():
+            rows[name, region] = {"prototype, mm": length(truth[mask])} | {
+                stage: amplitude(each[mask], truth[mask]) for stage, each in stages.items()
+            }
+    print("expressions: amplitude of what is left of the prototype")
+    print(pd.DataFrame(rows).T.round(2).to_string())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, required=True, help="a finished build")
     results = parser.parse_args().results
-    model = read_model(results / "gallery/model.zarr")
-    units = model.units[:, model.template.landmark_vertices]
-    template = Reference.restore(store.open(results / "registration/template.zarr")).template
-    moved = differences(results, template.landmark_vertices)
+    study = Study(results)
+    gallery = pd.read_parquet(GALLERY.path(results)).sort_values(["sequence", "frame"])
+    gallery = gallery[gallery["frame_id"].isin(study.found)]
+    print_expressions(study, gallery)
     shifted = pd.read_parquet(results / "affectspace/frames.parquet")
-    noted = shifted.drop(columns=AXES).merge(
-        pd.read_parquet(GALLERY.path(results))[["frame_id", *AXES]], on="frame_id"
-    )
-    print("class means: amplitude and direction (median over classes; quartiles of amplitude)")
-    for label, frames in (("as noted", noted), ("without delay", shifted)):
-        for name, options in (
-            ("all frames", {}),
-            ("nearest half", {"choose": nearest_half}),
-            ("people aligned", {"aligned": True}),
-        ):
-            rows = classes(frames, moved, units, **options)
-            low, middle, high = np.percentile(rows[:, 0], [25, 50, 75])
-            direction = np.median(rows[:, 1])
-            print(
-                f"  {label:14s} {name:14s} {middle:.2f} ({low:.2f} to {high:.2f})"
-                f"  {direction:.2f}  of {len(rows)} classes"
-            )
-    print("basic expressions beside their prototypes: amplitude, direction")
-    expressions = Expressions(results / "blendshapes/expressions.zarr")
-    for name in expressions.names:
-        truth = np.tensordot(prototype(name), units, axes=1)
-        mean = expressions.target(name).deformation[template.landmark_vertices]
-        print(f"  {name:10s} {compare(mean, truth)[0]:.2f} {compare(mean, truth)[1]:.2f}")
+    shifted = shifted.sort_values(["sequence", "frame"]).dropna(subset=AXES)
+    noted = gallery.dropna(subset=AXES)
+    print_classes(study, shifted[shifted["frame_id"].isin(study.found)], noted)
     return 0
 
 

@@ -1,7 +1,8 @@
 """From valence and arousal to action units, and to what annotators note down.
 
 The emotions' valence and arousal: Russell & Mehrabian 1977. Their units: EMFACS (Friesen & Ekman
-1983). Happiness is as strong as people's smiles for a photographer are (docs/gallery.md); the other
+1983), of the posed ones those of the Radboud Faces Database (Langner et al. 2010). Happiness is as
+strong as people's smiles for a photographer that show the teeth (docs/gallery.md); the other
 intensities are chosen by eye.
 """
 
