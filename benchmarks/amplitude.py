@@ -114,14 +114,19 @@ def amplitude(moved, truth):
     return (moved * truth).sum() / np.square(truth).sum()
 
 
+def average(study, frames):
+    """The FrameMean of frames, and their displacements (n, V, 3)."""
+    moved = np.stack([study.found[name] for name in frames["frame_id"]])
+    mean = FrameMean(np.ones((moved.shape[1], 1), np.float32))
+    for name, each in zip(frames["frame_id"], moved, strict=True):
+        path, row = study.place[name]
+        mean.add(each[None], {path: np.array([row])})
+    return mean, moved
+
+
 def targets(study, frames):
     """{choice: (target (V, 3), which frames are behind it)} of a class's frames."""
-    names = frames["frame_id"].tolist()
-    moved = np.stack([study.found[name] for name in names])
-    total = FrameMean(np.ones((moved.shape[1], 1), np.float32))
-    for name, each in zip(names, moved, strict=True):
-        path, row = study.place[name]
-        total.add(each[None], {path: np.array([row])})
+    total, moved = average(study, frames)
     every = np.ones(len(moved), bool)
     from_label = np.linalg.norm(frames[AXES] - frames[AXES].median(), axis=1)
     apart = np.linalg.norm(moved[:, None] - moved, axis=(2, 3))
@@ -131,6 +136,7 @@ def targets(study, frames):
         "half nearest in shape": from_middle <= np.median(from_middle),
     }
     people = [moved[frames["subject"] == person].mean(0) for person in frames["subject"].unique()]
+    people = [person for person in people if person.any()]  # a neutral frame alone has no length
     sizes = length(np.stack(people))
     aligned = np.mean(
         [np.median(sizes) / n * p for n, p in zip(sizes, people, strict=True)], axis=0
@@ -175,8 +181,9 @@ def print_expressions(study, gallery):
     for name, apexes in posed.groupby("expression"):
         truth = study.show(prototype(name))
         true = np.mean([study.true[frame] for frame in apexes["frame_id"]], axis=0)
-        made = targets(study, apexes)
-        stages = {"true apex": true, "mean": made["mean"][0], "strength": made["strength"][0]}
+        found, _ = average(study, apexes)
+        strong = found.strength * found.mean
+        stages = {"true apex": true, "mean": found.mean, "strength": strong}
         for region, mask in study.regions.items():
             rows[name, region] = {"prototype, mm": length(truth[mask])} | {
                 stage: amplitude(each[mask], truth[mask]) for stage, each in stages.items()

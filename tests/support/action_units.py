@@ -9,6 +9,10 @@ def moves_as_described(model):
     moves = dict(zip(NAMES, landmarks, strict=True))
     assert (moves["AU1"][[21, 22], 1] > 2).all() and (moves["AU2"][[18, 25], 1] > 2).all()
     assert (moves["AU4"][[20, 21, 22, 23], 1] < -1).all()
+    # drawn together, the inner ends up (1+4) or down (4)
+    assert (moves["AU1+4"][[21, 22], 1] > 0.5).all()
+    for name in ("AU4", "AU1+4"):
+        assert moves[name][21, 0] > 0.5 and moves[name][22, 0] < -0.5
     assert (moves["AU5"][[37, 38, 43, 44], 1] > 0.5).all()
     assert (moves["AU9"][[31, 35], 1] > 1).all() and (moves["AU10"][[50, 52], 1] > 1).all()
     assert (moves["AU12"][[48, 54], 1] > 3).all()
