@@ -24,14 +24,14 @@ AFFECT = {  # valence, arousal
     "relaxed": (0.68, -0.46),
 }
 PROTOTYPES = {  # intensities of the units
-    "happiness": {"AU6": 0.9, "AU12": 1.0, "AU25": 0.9, "AU26": 0.2},
+    "happiness": {"AU6": 0.9, "AU12": 1.0, "AU25": 1.0},
     "excited": {
         "AU1": 0.3, "AU2": 0.4, "AU5": 0.4, "AU6": 0.7, "AU12": 1.0, "AU25": 1.0,
     },
     "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 0.9},
     "anger": {"AU4": 1.0, "AU5": 0.5, "AU7": 1.0, "AU17": 0.5, "AU23": 0.6, "AU24": 0.6},
     "fear": {"AU1+4": 1.0, "AU2": 0.7, "AU5": 1.0, "AU20": 1.0, "AU25": 0.9},
-    "disgust": {"AU6": 0.5, "AU7": 0.6, "AU9": 1.0, "AU10": 1.0, "AU25": 0.3},
+    "disgust": {"AU6": 0.5, "AU7": 0.6, "AU9": 1.0, "AU10": 0.85},
     "sadness": {"AU1+4": 1.0, "AU15": 1.0, "AU17": 0.7},
     "bored": {"AU15": 0.4, "AU43": 0.5},
     "relaxed": {"AU6": 0.2, "AU12": 0.5, "AU43": 0.2},
