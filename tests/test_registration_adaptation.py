@@ -66,6 +66,7 @@ def test_the_template_moves_to_the_peoples_mean_and_keeps_their_size(template, r
     assert 0 < adapted.usual_offset < 1.0
     assert Reference.restore(adapted.arrays()).usual_offset == adapted.usual_offset
     assert np.array_equal(found.triangles, template.triangles)
+    assert np.array_equal(found.landmark_vertices, template.landmark_vertices)
     away = np.linalg.norm(found.landmarks - template.landmarks_on(found.vertices), axis=1)
     assert away.max() < 2.0  # they lie where they lay on the given template
 

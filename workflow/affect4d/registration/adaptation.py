@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.stats import median_abs_deviation
 
 from affect4d.config.registration import Settings
@@ -142,10 +143,21 @@ def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings
         )
         if moved < _RESTING_MM:
             break
-    adapted = prepare(make_template(template.vertices, template.triangles, template.landmarks))
+    adapted = prepare(_with_landmarks_on_their_vertices(template))
     offsets = [one.offset for one in _register(adapted, scans, settings)]
     spread = median_abs_deviation(offsets, scale="normal")
     return replace(adapted, usual_offset=float(np.median(offsets) + _SPREADS * spread))
+
+
+def _with_landmarks_on_their_vertices(template: Template) -> Template:
+    """The template made anew, each landmark nearest to its own vertex.
+
+    It lies on it where another vertex, such as one of the other lip, has come nearer.
+    """
+    own, nearest = template.landmark_vertices, cKDTree(template.vertices)
+    kept = nearest.query(template.landmarks)[1] == own
+    landmarks = np.where(kept[:, None], template.landmarks, template.vertices[own])
+    return make_template(template.vertices, template.triangles, landmarks)
 
 
 def _register(
