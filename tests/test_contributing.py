@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from support.contexts import context
+from support.neutral_databases import build, photograph
 from support.recorded import record
-from test_neutrals import build, photograph
 
 import affect4d
 import affect4d.artifacts

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from support.contexts import context
+from support.neutral_databases import photograph
 from support.small_results import DATABASE, KINDS, build_results
-from test_neutrals import photograph
 from typer.testing import CliRunner
 
 from affect4d import audit, store
