@@ -263,11 +263,52 @@ def test_slurm_is_asked_for_the_profiles_partition(project_folder, monkeypatch, 
     (profile / "config.yaml").write_text(
         f"executor: slurm\ndefault-resources: [slurm_partition={wanted}]\n"
     )
+    monkeypatch.setattr(doctor, "list_jobs", lambda: ({}, [job("dataset", 4000, 30)]))
     answers = states(profile=profile)
     assert answers["slurm"].found == "partitions main, off"
     assert answers["partition"].state == state
     sinfo.write_text("#!/bin/sh\necho 'slurm_load_partitions: no controller' >&2\nexit 1\n")
     assert "no controller" in states(profile=profile)["slurm"].found
+
+
+def job(rule, mem_mb, runtime):
+    return PlannedJob({"rule": rule, "mem_mb": mem_mb, "runtime": runtime})
+
+
+@pytest.mark.parametrize(
+    ("limit", "mb", "more", "state", "named"),
+    [
+        ("infinite", 8000, {}, doctor.OK, "4000 MB, 120 min"),
+        ("2:00:00", 4000, {}, doctor.OK, "2 rules"),
+        ("2:00:00", 8000, {"retries": 1}, doctor.WARN, "attempt 2: too much for synthesis"),
+        (
+            "1-00:00:00",
+            4000,
+            {"retries": 1},
+            doctor.WARN,
+            "attempt 2: too much for dataset (8000 MB",
+        ),
+        ("30:00", 8000, {}, doctor.FAIL, "synthesis (3000 MB, 120 min)"),
+        ("30:00", 8000, {"set-resources": {"synthesis": {"runtime": 20}}}, doctor.OK, "2 rules"),
+        ("30:00", 8000, {"set-resources": ["synthesis:runtime=20"]}, doctor.OK, "2 rules"),
+        ("infinite", 3500, {}, doctor.FAIL, "dataset (4000 MB, 30 min)"),
+    ],
+)
+def test_a_partition_is_compared_with_what_the_rules_ask_for(
+    monkeypatch, limit, mb, more, state, named
+):
+    jobs = [job("synthesis", 3000, 120), job("dataset", 4000, 30)]
+    monkeypatch.setattr(doctor, "list_jobs", lambda *arguments: ({}, jobs))
+    answer = doctor._limits(more, None, minutes=doctor._minutes(limit), mb=mb)
+    assert answer.state == state and named in answer.found
+
+
+def test_the_jobs_of_the_workflow_say_what_they_ask_for(project_folder):
+    answer = doctor._limits({}, None, minutes=1.0, mb=1e6)
+    assert answer.state == doctor.FAIL and "registration (" in answer.found
+    assert "registration (0 MB" not in answer.found
+    Path("config.yaml").write_text("seed: none\n")
+    assert doctor._limits({}, None, minutes=1.0, mb=1e6).state == doctor.WARN
 
 
 @pytest.fixture

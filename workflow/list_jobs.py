@@ -51,6 +51,7 @@ def _describe(job: Any, dag: Any) -> dict[str, Any]:
         "params": dict(job.params.items()),
         "threads": job.threads,
         "mem_mb": job.resources.get("mem_mb", 0),
+        "runtime": job.resources.get("runtime", 0),
         "log": str(next(iter(job.log), "")),
         "benchmark": str(job.benchmark or ""),
     }

@@ -13,11 +13,15 @@ pytestmark = [
 ]
 
 
+# the profile spares a busy controller; this one has nothing else to do
+POLL_OFTEN = ("--slurm-init-seconds-before-status-checks", 1, "--seconds-between-status-checks", 1)
+
+
 def test_a_cluster_gives_the_same_bytes_as_this_machine(built, tmp_path):
     assert not missing()
     tree = Tree(tmp_path / "cluster", code=built)
     with SlurmCluster(tmp_path / "slurm") as cluster:
-        tree.run("snakemake", "--profile", "slurm")
+        tree.run("snakemake", "--profile", "slurm", *POLL_OFTEN)
         assert cluster.nodes_used() == {"n1", "n2"}
     assert tree.checksums() == built.checksums()
     assert tree.affect4d("audit", "results").returncode == 0

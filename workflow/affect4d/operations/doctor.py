@@ -2,6 +2,7 @@
 
 import fcntl
 import importlib.metadata
+import math
 import os
 import re
 import shutil
@@ -19,8 +20,9 @@ from affect4d.config.project import ConfigError, Project, check_file, load
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.gallery.jobs import chunks
 from affect4d.kernel_cache import is_writable
-from affect4d.provenance.planned_jobs import REPOSITORY
+from affect4d.provenance.planned_jobs import REPOSITORY, list_jobs
 from affect4d.quarantine import BadInput
+from affect4d.store import StoreError
 from affect4d.template.template import load_template
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -75,7 +77,7 @@ def examine(config: Path | None = None, profile: Path | None = None) -> list[Ans
     )
     answers += [question() for question in questions]
     if profile is not None:
-        answers += _profile(profile)
+        answers += _profile(profile, config)
     return answers
 
 
@@ -249,7 +251,7 @@ def _model(project: Project) -> Answer:
     return Answer("identity model", OK, path)
 
 
-def _profile(folder: Path) -> Iterator[Answer]:
+def _profile(folder: Path, config: Path | None) -> Iterator[Answer]:
     """The profile, and the Slurm that it speaks to."""
     path = folder / "config.yaml"
     try:
@@ -259,11 +261,11 @@ def _profile(folder: Path) -> Iterator[Answer]:
         return
     yield Answer("profile", OK, f"{path}, executor {content.get('executor', 'local')}")
     if content.get("executor") == "slurm":
-        yield from _slurm(content)
+        yield from _slurm(content, config)
 
 
-def _slurm(profile: dict[str, object]) -> Iterator[Answer]:
-    """Whether the controller answers, and has the partition that the profile names."""
+def _slurm(profile: dict[str, object], config: Path | None) -> Iterator[Answer]:
+    """Whether the controller answers, and has a partition that suits the profile."""
     remedy = "run on a login node of the cluster"
     try:
         asked = subprocess.run(
@@ -288,6 +290,48 @@ def _slurm(profile: dict[str, object]) -> Iterator[Answer]:
         state, limit, memory = partitions[wanted].split("|")
         found = f"{wanted} is {state}, time limit {limit}, {memory} MB per node"
         yield Answer("partition", OK if state == "up" else FAIL, found)
+        yield _limits(profile, config, minutes=_minutes(limit), mb=float(memory.rstrip("+")))
+
+
+def _limits(
+    profile: dict[str, object], config: Path | None, *, minutes: float, mb: float
+) -> Answer:
+    """Whether the partition grants what the rules ask for, at the first attempt and at the last.
+
+    A rule that the profile's `set-resources` names is left to whoever wrote it there.
+    """
+    try:
+        jobs = list_jobs(*([str(config)] if config else []))[1]
+    except (StoreError, ValueError) as error:
+        return Answer("limits", WARN, f"the jobs cannot be listed: {error}", "see the lines above")
+    named = profile.get("set-resources") or []
+    own = (
+        {str(entry).partition(":")[0] for entry in named} if isinstance(named, list | dict) else ()
+    )
+    asked = {j.rule: (j.description["mem_mb"], j.description["runtime"]) for j in jobs}
+    last = 1 + int(str(profile.get("retries", 0)))
+    for attempt, state in ((1, FAIL), (last, WARN)):
+        beyond = [
+            f"{rule} ({attempt * memory} MB, {attempt * time_limit} min)"
+            for rule, (memory, time_limit) in sorted(asked.items())
+            if rule not in own and (attempt * memory > mb or attempt * time_limit > minutes)
+        ]
+        if beyond:
+            remedy = "name another partition, or less for these rules in set-resources"
+            return Answer(
+                "limits", state, f"attempt {attempt}: too much for {', '.join(beyond)}", remedy
+            )
+    most = [max(values) for values in zip(*asked.values(), strict=True)]
+    return Answer("limits", OK, f"{len(asked)} rules ask for at most {most[0]} MB, {most[1]} min")
+
+
+def _minutes(limit: str) -> float:
+    """A time limit as sinfo writes it, [days-][hours:]minutes:seconds, or a word for none."""
+    if not limit[0].isdigit():
+        return math.inf
+    days, _, rest = limit.rpartition("-")
+    hours, minutes, seconds = ([0, 0] + [int(part) for part in rest.split(":")])[-3:]
+    return int(days or 0) * 1440 + hours * 60 + minutes + seconds / 60
 
 
 def _partition(profile: dict[str, object]) -> str | None:

@@ -32,7 +32,7 @@ class PlannedJob:
     Attributes
     ----------
     description : as JSON values: rule, script, input, output, wildcards, params, threads,
-        mem_mb, log, benchmark, is_needed, reason
+        mem_mb, runtime (minutes), log, benchmark, is_needed, reason
     root : the results folder, as the description has it; `plan_jobs` leaves a placeholder there
     """
 
