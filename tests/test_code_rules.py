@@ -8,6 +8,7 @@ their module.
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,7 @@ def functions() -> Iterator[tuple[Path, ast.FunctionDef]]:
                 yield path, node
 
 
+@cache
 def compilers(path: Path) -> set[str]:
     """Names that the module gives to numba's decorators."""
     body = ast.parse(path.read_text(encoding="utf-8")).body
