@@ -1,6 +1,9 @@
 """The rendered stand-in for AFEW-VA: the database's own adapter reads it, and nobody is known."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from affect4d.gallery.synthetic.action_units import action_fields
@@ -9,7 +12,10 @@ from affect4d.gallery.synthetic.identity import identity_modes
 from affect4d.gallery.synthetic.model import Model
 from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.gallery.synthetic.wild import clip_affect, write_wild
-from affect4d.quarantine import Quarantine
+from affect4d.neutrals.candidates import Candidate
+from affect4d.quarantine import BadInput, Quarantine
+from affect4d.training import augmentation
+from affect4d.training.face_set import FaceSet
 from affect4d.training.faces import find_frames, read_frames
 
 
@@ -43,3 +49,29 @@ def test_annotators_keep_up_with_the_faces_however_few_frames_there_are(length):
     clips = [clip_affect(n, length, np.random.default_rng(n)) for n in range(1, 61)]
     shown, noted = (np.concatenate(each) for each in zip(*clips, strict=True))
     assert ceiling(shown, noted).min() > 0.8
+
+
+def test_each_persons_frame_nearest_to_neutral_is_edited(monkeypatch):
+    edited = []
+
+    class Editor:
+        def __init__(self, results, size):
+            pass
+
+        def edit(self, frame):
+            edited.append(frame.image_id)
+            if frame.subject_id == "c":
+                raise BadInput(frame.path, "cannot be fitted", "nothing")
+            table = pd.DataFrame({"image_id": [f"real-{frame.image_id}-v"], "subject": ["x"]})
+            return FaceSet(np.zeros((1, 8, 8, 3), np.uint8), table)
+
+    monkeypatch.setattr(augmentation, "Augmenter", Editor)
+    labels = {"a1": (0.4, 0), "a2": (0.1, -0.1), "b1": (-0.9, 0.9), "c1": (0, 0)}
+    frames = [
+        Candidate("real", name[0], name, Path(name), name, 0, False, "", None, "", *label)
+        for name, label in labels.items()
+    ]
+    quarantine = Quarantine("test")
+    added = augmentation.augment(frames, Path(), 8, quarantine=quarantine)
+    assert edited == ["a2", "b1", "c1"] and [row.item for row in quarantine.rows] == ["c1"]
+    assert added.table["image_id"].tolist() == ["real-a2-v", "real-b1-v"]
