@@ -66,7 +66,7 @@ GUM_LIGHT, TONGUE_LIGHT, SOCKET_LIGHT = 0.8, 0.75, 0.17
 # The picture of the interior, before it is laid over the photograph.
 OPEN_MM = 80.0  # across a wide open mouth
 MAX_SAMPLES = 480  # across it beyond which one sample per pixel is drawn, else two
-FEW_COLUMNS, MANY_COLUMNS, FINE = 121, 241, 3.0  # per row of teeth, below and from FINE samples/mm
+FEW_COLUMNS, MANY_COLUMNS, FINE = 241, 481, 3.0  # per row of teeth, below and from FINE samples/mm
 MIN_HALF_PX2 = 1.0  # of half the mouth's width: avoids a division by zero
 MIN_SIDE_PX = 3  # a smaller opening shows nothing
 CRACK_MM = 0.6  # narrower openings are closed

@@ -30,8 +30,8 @@ RISE_MM = 2.5
 # Levels of a row's strip: to 1 from the biting edge to the neck, to 2 from there to the gum's end.
 LEVELS = np.array([0, 0.05, 0.12, 0.3, 0.6, 0.85, 1.0, 1.0, 1.3, 2.0])
 # Where two teeth meet, their corners are rounded off and the gum rises between them. The profile
-# across a tooth is 0 over the middle half of it and rises by the sixth power to 1 at its sides.
-GAP_SLOPE, GAP_POWER = 4, 6
+# across a tooth is 0 over the middle half of it and rises by the tenth power to 1 at its sides.
+GAP_SLOPE, GAP_POWER = 4, 10
 CORNER_MM, CORNER_LEVEL = 1.5, 0.3  # rounding of the biting edge, and the level where it ends
 SCALLOP_MM, SCALLOP_LEVEL = 1.2, 0.5  # rise of the gum, and the level where it begins
 # Tones, by eye: gaps, crowns that bulge along and across, gums.
