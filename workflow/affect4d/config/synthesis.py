@@ -4,6 +4,9 @@ from typing import Literal
 
 from affect4d.config.base import Section, field
 
+# Degrees: the eyes turn farther, but the head goes with them, and a photograph shows no more white.
+MAX_GAZE_YAW, MAX_GAZE_PITCH = 30.0, 25.0
+
 
 class Settings(Section):
     """How affect is imposed on photographs."""
@@ -50,11 +53,15 @@ class Settings(Section):
         0.0,
         "degrees",
         "How far the eyes turn from where they look, to the right of the picture.",
-        ge=-30,
-        le=30,
+        ge=-MAX_GAZE_YAW,
+        le=MAX_GAZE_YAW,
     )
     gaze_pitch: float = field(
-        0.0, "degrees", "How far the eyes turn upwards from where they look.", ge=-25, le=25
+        0.0,
+        "degrees",
+        "How far the eyes turn upwards from where they look.",
+        ge=-MAX_GAZE_PITCH,
+        le=MAX_GAZE_PITCH,
     )
     samples: int = field(
         0, "images", "Additional images per class, drawn from its blendshape weights.", ge=0, le=20

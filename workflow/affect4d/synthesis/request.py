@@ -15,6 +15,7 @@ from affect4d.blendshapes.path import resample
 from affect4d.blendshapes.targets import Atlas, Expressions, Target
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.neutrals import FileLimits
+from affect4d.config.synthesis import MAX_GAZE_PITCH, MAX_GAZE_YAW
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.fitting.detection import detect_faces, face_box
 from affect4d.fitting.landmark_evidence import describe_mismatch
@@ -86,7 +87,11 @@ def parse_gaze(text: str) -> dict[str, float]:
         yaw, pitch = (float(angle) for angle in text.split(","))
     except ValueError:
         raise ValueError(f"{text!r} is not YAW,PITCH, two angles in degrees") from None
-    SynthesisSettings(gaze_yaw=yaw, gaze_pitch=pitch)
+    if not (abs(yaw) <= MAX_GAZE_YAW and abs(pitch) <= MAX_GAZE_PITCH):
+        raise ValueError(
+            f"{text!r}: the gaze turns by at most {MAX_GAZE_YAW:g} degrees to either side and "
+            f"{MAX_GAZE_PITCH:g} up or down"
+        )
     return {"gaze_yaw": yaw, "gaze_pitch": pitch}
 
 

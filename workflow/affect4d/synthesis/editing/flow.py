@@ -101,7 +101,7 @@ class ForwardFlow:
         lattice: Lattice,
         *,
         roll_mm: float = ROLL_MM,
-        thinning: float = 1.0,
+        thinning: float = 0.0,
         blink: float = 0.0,
         raised_mm: float = 0.0,
     ) -> None:
