@@ -2,6 +2,7 @@
 
     python benchmarks/databases.py                  # 100,000 names; 1,000 frames of 20 videos
     python benchmarks/databases.py --names 10000 --videos 2
+    python benchmarks/databases.py --chain          # every layout, generated, to synthesized images
 
 Names are those of Multi-PIE, of empty files: no image is opened. Frames are drawn at random; each
 must have the pixels that decoding everything gives. Exit status 1 where a threshold is missed.
@@ -19,6 +20,8 @@ from thresholds import Threshold, check
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+from support.database_chain import replace_detector, run_chain
+from support.database_layouts import WRITERS, write_database
 from support.videos import all_frames, numbered_pictures, write_video
 
 from affect4d.config.neutrals import Database
@@ -29,6 +32,7 @@ from affect4d.quarantine import Quarantine
 
 MAX_SECONDS = 20  # for 100,000 names
 MIN_RATIO = 5  # decoding everything takes at least so many times as long
+SHOWN = ("accepted", "fitted", "images")  # counts of the chain
 FRAMES_PER_VIDEO = 50
 VIDEO_FRAMES = 3000  # two minutes at 25 frames/s
 
@@ -83,12 +87,30 @@ def decode_frames(videos):
     return everything / single
 
 
+def print_chain():
+    """Counts of every generated layout, with a model and an atlas in miniature."""
+    replace_detector(setattr)
+    print(
+        "| database | candidates | neutral | accepted | fitted | images |\n|---|---|---|---|---|---|"
+    )
+    for name in WRITERS:
+        with tempfile.TemporaryDirectory() as folder:
+            found = write_database(name, Path(folder) / "root")
+            made = run_chain(Path(folder), Path(folder) / "root", name)
+            counts = [found.candidates, found.neutral, *(made[key] for key in SHOWN)]
+        print(f"| {name} | {' | '.join(map(str, counts))} |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--names", type=int, default=100_000)
     parser.add_argument("--videos", type=int, default=20)
+    parser.add_argument("--chain", action="store_true")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
+    if options.chain:
+        print_chain()
+        return 0
     thresholds = [
         Threshold("index 100,000 names, s", index_names(options.names), MAX_SECONDS),
         Threshold("all frames / single", decode_frames(options.videos), MIN_RATIO, at_least=True),

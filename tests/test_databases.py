@@ -8,16 +8,16 @@ import unicodedata
 import pandas as pd
 import pytest
 from support.contexts import context
-from support.database_layouts import WRITERS, face, put, write_database
+from support.database_chain import CLASSES, replace_detector, run_chain
+from support.database_layouts import WRITERS, put, write_database
 from typer.testing import CliRunner
 
 from affect4d.cli import app
 from affect4d.config.neutrals import Database, Settings
 from affect4d.dataset.splits import assign_splits
-from affect4d.neutrals import landmarks, loading
+from affect4d.neutrals import loading
 from affect4d.neutrals.build import build_neutrals
 from affect4d.neutrals.database_report import check_database
-from affect4d.neutrals.databases import aff_wild
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.quarantine import Quarantine
 
@@ -25,10 +25,7 @@ from affect4d.quarantine import Quarantine
 @pytest.fixture(autouse=True)
 def detector(monkeypatch):
     """A detector that finds the embedded face in every picture, and no look at the evidence."""
-    for module in (landmarks, aff_wild):
-        monkeypatch.setattr(module, "can_detect", lambda: True)
-    monkeypatch.setattr(loading, "detect_faces", lambda image, name: [face(0)[1]])
-    monkeypatch.setattr(loading, "describe_mismatch", lambda image, points: "")
+    replace_detector(monkeypatch.setattr)
 
 
 def find(root, adapter, **settings):
@@ -52,7 +49,7 @@ def short(subjects):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_layout_is_found_selected_and_accepted(tmp_path, name):
+def test_a_layout_is_found_accepted_fitted_and_synthesized(tmp_path, name):
     root = tmp_path / "root"
     expected = write_database(name, root)
     found, rows = find(root, name)
@@ -61,10 +58,16 @@ def test_a_layout_is_found_selected_and_accepted(tmp_path, name):
     assert len(usable) == expected.neutral
     assert short(c.subject_id for c in usable) == expected.subjects
     assert {c.landmarks_by for c in usable} == {expected.by}
-    accepted, table = build(tmp_path, root, name)
+    counts = run_chain(tmp_path, root, name)
+    folder = tmp_path / "neutrals/db"
+    accepted = pd.read_csv(folder / "accepted.csv", dtype=str)
+    table = pd.read_parquet(folder / "candidates.parquet")
     assert short(accepted["subject"]) == expected.subjects
     assert len(accepted) == len({c.subject_id for c in usable})
     assert set(table["image_id"][table["reason"] == ""]) == set(accepted["image_id"])
+    assert counts["fitted"] == counts["accepted"] == len(accepted)
+    assert counts["images"] > 0
+    assert counts["images"] + counts["refused"] == CLASSES * counts["fitted"]
 
 
 def people_of(results, root, adapter, person):

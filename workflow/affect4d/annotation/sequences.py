@@ -17,7 +17,7 @@ from affect4d.formats.images import encode_jpeg, read_image
 from affect4d.formats.video import frame_seconds, is_video, read_frames
 from affect4d.geometry.shading import render
 from affect4d.plotting.faces import FACE_FRAME, PORTRAIT
-from affect4d.quarantine import BadInput
+from affect4d.quarantine import BadInput, as_bad_input
 from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.system_files import find_files
 
@@ -107,18 +107,20 @@ def _number(path: Path) -> tuple[list[int], str]:
 class FrameCache:
     """The frames of sequences as JPEG files in a folder that is removed with it.
 
-    A sequence is decoded from its beginning when its first frame is asked for: while it plays no
-    frame waits for a seek.
+    A sequence is decoded from its beginning once a frame of it is asked for, in a thread of its
+    own: while it plays no frame waits for a seek, and it starts with its first frame.
     """
 
     def __init__(self, sequences: list[Sequence]) -> None:
         self.sequences = sequences
         self._folder = tempfile.TemporaryDirectory(prefix="affect4d-frames-")
         self._counts: dict[int, int] = {}
-        self._lock = threading.Lock()
+        self._ended: dict[int, BadInput | None] = {}
+        self._changed = threading.Condition()
+        self._is_closed = False
 
     def frame(self, sequence: int, index: int) -> bytes:
-        """JPEG bytes of a frame.
+        """JPEG bytes of a frame, once it is decoded.
 
         Raises
         ------
@@ -127,27 +129,44 @@ class FrameCache:
         """
         if not 0 <= sequence < len(self.sequences):
             raise BadInput(sequence, "there is no such sequence", "reload the page")
-        with self._lock:
+        with self._changed:
             if sequence not in self._counts:
-                self._counts[sequence] = self._decode(sequence)
-        if not 0 <= index < self._counts[sequence]:
-            raise BadInput(self.sequences[sequence].path, f"has no frame {index}", "copy it again")
+                self._counts[sequence] = 0
+                threading.Thread(target=self._decode, args=[sequence], daemon=True).start()
+            self._changed.wait_for(
+                lambda: index < self._counts[sequence] or sequence in self._ended
+            )
+            if not 0 <= index < self._counts[sequence]:
+                path, remedy = self.sequences[sequence].path, "copy it again"
+                raise self._ended.get(sequence) or BadInput(path, f"has no frame {index}", remedy)
         return self._path(sequence, index).read_bytes()
 
     def close(self) -> None:
         """Remove the files."""
+        self._is_closed = True
+        for sequence in self._counts:
+            with self._changed:
+                self._changed.wait_for(lambda number=sequence: number in self._ended)
         self._folder.cleanup()
 
-    def _decode(self, sequence: int) -> int:
-        count = 0
+    def _decode(self, sequence: int) -> None:
+        problem = None
         try:
-            for picture in self.sequences[sequence].pictures():
-                self._path(sequence, count).write_bytes(encode_jpeg(_shrink(picture), QUALITY))
-                count += 1
-        except BadInput:
-            if not count:
-                raise
-        return count
+            for index, picture in enumerate(self.sequences[sequence].pictures()):
+                if self._is_closed:
+                    break
+                self._path(sequence, index).write_bytes(encode_jpeg(_shrink(picture), QUALITY))
+                with self._changed:
+                    self._counts[sequence] = index + 1
+                    self._changed.notify_all()
+        except (BadInput, OSError) as error:
+            problem = as_bad_input(error, self.sequences[sequence].path)
+        except store.StoreError as error:
+            problem = BadInput(self.sequences[sequence].path, error, "build it again")
+        finally:
+            with self._changed:
+                self._ended[sequence] = problem
+                self._changed.notify_all()
 
     def _path(self, sequence: int, index: int) -> Path:
         return Path(self._folder.name, f"{sequence}_{index}.jpg")
