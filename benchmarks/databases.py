@@ -90,9 +90,8 @@ def decode_frames(videos):
 def print_chain():
     """Counts of every generated layout, with a model and an atlas in miniature."""
     replace_detector(setattr)
-    print(
-        "| database | candidates | neutral | accepted | fitted | images |\n|---|---|---|---|---|---|"
-    )
+    columns = ("database", "candidates", "neutral", *SHOWN)
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for name in WRITERS:
         with tempfile.TemporaryDirectory() as folder:
             found = write_database(name, Path(folder) / "root")
