@@ -144,9 +144,8 @@ class FrameCache:
     def close(self) -> None:
         """Remove the files."""
         self._is_closed = True
-        for sequence in self._counts:
-            with self._changed:
-                self._changed.wait_for(lambda number=sequence: number in self._ended)
+        with self._changed:
+            self._changed.wait_for(lambda: self._counts.keys() == self._ended.keys())
         self._folder.cleanup()
 
     def _decode(self, sequence: int) -> None:
