@@ -14,9 +14,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from affect4d import store
+from affect4d.artifacts.dataset import CHECKSUMS
 from affect4d.dataset.label_shards import read_labels
 from affect4d.store import StoreError
+from affect4d.store.regular import read_regular
 from affect4d.system_files import find_files
+
+_ANEW = "publish the dataset anew, or copy it again"
 
 
 @dataclass(frozen=True)
@@ -30,15 +35,15 @@ class Published:
     Raises
     ------
     StoreError
-        It has no shard.
+        It has no shard, or one that is not what `SHA256SUMS` states.
     """
 
     folder: Path
 
     @cached_property
     def shards(self) -> list[Path]:
-        """The Parquet shards."""
-        shards = list(find_files(self.folder / "data", "*.parquet"))
+        """The Parquet shards, each compared with its checksum."""
+        shards = self._checked("data")
         if not shards:
             remedy = "name a results folder, or a dataset's folder"
             raise StoreError(self.folder, "holds no shard of a dataset", remedy)
@@ -69,7 +74,26 @@ class Published:
 
     def labels(self, rows: pd.DataFrame) -> dict[str, NDArray[Any]]:
         """The exact labels of some of the rows."""
-        return read_labels(self.folder / "labels", rows["image_id"].to_list())
+        return read_labels(self._label_folder, rows["image_id"].to_list())
+
+    @cached_property
+    def _label_folder(self) -> Path:
+        self._checked("labels")
+        return self.folder / "labels"
+
+    def _checked(self, folder: str) -> list[Path]:
+        """The Parquet files in one of the dataset's folders, which are what was written."""
+        paths = list(find_files(self.folder / folder, "*.parquet"))
+        sums = self.folder / Path(CHECKSUMS.name()).name
+        try:
+            lines = read_regular(sums).decode().splitlines() if paths else []
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(sums, f"cannot be read ({error})", _ANEW) from None
+        stated = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
+        for path in paths:
+            if store.digest(path) != stated.get(f"{folder}/{path.name}"):
+                raise StoreError(path, f"is not what {sums.name} states", _ANEW)
+        return paths
 
     def digests(self, database: str, subject: str) -> set[str]:
         """The sha256 of each encoded image of a person."""

@@ -10,9 +10,11 @@ import html
 import json
 import logging
 import secrets
+import socket
 import sys
 import tempfile
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -37,6 +39,7 @@ FIRST_REQUEST_S = 5  # seconds within which a connection sends a request with th
 IDLE_S = 60  # seconds for which one that knows the token may then be idle
 TOKEN_BYTES, NONCE_BYTES = 24, 16  # random bytes, beyond guessing
 MAX_CONTENT = 1 << 20  # bytes of a POST: what a page saves at a time takes some 10 kB
+MAX_DISCARDED = 2 * MAX_CONTENT  # bytes of a refused request's content that are read nevertheless
 _PORT_ERRORS = {errno.EADDRINUSE: "the port is in use", errno.EACCES: "the port is the system's"}
 _LINK = """<!doctype html>
 <meta charset="utf-8"><meta http-equiv="refresh" content="0;url={url}">
@@ -247,6 +250,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Refuse a request, and end its connection, or its content would be the next request."""
         self.close_connection = True
         self._refuse(status, why)
+        # What stays unread resets the connection, and the answer would be lost on its way.
+        remaining, end = MAX_DISCARDED, time.monotonic() + FIRST_REQUEST_S
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            while remaining > 0 and time.monotonic() < end:
+                read = len(self.rfile.read1(remaining))
+                remaining = remaining - read if read else 0
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:
         self._send(Answer("text/plain; charset=utf-8", why.encode()), status)
