@@ -16,6 +16,7 @@ import pandas as pd
 from affect4d.artifacts import gallery, provenance
 from affect4d.artifacts.dataset import CARD, DATASET
 from affect4d.artifacts.neutrals import ACCEPTED_TABLE, CANDIDATES
+from affect4d.audit import journal
 from affect4d.audit.orphans import UNPROTECTED
 from affect4d.audit.removal_summary import describe_removals
 from affect4d.audit.repair import invalidate, plan_removals
@@ -26,12 +27,14 @@ from affect4d.dataset.withdrawal import Person, remove_person
 from affect4d.dataset.writing import read_facts
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
-from affect4d.provenance.records import neutral_tables, rows_where
+from affect4d.provenance.records import neutral_tables, people_of, rows_where
 from affect4d.store import StoreError
 from affect4d.store.build_root import MARKER, is_root
 from affect4d.store.manifest import SUFFIX
 
 _WHAT = "holds something of a person who withdrew"
+_LOGS = "logs", "benchmarks"
+_BESIDE = {*UNPROTECTED, journal.NAME, provenance.LEFT.pattern}  # no manifest lists them
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,14 @@ class Withdrawal:
     person : who
     photographs : the names of their photographs
     sources : their files in the database, which are never touched
+    calls : what else a log may call them: paths within the database, the name there
     """
 
     folder: Path
     person: Person
     photographs: frozenset[str]
     sources: tuple[str, ...] = field(default=())
+    calls: frozenset[str] = field(default=frozenset())
 
     @property
     def dataset(self) -> Path:
@@ -76,11 +81,15 @@ class Withdrawal:
         digests: set[str] = set()
         if self.is_build:
             build = lineage.load_build(self.folder)
-            known = Traces(self.person, self.photographs)
+            known = Traces(self.person, self._names)
             digests |= {sha for path, (_, sha) in build.owners.items() if known.is_named(path)}
         if (self.dataset / "data").is_dir():
             digests |= Published(self.dataset).digests(self.person.database, self.person.subject)
-        return Traces(self.person, self.photographs, frozenset(digests))
+        return Traces(self.person, self._names, frozenset(digests))
+
+    @property
+    def _names(self) -> frozenset[str]:
+        return self.photographs.union(self.sources)
 
     def describe(self) -> str:
         """What would be removed, in lines."""
@@ -89,7 +98,10 @@ class Withdrawal:
             lines.append(f"{self.dataset}: written again without the person")
         if self.is_build:
             lines += [describe_removals(self.folder, plan_removals(self.folder, self._verdict()))]
-            lines += [f"{path}: deleted" for path in self._beside()]
+            beside = self._beside()
+            lines += [f"{path}: deleted" for path in beside]
+            if any(path.is_relative_to(self.folder / provenance.LEFT.pattern) for path in beside):
+                lines.append("a seal of this build does not hold any more, for it lists these")
         return "\n".join(filter(None, lines))
 
     def carry_out(self) -> list[str]:
@@ -102,12 +114,21 @@ class Withdrawal:
             invalidate(self.folder, verdict)
         for path in beside:
             path.unlink()
-        return [f"{path}: {what}" for path, what in traces.find(self.folder)]
+        return [f"{path}: {what}" for path, what in self._find(traces)]
 
     @cached_property
     def _found(self) -> list[Path]:
         """The files that hold something of the person."""
-        return [path for path, _ in self.traces.find(self.folder)]
+        return [path for path, _ in self._find(self.traces)]
+
+    def _find(self, traces: Traces) -> Iterator[tuple[Path, str]]:
+        """Each file that holds something of the person, and what."""
+        yield from traces.find(self.folder)
+        if self.is_build:
+            # others may be called the same: in what is nothing but a log, that costs nothing
+            called = Traces(self.person, self._names | self.calls)
+            for name in _LOGS:
+                yield from called.find(self.folder / name)
 
     def _verdict(self) -> Verdict:
         """The artifacts to be deleted as the audit would report them, the dataset excepted."""
@@ -124,9 +145,11 @@ class Withdrawal:
 
     def _beside(self) -> list[Path]:
         """Files that no manifest lists and that name the person, as logs do; the report's page."""
-        root, page = self.folder, provenance.REPORT_PAGE.path(self.folder)
-        unprotected = [p for p in self._found if p.relative_to(root).parts[0] in UNPROTECTED]
-        return sorted({*unprotected, *([page] if page.exists() else [])})
+        root, database = self.folder, self.person.database
+        found = [path for path in self._found if path.relative_to(root).parts[0] in _BESIDE]
+        log = root / _LOGS[0] / "neutrals" / f"{database}.log"
+        always = (provenance.REPORT_PAGE.path(root), log, root / journal.NAME)
+        return sorted({*found, *(path for path in always if path.exists())})
 
 
 def plan_withdrawal(folder: Path, name: str) -> Withdrawal:
@@ -149,7 +172,8 @@ def plan_withdrawal(folder: Path, name: str) -> Withdrawal:
         what = f"has no {MARKER} and no data: it is no build and no dataset"
         raise StoreError(folder, what, "name a results folder, or a dataset's folder")
     build = lineage.load_build(folder) if is_root(folder) else None
-    table = pd.DataFrame(_photographs(folder, build), columns=["person", "photograph", "source"])
+    columns = ["person", "photograph", "source", "calls"]
+    table = pd.DataFrame(_photographs(folder, build), columns=columns)
     people = sorted({p for p in table["person"] if name in (str(p), p.subject)}, key=str)
     if len(people) > 1:
         raise LookupError(f"{name}: stands for several people: {', '.join(map(str, people))}")
@@ -161,23 +185,27 @@ def plan_withdrawal(folder: Path, name: str) -> Withdrawal:
         raise LookupError(f"{name}: nobody of this name is on the photographs; {remedy}")
     theirs = table[table["person"].isin(people)]
     sources = sorted({str(source) for source in theirs["source"] if source})
-    return Withdrawal(folder, people[0], frozenset(theirs["photograph"]), tuple(sources))
+    calls = frozenset(text for each in theirs["calls"] for text in each if text)
+    return Withdrawal(folder, people[0], frozenset(theirs["photograph"]), tuple(sources), calls)
 
 
-def _photographs(folder: Path, build: Build | None) -> Iterator[tuple[Person, str, str]]:
-    """Person, name and source of each photograph: of the databases, then of the dataset."""
+def _photographs(
+    folder: Path, build: Build | None
+) -> Iterator[tuple[Person, str, str, tuple[str, ...]]]:
+    """Person, name, source of each photograph, and what else logs call it and the person."""
     for database in _databases(build) if build else ():
         for table in neutral_tables(build, database) if build else ():
-            subjects = table["subject" if "subject" in table else "subject_id"]
             sources = table["path"] if "subject_id" in table else [""] * len(table)
-            for subject, image_id, source in zip(subjects, table["image_id"], sources, strict=True):
-                yield Person(database, str(subject)), str(image_id), str(source)
+            calls = table.reindex(columns=["source", "subject_name"]).fillna("").astype(str)
+            rows = zip(people_of(table), table["image_id"], sources, calls.to_numpy(), strict=True)
+            for subject, image_id, source, called in rows:
+                yield Person(database, subject), str(image_id), str(source), tuple(called)
     dataset = folder / DATASET.name() if build else folder
     if (dataset / "data").is_dir():
         rows = Published(dataset).rows
         for row in rows[rows["class"] < 0].itertuples():
             name = str(row.image_id).removeprefix(f"{row.database}-")
-            yield Person(str(row.database), str(row.subject)), name, ""
+            yield Person(str(row.database), str(row.subject)), name, "", ()
 
 
 def _databases(build: Build) -> list[str]:
