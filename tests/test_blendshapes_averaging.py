@@ -45,8 +45,15 @@ def test_noise_alone_is_not_made_stronger():
     rng = np.random.default_rng(1)
     mean = FrameMean(np.ones((VERTICES, 1), np.float32))
     mean.add(rng.normal(size=(200, VERTICES, 3)).astype(np.float32), {Path("a"): np.arange(200)})
-    squared = np.linalg.norm(mean.mean) * mean.strength / np.sqrt(3 * VERTICES)
-    assert squared < 0.3
+    assert mean.strength == 1.0
+
+
+def test_a_motion_below_half_of_the_noise_is_not_made_stronger():
+    mean = FrameMean(np.ones((VERTICES, 1), np.float32))
+    rng = np.random.default_rng(2)
+    for path, frames in _people(rng, people=40, frames=12, style=0.0, noise=1.5):
+        mean.add(frames, {path: np.arange(12)})
+    assert mean.strength == 1.0
 
 
 def test_the_length_is_that_of_the_weighted_vertices():

@@ -1,5 +1,7 @@
 """The basic expressions: models of posed apex frames, and their atlas."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,6 +61,7 @@ def run(root, plane=PLANE, quarantine=None, **settings):
         plane=plane,
     )
     fit_expressions(fitter)
+    return fitter
 
 
 def differences(root, expression):
@@ -77,9 +80,8 @@ def test_an_expression_is_the_mean_of_its_apexes(gallery, expression):
     expected = differences(gallery, expression)
     model = store.open(gallery / f"blendshapes/{expression}.zarr")
     assert len(model.attributes["frame_ids"]) == len(expected)
-    strength = model.attributes["strength"]
-    assert 1 <= strength < 1.1
-    target = strength * expected.mean(0)
+    assert model.attributes["strength"] == 1
+    target = expected.mean(0)
     np.testing.assert_allclose(model["mean"][...], target, rtol=0, atol=1e-4)
     atlas = store.open(gallery / "blendshapes/expressions.zarr")
     index = EXPRESSIONS.index(expression)
@@ -87,6 +89,22 @@ def test_an_expression_is_the_mean_of_its_apexes(gallery, expression):
     assert atlas["count"][index] == len(expected)
     assert model.attributes["expression"] == expression
     assert model.attributes["median_valence"] is None and np.isnan(atlas["median"][index]).all()
+
+
+def test_strength_makes_the_atlas_as_strong_as_the_median_frame(gallery, tmp_path):
+    root = shutil.copytree(gallery, tmp_path / "results")
+    fitter = run(root, target="strength")
+    expected = differences(root, "happiness")
+    squared = np.square(fitter.face * expected).sum((1, 2))
+    steps = np.square(fitter.face * (expected[1::2] - expected[::2])).sum((1, 2))
+    length = np.square(fitter.face * expected.mean(0)).sum()
+    strength = np.sqrt((np.median(squared) - np.median(steps) / 2) / length)
+    model = read_class(root / "blendshapes/happiness.zarr")
+    np.testing.assert_allclose(model.mean, expected.mean(0), rtol=0, atol=1e-4)
+    atlas = store.open(root / "blendshapes/expressions.zarr")["mean"]
+    index = EXPRESSIONS.index("happiness")
+    assert strength > 1.001
+    np.testing.assert_allclose(atlas[index], strength * expected.mean(0), rtol=0, atol=0.006)
 
 
 def test_an_expression_has_components_and_unseen_faces_like_a_class(gallery):

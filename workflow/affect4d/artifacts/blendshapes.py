@@ -11,7 +11,7 @@ MODEL = Store(
     "the blendshape model of one class or expression: mean, sparse components",
     (
         Array("mean", "float32", ("vertices", 3),
-              "Mean difference of the frames from their sequences' neutral meshes, times strength.",
+              "Mean difference of the frames from their sequences' neutral meshes.",
               unit="mm"),
         Array("components", "float32", ("components", "vertices", 3),
               "Sparse, localized components.", unit="mm"),
@@ -32,7 +32,7 @@ MODEL = Store(
         Attribute("constraint", "Constraint on the weights: nonnegative or signed."),
         Attribute("distribution", "How to read quantiles and correlation."),
         Attribute("lost_energy_mm2", "Energy that compression of the frames lost, mm^2."),
-        Attribute("strength", "Factor of the frames' mean; 1 where the target is the mean itself."),
+        Attribute("strength", "Factor of the mean in the atlas; 1 where the target is the mean."),
         Attribute("unit", "Unit of the floating-point arrays."),
         Attribute("frame_ids", "The frames behind the mean.", length="frames"),
         Attribute("sequences", "Their sequences.", length="frames"),

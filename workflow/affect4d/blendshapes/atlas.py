@@ -33,10 +33,10 @@ def build_atlas(
     """Collect the classes' models in `blendshapes/atlas.zarr`; remove those of a former grid.
 
     The atlas holds, for C classes: mean (C, V, 3) float32 mm (zero where a class has no
-    deformation); median (C, 2) float64 valence and arousal, its label (the centre of a class that
-    is interpolated, NaN where one is empty); count (C,) frames behind the mean; status (C,) uint8
-    into the attribute `statuses`; shares (C, C) float64, the weight of each class with a model in
-    each mean.
+    deformation), times the strength that its model states; median (C, 2) float64 valence and
+    arousal, its label (the centre of a class that is interpolated, NaN where one is empty); count
+    (C,) frames behind the mean; status (C,) uint8 into the attribute `statuses`; shares (C, C)
+    float64, the weight of each class with a model in each mean.
 
     Parameters
     ----------
@@ -169,5 +169,5 @@ class _Means:
         mixed = np.zeros(self.shape[1:])
         for index in np.flatnonzero(weights):
             model = store.open(MODEL.path(self.root, model=self.names[index]))
-            mixed += weights[index] * model["mean"][...]
+            mixed += weights[index] * model.attributes["strength"] * model["mean"][...]
         return mixed.astype(np.float32)

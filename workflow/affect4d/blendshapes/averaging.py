@@ -50,10 +50,11 @@ class FrameMean:
     def strength(self) -> float:
         """Length of the median frame over that of the mean, at least 1.
 
-        1 where no two frames follow each other, so that the noise is not known.
+        1 where no two frames follow each other, so that the noise is not known, and where noise is
+        more than half of a frame's squared length, so that the rest of it is not known well.
         """
-        squared = self._squared(self.mean)
-        if not self._steps or not squared:
+        squared, length = self._squared(self.mean), float(np.median(self._lengths))
+        noise = float(np.median(self._steps)) / 2 if self._steps else length  # both frames have it
+        if not squared or noise > length / 2:
             return 1.0
-        noise = float(np.median(self._steps)) / 2  # both frames have it
-        return float(np.sqrt(max((np.median(self._lengths) - noise) / squared, 1.0)))
+        return float(np.sqrt(max((length - noise) / squared, 1.0)))

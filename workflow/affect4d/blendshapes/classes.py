@@ -243,7 +243,7 @@ class ClassFitter:
         del D
         strength = mean.strength if self.settings.target == "strength" else 1.0
         arrays = model_arrays(
-            np.float32(strength) * mean.mean,
+            mean.mean,
             model.components_,
             model.weights_,
             subjects=fitted["subject"].to_numpy(),

@@ -19,11 +19,11 @@ class Settings(Section):
     neutral_frames: int = field(
         5, "frames", "Frames averaged where the neutral is mean_nearest_zero.", ge=1
     )
-    target: Literal["strength", "mean"] = field(
-        "strength",
+    target: Literal["mean", "strength"] = field(
+        "mean",
         "",
-        "What stands for a class: the mean of its frames made as strong as its median frame, as "
-        "averaging people of different styles weakens it, or the mean itself, as in the paper.",
+        "What stands for a class: the mean of its frames, as in the paper, or that mean made as "
+        "strong as its median frame, as averaging people of different styles weakens it.",
     )
     components: int = field(
         8, "components", "Components per class; at most the number of its frames minus one.", ge=1
