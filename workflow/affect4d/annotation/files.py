@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from affect4d import store
@@ -82,12 +83,11 @@ def merge_folder(folder: Path, out: Path, *, fps: float, min_correlation: float)
 
 def _join(path: Path, one: Track, other: Track) -> Track:
     """A track of valence and one of arousal as one."""
-    values = one.values.copy()
     given = ~pd.isna(other.values).all(0)
-    if (given & ~pd.isna(values).all(0)).any():
+    if (given & ~pd.isna(one.values).all(0)).any():
         raise BadInput(path, "annotates an axis of which there is a track", "remove one of the two")
-    values[:, given] = other.at(one.time)[:, given]
-    return Track(one.time, values)
+    time = np.union1d(one.time, other.time)
+    return Track(time, np.where(given, other.at(time), one.at(time)))
 
 
 def _reactions(folder: Path, fps: float) -> dict[str, float]:

@@ -18,7 +18,14 @@ from affect4d.annotation.files import (
 )
 from affect4d.annotation.merging import reaction_time
 from affect4d.annotation.sequences import FrameCache, Sequence
-from affect4d.annotation.tracks import AXES, MIN_SAMPLES, Floats, Track
+from affect4d.annotation.tracks import (
+    AXES,
+    MAX_TIME_S,
+    MIN_SAMPLES,
+    Floats,
+    Track,
+    track_name,
+)
 from affect4d.local_page.server import Answer, json_answer
 from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
@@ -36,14 +43,15 @@ class AnnotationPage:
     Parameters
     ----------
     sequences : to annotate, of distinct names
-    folder : receives SEQUENCE/ANNOTATOR.csv
+    folder : receives SEQUENCE/ANNOTATOR.csv; ANNOTATOR.AXIS.csv where one axis is annotated
     annotator : safe as a file name
     axes : "both", "valence" or "arousal"
 
     Raises
     ------
     BadInput
-        Two sequences have the same name, or one that is reserved.
+        Two sequences have the same name, or one that is reserved; or the annotator's name would be
+        read as that of an axis or of an unfinished track.
     """
 
     template = ("affect4d.annotation", "page.html.j2")
@@ -55,6 +63,9 @@ class AnnotationPage:
         for name in names:
             if names.count(name) > 1 or name == CALIBRATION:
                 raise BadInput(name, "another sequence has this name", "rename one of them")
+        if track_name(Path(f"{annotator}.csv"))[0] != annotator or annotator.endswith(UNFINISHED):
+            rule = "the name ends like that of an axis or of an unfinished track"
+            raise BadInput(annotator, rule, "choose another --annotator")
         self.frames = FrameCache(sequences)
         self.annotator, self.axes, self._folder = annotator, axes, folder
         self._samples: dict[str, Samples] = {}
@@ -100,13 +111,18 @@ class AnnotationPage:
         }
 
     def _save(self, content: dict[str, Any], rows: Samples) -> Answer:
-        """Replace what follows the first `start` samples; a finished track gets its final name."""
+        """Add samples behind the first `start`; a finished track gets its final name.
+
+        What is stored behind these is lost only where the page asks to `replace` it.
+        """
         name, start = content.get("sequence"), content.get("start")
         if name not in [sequence.name for sequence in self.frames.sequences]:
             raise ValueError("there is no such sequence")
         stored = self._stored(name)
         if not isinstance(start, int) or not 0 <= start <= len(stored):
             raise ValueError("samples are missing before these")
+        if start < len(stored) and not content.get("replace"):
+            raise ValueError("more is saved already, perhaps by another page: reload this one")
         if start + len(rows) > MAX_SAMPLES:
             raise ValueError("the sequence is too long: cut it")
         samples = [*stored[:start], *rows]
@@ -123,11 +139,12 @@ class AnnotationPage:
 
     def _calibrate(self, rows: Samples) -> Answer:
         """Keep the calibration; say the reaction time, s."""
-        path = self._folder / CALIBRATION / f"{self.annotator}.csv"
-        write_samples(path, (*COLUMNS, *TARGETS), rows)
         table = [[math.nan if v is None else v for v in row] for row in rows]
         response, target = (Track(*_columns(table, first)) for first in (1, len(COLUMNS)))
-        return json_answer({"reaction": round(reaction_time(response, target, RATE_HZ), 3)})
+        reaction = reaction_time(response, target, RATE_HZ)
+        path = self._folder / CALIBRATION / f"{self.annotator}.csv"
+        write_samples(path, (*COLUMNS, *TARGETS), rows)
+        return json_answer({"reaction": round(reaction, 3)})
 
     def _stored(self, name: str) -> Samples:
         """The samples of an unfinished track."""
@@ -136,7 +153,8 @@ class AnnotationPage:
         return self._samples[name]
 
     def _path(self, sequence: str, state: str = "") -> Path:
-        return self._folder / sequence / f"{self.annotator}{state}.csv"
+        axis = "" if self.axes == "both" else f".{self.axes}"
+        return self._folder / sequence / f"{self.annotator}{axis}{state}.csv"
 
 
 def _is_sample(row: Any, width: int) -> bool:
@@ -144,7 +162,7 @@ def _is_sample(row: Any, width: int) -> bool:
         return False
     values = [v for v in row[1:] if v is not None]
     is_number = all(isinstance(v, int | float) and -1 <= v <= 1 for v in values)
-    return is_number and math.isfinite(row[0]) and row[0] >= 0
+    return is_number and 0 <= row[0] <= MAX_TIME_S
 
 
 def _columns(table: list[list[float]], first: int) -> tuple[Floats, Floats]:

@@ -153,7 +153,9 @@ def merge(
     fps: Fps = 25,
     min_correlation: Annotated[
         float,
-        typer.Option(min=-1, max=1, help="With the others' mean; who has less is left out."),
+        typer.Option(
+            min=-1, max=1, help="With the others' mean; who has less on an axis is left out there."
+        ),
     ] = 0.3,
 ) -> None:
     """Join several annotators of each sequence into one track of valence and arousal.
@@ -173,6 +175,7 @@ def merge(
         fail(error, 1)
     for name, person in merged.annotators.items():
         found = f"delay {person.delay:+.2f} s, correlation {person.correlation:.2f}"
+        found += "".join(f"; {axis} left out: {rule}" for axis, rule in person.left_out.items())
         say(f"{name}: {f'left out: {person.excluded}' if person.excluded else found}")
     overall = merged.agreement[merged.agreement["sequence"] == "all"]
     for row in overall.to_dict("records"):
