@@ -140,6 +140,18 @@ def test_a_damaged_archive_leaves_nothing(archived, tmp_path, change):
     assert not (tmp_path / "outside.txt").exists()
 
 
+def test_an_archive_that_was_compressed_is_refused_before_anything_is_unpacked(archived, tmp_path):
+    with (
+        zipfile.ZipFile(archived) as source,
+        zipfile.ZipFile(tmp_path / "small.zip", "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for info in source.infolist():
+            target.writestr(info.filename, source.read(info))
+    with pytest.raises(StoreError, match="is compressed"):
+        restore_build(tmp_path / "small.zip", tmp_path / "new/results")
+    assert content(tmp_path / "new") == {}
+
+
 @pytest.mark.parametrize("cut", [0, 100, -1])
 def test_a_cut_archive_leaves_nothing(archived, tmp_path, cut):
     (tmp_path / "cut.zip").write_bytes(archived.read_bytes()[:cut])

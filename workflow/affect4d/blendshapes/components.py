@@ -45,7 +45,7 @@ def component_target(
         There is no such model, or no such component.
     """
     what, read = f"component {model}:{component}", read_model_of(folder, model)
-    names = _names(read, regions)
+    names = names_of(read, regions)
     index = _index(component, names)
     if index is None:
         listed = ", ".join(f"{name} ({k})" for k, name in enumerate(names, 1))
@@ -74,10 +74,11 @@ def component_names(folder: Path, model: str, *, regions: NDArray[np.int64]) -> 
     """The components of a class or basic expression by what they move; none without a model."""
     if model not in _models(folder):
         return []
-    return _names(read_class(folder / f"{model}.zarr"), regions)
+    return names_of(read_class(folder / f"{model}.zarr"), regions)
 
 
-def _names(model: ClassModel, regions: NDArray[np.int64]) -> list[str]:
+def names_of(model: ClassModel, regions: NDArray[np.int64]) -> list[str]:
+    """The names of a model's components: the regions (V,) that they move, at their ends."""
     signs = np.where(_ends(model) < 0, -1, 1)
     return name_regions(list(model.components * signs[:, None, None]), regions)
 

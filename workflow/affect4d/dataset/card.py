@@ -10,10 +10,12 @@ import yaml
 
 from affect4d.artifacts.declaration import Column
 from affect4d.config.dataset import Settings
+from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.dataset import croissant
 
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
 _LARGEST_SIZE = "n>1M"  # as Hugging Face names sizes; the numbers are images
+_STATED = ("intensity", "blend", "relight", "folds", "samples", "margin")
 _BLENDS = {
     "warp": "the photograph was moved accordingly",
     "poisson": "the photograph was moved accordingly, and what it does not show completed by "
@@ -67,6 +69,7 @@ def render_card(
         gallery=_GALLERIES[gallery],
         synthesis=synthesis,
         blend=_BLENDS[synthesis["blend"]],
+        others=_not_default(synthesis),
         columns=columns,
         synthesized=len(synthesized),
         neutrals=len(rows) - len(synthesized),
@@ -83,6 +86,16 @@ def render_card(
         by_class=_counts(synthesized, ["class", "class_name", "valence", "arousal"]),
         licences=licences,
     )
+
+
+def _not_default(synthesis: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the synthesis that are not the default ones and that no row states yet."""
+    defaults = SynthesisSettings().model_dump(mode="json")
+    return {
+        name: value
+        for name, value in synthesis.items()
+        if name not in _STATED and value != defaults.get(name)
+    }
 
 
 def header(count: int, splits: Iterable[str], settings: Settings) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.artifacts.registration import REGISTERED
-from affect4d.blendshapes.components import read_model_of
+from affect4d.blendshapes.components import names_of, read_model_of
 from affect4d.blendshapes.model import sample
 from affect4d.blendshapes.targets import Atlas, Expressions
 from affect4d.fitting.fits import Fit
@@ -19,7 +19,7 @@ from affect4d.quarantine import BadInput
 from affect4d.registration.reference import Reference
 from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.system_files import find_files
-from affect4d.template.regions import name_regions, regions_of
+from affect4d.template.regions import regions_of
 from affect4d.template.template import Template
 
 MEAN = "mean"  # the morph target of a class's mean
@@ -73,7 +73,7 @@ def export_blendshapes(results: Path, name: str) -> Face:
     template = _template(results)
     model = read_model_of(results / "blendshapes", name)
     regions = regions_of(template.vertices, template.landmarks)
-    names = name_regions(list(model.components), regions)
+    names = names_of(model, regions)
     targets = {MEAN: model.mean, **dict(zip(names, model.components, strict=True))}
     weights = [1.0, *[0.0] * len(names)]
     return Face(template.vertices, template.triangles, targets=targets, weights=weights)

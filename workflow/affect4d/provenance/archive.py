@@ -73,12 +73,7 @@ def archive_build(results: Path, out: Path, *, without: Sequence[str] = ()) -> A
     _check_archivable(build, Path(out))
     left_out = _find_left_out(build, without)
     kept = build.without(left_out)
-    listed = {
-        path: manifest.files[index].size
-        for name, manifest in kept.manifests.items()
-        for index, path in enumerate(kept.listed(name))
-        if path not in kept.manifests
-    }
+    listed = {path: size for path, size in kept.sizes.items() if path not in kept.manifests}
     with store.atomic(out) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
         for name in filter(lambda name: (build.root / name).is_file(), _ABOUT):
             archive.writestr(_member(name), read_regular(build.root / name))
@@ -170,6 +165,9 @@ def _find_left_out(build: Build, without: Sequence[str]) -> set[str]:
 def _extract(archive: zipfile.ZipFile, root: Path) -> Archived:
     """Write an archive's members below a new folder, each compared with the manifests."""
     members = {info.filename: info for info in archive.infolist()}
+    for info in archive.infolist():
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise StoreError(root / info.filename, "is compressed", _COPY_AGAIN)
     if len(members) != len(archive.infolist()) or not all(map(_is_inside, members)):
         raise StoreError(root, "its names repeat or lead elsewhere", _COPY_AGAIN)
     unlisted = [name for name in members if name.endswith(SUFFIX) or name in _ABOUT]
@@ -182,7 +180,10 @@ def _extract(archive: zipfile.ZipFile, root: Path) -> Archived:
     if not build.manifests or listed != members.keys() - set(unlisted):
         other = min(listed ^ (members.keys() - set(unlisted)), default="no manifest")
         raise StoreError(root / other, "missing, or listed by no manifest", _COPY_AGAIN)
-    sizes = {name: members[name].file_size for name in sorted(listed)}
+    sizes = {name: build.sizes[name] for name in sorted(listed)}
+    for name, size in sizes.items():
+        if members[name].file_size != size:
+            raise StoreError(root / name, "has another size than was written", _COPY_AGAIN)
     with _bar("restore", sum(sizes.values())) as bar:
         for name in sizes:
             if _write(archive, members[name], root, bar=bar) != build.owners[name][1]:
@@ -201,7 +202,7 @@ def _write(
     """Write a member below the root; the sha256 of its content."""
     path = root / info.filename
     path.parent.mkdir(parents=True, exist_ok=True)
-    if info.filename.endswith(SUFFIX) and info.file_size > _MAX_UNLISTED_BYTES:
+    if bar is None and info.file_size > _MAX_UNLISTED_BYTES:
         raise StoreError(path, f"has {info.file_size} bytes", _COPY_AGAIN)
     with archive.open(info) as source, path.open("xb") as target:
         return _copy(source, target, size=info.file_size, bar=bar)

@@ -68,6 +68,15 @@ class Build:
         }
 
     @cached_property
+    def sizes(self) -> dict[str, int]:
+        """The bytes that every listed file has."""
+        return {
+            path: file.size
+            for name, manifest in self.manifests.items()
+            for path, file in zip(self.listed(name), manifest.files, strict=True)
+        }
+
+    @cached_property
     def left_out_digests(self) -> dict[str, str]:
         """The sha256 of every file that an archive left out, manifests among them."""
         digests = {}
