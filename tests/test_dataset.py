@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -308,3 +309,15 @@ def test_the_commands_count_and_show_what_is_published(dataset, tmp_path):
     side = 8 + 4  # a picture and the gap beside it
     assert sheets == [(4 * side, 3 * side), (3 * side, 4 * side)]  # neutral and two classes
     assert run.invoke(app, ["dataset", "stats", str(tmp_path)]).exit_code == 1
+
+
+def test_a_shard_that_is_none_ends_the_commands_with_one_line(dataset, tmp_path):
+    alone = shutil.copytree(dataset, tmp_path / "alone")
+    for shard in alone.glob("data/*"):
+        shard.write_bytes(b"no table")
+    sums = [f"{store.digest(path)}  data/{path.name}\n" for path in alone.glob("data/*")]
+    (alone / "SHA256SUMS").write_text("".join(sums))
+    for command in ("stats", "sample"):
+        done = CliRunner().invoke(app, ["dataset", command, str(alone)])
+        assert done.exit_code == 1 and "publish the dataset anew" in done.stderr
+        assert isinstance(done.exception, SystemExit)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from affect4d.dataset.balance import balanced, read_wanted
 from affect4d.dataset.exact_labels import ExactLabels
 from affect4d.dataset.label_shards import read_labels, write_labels
 from affect4d.quarantine import BadInput
+from affect4d.store import StoreError
 from affect4d.synthesis.chunks import deformations
 from affect4d.template.anatomy import default_anatomy
 from affect4d.template.ibug68 import MOUTH
@@ -211,11 +213,28 @@ def test_fill_publishes_what_the_real_images_lack_to_the_largest_class(tmp_path)
     table = tmp_path / "counts.csv"
     table.write_text("class_name,images\nv,7\nw,10\n")
     both = {"counts": str(table)}
-    assert read_wanted(Settings(balance="fill", **both)) == {"v": 3, "w": 0}
-    assert read_wanted(Settings(balance="target", **both)) == {"v": 7, "w": 10}
-    assert read_wanted(Settings()) is None
+    assert read_wanted(Settings(balance="fill", **both), "vwx") == {"v": 3, "w": 0, "x": 10}
+    assert read_wanted(Settings(balance="target", **both), "vwx") == {"v": 7, "w": 10}
+    assert read_wanted(Settings(), "vwx") is None
     with pytest.raises(ValueError, match="goes with"):
         Settings(balance="fill")
     table.write_text("class_name,images\nv,many\n")
     with pytest.raises(BadInput, match="whole number"):
-        read_wanted(Settings(balance="fill", **both))
+        read_wanted(Settings(balance="fill", **both), "vwx")
+    table.write_text("class_name,images\nv,1\nw_,1\n")
+    with pytest.raises(BadInput, match=r"counts\.csv:3: w_ is no class"):
+        read_wanted(Settings(balance="fill", **both), "vwx")
+
+
+def test_labels_of_an_image_that_has_none_are_not_those_of_another(published, labels):
+    folder, known = published[0] / "labels", labels[1][0]
+    with pytest.raises(StoreError, match="have none of other"):
+        read_labels(folder, [known, "other"])
+
+
+@pytest.mark.parametrize("name", ["neutralise", "blink", "gaze_yaw", "gaze_pitch"])
+def test_what_moves_pixels_and_no_vertices_has_no_exact_labels(published, name):
+    chunk = SimpleNamespace(path="000.zarr", attributes={"settings": {name: 0.5}})
+    labels = ExactLabels(published[0].parent, load_template(), published[1], intensity=INTENSITY)
+    with pytest.raises(BadInput, match=f"synthesis.{name}"):
+        labels(pd.DataFrame([{"store": "a"}]), {"a": chunk}, ["landmarks"])

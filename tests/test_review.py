@@ -139,6 +139,16 @@ class TestDecisions:
         assert one.read_new() == []
         assert len(other.read_new()) == 3
 
+    def test_a_table_that_a_larger_one_replaced_is_refused(self, tmp_path):
+        path, other = tmp_path / "accepted.csv", tmp_path / "other.csv"
+        DecisionFile(path).append("Anna", [("a", "accept")])
+        known = DecisionFile(path)
+        known.read_new()
+        DecisionFile(other).append("Ben", [("a", "reject"), ("b", "reject"), ("c", "reject")])
+        other.replace(path)
+        with pytest.raises(BadInput, match="was replaced meanwhile"):
+            known.read_new()
+
     def test_a_row_cut_anywhere_costs_no_other(self, tmp_path):
         path = tmp_path / "accepted.csv"
         DecisionFile(path).append("Anna", [("a", "accept"), ("b", "reject")])

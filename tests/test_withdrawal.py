@@ -17,6 +17,7 @@ from support.small_results import DATABASE, KINDS, build_results
 from typer.testing import CliRunner
 
 from affect4d import audit, store
+from affect4d.audit import plan_withdrawal
 from affect4d.cli import app
 from affect4d.config.dataset import Settings as DatasetSettings
 from affect4d.config.neutrals import Database, Settings
@@ -24,7 +25,13 @@ from affect4d.dataset import publish_dataset
 from affect4d.dataset.traces import Traces
 from affect4d.dataset.withdrawal import Person
 from affect4d.neutrals.build import build_neutrals
-from affect4d.neutrals.withdrawn import add_withdrawn, read_withdrawn, withdrawn_digest
+from affect4d.neutrals.decisions import DecisionFile
+from affect4d.neutrals.withdrawn import (
+    add_withdrawn,
+    read_withdrawn,
+    spellings,
+    withdrawn_digest,
+)
 from affect4d.quarantine import BadInput
 
 PEOPLE = (("ann", "bobby"), ("cyd", "dora", "x_ann", "bob"))  # bob is no part of bobby
@@ -217,6 +224,7 @@ def test_the_list_is_read_as_it_is_written(tmp_path):
     assert withdrawn_digest(file, "db") == before and withdrawn_digest(file, "other") == ""
     file.write_text(file.read_text() + " other/p2  # asked by letter\n\n")
     assert read_withdrawn(file) == {("db", "p1"), ("other", "p2")}
+    assert spellings(("db", "Jose\u0301 N")) >= {("db", "jose_n"), ("db", "Jos\u00e9 N")}
     file.write_text("p1\n")
     with pytest.raises(BadInput, match="database/subject"):
         read_withdrawn(file)
@@ -271,3 +279,63 @@ def test_a_person_of_many_photographs_is_recognised_by_one_pass():
     assert all(map(traces.is_named, held)) and not any(map(traces.is_named, others))
     assert len(traces._beginnings) == 3
     assert not Traces(Person("wild", "p"), frozenset()).is_named("wild")
+
+
+@pytest.mark.parametrize("listed", ["P2", "p2"])
+def test_no_problem_warning_or_log_of_a_build_names_who_withdrew(tmp_path, caplog, listed):
+    for name in ("p1", "P2", "p3"):
+        photograph(tmp_path / "db", f"{name}.png")
+    for name in ("p1-b", "P2-b"):
+        (tmp_path / f"db/{name}.png").write_bytes(b"no picture")
+        (tmp_path / f"db/{name}.pts").write_text("no points")
+    shutil.copy(tmp_path / "db/P2.png", tmp_path / "db/P2.jpg")
+    decisions = tmp_path / "decisions.csv"
+    DecisionFile(decisions).append("Anna", [("db_p2", "reject"), ("db_p1", "accept")])
+    database = Database(adapter="folder", root=str(tmp_path / "db"), decisions=str(decisions))
+    people = tmp_path / "withdrawn.txt"
+    people.write_text(f"db/{listed}\ndb/p2-b\ndb/qq\nnowhere/p1\n")
+    settings = Settings(databases={"db": database}, withdrawn=str(people))
+    with caplog.at_level("WARNING"):
+        build_neutrals("db", settings, context(tmp_path / "results", "neutrals", item="db"))
+    folder = tmp_path / "results/neutrals/db"
+    written = "".join(p.read_text() for p in folder.glob("*.csv")) + caplog.text
+    assert "p2" not in written.lower().replace(str(tmp_path).lower(), "") and "qq" not in written
+    assert "p1-b" in written and "2 people on it are in no database" in caplog.text
+    assert set(pd.read_parquet(folder / "candidates.parquet")["subject_id"]) >= {"p1", "p3"}
+
+
+def test_the_list_is_that_of_the_builds_settings(results, monkeypatch):
+    project = results.parent
+    (project / "config.yaml").touch()
+    chunk = next(results.glob("synthesis/*/*.manifest.json"))
+    assert plan_withdrawal(results, "ann").default_list() == project / "withdrawn.txt"
+
+    def state(manifest, name):
+        path = results / f"extra/{name}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        neutrals = {"neutrals": {"withdrawn": name}}
+        made = store.Provenance(results, "neutrals", "item", [chunk], neutrals, "c0")
+        store.record(results / manifest, [path], made)
+
+    dataset = results / "dataset.manifest.json"
+    stated = store.read_manifest(dataset).settings["neutrals"]
+    assert "withdrawn" not in stated
+    state("extra/a.manifest.json", "gone.txt")
+    with pytest.raises(BadInput, match=r"gone\.txt.*withdrawn\.txt.*--list"):
+        plan_withdrawal(results, "ann").default_list()
+
+
+def test_a_build_of_one_person_loses_its_dataset(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"jpeg")
+    build_results(tmp_path / "results", tmp_path / "photo.jpg", (("ann",),))
+    assert withdraw(tmp_path / "results", "ann", "--yes").exit_code == 0
+    assert not (tmp_path / "results/dataset/data").exists()
+
+
+def test_a_list_is_replaced_as_a_whole(tmp_path, monkeypatch):
+    file = tmp_path / "list.txt"
+    add_withdrawn(file, ("db", "p1"))
+    inode = file.stat().st_ino
+    add_withdrawn(file, ("db", "p2"))
+    assert file.stat().st_ino != inode and len(read_withdrawn(file)) == 2

@@ -21,13 +21,16 @@ from affect4d.audit.orphans import UNPROTECTED
 from affect4d.audit.removal_summary import describe_removals
 from affect4d.audit.repair import invalidate, plan_removals
 from affect4d.audit.verdict import Verdict, damaged
+from affect4d.audit.withdrawn import withdrawal_lists
+from affect4d.config.neutrals import Settings
 from affect4d.dataset.published import Published
 from affect4d.dataset.traces import Traces
-from affect4d.dataset.withdrawal import Person, remove_person
+from affect4d.dataset.withdrawal import Person, remove_person, shows_others
 from affect4d.dataset.writing import read_facts
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
 from affect4d.provenance.records import neutral_tables, people_of, rows_where
+from affect4d.quarantine import BadInput
 from affect4d.store import StoreError
 from affect4d.store.build_root import MARKER, is_root
 from affect4d.store.manifest import SUFFIX
@@ -63,12 +66,26 @@ class Withdrawal:
 
     @cached_property
     def rewrites(self) -> bool:
-        """Whether there is a dataset that can be written again; else a build loses all of it."""
+        """Whether the dataset can be written again without the person; else a build loses it."""
         try:
             read_facts(self.dataset / Path(CARD.name()).name)
         except StoreError:
             return not self.is_build
-        return True
+        return not self.is_build or shows_others(Published(self.dataset), self.person)
+
+    def default_list(self) -> Path:
+        """The list of withdrawals that the build's settings name.
+
+        Raises
+        ------
+        BadInput
+            They name several.
+        """
+        lists = withdrawal_lists(lineage.load_build(self.folder)) if self.is_build else set()
+        if len(lists) > 1:
+            rule = f"was built by several lists: {', '.join(sorted(map(str, lists)))}"
+            raise BadInput(self.folder, rule, "name one with --list")
+        return next(iter(lists), Path(Settings.model_fields["withdrawn"].default))
 
     @property
     def is_build(self) -> bool:

@@ -1,6 +1,7 @@
 """The list of people who withdrew: none of them may be in the build."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pandas as pd
 
@@ -9,35 +10,58 @@ from affect4d.artifacts.neutrals import NEUTRALS
 from affect4d.audit.verdict import Finding, damaged
 from affect4d.audit.verified_build import VerifiedBuild
 from affect4d.config.neutrals import Settings as NeutralsSettings
-from affect4d.neutrals.withdrawn import Person, read_withdrawn
+from affect4d.neutrals.withdrawn import Person, read_withdrawn, spellings
 from affect4d.provenance.lineage import Build
 from affect4d.provenance.records import neutral_tables, people_of
 
 
 def check_withdrawn(build: VerifiedBuild) -> Iterator[Finding]:
     """People on the list among the photographs or in the dataset; no name is said."""
-    gone = people_withdrawn(build.build)
+    listed = people_withdrawn(build.build)
+    gone = {spelled for person in listed for spelled in spellings(person)}
     if not gone:
         return
     people: dict[str, set[Person]] = {}
     for name in build.artifacts:
         if fields := NEUTRALS.match(name):
             tables = neutral_tables(build.build, fields["database"])
-            people[name] = {(fields["database"], who) for t in tables for who in people_of(t)}
+            people[name] = _listed(tables, fields["database"], gone)
     if DATASET.name() in build.artifacts:
         table = pd.read_csv(SPLIT_TABLE.path(build.root), dtype=str, keep_default_na=False)
-        people[DATASET.name()] = {*zip(table["database"], table["subject"], strict=True)}
+        every = {*zip(table["database"], table["subject"], strict=True)}
+        people[DATASET.name()] = every & gone
     for name, present in people.items():
-        if count := len(present & gone):
+        if count := len(present):
             yield damaged(name, name, f"has {count} of the people who withdrew")
 
 
+def _listed(tables: Iterable[pd.DataFrame], database: str, gone: set[Person]) -> set[Person]:
+    """The people of a database's tables who are on the list by their id or their name."""
+    return {
+        (database, who)
+        for table in tables
+        for who, name in zip(people_of(table), table["subject_name"].astype(str), strict=True)
+        if not gone.isdisjoint({(database, who), (database, name)})
+    }
+
+
 def people_withdrawn(build: Build) -> set[Person]:
-    """The people on the lists that the build's settings name, in the working directory."""
+    """The people on the lists that the build's settings name."""
+    return {person for file in withdrawal_lists(build) for person in read_withdrawn(file)}
+
+
+def withdrawal_lists(build: Build) -> set[Path]:
+    """The lists that the build's settings name.
+
+    A relative path counts from the project's folder: the nearest above the results that has a
+    config.yaml, else the working directory.
+    """
     stated = (manifest.settings.get("neutrals") for manifest in build.manifests.values())
     default = NeutralsSettings.model_fields["withdrawn"].default
     lists = {str(each.get("withdrawn", default)) for each in stated if isinstance(each, dict)}
-    return {person for file in lists for person in read_withdrawn(file)}
+    above = (folder for folder in build.root.parents if (folder / "config.yaml").is_file())
+    project = next(above, Path())
+    return {project / file for file in lists}
 
 
 def describe_withdrawn(build: Build) -> Iterator[str]:

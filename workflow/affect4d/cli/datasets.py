@@ -1,6 +1,8 @@
 """Commands on published datasets: `affect4d dataset stats`, `sample`, `withdraw`."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +25,9 @@ def stats(folder: Folder = None, results: Results = None) -> None:
     """
     from affect4d.dataset.overview import describe_dataset
 
-    say(describe_dataset(_published(results_of(folder, results))))
+    root = results_of(folder, results)
+    with _readable(root):
+        say(describe_dataset(_published(root)))
 
 
 @dataset_app.command()
@@ -42,9 +46,11 @@ def sample(
     """
     from affect4d.dataset.overview import draw_sheets
 
-    published = _published(results_of(folder, results))
+    root = results_of(folder, results)
+    with _readable(root):
+        sheets = draw_sheets(_published(root), people=people, classes=classes)
     out.mkdir(parents=True, exist_ok=True)
-    for name, content in draw_sheets(published, people=people, classes=classes).items():
+    for name, content in sheets.items():
         (out / f"{name}.jpg").write_bytes(content)
         say(out / f"{name}.jpg")
 
@@ -53,15 +59,23 @@ def _published(root: Path) -> "Published":
     """The dataset of a results folder, or in a folder of its own."""
     from affect4d.artifacts.dataset import DATASET
     from affect4d.dataset.published import Published
-    from affect4d.store import StoreError
 
     inside = root / DATASET.name()
-    published = Published(inside if inside.is_dir() else root)
+    return Published(inside if inside.is_dir() else root)
+
+
+@contextmanager
+def _readable(root: Path) -> Iterator[None]:
+    """A dataset that cannot be read ends the program with a line."""
+    from affect4d.store import StoreError
+
     try:
-        assert published.shards
+        yield
     except StoreError as error:
         fail(error, 1)
-    return published
+    except (ValueError, KeyError, OSError) as error:  # of pyarrow and Pillow too
+        remedy = "publish the dataset anew, or copy it again"
+        fail(StoreError(root, f"holds a dataset that cannot be read ({error})", remedy), 1)
 
 
 @dataset_app.command()
@@ -73,8 +87,9 @@ def withdraw(
     folder: Folder = None,
     results: Results = None,
     listed: Annotated[
-        Path, typer.Option("--list", help="The list of withdrawals: neutrals.withdrawn.")
-    ] = Path("withdrawn.txt"),
+        Path | None,
+        typer.Option("--list", help="The list of withdrawals; if absent, the build's own."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
 ) -> None:
     """Remove a person, and everything made from them, from a build or from a published dataset.
@@ -98,6 +113,7 @@ def withdraw(
     try:
         with translate_errors(root):
             plan = plan_withdrawal(root, subject)
+            listed = listed or plan.default_list()
             say(f"{plan.describe()}\n{listed}: receives {plan.person}", err=True)
             if plan.sources:
                 say(f"kept, for they are your own: {', '.join(plan.sources)}", err=True)

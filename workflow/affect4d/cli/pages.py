@@ -1,6 +1,7 @@
 """Commands that serve a page on which a person decides: `affect4d review`, `annotate`."""
 
 import getpass
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -68,7 +69,7 @@ def review(
     from affect4d.review.sheet import write_sheet
     from affect4d.store import StoreError
 
-    name = " ".join((reviewer or _user()).split())
+    name = unicodedata.normalize("NFC", " ".join((reviewer or _user()).split()))
     if not name or not name.isprintable():
         raise typer.BadParameter("--reviewer is a name of printable characters")
     try:

@@ -5,7 +5,7 @@ turns, in an order that the seed and the images' names decide.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,19 @@ from affect4d.formats.tables import read_rows
 from affect4d.quarantine import BadInput
 
 
-def read_wanted(settings: Settings) -> dict[str, int] | None:
+def read_wanted(settings: Settings, classes: Collection[str]) -> dict[str, int] | None:
     """Most images of each class by its name; None where all are published.
+
+    Parameters
+    ----------
+    settings : of the stage `dataset`
+    classes : names of all; of one that the table lacks there is no real image (fill), or none is
+        wanted (target)
 
     Raises
     ------
     BadInput
-        The table of counts cannot be read.
+        The table of counts cannot be read, or names another class.
     """
     if settings.balance == "all" or settings.counts is None:
         return None
@@ -32,11 +38,14 @@ def read_wanted(settings: Settings) -> dict[str, int] | None:
         if not row["images"].isdecimal():
             rule = "images is no whole number from 0 on"
             raise BadInput(f"{settings.counts}:{line}", rule, "write the number of images")
+        if row["class_name"] not in classes:
+            rule = f"{row['class_name']} is no class"
+            raise BadInput(f"{settings.counts}:{line}", rule, "write such as v+0.5_a-0.1")
         counts[row["class_name"]] = int(row["images"])
     if settings.balance == "target":
         return counts
     most = max(counts.values(), default=0)
-    return {name: most - count for name, count in counts.items()}
+    return {name: most - counts.get(name, 0) for name in classes}
 
 
 def balanced(rows: pd.DataFrame, wanted: Mapping[str, int] | None, seed: int) -> NDArray[np.bool_]:

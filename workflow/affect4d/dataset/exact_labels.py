@@ -34,6 +34,7 @@ from affect4d.synthesis.editing.scene import facing
 from affect4d.template.anatomy import Anatomy, anatomy_of
 from affect4d.template.template import Template, load_template
 
+_BESIDE_THE_FIT = "neutralise", "blink", "gaze_yaw", "gaze_pitch"  # settings that change pixels
 Y_UP = np.diag([1.0, -1.0, 1.0])  # a picture's y points down, the viewer's up
 
 
@@ -184,16 +185,17 @@ class ExactLabels:
         Raises
         ------
         BadInput
-            The photographs were neutralised: their fits are not those of the images.
+            The photographs were neutralised, or lids and eyes moved: the fits are not those of
+            the images.
         """
         samples = [self._sample(row, stores[row["store"]]) for row in rows.to_dict("records")]
         columns = [column for name in names for column, _, _ in LABELS[name]]
         return {name: np.stack([getattr(each, name) for each in samples]) for name in columns}
 
     def _sample(self, row: dict[Hashable, Any], chunk: store.Store) -> _Sample:
-        if chunk.attributes["settings"].get("neutralise"):
-            rule = "was made from photographs that were neutralised, of which there is no fit"
-            raise BadInput(chunk.path, rule, "leave `dataset.labels` or `neutralise` out")
+        for name in filter(chunk.attributes["settings"].get, _BESIDE_THE_FIT):
+            rule = f"was made with `synthesis.{name}`, of which fit and deformation say nothing"
+            raise BadInput(chunk.path, rule, f"leave `dataset.labels` or `{name}` out")
         number, shared = row["index"], (self._anatomy, self._texture)
         if row["array"] == "neutral":
             view = self._views(chunk.path)[number]

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from affect4d.store import StoreError
+
 Labels = Callable[[pd.DataFrame], dict[str, NDArray[Any]]]  # of some rows, an array (N, ...) each
 KEY = "image_id"
 SHAPES = b"affect4d"  # key of the metadata
@@ -44,9 +46,18 @@ def write_labels(folder: Path, shards: Iterable[tuple[str, pd.DataFrame]], label
 
 
 def read_labels(folder: Path, image_ids: list[str]) -> dict[str, NDArray[Any]]:
-    """The labels of images, an array (N, ...) each, in the order of the names."""
+    """The labels of images, an array (N, ...) each, in the order of the names.
+
+    Raises
+    ------
+    StoreError
+        An image has none.
+    """
     table = pq.read_table(folder, filters=[(KEY, "in", image_ids)]).combine_chunks()
     order = pd.Index(table[KEY].to_pylist()).get_indexer(image_ids)
+    if (order < 0).any():
+        what = f"have none of {image_ids[int(order.argmin())]}"
+        raise StoreError(folder, what, "publish the dataset anew")
     shapes = json.loads(pq.read_schema(next(folder.glob("*.parquet"))).metadata[SHAPES])["shapes"]
     return {
         name: table[name].combine_chunks().flatten().to_numpy().reshape(-1, *shape)[order]

@@ -62,7 +62,8 @@ def publish_dataset(
     stores = {str(path): store.open(path) for path in chunks}
     first = stores[str(chunks[0])]
     readings, summary = _readings(context.root)
-    rows, wanted = collect_rows(stores, kinds), read_wanted(settings)
+    rows = collect_rows(stores, kinds)
+    wanted = read_wanted(settings, first.attributes["classes"])
     rows = rows[balanced(rows, wanted, context.seed)].reset_index(drop=True)
     rows = add_readings(rows, readings)
     shares = {"validation": settings.validation, "test": settings.test}

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from affect4d import store
 from affect4d.artifacts.dataset import CARD
 from affect4d.dataset.published import Published
@@ -20,12 +22,22 @@ class Person:
         return f"{self.database}/{self.subject}"
 
 
+def shows_others(published: Published, person: Person) -> bool:
+    """Whether there is an image of anybody else."""
+    return bool((published.rows.loc[~_rows_of(published, person), "class"] >= 0).any())
+
+
+def _rows_of(published: Published, person: Person) -> "pd.Series[bool]":
+    rows = published.rows
+    return (rows["database"] == person.database) & (rows["subject"] == person.subject)
+
+
 def remove_person(folder: Path, person: Person) -> int:
     """Replace a dataset's folder by one without a person; its manifest, if any, is removed first.
 
     Shards, card, preview, Croissant metadata and checksums are those of a dataset that never held
     the person; everybody else stays in the split that they are in. What was read of a sample of the
-    images (`readers`) leaves the card, because the person may be in its averages.
+    images (`readers`), and who inspected the person's database, leave the card: both count them.
 
     Returns
     -------
@@ -41,12 +53,13 @@ def remove_person(folder: Path, person: Person) -> int:
     """
     published = Published(folder)
     rows = published.rows
-    theirs = (rows["database"] == person.database) & (rows["subject"] == person.subject)
+    theirs = _rows_of(published, person)
     if not theirs.any():
         return 0
-    if not (rows.loc[~theirs, "class"] >= 0).any():
+    if not shows_others(published, person):
         raise ValueError(f"{folder} shows nobody but {person}: delete the folder")
     facts = read_facts(folder / Path(CARD.name()).name)
+    facts.inspected.pop(person.database, None)
     kept = rows[~theirs].reset_index(drop=True)
     labels = published.labels if facts.settings.labels else None
     content = Content(

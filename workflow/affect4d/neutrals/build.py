@@ -24,7 +24,7 @@ from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.decisions import apply_decisions
 from affect4d.neutrals.loading import Loaded, difference, load
 from affect4d.neutrals.selection import Quota, Selection, select
-from affect4d.neutrals.withdrawn import read_withdrawn
+from affect4d.neutrals.withdrawn import Problems, drop_withdrawn
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
 
@@ -49,12 +49,12 @@ def build_neutrals(name: str, settings: Settings, context: RunContext) -> None:
     manifest = NEUTRALS.manifest(context.root, database=name)
     images = IMAGE.path(context.root, database=name, image_id="image").parent
     limits = settings.limits.of_files
-    candidates = find_candidates(
-        name, database, results=context.root, quarantine=context.quarantine, limits=limits
+    problems = Problems(context.quarantine.stage)
+    found = find_candidates(
+        name, database, results=context.root, quarantine=problems, limits=limits
     )
-    # before anything is recorded of them
-    gone = read_withdrawn(settings.withdrawn)
-    candidates = [each for each in candidates if (name, each.subject_id) not in gone]
+    candidates, gone = drop_withdrawn(found, settings, name)  # before they are recorded anywhere
+    problems.pass_on(context.quarantine, but=gone, root=database.folder(context.root) or Path())
     if not candidates:
         raise BadInput(
             database.root or name,

@@ -60,6 +60,7 @@ class DecisionFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._end = 0  # bytes that were read
+        self._known: tuple[int, int] | None = None  # device and inode of what was read
 
     def append(self, reviewer: str, decisions: Iterable[tuple[str, str]]) -> None:
         """Append pairs of image_id and decision; they are on the disk when this returns."""
@@ -87,16 +88,17 @@ class DecisionFile:
         if not self.path.exists():
             return []
         with self._locked(os.O_RDONLY, fcntl.LOCK_SH) as file:
-            size = file.seek(0, os.SEEK_END)
+            size, status = file.seek(0, os.SEEK_END), os.fstat(file.fileno())
+            same = (status.st_dev, status.st_ino)
             if size > MAX_BYTES:
                 raise BadInput(self.path, f"has more than {MAX_BYTES} bytes", "start another file")
-            if size < self._end:
+            if size < self._end or self._known not in (None, same):
                 raise BadInput(self.path, "was replaced meanwhile", "start the command again")
             file.seek(self._end)
             content = file.read(size - self._end)
         if not self._end:
             content = self._check_header(content)
-        self._end = size
+        self._end, self._known = size, same
         return list(filter(None, map(self._parse, content.decode(errors="replace").splitlines())))
 
     @contextmanager
@@ -177,8 +179,8 @@ def apply_decisions(candidates: Iterable[Candidate], path: Path) -> list[Candida
             candidate = replace(candidate, preferred=True)
         decided.append(candidate)
     if verdicts:
-        example = next(iter(verdicts))
-        log.warning("%s: %d images are no candidates: %.100s ...", path, len(verdicts), example)
+        # not by name: they may be of people who withdrew
+        log.warning("%s: %d of its images are no candidates", path, len(verdicts))
     return decided
 
 

@@ -1,12 +1,21 @@
 """The list of people who withdrew: no later build takes them in."""
 
 import hashlib
+import logging
+import re
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
-from affect4d.quarantine import BadInput
+from affect4d import store
+from affect4d.config.neutrals import Settings
+from affect4d.neutrals.candidates import Candidate, normalise
+from affect4d.quarantine import BadInput, Quarantine
 
 Person = tuple[str, str]  # database, and subject as the columns `subject` name people
 _HEADER = "# People who withdrew, as database/subject; no later build takes them in.\n"
+
+log = logging.getLogger(__name__)
 
 
 def read_withdrawn(file: Path | str) -> set[Person]:
@@ -44,7 +53,68 @@ def add_withdrawn(file: Path, person: Person) -> None:
     if person not in read_withdrawn(file):
         text = file.read_text(encoding="utf-8") if file.exists() else _HEADER
         lines = text if text.endswith("\n") else f"{text}\n"
-        file.write_text(f"{lines}{'/'.join(person)}\n", encoding="utf-8")
+        with store.atomic(file) as unfinished:
+            unfinished.write_text(f"{lines}{'/'.join(person)}\n", encoding="utf-8")
+
+
+def spellings(person: Person) -> set[Person]:
+    """A person on a list as the tables of a build may have them: as written, and as an id."""
+    database, subject = person
+    names = {subject, unicodedata.normalize("NFC", subject), normalise(subject)}
+    return {(database, name) for name in names if name}
+
+
+class Problems(Quarantine):
+    """Keeps what cannot be used, without a word in the log, until it is known whose it is."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(stage)
+        self.kept: list[tuple[object, BadInput, bool]] = []
+
+    def add(self, item: object, problem: BadInput) -> None:
+        """Keep a problem at which a strict run stops."""
+        self.kept.append((item, problem, True))
+
+    def leave_out(self, item: object, problem: BadInput) -> None:
+        """Keep a problem at which no run stops."""
+        self.kept.append((item, problem, False))
+
+    def pass_on(self, quarantine: Quarantine, *, but: set[str], root: Path) -> None:
+        """Hand over the problems that name nobody of some, by words after the database's root."""
+        each = "|".join(map(re.escape, sorted(filter(None, but), reverse=True)))
+        named = re.compile(rf"(?<![^\W_])(?:{each})(?![^\W_])")
+        for item, problem, stops in self.kept:
+            text = unicodedata.normalize("NFC", f"{item} {problem}".replace(str(root), ""))
+            if not but or not (named.search(text) or named.search(normalise(text))):
+                (quarantine.add if stops else quarantine.leave_out)(item, problem)
+
+
+def drop_withdrawn(
+    candidates: Iterable[Candidate], settings: Settings, name: str
+) -> tuple[list[Candidate], set[str]]:
+    """The candidates of everybody else, and every name that those who withdrew have.
+
+    Parameters
+    ----------
+    candidates : of a database
+    settings : of the stage `neutrals`
+    name : the database's
+    """
+    kept, called, found = [], set(), set()
+    gone = read_withdrawn(settings.withdrawn)
+    listed = {spelled: person for person in gone for spelled in spellings(person)}
+    for each in candidates:
+        people = {(name, each.subject_id), (name, each.subject_name)} & listed.keys()
+        if people:
+            called |= {each.image_id, each.source, each.subject_id, each.subject_name}
+            found |= {listed[person] for person in people}
+        else:
+            kept.append(each)
+    called |= {subject for database, subject in listed if database == name}
+    wrong = {(of, who) for of, who in gone - found if of == name or of not in settings.databases}
+    if wrong:  # not by name: a log is no place for it
+        log.warning("%s: %d people on it are in no database", settings.withdrawn, len(wrong))
+    return kept, called
 
 
 def withdrawn_digest(file: Path | str, database: str) -> str:
