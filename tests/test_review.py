@@ -421,3 +421,16 @@ def test_in_a_browser_500_candidates_by_keyboard_and_no_decision_is_lost(tmp_pat
         finally:
             chromium.close()
             kill(process)
+
+
+def test_a_reviewer_has_one_name_however_its_accents_are_encoded(results, monkeypatch):
+    named = []
+
+    def page(_reviewed, _table, *, reviewer):
+        named.append(reviewer)
+        raise ValueError("no page is needed")
+
+    monkeypatch.setattr("affect4d.review.page.ReviewPage", page)
+    for name in ("Jose\u0301", "Jos\u00e9"):
+        CliRunner().invoke(app, ["review", "mine", str(results), "--reviewer", name])
+    assert named == ["Jos\u00e9"] * 2
