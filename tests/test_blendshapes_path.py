@@ -160,7 +160,7 @@ def folder(tmp_path_factory):
     for index in around():
         mean = rng.normal(size=VERTICES.shape).astype(np.float32)
         arrays = model_arrays(mean, mean[None], np.array([[0.4], [1.0]]), subjects=[0, 1])
-        attributes = {"frame_ids": ["a", "b"], "constraint": "nonnegative"}
+        attributes = {"frame_ids": ["a", "b"], "constraint": "nonnegative", "strength": 1.0}
         label = dict(zip(("median_valence", "median_arousal"), median_of(index), strict=True))
         store.write(
             folder / f"{GRID.name(index)}.zarr", arrays, attributes | label, provenance=None

@@ -171,7 +171,7 @@ def _notes(build: Build, digested: Digested, leftovers: dict[str, str]) -> Itera
         names = ", ".join(name.removesuffix(SUFFIX) for name in build.left_out)
         yield (
             f"not in the archive from which this build was restored, and not checked: {names}; "
-            "snakemake makes them where something that is to be built needs them"
+            "snakemake makes them again"
         )
     yield from describe_versions(build)
     yield from describe_withdrawn(build)

@@ -73,7 +73,8 @@ def _strange_inputs(build: Build, manifest: Manifest, job: PlannedJob) -> Iterat
     """Inputs inside the results folder that are no part of what the job reads or makes."""
     reads = set()
     for source in (*job.inputs, *job.outputs):
-        reads |= {source, *(build.listed(source) if source in build.manifests else ())}
+        known = source in build.manifests or source in build.left_out
+        reads |= {source, *(build.listed(source) if known else ())}
     for source in manifest.inputs:
         inside = not Path(source).is_absolute()
         if inside and source not in reads and build.owner(source) not in reads:

@@ -49,7 +49,7 @@ def restore(
     """Make a build again from its archive, every file compared with its manifest.
 
     With the results folder as `results` in the configuration, snakemake goes on from there: what
-    is restored is not made again, what was left out only where something to be built needs it.
+    is restored is not made again; what was left out is.
 
     Example: affect4d restore build.zip results
     """

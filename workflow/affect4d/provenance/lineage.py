@@ -51,7 +51,8 @@ class Build:
 
     def listed(self, name: str) -> list[str]:
         """The files of a manifest, relative to the root where they lie inside, else absolute."""
-        folder, files = posixpath.dirname(name), self.manifests[name].files
+        manifest = self.manifests[name] if name in self.manifests else self.left_out[name]
+        folder, files = posixpath.dirname(name), manifest.files
         paths = [posixpath.normpath(posixpath.join(folder, file.path)) for file in files]
         return [
             posixpath.normpath(self.root / path) if path.startswith("../") else path
@@ -81,10 +82,8 @@ class Build:
         """The sha256 of every file that an archive left out, manifests among them."""
         digests = {}
         for name, manifest in self.left_out.items():
-            folder = posixpath.dirname(name)
             digests[name] = store.digest(manifest.path)
-            for file in manifest.files:
-                digests[posixpath.normpath(posixpath.join(folder, file.path))] = file.sha256
+            digests |= zip(self.listed(name), (f.sha256 for f in manifest.files), strict=True)
         return digests
 
     def owner(self, path: str) -> str:
