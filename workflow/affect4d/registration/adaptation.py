@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.spatial import cKDTree
-from scipy.stats import median_abs_deviation
 
 from affect4d.config.registration import Settings
 from affect4d.formats.meshes import read_mesh
@@ -145,7 +145,7 @@ def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings
             break
     adapted = prepare(_with_landmarks_on_their_vertices(template))
     offsets = [one.offset for one in _register(adapted, scans, settings)]
-    spread = median_abs_deviation(offsets, scale="normal")
+    spread = stats.median_abs_deviation(offsets, scale="normal")
     return replace(adapted, usual_offset=float(np.median(offsets) + _SPREADS * spread))
 
 
