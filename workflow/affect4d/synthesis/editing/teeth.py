@@ -1,8 +1,7 @@
 """Surfaces behind the lips: two rows of teeth with their gums, and a tongue, of adult size.
 
 Coordinates are mm about the middle of the closed lips: x to the side, y up, z forward. Tones are
-shares of the light that falls on
-them, less towards the mouth's corners (`mouth`).
+shares of the light that falls on them, less towards the mouth's corners (`mouth`).
 """
 
 from dataclasses import dataclass
