@@ -4,13 +4,13 @@ import http.client
 import json
 import os
 import shutil
-import threading
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.page_server import serving
 from support.videos import numbered_pictures, write_video
 from typer.testing import CliRunner
 
@@ -22,7 +22,6 @@ from affect4d.annotation.sequences import open_sequence
 from affect4d.annotation.tracks import Track, read_track, track_name
 from affect4d.cli import app
 from affect4d.formats.images import write_image
-from affect4d.local_page.server import PageServer
 from affect4d.quarantine import BadInput
 from affect4d.validation.metrics import ccc
 
@@ -268,15 +267,10 @@ def clips(tmp_path):
 @contextmanager
 def served(clips, folder, annotator="anna", axes="both"):
     page = AnnotationPage(clips, folder, annotator=annotator, axes=axes)
-    server = PageServer(page)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     try:
-        yield server.url
+        with serving(page) as url:
+            yield url
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
         page.frames.close()
 
 

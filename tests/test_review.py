@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -18,11 +17,12 @@ import pytest
 from PIL import Image
 from support.contexts import context
 from support.database_layouts import put
+from support.page_server import serving
 from typer.testing import CliRunner
 
 from affect4d.cli import app
 from affect4d.config.neutrals import Database, Settings
-from affect4d.local_page.server import MAX_CONTENT, PageServer
+from affect4d.local_page.server import MAX_CONTENT
 from affect4d.neutrals.build import build_neutrals
 from affect4d.neutrals.decisions import (
     Decision,
@@ -80,15 +80,8 @@ def results(tmp_path_factory):
 @contextmanager
 def served(results, decisions, reviewer="Anna"):
     page = ReviewPage(ReviewedDatabase(results, "mine"), decisions, reviewer=reviewer)
-    server = PageServer(page)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.url
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(page) as url:
+        yield url
 
 
 def ask(url, name="", content=None, headers=None, path=None):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from affect4d.config.synthesis import Settings
 from affect4d.gallery.synthetic.action_units import action_fields
 from affect4d.gallery.synthetic.affect import ceiling
 from affect4d.gallery.synthetic.identity import identity_modes
@@ -14,6 +15,7 @@ from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.gallery.synthetic.wild import clip_affect, write_wild
 from affect4d.neutrals.candidates import Candidate
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.synthesis.chunks import Imposed
 from affect4d.training import augmentation
 from affect4d.training.face_set import FaceSet
 from affect4d.training.faces import find_frames, read_frames
@@ -49,6 +51,28 @@ def test_annotators_keep_up_with_the_faces_however_few_frames_there_are(length):
     clips = [clip_affect(n, length, np.random.default_rng(n)) for n in range(1, 61)]
     shown, noted = (np.concatenate(each) for each in zip(*clips, strict=True))
     assert ceiling(shown, noted).min() > 0.8
+
+
+def test_classes_are_imposed_with_the_build_s_own_template_and_settings(monkeypatch):
+    class Built:
+        anatomy = object()
+
+        def __init__(self, results):
+            pass
+
+        def settings(self):
+            return Settings(intensity=0.5)
+
+    used = []
+    imposed = [Imposed(np.ones((4, 3), np.float32), 0, -1)]
+    monkeypatch.setattr(augmentation, "Build", Built)
+    monkeypatch.setattr(augmentation, "Atlas", lambda path: path)
+    monkeypatch.setattr(
+        augmentation, "deformations", lambda *given, **_: used.append(given) or imposed
+    )
+    monkeypatch.setattr(augmentation, "stack_deformations", lambda *given: used.append(given))
+    augmentation.Augmenter(Path("results"), 8)
+    assert used[0][2] is Built.anatomy and used[1][1] == 0.5
 
 
 def test_each_persons_frame_nearest_to_neutral_is_edited(monkeypatch):

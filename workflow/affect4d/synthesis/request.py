@@ -206,6 +206,10 @@ class Build:
     ----------
     results : the build's results folder
 
+    Attributes
+    ----------
+    anatomy : of the template
+
     Raises
     ------
     affect4d.store.StoreError
@@ -215,9 +219,13 @@ class Build:
     def __init__(self, results: Path) -> None:
         self._root = results
         template = Reference.restore(store.open(results / "registration/template.zarr")).template
-        self._model, self._anatomy = read_model(results / "fits/model.zarr"), anatomy_of(template)
+        self._model, self.anatomy = read_model(results / "fits/model.zarr"), anatomy_of(template)
         self._synthesis = _settings_of(results / "synthesis", "synthesis")
         self._fitting = FittingSettings(**_settings_of(results / "fits", "fitting"))
+
+    def settings(self, options: Mapping[str, object] | None = None) -> SynthesisSettings:
+        """The settings of the build's synthesis, some of them replaced."""
+        return SynthesisSettings(**(self._synthesis | dict(options or {})))
 
     def open(
         self,
@@ -228,16 +236,16 @@ class Build:
         options: Mapping[str, object] | None = None,
     ) -> PhotographEditor:
         """A photograph (H, W, 3) with its landmarks (68, 2), as `open_photograph` gives it."""
-        settings = SynthesisSettings(**(self._synthesis | dict(options or {})))
+        settings = self.settings(options)
         return PhotographEditor(
             image,
             landmarks,
             self._model,
             settings=settings,
             fitting_settings=self._fitting,
-            anatomy=self._anatomy,
+            anatomy=self.anatomy,
             crop=crop,
-            neutralise=read_neutraliser(self._root, self._anatomy, settings),
+            neutralise=read_neutraliser(self._root, self.anatomy, settings),
         )
 
 

@@ -11,18 +11,14 @@ import numpy as np
 import pandas as pd
 
 from affect4d.artifacts.blendshapes import ATLAS
-from affect4d.artifacts.fitting import MODEL
 from affect4d.blendshapes.targets import Atlas
-from affect4d.config.synthesis import Settings as SynthesisSettings
-from affect4d.fitting.storage import read_model
 from affect4d.formats.images import read_photograph
 from affect4d.neutrals.candidates import Candidate
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.synthesis.chunks import Imposed, deformations
 from affect4d.synthesis.editing.flow import stack_deformations
 from affect4d.synthesis.quality import measure, refusal
-from affect4d.synthesis.single import Options, PhotographEditor
-from affect4d.template.anatomy import default_anatomy
+from affect4d.synthesis.request import Build
 from affect4d.training.face_set import FaceSet
 from affect4d.training.faces import reduce
 
@@ -31,7 +27,7 @@ DATABASE = "real"  # before the names of the frames, as in a build before those 
 
 
 class Augmenter:
-    """Imposes the classes of a build on photographs, with the synthesis's default settings.
+    """Imposes the classes of a build on photographs, as the build's synthesis does.
 
     Parameters
     ----------
@@ -40,13 +36,12 @@ class Augmenter:
     """
 
     def __init__(self, results: Path, size: int) -> None:
-        self._settings, self._size = SynthesisSettings(), size
-        self._model, self._atlas = read_model(MODEL.path(results)), Atlas(ATLAS.path(results))
-        folder, anatomy = results / "blendshapes", default_anatomy()
-        imposed = deformations(self._atlas, folder, anatomy, samples=0, seed=0)
-        self._imposed: list[Imposed] = imposed
-        moves = [target.deformation for target in imposed]
-        self._blocks = stack_deformations(moves, self._settings.intensity)
+        self._build, self._size, self._atlas = Build(results), size, Atlas(ATLAS.path(results))
+        self._imposed: list[Imposed] = deformations(
+            self._atlas, results / "blendshapes", self._build.anatomy, samples=0, seed=0
+        )
+        moves = [target.deformation for target in self._imposed]
+        self._blocks = stack_deformations(moves, self._build.settings().intensity)
 
     def edit(self, frame: Candidate) -> FaceSet:
         """The accepted images of one frame; the table has the columns of published images.
@@ -57,9 +52,8 @@ class Augmenter:
             The frame cannot be read or fitted.
         """
         photograph, _ = read_photograph(frame.path)
-        options = Options(settings=self._settings, crop=True)
         try:
-            editor = PhotographEditor(photograph, frame.read_landmarks(), self._model, **options)
+            editor = self._build.open(photograph, frame.read_landmarks(), crop=True)
         except ValueError as error:
             raise BadInput(frame.path, str(error), "mark its landmarks anew") from None
         if editor.fit_refusal:
@@ -67,7 +61,7 @@ class Augmenter:
         rows, images, neutral = [], [], f"{DATABASE}-{frame.image_id}"
         edits = editor.editor.edits(self._blocks)
         for target, edit in zip(self._imposed, edits, strict=True):
-            if refusal(measure(editor.editor, edit), self._settings) is None:
+            if refusal(measure(editor.editor, edit), self._build.settings()) is None:
                 valence, arousal = self._atlas.median[target.index]
                 images.append(reduce(edit.image, self._size))
                 rows.append(
