@@ -23,10 +23,10 @@ from affect4d.config.dataset import Settings as DatasetSettings
 from affect4d.config.neutrals import Database, Settings
 from affect4d.dataset import publish_dataset
 from affect4d.dataset.traces import Traces
-from affect4d.dataset.withdrawal import Person
 from affect4d.neutrals.build import build_neutrals
 from affect4d.neutrals.decisions import DecisionFile
 from affect4d.neutrals.withdrawn import (
+    Person,
     add_withdrawn,
     read_withdrawn,
     spellings,

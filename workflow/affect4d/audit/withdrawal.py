@@ -25,8 +25,9 @@ from affect4d.audit.withdrawn import withdrawal_lists
 from affect4d.config.neutrals import Settings
 from affect4d.dataset.published import Published
 from affect4d.dataset.traces import Traces
-from affect4d.dataset.withdrawal import Person, remove_person, shows_others
+from affect4d.dataset.withdrawal import remove_person, shows_others
 from affect4d.dataset.writing import read_facts
+from affect4d.neutrals.withdrawn import Person
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build
 from affect4d.provenance.records import neutral_tables, people_of, rows_where

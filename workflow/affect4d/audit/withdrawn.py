@@ -28,7 +28,7 @@ def check_withdrawn(build: VerifiedBuild) -> Iterator[Finding]:
             people[name] = _listed(tables, fields["database"], gone)
     if DATASET.name() in build.artifacts:
         table = pd.read_csv(SPLIT_TABLE.path(build.root), dtype=str, keep_default_na=False)
-        every = {*zip(table["database"], table["subject"], strict=True)}
+        every = set(map(Person, table["database"], table["subject"]))
         people[DATASET.name()] = every & gone
     for name, present in people.items():
         if count := len(present):
@@ -38,7 +38,7 @@ def check_withdrawn(build: VerifiedBuild) -> Iterator[Finding]:
 def _listed(tables: Iterable[pd.DataFrame], database: str, gone: set[Person]) -> set[Person]:
     """The people of a database's tables who are on the list by their id or their name."""
     return {
-        (database, who)
+        Person(database, who)
         for table in tables
         for who, name in zip(people_of(table), table["subject_name"].astype(str), strict=True)
         if not gone.isdisjoint({(database, who), (database, name)})

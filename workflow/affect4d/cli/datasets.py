@@ -121,7 +121,7 @@ def withdraw(
                 fail("nothing was removed, for nobody can be asked here; give --yes", 2)
             if not yes and not typer.confirm("Remove these?", err=True):
                 fail("nothing was removed", 2)
-            add_withdrawn(listed, (plan.person.database, plan.person.subject))
+            add_withdrawn(listed, plan.person)
             left = plan.carry_out()
     except LookupError as error:
         fail(error.args[0], 1)

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from affect4d.dataset.withdrawal import Person
+from affect4d.neutrals.withdrawn import Person
 from affect4d.store.build_root import walk_build
 
 _ROWS = 1000  # of a table that are looked at together

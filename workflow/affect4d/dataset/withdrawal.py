@@ -1,6 +1,5 @@
 """Write a published dataset again without a person, from its own folder alone."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -9,17 +8,7 @@ from affect4d import store
 from affect4d.artifacts.dataset import CARD
 from affect4d.dataset.published import Published
 from affect4d.dataset.writing import Content, fill_folder, read_facts
-
-
-@dataclass(frozen=True)
-class Person:
-    """A person, as the columns `database` and `subject` name people."""
-
-    database: str
-    subject: str
-
-    def __str__(self) -> str:
-        return f"{self.database}/{self.subject}"
+from affect4d.neutrals.withdrawn import Person
 
 
 def shows_others(published: Published, person: Person) -> bool:

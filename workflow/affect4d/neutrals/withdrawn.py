@@ -6,16 +6,26 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from affect4d import store
 from affect4d.config.neutrals import Settings
 from affect4d.neutrals.candidates import Candidate, normalise
 from affect4d.quarantine import BadInput, Quarantine
 
-Person = tuple[str, str]  # database, and subject as the columns `subject` name people
 _HEADER = "# People who withdrew, as database/subject; no later build takes them in.\n"
 
 log = logging.getLogger(__name__)
+
+
+class Person(NamedTuple):
+    """A person, as the columns `database` and `subject` name people."""
+
+    database: str
+    subject: str
+
+    def __str__(self) -> str:
+        return f"{self.database}/{self.subject}"
 
 
 def read_withdrawn(file: Path | str) -> set[Person]:
@@ -44,7 +54,7 @@ def read_withdrawn(file: Path | str) -> set[Person]:
             rule = "is not database/subject"
             raise BadInput(f"{file}:{number}", rule, "write such as photographs/takeo")
         if entry:
-            people.add((database, subject))
+            people.add(Person(database, subject))
     return people
 
 
@@ -61,7 +71,7 @@ def spellings(person: Person) -> set[Person]:
     """A person on a list as the tables of a build may have them: as written, and as an id."""
     database, subject = person
     names = {subject, unicodedata.normalize("NFC", subject), normalise(subject)}
-    return {(database, name) for name in names if name}
+    return {Person(database, name) for name in names if name}
 
 
 class Problems(Quarantine):
@@ -104,7 +114,7 @@ def drop_withdrawn(
     gone = read_withdrawn(settings.withdrawn)
     listed = {spelled: person for person in gone for spelled in spellings(person)}
     for each in candidates:
-        people = {(name, each.subject_id), (name, each.subject_name)} & listed.keys()
+        people = {Person(name, each.subject_id), Person(name, each.subject_name)} & listed.keys()
         if people:
             called |= {each.image_id, each.source, each.subject_id, each.subject_name}
             found |= {listed[person] for person in people}
