@@ -3,7 +3,7 @@
     python benchmarks/smile_units.py
 
 The people of benchmarks/readers.py: landmarks detected in the neutral and the smiling photograph
-give mean motions of the mouth and the nose's wings, of all people and of those who show the teeth;
+give mean motions of mouth, chin and the nose's wings, of all people and of those who show the teeth;
 least squares with nonnegative weights explains them by face units of the mean face, from the front.
 """
 
@@ -21,7 +21,7 @@ from affect4d.template.ibug68 import OUTER_EYE_CORNERS
 
 SHAPES = ("mouthSmile", "mouthDimple", "mouthLowerDown", "mouthUpperUp", "mouthStretch",
           "noseSneer", "jawOpen")  # fmt: skip
-MOVED = [31, 35, *range(48, 68)]  # wings of the nose, mouth
+MOVED = [8, 31, 35, *range(48, 68)]  # chin, wings of the nose, mouth
 APART_MM = 2.0  # of the inner lips: teeth show
 # landmarks of the subject's left half that show a unit
 SHOWN = {

@@ -30,7 +30,7 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
     "AU10": {"mouthUpperUp": 1.1, "noseSneer": 0.2},  # upper lip raiser
     # lip corner puller; it widens the nose, and the brows stay
     "AU12": {
-        "mouthSmile": 0.55, "mouthDimple": 0.25, "mouthLowerDown": 0.5, "noseSneer": 0.4,
+        "mouthSmile": 0.52, "mouthDimple": 0.3, "mouthLowerDown": 0.6, "noseSneer": 0.5,
         "browInnerUp": 0.3,
     },
     "AU15": {"mouthFrown": 1.1},  # lip corner depressor
@@ -43,7 +43,7 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
         "mouthPress": 0.2, "mouthRollUpper": 0.3, "mouthRollLower": 0.3, "mouthPucker": 0.1,
         "mouthFrown": 0.15,
     },
-    "AU25": {"mouthLowerDown": 0.6, "mouthUpperUp": 0.35},  # lips part
+    "AU25": {"mouthLowerDown": 0.8, "mouthUpperUp": 0.4},  # lips part
     "AU26": {"jawOpen": 0.55},  # jaw drop
     "AU43": {"eyeBlink": 0.75},  # eyes closed
 }  # fmt: skip

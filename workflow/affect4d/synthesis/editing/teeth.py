@@ -24,17 +24,22 @@ LOWER_HEIGHTS_MM = (-1.4, -10.4, -18.1)  # biting edge, neck, bottom of the gum
 # From the middle outwards (Nelson).
 UPPER_WIDTHS_MM = (8.5, 6.6, 7.6, 7.0, 6.8, 9.5, 9.5)
 LOWER_WIDTHS_MM = (5.3, 5.8, 6.8, 7.0, 7.0, 10.5, 10.5)
+# How much shorter each ends than the central incisor: of the upper row the lateral incisor by half
+# a millimetre and more, while the canine's cusp reaches as far and its sides do not (Nelson).
+UPPER_SHORTER_MM = (0.0, 0.7, 0.2, 0.7, 1.0, 1.2, 1.2)
+LOWER_SHORTER_MM = (0.0, 0.0, 0.0, 0.3, 0.5, 0.5, 0.5)
 # Both rows rise towards the back, along the curve of Spee: this much at a right angle.
 RISE_MM = 2.5
 # Levels of a row's strip: to 1 from the biting edge to the neck, to 2 from there to the gum's end.
 LEVELS = np.array([0, 0.05, 0.12, 0.3, 0.6, 0.85, 1.0, 1.0, 1.3, 2.0])
-# Where two teeth meet, their corners are rounded off and the gum rises between them. The profile
-# across a tooth is 0 over the middle half of it and rises by the tenth power to 1 at its sides.
+# Where two teeth meet is a thin line: the profile across a tooth is 0 over the middle half of it and
+# rises by the tenth power to 1 at its sides. Their corners are rounded off and the gum rises there.
 GAP_SLOPE, GAP_POWER = 4, 10
-CORNER_MM, CORNER_LEVEL = 1.5, 0.3  # rounding of the biting edge, and the level where it ends
+# Rounding of the biting edge, the power by which it grows across a tooth, the level where it ends.
+CORNER_MM, CORNER_POWER, CORNER_LEVEL = 1.3, 4, 0.3
 SCALLOP_MM, SCALLOP_LEVEL = 1.2, 0.5  # rise of the gum, and the level where it begins
 # Tones, by eye: gaps, crowns that bulge along and across, gums.
-GAP_DARKENING, CROWN_BULGE, CROWN_ROUND, GUM_TONE = 0.35, 0.1, 0.14, 0.8
+GAP_DARKENING, CROWN_BULGE, CROWN_ROUND, GUM_TONE = 0.2, 0.12, 0.2, 0.8
 LOWER_LIGHT = 0.8  # of what the upper teeth get
 TONGUE_CENTRE_MM, TONGUE_RADII_MM = (0.0, -5.5, -19.0), (20.0, 13.5, 16.0)
 TONGUE_ROWS, TONGUE_COLUMNS = 13, 33  # vertices of the ellipsoid's quarter
@@ -57,8 +62,10 @@ class Surface:
 @lru_cache(maxsize=2)
 def surfaces(columns: int) -> tuple[Surface, Surface]:
     """What the head carries, and what the jaw does, in so many columns per row of teeth."""
-    upper = _row(columns, UPPER_WIDTHS_MM, UPPER_HEIGHTS_MM)
-    teeth = _row(columns, LOWER_WIDTHS_MM, LOWER_HEIGHTS_MM, arch=LOWER_ARCH)
+    upper = _row(columns, UPPER_WIDTHS_MM, UPPER_HEIGHTS_MM, shorter=UPPER_SHORTER_MM)
+    teeth = _row(
+        columns, LOWER_WIDTHS_MM, LOWER_HEIGHTS_MM, shorter=LOWER_SHORTER_MM, arch=LOWER_ARCH
+    )
     tongue = _tongue()
     lower = Surface(
         np.concatenate([teeth.vertices, tongue.vertices]),
@@ -70,13 +77,18 @@ def surfaces(columns: int) -> tuple[Surface, Surface]:
 
 
 def _row(
-    columns: int, widths: tuple[float, ...], heights: tuple[float, ...], *, arch: float = 1.0
+    columns: int,
+    widths: tuple[float, ...],
+    heights: tuple[float, ...],
+    *,
+    shorter: tuple[float, ...],
+    arch: float = 1.0,
 ) -> Surface:
     """One row of teeth with its gum: a strip along the arch from the biting edge to the gum."""
     half_width, depth = (arch * size for size in ARCH_MM)
     angle = np.radians(np.linspace(-ARCH_DEGREES, ARCH_DEGREES, columns))
     x, z = half_width * np.sin(angle), depth * (np.cos(angle) - 1)
-    across = _across(x, z, widths)
+    tooth, across = _teeth(x, z, widths)
     gap = np.clip(GAP_SLOPE / 2 * across - 1, 0, 1) ** GAP_POWER
     edge, neck, end = heights
     outward = np.sign(edge - neck)
@@ -84,12 +96,13 @@ def _row(
     rows, tones = [], []
     for level in LEVELS:
         y = edge + level * (neck - edge) if level <= 1 else neck + (level - 1) * (end - neck)
-        corner = -outward * CORNER_MM * gap * np.clip(1 - level / CORNER_LEVEL, 0, 1)
+        cut = np.asarray(shorter)[tooth] + CORNER_MM * across**CORNER_POWER
+        corner = -outward * cut * np.clip(1 - level / CORNER_LEVEL, 0, 1)
         rise = np.clip((level - SCALLOP_LEVEL) / (1 - SCALLOP_LEVEL), 0, 1)
         scallop = outward * SCALLOP_MM * gap * rise
         rows.append(np.stack([x, y + rise_back + corner + scallop, z], axis=1))
         bulge = 1 - CROWN_BULGE + CROWN_BULGE * np.sin(np.pi * min(level, 1.0))
-        crown = (1 - GAP_DARKENING * gap) * (1 - CROWN_ROUND * across**2) * bulge
+        crown = (1 - GAP_DARKENING * gap) * (1 - CROWN_ROUND * across**4) * bulge
         tones.append(crown if level <= 1 else np.full(columns, GUM_TONE))
     strip = np.repeat(np.arange(len(LEVELS) - 1), 2 * (columns - 1))
     kinds = np.where(LEVELS[1:][strip] > 1.0, GUM, TOOTH).astype(np.uint8)
@@ -97,18 +110,15 @@ def _row(
     return Surface(np.concatenate(rows), faces, kinds, np.concatenate(tones))
 
 
-def _across(
+def _teeth(
     x: NDArray[np.float64], z: NDArray[np.float64], widths: tuple[float, ...]
-) -> NDArray[np.float64]:
-    """(n,) where places (x, z) on the arch lie on their tooth: 0 its middle, 1 its sides."""
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Teeth (n,) at places (x, z) on the arch, and where on them: 0 the middle, 1 the sides."""
     length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))])
     length = np.abs(length - length[len(length) // 2])
     bounds = np.concatenate([[0], np.cumsum(widths)])
     tooth = np.clip(np.searchsorted(bounds, length, side="right") - 1, 0, len(widths) - 1)
-    across: NDArray[np.float64] = 2 * np.abs(
-        (length - bounds[tooth]) / np.asarray(widths)[tooth] - 0.5
-    )
-    return across
+    return tooth, 2 * np.abs((length - bounds[tooth]) / np.asarray(widths)[tooth] - 0.5)
 
 
 def _tongue() -> Surface:
