@@ -3,8 +3,9 @@
     python benchmarks/smile_units.py
 
 The people of benchmarks/readers.py: landmarks detected in the neutral and the smiling photograph
-give mean motions of mouth, chin and the nose's wings, of all people and of those who show the teeth;
-least squares with nonnegative weights explains them by face units of the mean face, from the front.
+give mean motions of mouth, chin and the nose's wings, of all people and of those who show the
+teeth; least squares with nonnegative weights explains them by face units of the mean face, from the
+front.
 """
 
 import sys

@@ -53,8 +53,9 @@ ROLL_LIGHT, ROLL_SHADE, ROLL_MM = 0.3, 0.55, 1.5
 # shows whatever the skin. On 24 smiles of the Face Research Lab London Set the brightest tenth of
 # what shows between the lips is 1.23 times as bright as the sclera of the neutral photograph
 # (standard deviation 14 %; over lit skin 1.21, 22 %) and of this white; drawn teeth are shaded, so
-# that the gain is 1.31 (set on every other person; on the rest they are then 1.01 times as bright). Never brighter than white
-# paper in a photograph; gums and tongue lie between pale skin and the lips; the socket is dark red.
+# that the gain is 1.31 (set on every other person; on the rest they are then 1.01 times as bright).
+# Never brighter than white paper in a photograph; gums and tongue lie between pale skin and the
+# lips; the socket is dark red.
 # Towards the corners their light falls, to half at CHEEK_SHADE of the way from the middle to the
 # inner corner of the lips, by a logistic of the logarithm of that way; of red less is lost and of
 # green and blue more, by these shares of what is lost in all (`benchmarks/mouths.py`).

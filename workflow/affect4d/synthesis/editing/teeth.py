@@ -32,8 +32,8 @@ LOWER_SHORTER_MM = (0.0, 0.0, 0.0, 0.3, 0.5, 0.5, 0.5)
 RISE_MM = 2.5
 # Levels of a row's strip: to 1 from the biting edge to the neck, to 2 from there to the gum's end.
 LEVELS = np.array([0, 0.05, 0.12, 0.3, 0.6, 0.85, 1.0, 1.0, 1.3, 2.0])
-# Where two teeth meet is a thin line: the profile across a tooth is 0 over its middle half and rises
-# by the tenth power to 1 at its sides. Their corners are rounded off and the gum rises there.
+# Where two teeth meet is a thin line: the profile across a tooth is 0 over its middle half and
+# rises by the tenth power to 1 at its sides. Their corners are rounded off and the gum rises there.
 GAP_SLOPE, GAP_POWER = 4, 10
 # Rounding of the biting edge, the power by which it grows across a tooth, the level where it ends.
 CORNER_MM, CORNER_POWER, CORNER_LEVEL = 1.3, 4, 0.3
