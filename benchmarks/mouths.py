@@ -7,6 +7,10 @@
 Lab London Set), landmarks detected in each photograph (`make face-readers`). Prints how the heights
 of the lips' red follow the mouth's width, fitted on every other person and checked on the others;
 the teeth's height over the lips' opening; their light and colour from the middle to the corners.
+The powers are tested on the people they were not fitted on: what they leave of a lip's height must
+not differ from nothing (95 % interval of the median over people, exact), and where a height changes
+at all, its interval lying beside nothing, the powers must explain it: leave less in the median
+person than no power does.
 
 Exit status 1 where a threshold is missed; 0, with a line that says so, where the folder is absent.
 """
@@ -19,6 +23,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import readers_people as make
+from scipy.stats import quantile_test
 from thresholds import Threshold, check
 
 from affect4d.readers.environment import find_obstacle
@@ -125,16 +130,39 @@ def powers(neutral, smiling):
     logs, thresholds = np.log(smiling / neutral), []
     fitted, others = logs[::2], logs[1::2]
     for lip, used in zip(("upper", "lower"), THINNING, strict=True):
-        power = -(fitted["width"] @ fitted[lip]) / (fitted["width"] @ fitted["width"])
+        power = least_deviating(fitted["width"], -fitted[lip])
         left = others[lip] + used * others["width"]
+        spans = {name: interval(each) for name, each in (("law", left), ("none", others[lip]))}
         print(
             f"{lip} red: power {-power:.2f} of the width, used {-used:g}; on the other people, "
-            f"left of {others[lip].median():.2f} (median log): {left.median():.2f}, root mean "
-            f"square {np.sqrt((left**2).mean()):.2f} of {np.sqrt((others[lip] ** 2).mean()):.2f}"
+            f"median log {others[lip].median():.2f} ({spans['none'][0]:.2f} to "
+            f"{spans['none'][1]:.2f}), left {left.median():.2f} ({spans['law'][0]:.2f} to "
+            f"{spans['law'][1]:.2f})"
         )
-        what = f"{lip} red: median left on the other people, share"
-        thresholds.append(Threshold(what, abs(left.median() / others[lip].median()), 0.5))
+        what = f"{lip} red: median left on the other people, log"
+        thresholds += [
+            Threshold(f"{what}: interval from", spans["law"][0], 0.0),
+            Threshold(f"{what}: interval to", spans["law"][1], 0.0, at_least=True),
+        ]
+        if spans["none"][1] < 0 or spans["none"][0] > 0:
+            gained = others[lip].abs() - left.abs()
+            thresholds.append(
+                Threshold(f"{lip} red: explained, log", gained.median(), 0.0, at_least=True)
+            )
     return thresholds
+
+
+def least_deviating(logs, wanted):
+    """The power p of least sum of |wanted - p logs|, which no few strong smiles decide."""
+    ratios = wanted / logs
+    rows = np.argsort(ratios)
+    weights = np.cumsum(np.abs(logs.to_numpy()[rows]))
+    return ratios.to_numpy()[rows][np.searchsorted(weights, weights[-1] / 2)]
+
+
+def interval(values):
+    """95 % interval of the median over people, by the sign test: exact for any distribution."""
+    return quantile_test(values, q=0.0, p=0.5).confidence_interval(0.95)
 
 
 def measure_teeth(image, landmarks):

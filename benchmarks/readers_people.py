@@ -136,15 +136,16 @@ class Studio:
     def __init__(self, results, people):
         self._build, self._people = Build(results), people
 
-    def make(self, number, blend, targets, *, motion=False, smiling=False):
+    def make(self, number, blend, targets, *, motion=False, smiling=False, options=None):
         """What is Made of a person's neutral photograph: the Targets of a dict.
 
+        `options` replace settings of the build's synthesis.
         `moved` is left empty without `motion`. With `smiling` it is the smiling photograph, from
         which the expression is removed.
         """
         readings = self._people.smiling if smiling else self._people.neutral
         photograph = self._people.photograph(number, smiling)
-        options = {"blend": blend} | ({"neutralise": True} if smiling else {})
+        options = {"blend": blend} | (options or {}) | ({"neutralise": True} if smiling else {})
         landmarks = readings.landmarks[number]
         editor = self._build.open(photograph, landmarks, crop=False, options=options)
         made = Made({}, {}, {})

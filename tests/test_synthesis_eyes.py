@@ -13,6 +13,7 @@ from affect4d.fitting import Camera
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.eyes import BALL_MM, IRIS_MM, LID_SHARE
 from affect4d.synthesis.editing.scene import make_scene
+from affect4d.synthesis.quality import measure, refusal
 from affect4d.synthesis.request import parse_gaze
 from affect4d.template.anatomy import default_anatomy
 from affect4d.template.ibug68 import EYE_OUTLINES, LOWER_LIDS, UPPER_LIDS
@@ -112,6 +113,37 @@ def test_shut_eyes_show_no_white_and_a_line_where_the_lids_meet():
         assert eye.max() < (SKIN + WHITE) / 2
         middle = eye[:, eye.shape[1] // 2, 0]
         assert middle.min() < 0.6 * SKIN
+
+
+def moved_into_view(right_px=0, scale=1.0):
+    """The face's scene, drawn smaller or cut off so that its right eye is nearer the left edge."""
+    own = face()
+    size = tuple(round(scale * length) for length in own.image.shape[1::-1])
+    image = cv2.resize(own.image, size, interpolation=cv2.INTER_AREA)[:, right_px:].copy()
+    view = Camera(scale * PER_MM, np.eye(3), np.array([scale * 240.0 - right_px, scale * 240.0]))
+    return make_scene(fit_of(view), image, default_anatomy())
+
+
+def problem(own, **settings):
+    """What keeps the eyes of a scene from turning, as the gates say it."""
+    editor = Editor(own, Settings(relight=0, folds=0, **settings))
+    return (refusal(measure(editor, editor.edit(STILL)), editor.settings) or ("",))[0]
+
+
+def test_eyes_near_the_edge_turn_as_others_do():
+    first = int(outlines(face())[0][:, 0].min()) - 2
+    turned = Editor(moved_into_view(first), Settings(relight=0, folds=0, gaze_yaw=20.0)).edit(STILL)
+    for outline in outlines(face()):
+        row, (left, right) = round(float(outline[:, 1].mean())), outline[[0, 3], 0].astype(int)
+        whole = picture(gaze_yaw=20.0).image[row, left:right].astype(int)
+        assert np.median(np.abs(whole - turned.image[row, left - first : right - first])) <= 2
+
+
+def test_eyes_that_cannot_turn_refuse_the_picture_with_the_reason():
+    beyond = int(outlines(face())[0][:, 0].min()) + 4
+    assert "reaches beyond the edge" in problem(moved_into_view(beyond), gaze_yaw=20.0)
+    assert "narrower than 4 pixels" in problem(moved_into_view(scale=0.05), blink=0.5)
+    assert problem(moved_into_view(beyond)) == problem(face(), gaze_yaw=20.0) == ""
 
 
 def test_eyes_that_neither_turn_nor_blink_are_the_photographs():

@@ -62,6 +62,8 @@ MEASURES = {  # of synthesis: unit and meaning
                        "neutral image."),
     "neutralised_mm": ("mm", "Expression that was removed from the photograph before, root mean "
                        "square around the mouth; null: neutral image."),
+    "eye_problem": ("1", "Why an eye neither turned nor closed, 0 where both did; null: neutral "
+                    "image."),
 }  # fmt: skip
 QUALITY_COLUMN = Column(
     QUALITY + "{measure}", "float32", "Measured while synthesizing; null: neutral image.", null=True

@@ -29,7 +29,8 @@ CHUNK = Store(
         Array("flow", "float16", ("images", "grid", "grid", 2),
               "How far the face moved, on a coarse grid.", unit="px"),
         Array("quality", "float32", ("images", "measures"),
-              "Measures of each image; also `neutralised_mm` where photographs are neutralised."),
+              "Measures of each image; also `neutralised_mm` where photographs are neutralised, "
+              "`eye_problem` where eyes turn or close."),
     ),
     (
         Attribute("database", "Where the photographs come from."),

@@ -88,3 +88,8 @@ class Settings(Section):
         ge=-1,
         le=1,
     )
+
+    @property
+    def moves_eyes(self) -> bool:
+        """Whether a gaze or a blink is asked for."""
+        return bool(self.blink or self.gaze_yaw or self.gaze_pitch)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import Fit
 from affect4d.synthesis.editing.editor import Edit, Editor
+from affect4d.synthesis.editing.eyes import PROBLEMS
 from affect4d.synthesis.editing.inverse_flow import Motion
 from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
@@ -25,11 +26,13 @@ MAX_PSNR_DB = 99.0  # in place of infinity
 BOUNDED = ("flipped", "folded", "revealed")  # metrics that the settings bound by max_...
 METRICS = ("yaw", *BOUNDED, "interior", "psnr_far", "landmark_error", "accepted")
 NEUTRALISED = "neutralised_mm"  # is measured besides where photographs are neutralised
+EYE_PROBLEM = "eye_problem"  # and this where eyes are to turn or close
 
 
 def metric_names(settings: Settings) -> list[str]:
     """What `measure` gives with some settings, in its order."""
-    return [*METRICS, *([NEUTRALISED] if settings.neutralise else [])]
+    besides = {EYE_PROBLEM: settings.moves_eyes, NEUTRALISED: settings.neutralise}
+    return [*METRICS, *(name for name, asked in besides.items() if asked)]
 
 
 def measure(editor: Editor, edit: Edit) -> dict[str, float]:
@@ -41,7 +44,8 @@ def measure(editor: Editor, edit: Edit) -> dict[str, float]:
     and more beyond the face, at most MAX_PSNR_DB. `landmark_error`: mean distance between where
     landmarks were to come from and where the map takes them from, over the inter-ocular distance.
     `accepted`: 1 where `refusal` returns None. `neutralised_mm`: what was removed from the
-    photograph before, root mean square around the mouth.
+    photograph before, root mean square around the mouth. `eye_problem`: which of `eyes.PROBLEMS`
+    keeps an eye from turning or closing, by its number; 0 where none does.
     """
     scene, motion = editor.scene, edit.motion
     metrics = {
@@ -53,9 +57,12 @@ def measure(editor: Editor, edit: Edit) -> dict[str, float]:
         "psnr_far": _psnr(scene.image, edit.image, editor.lattice.far),
         "landmark_error": _landmark_error(scene, editor.mesh, motion),
     }
+    if editor.eyes:
+        metrics[EYE_PROBLEM] = float(editor.eyes.problem)
+    if editor.settings.neutralise:
+        metrics[NEUTRALISED] = scene.neutralised_mm
     metrics["accepted"] = float(refusal(metrics, editor.settings) is None)
-    removed = {NEUTRALISED: scene.neutralised_mm} if editor.settings.neutralise else {}
-    return metrics | removed
+    return {name: metrics[name] for name in metric_names(editor.settings)}
 
 
 def refusal(metrics: Mapping[str, float], settings: Settings) -> tuple[str, str] | None:
@@ -64,6 +71,11 @@ def refusal(metrics: Mapping[str, float], settings: Settings) -> tuple[str, str]
         return (
             f"the head is turned by {abs(metrics['yaw']):.0f} degrees",
             "choose a more frontal photograph",
+        )
+    if problem := PROBLEMS[int(metrics.get(EYE_PROBLEM, 0))]:
+        return (
+            f"{problem}, and is neither turned nor closed",
+            "choose a photograph that shows both eyes open, or ask for no gaze and no blink",
         )
     return exceeded(metrics, settings)
 

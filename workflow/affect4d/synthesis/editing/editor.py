@@ -57,7 +57,13 @@ class Edit:
 
 
 class Editor:
-    """Imposes deformations on one Scene; what depends on the photograph alone is computed once."""
+    """Imposes deformations on one Scene; what depends on the photograph alone is computed once.
+
+    Attributes
+    ----------
+    scene, settings, mesh, lattice : as they were given, and what follows of the scene
+    eyes : the stage, where the settings ask for a gaze or a blink
+    """
 
     def __init__(self, scene: Scene, settings: Settings) -> None:
         self.scene, self.settings = scene, settings
@@ -73,9 +79,9 @@ class Editor:
         )
         self._invert = InverseFlow(scene, lattice)
         self._warp = Warp(scene, lattice)
-        self._relight = self._complete = self._eyes = None
-        if settings.blink or settings.gaze_yaw or settings.gaze_pitch:
-            self._eyes = Eyes(scene, mesh, settings)
+        self._relight = self._complete = self.eyes = None
+        if settings.moves_eyes:
+            self.eyes = Eyes(scene, mesh, settings)
         if settings.relight or settings.folds:
             self._relight = Relighting(scene, mesh, lattice, settings=settings)
         if settings.blend == "poisson":
@@ -113,8 +119,8 @@ class Editor:
         for number, flow in enumerate(flows.edits):
             motion = self._invert(flow)
             picture = self._warp(motion)
-            if self._eyes:
-                picture = self._eyes(picture, motion)
+            if self.eyes:
+                picture = self.eyes(picture, motion)
             if self._relight and factors is not None:
                 picture = self._relight(picture, motion, factors[number])
             if self._complete:

@@ -41,6 +41,14 @@ LASH_SHADE, LASH_MM = 0.9, (0.6, 0.5)
 # Neurophysiology 1988), less as landmarks err.
 LID_SHARE = 0.8
 LEAST_STEP_PX = 1e-6  # between landmarks along a lid, which a curve needs in order
+# Why an eye is left as it is; their order is that of the numbers that a build stores.
+PROBLEMS = (
+    "",
+    "an eye reaches beyond the edge of the picture",
+    f"an eye is narrower than {MIN_WIDTH_PX:g} pixels",
+    "an eye is closed in the photograph",
+)
+BEYOND, NARROW, CLOSED = 1, 2, 3
 UPPER, LOWER = (0, 1, 2, 3), (0, 5, 4, 3)  # of an outline, corner to corner
 
 
@@ -65,12 +73,19 @@ class _Ball:
 
 
 class Eyes:
-    """The stage, for one photograph."""
+    """The stage, for one photograph.
+
+    Attributes
+    ----------
+    problem : why an eye is left as it is, an index of PROBLEMS; 0 if none is
+    """
 
     def __init__(self, scene: Scene, mesh: VisibleSubmesh, settings: Settings) -> None:
         self._scene, self._mesh = scene, mesh
         self._turn = turn(settings.gaze_yaw, settings.gaze_pitch)
-        self._balls = [ball for eye in EYE_OUTLINES if (ball := _ball(scene, mesh, eye))]
+        made = [_ball(scene, mesh, eye) for eye in EYE_OUTLINES]
+        self._balls = [ball for ball in made if isinstance(ball, _Ball)]
+        self.problem = max(ball for ball in [*made, 0] if isinstance(ball, int))
 
     def __call__(self, picture: Bytes, motion: Motion) -> Bytes:
         """The moved photograph (H, W, 3) with its eyes turned and closed, in place."""
@@ -143,25 +158,25 @@ def turn(yaw: float, pitch: float) -> Floats:
     return np.asarray(about_y @ about_x, np.float32)
 
 
-def _ball(scene: Scene, mesh: VisibleSubmesh, eye: NDArray[np.int64]) -> _Ball | None:
-    """The eyeball behind an outline; None where the picture hardly has it."""
+def _ball(scene: Scene, mesh: VisibleSubmesh, eye: NDArray[np.int64]) -> _Ball | int:
+    """The eyeball behind an outline; where the picture hardly has it, an index of PROBLEMS."""
     outline = mesh.xy[mesh.landmarks[eye]]
     wide = float(np.linalg.norm(outline[3] - outline[0]))
+    size = np.array(scene.shape[::-1])
+    if (outline < 0).any() or (outline > size - 1).any():
+        return BEYOND
     if wide < MIN_WIDTH_PX:
-        return None
+        return NARROW
     margin = MARGIN * wide
-    low = np.floor(outline.min(0) - margin).astype(int)
-    high = np.ceil(outline.max(0) + margin).astype(int)
-    height, width = scene.shape
-    if (low < 0).any() or (high > [width, height]).any():
-        return None
+    low = np.maximum(np.floor(outline.min(0) - margin), 0).astype(int)
+    high = np.minimum(np.ceil(outline.max(0) + margin), size).astype(int)
     part = scene.image[low[1] : high[1], low[0] : high[0]].astype(np.float32)
     origin = low.astype(np.float32)
     grid = _grid(part.shape[:2])
     inside = _inside(outline - origin, grid)
     core = inside > EDGE_MM * scene.scale
     if not core.any():
-        return None
+        return CLOSED
     centre = _iris(part @ LUMINANCE, core, IRIS_MM * scene.scale)
     texture = _without_lids(part, core, centre=centre, radius=IRIS_MM * scene.scale)
     return _Ball(origin, texture, inside, centre, mesh.landmarks[eye])
