@@ -46,6 +46,7 @@ train: .venv/pipeline.done $(TRAIN)/train.done
 	$(BIN)/snakemake --cores $(CORES)
 	$(BIN)/python -m affect4d.training.prepare results $(TRAINING) $(wildcard training.yaml)
 	PYTHONPATH=workflow OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m affect4d.training.pytorch.experiment $(TRAINING)
+	$(BIN)/python -m affect4d.training.audit results $(TRAINING)
 	$(BIN)/python -m affect4d.training.report $(TRAINING)
 
 # pages and schemas that are written from the code; the tests hold them to it

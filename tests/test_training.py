@@ -9,9 +9,15 @@ import pytest
 from affect4d.config.training import Learning, Settings
 from affect4d.quarantine import BadInput
 from affect4d.training.arms import ARMS, Arm, Batches
-from affect4d.training.comparison import compare_arms, measure_arms, order_within_people
+from affect4d.training.comparison import (
+    ccc_of_classes,
+    compare_arms,
+    measure_arms,
+    order_within_people,
+)
 from affect4d.training.face_set import FaceSet, read_face_set
-from affect4d.training.folds import allowed, check_leaks, find_leaks, make_folds
+from affect4d.training.folds import allowed, make_folds
+from affect4d.training.leaks import check_leaks, people_behind
 from affect4d.training.prepare import read_settings
 from affect4d.training.sequences import Order, Walks, alter, filled, windows
 
@@ -54,13 +60,15 @@ class TestFolds:
 
 
 class TestLeaks:
-    accepted = pd.DataFrame(
-        {
-            "database": "faces",
-            "image_id": ["faces_1", "faces_2"],
-            "subject": ["p1", "other"],
-            "subject_name": ["P1", "Other"],
-        }
+    people = people_behind(
+        pd.DataFrame(
+            {
+                "database": "faces",
+                "image_id": ["faces_1", "faces_2"],
+                "subject": ["p1", "other"],
+                "subject_name": ["P1", "Other"],
+            }
+        )
     )
 
     @staticmethod
@@ -83,21 +91,22 @@ class TestLeaks:
         tested = folds.set_index("subject").loc["p1", "fold"]
         assert set(used.loc[used["image_id"] == "one", "fold"]) == set(range(5)) - {tested}
         assert set(used.loc[used["image_id"] == "two", "fold"]) == set(range(5))
-        assert find_leaks(used, self.accepted, folds) == []
+        check_leaks(used, self.people, folds)
 
     def test_a_planted_leak_is_caught_although_the_dataset_names_another_person(self):
         folds = make_folds(clips(), 5, seed=0)
         used = self.used(self.published(["somebody", "other"]), folds)
-        leaks = find_leaks(used, self.accepted, folds)
         tested = folds.set_index("subject").loc["p1", "fold"]
-        assert leaks == [f"fold {tested}: one shows p1"]
-        with pytest.raises(BadInput, match="one shows p1"):
-            check_leaks(used, self.accepted, folds)
+        with pytest.raises(BadInput, match=f"1 images leak: fold {tested}: one shows p1"):
+            check_leaks(used, self.people, folds)
 
-    def test_an_image_without_lineage_is_a_leak(self):
+    def test_an_image_without_lineage_is_a_leak_and_so_is_one_of_somebody_who_withdrew(self):
         folds = make_folds(clips(), 5, seed=0)
         used = self.published(["a", "b"]).assign(fold=0, neutral_image_id=["gone", "faces-faces_2"])
-        assert find_leaks(used, self.accepted, folds) == ["one: no accepted photograph gone"]
+        with pytest.raises(BadInput, match="one: no accepted photograph gone"):
+            check_leaks(used, self.people, folds)
+        with pytest.raises(BadInput, match=r"2 images leak.*shows somebody who withdrew"):
+            check_leaks(used, self.people, folds, gone={"other"})
 
 
 class TestSequences:
@@ -200,6 +209,22 @@ class TestComparison:
         measured = measure_arms({"base": self.reads(0, 1)})
         assert measured["ccc"].tolist() == pytest.approx([1, 1])
         assert measured["mse"].tolist() == pytest.approx([0, 0])
+
+    def test_class_means_average_what_is_read_of_different_people(self):
+        rng = np.random.default_rng(0)
+        asked = np.linspace(-1, 1, 30)
+        read = pd.DataFrame(
+            {
+                "subject": np.repeat([f"p{k}" for k in range(20)], 30),
+                "class": np.tile(np.arange(30), 20),
+                "valence": np.tile(asked, 20),
+            }
+        )
+        read["read_valence"] = read["valence"] + rng.normal(0, 1, len(read))
+        value, low, high = ccc_of_classes(read.drop(index=[3, 400]), "valence", seed=0)
+        assert low < value < high and value > 0.85
+        single = ccc_of_classes(read[read["subject"] == "p0"], "valence", seed=0)
+        assert single[0] < 0.7
 
     def test_orders_within_people_see_through_what_differs_between_them(self):
         people = np.random.default_rng(0).normal(size=40)

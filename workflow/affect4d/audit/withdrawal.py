@@ -21,7 +21,7 @@ from affect4d.audit.orphans import UNPROTECTED
 from affect4d.audit.removal_summary import describe_removals
 from affect4d.audit.repair import invalidate, plan_removals
 from affect4d.audit.verdict import Verdict, damaged
-from affect4d.audit.withdrawn import withdrawal_lists
+from affect4d.audit.withdrawn import lists_of
 from affect4d.config.neutrals import Settings
 from affect4d.dataset.published import Published
 from affect4d.dataset.traces import Traces
@@ -82,7 +82,7 @@ class Withdrawal:
         BadInput
             They name several.
         """
-        lists = withdrawal_lists(lineage.load_build(self.folder)) if self.is_build else set()
+        lists = lists_of(lineage.load_build(self.folder)) if self.is_build else set()
         if len(lists) > 1:
             rule = f"was built by several lists: {', '.join(sorted(map(str, lists)))}"
             raise BadInput(self.folder, rule, "name one with --list")

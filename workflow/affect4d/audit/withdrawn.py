@@ -9,8 +9,7 @@ from affect4d.artifacts.dataset import DATASET, SPLIT_TABLE
 from affect4d.artifacts.neutrals import NEUTRALS
 from affect4d.audit.verdict import Finding, damaged
 from affect4d.audit.verified_build import VerifiedBuild
-from affect4d.config.neutrals import Settings as NeutralsSettings
-from affect4d.neutrals.withdrawn import Person, read_withdrawn, spellings
+from affect4d.neutrals.withdrawn import Person, read_withdrawn, spellings, withdrawal_lists
 from affect4d.provenance.lineage import Build
 from affect4d.provenance.records import neutral_tables, people_of
 
@@ -47,21 +46,13 @@ def _listed(tables: Iterable[pd.DataFrame], database: str, gone: set[Person]) ->
 
 def people_withdrawn(build: Build) -> set[Person]:
     """The people on the lists that the build's settings name."""
-    return {person for file in withdrawal_lists(build) for person in read_withdrawn(file)}
+    return {person for file in lists_of(build) for person in read_withdrawn(file)}
 
 
-def withdrawal_lists(build: Build) -> set[Path]:
-    """The lists that the build's settings name.
-
-    A relative path counts from the project's folder: the nearest above the results that has a
-    config.yaml, else the working directory.
-    """
-    stated = (manifest.settings.get("neutrals") for manifest in build.manifests.values())
-    default = NeutralsSettings.model_fields["withdrawn"].default
-    lists = {str(each.get("withdrawn", default)) for each in stated if isinstance(each, dict)}
-    above = (folder for folder in build.root.parents if (folder / "config.yaml").is_file())
-    project = next(above, Path())
-    return {project / file for file in lists}
+def lists_of(build: Build) -> set[Path]:
+    """The lists that the build's settings name."""
+    stated = (manifest.settings for manifest in build.manifests.values())
+    return withdrawal_lists(stated, build.root)
 
 
 def describe_withdrawn(build: Build) -> Iterator[str]:

@@ -4,9 +4,9 @@ import hashlib
 import logging
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from affect4d import store
 from affect4d.config.neutrals import Settings
@@ -56,6 +56,25 @@ def read_withdrawn(file: Path | str) -> set[Person]:
         if entry:
             people.add(Person(database, subject))
     return people
+
+
+def withdrawal_lists(stated: Iterable[Mapping[str, Any]], root: Path) -> set[Path]:
+    """The lists that settings in a build's manifests name.
+
+    A relative path counts from the project's folder: the nearest above the results that has a
+    config.yaml, else the working directory.
+
+    Parameters
+    ----------
+    stated : the settings of each manifest
+    root : the results folder, absolute
+    """
+    default = Settings.model_fields["withdrawn"].default
+    sections = (settings["neutrals"] for settings in stated if "neutrals" in settings)
+    lists = {str(each.get("withdrawn", default)) for each in sections if isinstance(each, dict)}
+    above = (folder for folder in root.parents if (folder / "config.yaml").is_file())
+    project = next(above, Path())
+    return {project / file for file in lists}
 
 
 def add_withdrawn(file: Path, person: Person) -> None:

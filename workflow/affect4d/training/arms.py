@@ -52,6 +52,12 @@ class Arm:
     synthetic: FaceSet
     name: str
 
+    @property
+    def learned(self) -> dict[str, FaceSet]:
+        """The faces that the halves draw from: `real`, `synthetic`, or both."""
+        kinds = {"real" if half in ("real", "altered") else "synthetic" for half in self.halves}
+        return {kind: getattr(self, kind) for kind in sorted(kinds)}
+
 
 class Batches:
     """The batches of an arm, by the number of the step."""
@@ -59,11 +65,11 @@ class Batches:
     def __init__(self, arm: Arm, settings: Settings) -> None:
         learning = settings.learning
         self._arm, self._count, self._seed = arm, learning.batch, settings.seed
-        if {"real", "altered"} & set(arm.halves):
+        if "real" in arm.learned:
             sequences = filled(windows(arm.real.table, learning.sequence))
             self._order = Order(sequences, self._seed, "order", arm.name)
             self._second = Order(sequences, self._seed, "second order", arm.name)
-        if {"synthetic", "shuffled"} & set(arm.halves):
+        if "synthetic" in arm.learned:
             self._walks = Walks(arm.synthetic.table, learning.sequence)
             self._shuffled = permute_labels(arm.synthetic.labels, self._seed)
 

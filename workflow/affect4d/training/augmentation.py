@@ -21,9 +21,9 @@ from affect4d.synthesis.quality import measure, refusal
 from affect4d.synthesis.request import Build
 from affect4d.training.face_set import FaceSet
 from affect4d.training.faces import reduce
+from affect4d.training.leaks import REAL
 
 log = logging.getLogger(__name__)
-DATABASE = "real"  # before the names of the frames, as in a build before those of photographs
 
 
 class Augmenter:
@@ -58,7 +58,7 @@ class Augmenter:
             raise BadInput(frame.path, str(error), "mark its landmarks anew") from None
         if editor.fit_refusal:
             raise BadInput(frame.path, editor.fit_refusal, "nothing: the person has none")
-        rows, images, neutral = [], [], f"{DATABASE}-{frame.image_id}"
+        rows, images, neutral = [], [], f"{REAL}-{frame.image_id}"
         edits = editor.editor.edits(self._blocks)
         for target, edit in zip(self._imposed, edits, strict=True):
             if refusal(measure(editor.editor, edit), self._build.settings()) is None:

@@ -114,6 +114,29 @@ def student_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(values.mean() - half), float(values.mean() + half)
 
 
+def ccc_of_classes(read: pd.DataFrame, axis: str, seed: int) -> tuple[float, float, float]:
+    """CCC of what was asked of each class and the mean of what is read of it, with an interval.
+
+    Parameters
+    ----------
+    read : subject, class, the axis, and what was read of it; of each image
+    axis : valence or arousal
+    seed : of the bootstrap over people
+    """
+    asked = read.groupby("class")[axis].mean().to_numpy()
+    by_person = read.pivot_table(index="subject", columns="class", values=f"read_{axis}")
+    each = np.ma.masked_invalid(by_person.to_numpy())  # a person may lack a class
+
+    def of(people: NDArray[np.int_]) -> float:
+        mean = each[people].mean(axis=0)
+        return ccc(asked[~np.ma.getmaskarray(mean)], mean.compressed())
+
+    everyone = np.arange(len(each))
+    rng = named_rng(seed, "classes", axis)
+    drawn = [of(rng.choice(everyone, len(everyone))) for _ in range(RESAMPLES)]
+    return of(everyone), *_interval(np.array(drawn))
+
+
 def order_within_people(
     low: NDArray[np.floating], high: NDArray[np.floating], seed: int
 ) -> dict[str, tuple[float, float, float]]:

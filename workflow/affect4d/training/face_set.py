@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 AXES = ["valence", "arousal"]
+EXPRESSIONS = "expressions.csv"  # what the build's classifier of expressions read, beside the sets
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,10 +27,12 @@ from affect4d.quarantine import BadInput, Quarantine, as_bad_input
 from affect4d.synthesis.crop import square_around
 from affect4d.system_files import find_files
 from affect4d.training.face_set import FaceSet
+from affect4d.training.leaks import REAL
 
 # Of a published square's side that a network sees: the landmarks' extent and 4 % on each side, as
 # faces are cut for AFEW-VA's networks; the rest is hair and background.
 SHARE = 0.66
+RENDERED_FOLDER = "wild"  # of the experiment: clips that stand in for a real database
 _READ = (
     "image", "image_id", "class", "valence", "arousal", "kind", "database", "subject",
     "neutral_image_id",
@@ -46,7 +48,7 @@ def find_frames(root: Path, quarantine: Quarantine) -> list[Candidate]:
         The folder is missing.
     """
     database = Database(adapter="afew_va", root=str(root))
-    found = find_candidates("real", database, results=root, quarantine=quarantine)
+    found = find_candidates(REAL, database, results=root, quarantine=quarantine)
     return sorted(found, key=lambda c: (Path(c.source).parent.as_posix(), c.frame))
 
 

@@ -17,24 +17,35 @@ from pydantic import ValidationError
 
 from affect4d.artifacts.dataset import DATASET
 from affect4d.artifacts.gallery import MODEL
+from affect4d.artifacts.readers import SUMMARY
+from affect4d.artifacts.reading import read_file
 from affect4d.config.training import Settings
 from affect4d.fitting.detection import detect_landmarks
 from affect4d.formats.content import read_yaml
 from affect4d.formats.images import read_photograph
 from affect4d.gallery.synthetic.model import read_model
 from affect4d.gallery.synthetic.wild import write_wild
+from affect4d.neutrals.candidates import normalise
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.system_files import find_files
-from affect4d.training.augmentation import DATABASE, augment
-from affect4d.training.face_set import FaceSet
+from affect4d.training.augmentation import augment
+from affect4d.training.face_set import EXPRESSIONS, FaceSet
 from affect4d.training.faces import (
+    RENDERED_FOLDER,
     cut,
     find_frames,
     read_accepted,
     read_frames,
     read_published,
 )
-from affect4d.training.folds import allowed, check_leaks, make_folds
+from affect4d.training.folds import allowed, make_folds
+from affect4d.training.leaks import (
+    check_leaks,
+    list_frames,
+    names_of,
+    people_behind,
+    withdrawn_names,
+)
 
 log = logging.getLogger(__name__)
 LONDON = ("neutral_front/*_03.jpg", "smiling_front/*_08.jpg")  # as published
@@ -76,35 +87,43 @@ def prepare_training(results: Path, folder: Path, settings: Settings) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     quarantine, size = Quarantine("training"), settings.network.size
     root = Path(settings.real) if settings.real else _rendered(results, folder, settings)
-    frames = find_frames(root, quarantine)
+    gone = withdrawn_names(results)
+    frames = [f for f in find_frames(root, quarantine) if gone.isdisjoint(names_of(f))]
     real = read_frames(frames, size, quarantine)
-    published = read_published(results / DATASET.name(), size)
+    published = _without(read_published(results / DATASET.name(), size), gone)
     folds = make_folds(real.table, settings.folds, settings.seed)
     if settings.real:  # its people are behind the published images
-        added, accepted = published, read_accepted(results, published.table["database"])
+        added, photographs = published, read_accepted(results, published.table["database"])
     else:
         added = augment(frames, results, size, quarantine=quarantine)
-        accepted = real.table[["image_id", "subject"]].assign(database=DATABASE)
-        accepted["subject_name"] = accepted["subject"]
+        photographs = list_frames(frames)
     used = _used(added.table, folds)
-    check_leaks(used, accepted, folds)
+    check_leaks(used, people_behind(photographs), folds, gone=gone)
     for name, faces in {"real": real, "published": published, "added": added}.items():
         faces.write(folder, name)
     for name, table in {"folds": folds, "used": used}.items():
         table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     if settings.london:
-        _london(Path(settings.london), size, quarantine).write(folder, "london")
+        london = _london(Path(settings.london), size, quarantine)
+        _without(london, gone).write(folder, "london")
     pd.DataFrame([vars(row) for row in quarantine.rows]).to_csv(
         folder / "quarantine.csv", index=False
     )
+    if SUMMARY.path(results).is_file():
+        (folder / EXPRESSIONS).write_bytes(read_file(SUMMARY.path(results)))
     text = settings.model_dump_json(indent=1)
     (folder / "settings.json").write_text(text + "\n", encoding="utf-8")
     log.info("%d real frames, %d images to add to them", len(real), len(added))
 
 
+def _without(faces: FaceSet, gone: set[str]) -> FaceSet:
+    """The faces of everybody else."""
+    return faces.take(~faces.table["subject"].map(normalise).isin(gone).to_numpy())
+
+
 def _rendered(results: Path, folder: Path, settings: Settings) -> Path:
     """The folder of the rendered clips, rendered now unless they are there with these settings."""
-    wild, root = settings.wild, folder / "wild"
+    wild, root = settings.wild, folder / RENDERED_FOLDER
     text = f"{settings.seed} {wild.model_dump_json()}"
     mark = folder / RENDERED
     if not mark.is_file() or mark.read_text(encoding="utf-8") != text:

@@ -1,7 +1,7 @@
 """Tables 2 and 3 and what else the runs say: `python -m affect4d.training.report`.
 
-It writes `table2.csv`, `table3.csv`, `differences.csv`, `people.csv` and `readings.csv`, and prints
-them as `report.md`, with the data that they were measured on.
+It writes `table2.csv`, `table3.csv`, `differences.csv`, `people.csv`, `curves.csv` and
+`readings.csv`, and prints them as `report.md`, with the data that they were measured on.
 """
 
 import argparse
@@ -18,11 +18,12 @@ from affect4d.training.comparison import (
     AFEW_VA_UNITS,
     BASELINE,
     RESAMPLES,
+    ccc_of_classes,
     compare_arms,
     measure_arms,
     order_within_people,
 )
-from affect4d.training.face_set import AXES
+from affect4d.training.face_set import AXES, EXPRESSIONS
 from affect4d.validation.metrics import bootstrap, ccc
 
 Values = tuple[float, float, float, float]
@@ -50,10 +51,13 @@ def write_report(folder: Path) -> str:
         "table3": _table(measures, "ccc", data, paper=("Aff-Wild", TABLE_3)),
         "differences": compare_arms(arms, BASELINE, settings.seed),
         "people": pd.concat(list(_by_people(folder, settings)), ignore_index=True),
+        "curves": _curves(folder, settings),
         "readings": pd.DataFrame(list(_readings(folder, settings))),
     }
     for name, table in tables.items():
         table.round(6).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    if (folder / EXPRESSIONS).is_file():
+        tables["expressions"] = pd.read_csv(folder / EXPRESSIONS)
     text = "\n\n".join(f"{TITLES[name]}\n\n{_markdown(table)}" for name, table in tables.items())
     text = f"# Training: {data}\n\n{text}\n"
     (folder / "report.md").write_text(text, encoding="utf-8")
@@ -66,7 +70,9 @@ TITLES = {
     "differences": f"## CCC minus that of the arm `{BASELINE}` (equal steps and frames per step; "
     f"95 % intervals: bootstrap over people, {RESAMPLES} draws; Student's t over folds)",
     "people": f"## Gain of `augmented` over `{BASELINE}` by number of real people trained on",
+    "curves": "## Learning curves: mean loss (1 - CCC) over folds, of the steps up to each",
     "readings": "## What networks without folds read of the published images and of real smiles",
+    "expressions": "## Beside it: what the build's classifier of expressions reads of the images",
 }
 
 
@@ -128,29 +134,45 @@ def _by_people(folder: Path, settings: Settings) -> Iterator[pd.DataFrame]:
         yield gains
 
 
+def _curves(folder: Path, settings: Settings) -> pd.DataFrame:
+    """The loss of each arm, in `CURVE_POINTS` parts of its steps."""
+    steps = settings.learning.steps
+    ends = [steps * part // CURVE_POINTS for part in range(1, CURVE_POINTS + 1)]
+    rows = []
+    for arm in ARMS:
+        files = [folder / "runs" / f"fold{f}-{arm}" / "losses.csv" for f in range(settings.folds)]
+        losses = np.mean([pd.read_csv(file)["loss"] for file in files], axis=0)
+        parts = np.split(losses, ends[:-1])
+        values = [part.mean() if len(part) else np.nan for part in parts]
+        rows.append({"arm": MEANING[arm], **dict(zip(map(str, ends), values, strict=True))})
+    return pd.DataFrame(rows)
+
+
+CURVE_POINTS = 6  # of a learning curve in the report; `losses.csv` has every step
+
+
 def _readings(folder: Path, settings: Settings) -> Iterator[dict[str, object]]:
     """The reader on the published images; reader and student on the London Set's smiles."""
-    kinds = pd.read_csv(folder / "published.csv").set_index("image_id")["kind"]
-    reads = {
-        name: pd.read_csv(folder / "runs" / name / "read.csv") for name in ("reader", "student")
-    }
-    published = reads["reader"].query("set == 'published'")
-    for kind, part in published.groupby(published["image_id"].map(kinds)):
-        for axis in AXES:
-            asked, read = part[axis], part[f"read_{axis}"]
-            rng = named_rng(settings.seed, "reader", kind, axis)
-            low, high = bootstrap(asked, read, part["subject"], resamples=RESAMPLES, rng=rng)["ccc"]
-            what = (
-                f"CCC of {axis} asked and read, {kind} images, {part['subject'].nunique()} people"
-            )
-            yield _reading("trained on real frames only", what, (ccc(asked, read), low, high))
-    if not (folder / "london.csv").is_file():
-        return
-    smiles = pd.read_csv(folder / "london.csv").set_index("image_id")["smiles"]
+    images = pd.read_csv(folder / "published.csv").set_index("image_id")[["kind", "class"]]
     trained = {
         "reader": "trained on real frames only",
         "student": "trained on synthesized images only",
     }
+    reads = {name: pd.read_csv(folder / "runs" / name / "read.csv") for name in trained}
+    published = reads["reader"].query("set == 'published'").join(images, on="image_id")
+    for kind, part in published.groupby("kind"):
+        for axis in AXES:
+            asked, read = part[axis], part[f"read_{axis}"]
+            rng = named_rng(settings.seed, "reader", kind, axis)
+            low, high = bootstrap(asked, read, part["subject"], resamples=RESAMPLES, rng=rng)["ccc"]
+            shown = f"{axis} asked and read, {kind} images, {part['subject'].nunique()} people"
+            values = ccc(asked, read), low, high
+            yield _reading(trained["reader"], f"CCC of {shown}", values)
+            values = ccc_of_classes(part, axis, settings.seed)
+            yield _reading(trained["reader"], f"CCC over class means of {shown}", values)
+    if not (folder / "london.csv").is_file():
+        return
+    smiles = pd.read_csv(folder / "london.csv").set_index("image_id")["smiles"]
     for name, who in trained.items():
         london = reads[name].query("set == 'london'")
         pairs = london.assign(smiles=london["image_id"].map(smiles)).pivot(

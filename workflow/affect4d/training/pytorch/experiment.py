@@ -2,8 +2,9 @@
 
 It reads what `prepare` wrote and writes below `runs`, one folder per run: `read.csv` (what the
 network reads of each frame of the fold's test part, or of the images that it is a reader of),
-`losses.csv`, and `network.safetensors` where the network is of use to others. A finished run is not
-repeated; one that was killed goes on from its checkpoint and ends with the same numbers.
+`learned.csv` (the images that it learned from), `losses.csv`, and `network.safetensors` where the
+network is of use to others. A finished run is not repeated; one that was killed goes on from its
+checkpoint and ends with the same numbers.
 """
 
 import argparse
@@ -102,6 +103,8 @@ def do_run(folder: Path, settings: Settings, plan: Plan) -> float:
     seed = int(named_rng(settings.seed, "initialisation", plan.fold).integers(2**31))
     network, losses = train(Run(seed, Batches(arm, settings), checkpoint), settings)
     pd.DataFrame({"loss": losses}).to_csv(out / "losses.csv", index_label="step")
+    learned = {name: faces.table["image_id"] for name, faces in arm.learned.items()}
+    pd.concat(learned, names=["set"]).reset_index("set").to_csv(out / "learned.csv", index=False)
     if plan.fold < 0:
         save_file(network.state_dict(), out / "network.safetensors")
         tested = _stills(folder, published)
