@@ -16,7 +16,7 @@ dataset: .venv/pipeline.done
 
 test: .venv/test.done
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/workflow
-	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/workflow
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/workflow
 
 lint: .venv/test.done
 	$(BIN)/ruff check .

@@ -5,15 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.registration_scans import Chunk
+from scipy.spatial.transform import Rotation
+from support.registration_scans import Chunk, deform
 
 from affect4d import store
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import read_landmarks, write_pts
 from affect4d.formats.meshes import read_mesh, write_ply
+from affect4d.interop.frame_texture import draw_skin
 from affect4d.quarantine import BadInput
 from affect4d.registration import FLAGS
 from affect4d.registration.quality import flag_names
+from affect4d.registration.track import sample_bilinear
 
 
 @pytest.fixture
@@ -183,3 +186,19 @@ def test_a_frame_of_another_size_is_flagged(chunk):
 def test_without_tracking_or_refinement_every_frame_is_there(chunk, settings):
     assert chunk.run(settings=settings).empty
     assert chunk.sequence("s001_1_happiness")["flags"][...].tolist() == [0] * 4
+
+
+def test_a_registered_frame_has_the_skin_of_its_scan(chunk, template, registrar):
+    """The scan's texture is a ramp of x in red and of y in green: a colour is a place."""
+    row = chunk.rows.iloc[1]
+    truth = deform(template, seed=1, jaw=0.2)
+    seen = np.ones(len(truth), dtype=bool)
+    turned = Rotation.from_rotvec([0.1, 0.2, 0]).apply(truth).astype(np.float32)
+    skin = draw_skin(row, chunk.root, registrar, registered=turned, seen=seen)
+    height, width = skin.image.shape[:2]
+    pixels = skin.uv * [width, -height] + [-0.5, height - 0.5]
+    found = sample_bilinear(skin.image, *pixels.T)
+    ramp = (truth[:, :2] / 250 + 0.5) * [256, -256] * 63 / 64 + [0, 256 * 63 / 64]
+    away = np.abs(found[:, :2] - ramp)[registrar.template.inner]
+    assert np.median(away) < 1 and np.quantile(away, 0.99) < 4  # a level is a millimetre
+    assert (found[registrar.template.inner, 2] == 99).all()

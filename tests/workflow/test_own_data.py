@@ -75,7 +75,6 @@ def config(root, **more):
             "manifest": {"root": str(root), "table": f"{root}/scans.csv"},
         },
         "neutrals": {"databases": {"mine": {"adapter": "folder", "root": str(root / "photos")}}},
-        "template": {"mesh": None, "landmarks": None},  # the default
         # labels as annotated: what follows is held to single annotations
         "affectspace": {"bins": 6, "min_frames": 3, "min_subjects": 2, "max_delay": 0},
         **more,

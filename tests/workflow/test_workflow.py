@@ -18,6 +18,7 @@ from workflow_tree import Tree
 from affect4d.audit import audit_build
 from affect4d.config.synthesis import Settings
 from affect4d.formats.images import read_image
+from affect4d.interop.export import export_face
 from affect4d.provenance import explain_name
 
 BEFORE_AFFECT = {"gallery_scans", "registration", "neutrals", "fitting", "fitting_model"}
@@ -225,14 +226,14 @@ def cut(path):
 
 def test_what_is_invalidated_is_rebuilt_to_the_same_bytes(built):
     before = built.checksums()
-    shard = next(path for path in some_files(built) if "vertices/c" in path.as_posix())
+    shard = next(path for path in some_files(built) if "/blendshapes/v" in path.as_posix())
     content = bytearray(shard.read_bytes())
     content[len(content) // 3] ^= 4
     shard.write_bytes(content)
     assert built.affect4d("audit", "results", "--invalidate", "--yes", check=False).returncode == 1
     planned = built.planned()
-    assert planned["registration"] == 1 and "gallery_scans" not in planned
-    assert "neutrals" not in planned
+    assert planned["blendshapes"] == 1
+    assert not planned.keys() & (BEFORE_AFFECT | {"affectspace"})
     built.snakemake()
     assert built.affect4d("audit", "results").returncode == 0
     assert built.checksums() == before
@@ -264,6 +265,20 @@ def test_explain_knows_frames_classes_sequences_and_artifacts(built):
         name = path.relative_to(built.results).as_posix()
         found = explain_name(built.results, f"artifact:{name}").record
         assert not found["what"].startswith("an artifact of rule"), name
+
+
+def test_a_registered_frame_is_exported_with_its_scans_texture_while_that_is_there(built, caplog):
+    frame = pd.read_parquet(built.results / "gallery/frames.parquet").iloc[0]
+    face = export_face(built.results, frame["frame_id"])
+    assert face.texture is not None and face.uv.shape == (len(face.vertices), 2)
+    mesh = built.results / frame["mesh"]
+    mesh.rename(mesh.with_suffix(".away"))
+    try:
+        bare = export_face(built.results, frame["frame_id"])
+    finally:
+        mesh.with_suffix(".away").rename(mesh)
+    assert bare.texture is None and np.array_equal(bare.vertices, face.vertices)
+    assert f"{frame['frame_id']} is written without its texture: " in caplog.text
 
 
 def test_results_in_another_checkout_run_nothing(built, tmp_path):

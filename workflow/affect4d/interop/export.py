@@ -1,12 +1,15 @@
 """Faces of a build for other programs: what `affect4d export` writes."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d import store
+from affect4d.artifacts.gallery import GALLERY
 from affect4d.artifacts.registration import REGISTERED
 from affect4d.blendshapes.components import names_of, read_model_of
 from affect4d.blendshapes.model import sample
@@ -15,13 +18,17 @@ from affect4d.fitting.fits import Fit
 from affect4d.fitting.storage import read_fits
 from affect4d.formats.faces import Face
 from affect4d.formats.images import read_image
+from affect4d.interop.frame_texture import Skin, draw_skin
 from affect4d.quarantine import BadInput
+from affect4d.registration.posed_scan import scan_rows
 from affect4d.registration.reference import Reference
 from affect4d.registration.registered_sequence import RegisteredSequence
+from affect4d.registration.registrar import Registrar
 from affect4d.system_files import find_files
 from affect4d.template.regions import regions_of
 from affect4d.template.template import Template
 
+log = logging.getLogger("affect4d")
 MEAN = "mean"  # the morph target of a class's mean
 
 
@@ -32,8 +39,8 @@ def export_face(results: Path, name: str, *, seed: int | None = None) -> Face:
     ----------
     results : the build's results folder
     name : of a class or basic expression: the template with its mean deformation, or with `seed` a
-        face drawn from its model; of a registered frame; or of a photograph: the fitted face, with
-        the photograph as texture
+        face drawn from its model; of a registered frame, with its scan's texture; or of a
+        photograph: the fitted face, with the photograph as texture
     seed : of the draw
 
     Raises
@@ -80,7 +87,11 @@ def export_blendshapes(results: Path, name: str) -> Face:
 
 
 def _template(results: Path) -> Template:
-    return Reference.restore(store.open(results / "registration/template.zarr")).template
+    return _reference(results).template
+
+
+def _reference(results: Path) -> Reference:
+    return Reference.restore(store.open(results / "registration/template.zarr"))
 
 
 def _group(results: Path, name: str, template: Template) -> Face | None:
@@ -98,7 +109,7 @@ def _group(results: Path, name: str, template: Template) -> Face | None:
 
 
 def _frame(results: Path, name: str, template: Template) -> Face | None:
-    """A registered frame."""
+    """A registered frame, with its scan's texture where the scan has one and is there."""
     sequence = name.rpartition("/")[0]
     path = REGISTERED.path(results, sequence=sequence) if sequence else None
     known = [p.name for p in find_files(results / "registered", "*.zarr")]
@@ -107,7 +118,26 @@ def _frame(results: Path, name: str, template: Template) -> Face | None:
     stored = RegisteredSequence(path)
     if name not in stored.frame_ids:
         raise BadInput(name, "this frame was not registered", f"{sequence} has others")
-    return Face(stored.vertices(int(stored.rows([name])[0])), template.triangles)
+    row = int(stored.rows([name])[0])
+    skin = _skin(results, name, registered=stored.vertices(row), seen=stored.seen(row))
+    return Face(stored.vertices(row), template.triangles, *(skin or ()))
+
+
+def _skin(
+    results: Path, name: str, *, registered: NDArray[np.float32], seen: NDArray[np.bool_]
+) -> Skin | None:
+    """The texture of a registered frame; None where its scan has none or cannot be read."""
+    row = scan_rows(results, {name}).loc[name]
+    if pd.isna(row["texture"]):
+        return None
+    settings = store.read_manifest(GALLERY.manifest(results)).settings
+    scans = results / str(settings.get("files_root", ""))
+    registrar = Registrar(_reference(results))
+    try:
+        return draw_skin(row, scans, registrar, registered=registered, seen=seen)
+    except BadInput as problem:
+        log.warning("%s is written without its texture: %s", name, problem)
+        return None
 
 
 def _photograph(results: Path, name: str, template: Template) -> Face | None:

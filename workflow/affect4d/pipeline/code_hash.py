@@ -11,12 +11,14 @@ import hashlib
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from affect4d.system_files import find_files
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGE = _ROOT.name
 _DATA = {".j2", ".yaml", ".pts"}
+_WITHOUT_MEANING = {"ctx", "type_comment"}  # fields of a syntax tree: read or written, as it stands
 _DIGITS = 16  # 64 bits: enough to tell the versions of one build apart, short enough for a log
 
 
@@ -91,19 +93,45 @@ def _modules(name: str) -> list[Path]:
 @functools.cache
 def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
     """Digest of a module's meaning, and the package's modules that it imports."""
-    tree = ast.parse(path.read_bytes())
+    parts: list[str] = []
     imported: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imported += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imported += [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
-            ast.get_docstring(node, clean=False) is not None
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    meaning = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    _describe(ast.parse(path.read_bytes()), parts, imported)
+    meaning = hashlib.sha256("".join(parts).encode()).hexdigest()
     return meaning, tuple(path for name in imported for path in _resolve(name))
+
+
+def _describe(node: ast.AST, parts: list[str], imported: list[str]) -> None:
+    """Append a node's meaning to `parts`, and to `imported` the modules that it imports.
+
+    One pass in place of `ast.dump` and `ast.walk`: every start of Snakemake reads all modules.
+    """
+    if isinstance(node, ast.Import):
+        imported += [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        imported += [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+    parts.append(f"({node.__class__.__name__}")
+    for name in node._fields:
+        if name in _WITHOUT_MEANING:
+            continue
+        value: Any = getattr(node, name, None)
+        if name == "body" and _has_docstring(node):
+            value = value[1:]
+        if value.__class__ is not list:
+            value = [value]
+        parts.append(f" {name} {len(value)}:")
+        for item in value:
+            if isinstance(item, ast.AST):
+                _describe(item, parts, imported)
+            else:
+                parts.append(f"{item!r};")
+    parts.append(")")
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and ast.get_docstring(node, clean=False) is not None
+    )
 
 
 def _resolve(name: str) -> list[Path]:

@@ -14,19 +14,13 @@ from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.artifacts import registration as artifacts
-from affect4d.artifacts.gallery import SCANS
-from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.registration import REGISTERED
-from affect4d.formats.landmarks import read_landmarks
-from affect4d.formats.markup import DEFAULT_MARKUP
-from affect4d.formats.meshes import read_mesh
-from affect4d.formats.paths import inside
 from affect4d.geometry.shading import CLAY, render
-from affect4d.geometry.similarity import fit_similarity
 from affect4d.pipeline.context import RunContext
 from affect4d.plotting.faces import FACE_FRAME
 from affect4d.plotting.montage import contact_sheet
 from affect4d.quarantine import BadInput
+from affect4d.registration.posed_scan import read_posed_scan, scan_rows
 from affect4d.registration.quality_summary import (
     draw_heat_maps,
     flag_table,
@@ -38,7 +32,6 @@ from affect4d.registration.quality_summary import (
 from affect4d.registration.reference_scan import register_real_scan
 from affect4d.registration.registered_sequence import RegisteredSequence
 from affect4d.registration.registrar import Registrar
-from affect4d.system_files import find_files
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +43,6 @@ STRIP_EXPRESSION = "surprise"
 _PIXELS = (250, 210)  # height and width of a face
 _FRAME = (FACE_FRAME[0], 120.0)  # centre and half height of a face's picture, mm: scan with neck
 _FILLED = np.array([140, 165, 215], dtype=np.float32)  # RGB: blue, as no skin is
-_SCAN_COLUMNS = ("frame_id", "mesh", "landmarks", "markup")
 
 Frame = tuple[str, int]  # a sequence, and the row of a frame in it
 
@@ -186,7 +178,7 @@ def _show(root: Path, scans: Path, registrar: Registrar, *, frames: list[Frame])
     """The given frames, raw and registered."""
     opened = {n: RegisteredSequence(REGISTERED.path(root, sequence=n)) for n, _ in frames}
     ids = [opened[name].frame_ids[index] for name, index in frames]
-    rows = _scan_rows(root, set(ids))
+    rows = scan_rows(root, set(ids))
     shown = []
     for (name, index), frame_id in zip(frames, ids, strict=True):
         vertices, seen = opened[name].vertices(index), opened[name].seen(index)
@@ -203,29 +195,9 @@ def _show(root: Path, scans: Path, registrar: Registrar, *, frames: list[Frame])
     return shown
 
 
-def _scan_rows(root: Path, frame_ids: set[str]) -> pd.DataFrame:
-    """The rows of some frames in the chunks' tables of scans, by frame_id."""
-    tables = []
-    for path in find_files(SCANS.path(root, chunk="*").parent, "*.csv"):
-        if path.name.endswith(".quarantine.csv"):
-            continue
-        table = pd.read_csv(
-            open_file(path), dtype="string", usecols=lambda name: name in _SCAN_COLUMNS
-        )
-        tables.append(table[table["frame_id"].isin(frame_ids)])
-    return pd.concat(tables, ignore_index=True).set_index("frame_id")
-
-
 def _draw_scan(
     row: pd.Series, scans: Path, registrar: Registrar, *, registered: NDArray[np.floating]
 ) -> NDArray[np.uint8]:
-    """The raw scan, turned into the pose of its registered face by the landmarks that are kept."""
-    markup = row.get("markup")
-    points = read_landmarks(
-        inside(scans, row["landmarks"]), 3, DEFAULT_MARKUP if pd.isna(markup) else markup
-    )
-    checked = registrar.check(points)
-    carried = registrar.template.landmarks_on(registered)
-    pose = fit_similarity(checked.alignment.landmarks[checked.keep], carried[checked.keep])
-    scan = read_mesh(inside(scans, row["mesh"]))
-    return render(pose.apply(scan.positions), scan.triangles, shape=_PIXELS, frame=_FRAME)
+    """The raw scan, in the pose of its registered face."""
+    scan, vertices = read_posed_scan(row, scans, registrar, registered=registered)
+    return render(vertices, scan.triangles, shape=_PIXELS, frame=_FRAME)
