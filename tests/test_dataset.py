@@ -120,9 +120,17 @@ def test_no_subject_is_in_two_splits_and_all_splits_have_some(table, dataset):
 
 def test_shards_are_named_as_hugging_face_expects_and_not_too_long(dataset):
     names = sorted(path.name for path in dataset.glob("data/*.parquet"))
-    assert "train-00000-of-00003.parquet" in names
+    for split in SPLITS:
+        of_split = [name for name in names if name.startswith(f"{split}-")]
+        count = len(of_split)
+        assert of_split == [f"{split}-{n:05d}-of-{count:05d}.parquet" for n in range(count)]
+    assert "train-00003-of-00004.parquet" in names  # four people of two or three images
+    people = []
     for path in dataset.glob("data/*.parquet"):
-        assert pq.read_metadata(path).num_rows <= 4
+        shown = pd.read_parquet(path, columns=["database", "subject"])
+        assert 0 < len(shown) <= 4
+        people += shown.drop_duplicates().itertuples(index=False, name=None)
+    assert len(people) == len(set(people)) == 6  # nobody is in two shards
     metadata = pq.read_schema(dataset / "data" / names[0]).metadata
     features = json.loads(metadata[b"huggingface"])["info"]["features"]
     assert features["image"] == {"_type": "Image"}

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from support.contexts import context
 from support.small_results import KINDS, write_chunk
@@ -18,6 +20,7 @@ from support.small_results import KINDS, write_chunk
 from affect4d import store
 from affect4d.config.dataset import Settings
 from affect4d.dataset import publish_dataset, tars
+from affect4d.dataset.shards import divide_people
 
 READERS = os.environ.get("AFFECT4D_READERS")
 SETTINGS = Settings(image_format="png", shard_rows=4, webdataset=True)
@@ -104,6 +107,48 @@ def test_an_export_that_was_cut_off_ends_with_the_same_checksums(chunks, dataset
     assert not out.exists()
     publish(chunks, out)
     assert (out / "SHA256SUMS").read_bytes() == (dataset / "SHA256SUMS").read_bytes()
+
+
+def test_a_new_person_changes_one_shard_and_the_others_are_not_written_again(
+    chunks, tmp_path, tmp_path_factory
+):
+    out = publish(chunks, tmp_path / "dataset")
+    before = {store.digest(path): path.stat().st_ino for path in out.glob("*/*.*")}
+    grown = [*chunks, write_chunk(chunks[0].parents[2], "photos", 9, ["eve"])]
+    publish(grown, out)
+    scratch = publish(grown, tmp_path_factory.mktemp("scratch") / "dataset")
+    assert (out / "SHA256SUMS").read_bytes() == (scratch / "SHA256SUMS").read_bytes()
+    after = {path.relative_to(out): path for path in out.glob("*/*.*")}
+    new = {name for name, path in after.items() if store.digest(path) not in before}
+    for name, path in after.items():
+        assert (path.stat().st_ino in before.values()) == (name not in new)
+    assert len(after) >= 8 and 0 < len(new) <= len(after) / 2
+    shown = {
+        subject
+        for name in new
+        if name.suffix == ".parquet"
+        for subject in pd.read_parquet(out / name, columns=["subject"])["subject"]
+    }
+    assert "eve" in shown
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 12), st.randoms())
+def test_whoever_comes_changes_one_part_of_a_split(images, shard_rows, random):
+    """A part is halved at most: every other one has the rows that it had."""
+    people = [f"p{random.random()}" for _ in images]
+    rows = pd.DataFrame({"database": "d", "subject": np.repeat(people, images), "split": "train"})
+    rows["image_id"] = [f"i{number}" for number in range(len(rows))]
+    one = people[-1]
+    found = []
+    for table in (rows, rows[rows["subject"] != one]):
+        parts = dict(divide_people(table, shard_rows))["train"]
+        assert sorted(i for part in parts for i in part["image_id"]) == sorted(table["image_id"])
+        assert all(len(p) <= shard_rows or p["subject"].nunique() == 1 for p in parts)
+        found.append({tuple(part["image_id"]): set(part["subject"]) for part in parts})
+    (theirs,) = (people for people in found[0].values() if one in people)
+    gone = [shown for ids, shown in found[1].items() if ids not in found[0]]
+    # either the part without them, or the one whose halves they parted
+    assert len(gone) <= 1 and all(shown >= theirs - {one} for shown in gone)
 
 
 @pytest.mark.skipif(not READERS, reason="AFFECT4D_READERS is not set")

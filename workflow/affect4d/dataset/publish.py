@@ -85,9 +85,10 @@ def publish_dataset(
         None if labels is None else partial(labels, stores=stores, names=settings.labels),
     )
     provenance = context.provenance(settings={} if wanted is None else {"wanted": wanted})
-    with store.atomic_replace(out or context.root / DATASET.name(), provenance) as folder:
+    out = out or context.root / DATASET.name()
+    with store.atomic_replace(out, provenance) as folder:
         folder.mkdir()
-        shards = fill_folder(folder, content)
+        shards = fill_folder(folder, content, out)
     log.info("dataset: %d images in %d shards", len(rows), sum(map(len, shards.values())))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,38 @@ def write_shards(
 
 def divide(rows: pd.DataFrame, shard_rows: int) -> Iterator[tuple[str, pd.DataFrame]]:
     """The name and the rows of each shard, split by split."""
+    for split, parts in divide_people(rows, shard_rows):
+        shards = [
+            part.iloc[start : start + shard_rows]
+            for part in parts
+            for start in range(0, len(part), shard_rows)
+        ]
+        for number, shard in enumerate(shards):
+            yield f"{split}-{number:05d}-of-{len(shards):05d}.parquet", shard
+
+
+def divide_people(rows: pd.DataFrame, shard_rows: int) -> Iterator[tuple[str, list[pd.DataFrame]]]:
+    """The rows of each split in parts, which hold all rows of a person each.
+
+    A split is halved by a bit of the hashes of its people's names, and the halves by the next one,
+    until none has more than `shard_rows` rows or it is one person's. So whoever comes or goes
+    changes one part, and the others keep their bytes.
+    """
+    people = rows["database"] + "/" + rows["subject"]
+    hashes = people.map({name: sha256(name.encode()).digest() for name in people.unique()})
     for split in SPLITS:
-        selected = rows[rows["split"] == split]
-        starts = range(0, len(selected), shard_rows)
-        for number, start in enumerate(starts):
-            name = f"{split}-{number:05d}-of-{len(starts):05d}.parquet"
-            yield name, selected.iloc[start : start + shard_rows]
+        yield split, list(_halves(rows, hashes[rows["split"] == split], shard_rows, bit=0))
+
+
+def _halves(
+    rows: pd.DataFrame, hashes: "pd.Series[Any]", shard_rows: int, *, bit: int
+) -> Iterator[pd.DataFrame]:
+    if len(hashes) and (len(hashes) <= shard_rows or hashes.nunique() == 1):
+        yield rows.loc[hashes.index]
+    elif len(hashes):
+        upper = hashes.map(lambda digest: bool(digest[bit // 8] & (128 >> bit % 8)))
+        for half in (hashes[~upper], hashes[upper]):
+            yield from _halves(rows, half, shard_rows, bit=bit + 1)
 
 
 def _write_shard(

@@ -1,21 +1,24 @@
 """WebDataset shards: tar files with one sample per neutral image and all images made from it.
 
-A sample is some files of one name: `000007.json`, which holds the columns of its images, and
-`000007.000.jpg`, `000007.001.jpg`, ..., the neutral one first: the bytes that the Parquet shards
-hold. The archives are ustar without time or owner, so the same dataset gives the same bytes.
+A sample is some files of one name, which derives from that of its neutral image: `NAME.json`, which
+holds the columns of its images, and `NAME.000.jpg`, `NAME.001.jpg`, ..., the neutral one first: the
+bytes that the Parquet shards hold. The archives are ustar without time or owner, so the same
+dataset gives the same bytes.
 """
 
 import io
 import json
 import tarfile
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
 
-from affect4d.artifacts.dataset import SPLITS, TAR
-from affect4d.dataset.shards import Encoded
+from affect4d.artifacts.dataset import TAR
+from affect4d.dataset.shards import Encoded, divide_people
 
+KEY_CHARACTERS = 16  # 64 bits: of a billion samples two share a name with a chance of 3 %
 _OF_SAMPLE = ("neutral_image_id", "database", "subject", "kind", "split")
 
 
@@ -30,24 +33,22 @@ def write_tars(
     rows : the dataset's rows, with `split`
     names : of the columns that a sample's JSON holds
     encoded : gives the images of some of the rows
-    shard_rows : images after which a shard is full, as soon as its last sample is complete
+    shard_rows : most images of a shard, unless it is one person's
     """
-    for split in SPLITS:
-        samples = list(_samples(rows[rows["split"] == split]))
-        ends = pd.Series([len(sample) for sample in samples], dtype=int).cumsum()
-        shards = pd.Series(samples, dtype=object).groupby((ends - 1) // shard_rows, sort=True)
-        for number, (_, part) in enumerate(shards):
+    for split, parts in divide_people(rows, shard_rows):
+        for number, part in enumerate(parts):
             path = folder / "webdataset" / Path(TAR.name(shard=f"{split}-{number:06d}")).name
             path.parent.mkdir(exist_ok=True)
             with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
-                for key, sample in part.items():
-                    _add_sample(archive, f"{key:06d}", sample[names], encoded=encoded(sample))
+                for neutral, sample in _samples(part):
+                    key = sha256(neutral.encode()).hexdigest()[:KEY_CHARACTERS]
+                    _add_sample(archive, key, sample[names], encoded=encoded(sample))
 
 
-def _samples(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The rows of each neutral image, itself first."""
-    for _, sample in rows.groupby(["database", "neutral_image_id"], sort=True):
-        yield sample.sort_values(["class", "sample", "image_id"])
+def _samples(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each neutral image's name, and its rows, itself first."""
+    for name, sample in rows.groupby("neutral_image_id", sort=True):
+        yield str(name), sample.sort_values(["class", "sample", "image_id"])
 
 
 def _add_sample(

@@ -55,5 +55,5 @@ def remove_person(folder: Path, person: Person) -> int:
         kept, published.encoded, published.read, published.classes, facts, labels=labels
     )
     with store.replace_folder(folder, store.manifest_of(folder)) as unfinished:
-        fill_folder(unfinished, content)
+        fill_folder(unfinished, content, folder)
     return int(theirs.sum())

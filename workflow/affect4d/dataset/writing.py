@@ -89,8 +89,20 @@ class Content:
     labels: Labels | None = None
 
 
-def fill_folder(folder: Path, content: Content) -> dict[str, list[str]]:
-    """Write a dataset into an empty folder; returns the names of the shards of each split."""
+def fill_folder(folder: Path, content: Content, former: Path | None = None) -> dict[str, list[str]]:
+    """Write a dataset into an empty folder.
+
+    Parameters
+    ----------
+    folder : receives it
+    content : of the dataset
+    former : folder of the dataset that it replaces, if any: files that hold the same stay
+
+    Returns
+    -------
+    dict of lists of str
+        The names of the shards of each split.
+    """
     rows, settings = content.rows, content.facts.settings
     columns = all_columns(list(rows.columns))
     shards = write_shards(
@@ -135,18 +147,41 @@ def fill_folder(folder: Path, content: Content) -> dict[str, list[str]]:
         published=settings.published,
     )
     _within(folder, CROISSANT).write_bytes(store.canonical(metadata))
-    _within(folder, CHECKSUMS).write_text(_checksums(folder), encoding="utf-8")
+    sums = {
+        path.relative_to(folder).as_posix(): store.digest(path)
+        for path in find_files(folder, "**/*")
+        if path.is_file()
+    }
+    if former is not None:
+        _keep_unchanged(folder, former, sums)
+    # as `sha256sum` writes them, for every file but the list itself
+    lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sums.items())
+    _within(folder, CHECKSUMS).write_text(lines, encoding="utf-8")
     return shards
+
+
+def _keep_unchanged(folder: Path, former: Path, sums: dict[str, str]) -> None:
+    """Let files of the former dataset take the place of new ones with the same content.
+
+    What copies or uploads the folder sees by their times that they are the old ones, whatever the
+    number of shards in their names. Where the file system has no hard links, all files are new.
+    """
+    new = {(folder / name).stat().st_size for name in sums}
+    kept = {
+        store.digest(path): path
+        for path in find_files(former, "**/*")
+        if path.is_file() and not path.is_symlink() and path.stat().st_size in new
+    }
+    for name, sha256 in sums.items():
+        if sha256 in kept:
+            link = folder / f"{name}.kept"
+            try:
+                link.hardlink_to(kept[sha256])
+            except OSError:
+                return
+            link.replace(folder / name)
 
 
 def _within(folder: Path, file: File) -> Path:
     """Where a file of the dataset lies in the folder in which it is made."""
     return folder / file.name().removeprefix(f"{DATASET.name()}/")
-
-
-def _checksums(folder: Path) -> str:
-    """Lines as `sha256sum` writes them, for every file but the list itself."""
-    files = [path for path in find_files(folder, "**/*") if path.is_file()]
-    return "".join(
-        f"{store.digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files
-    )
