@@ -10,12 +10,12 @@ from support.neutral_databases import build, find, photograph
 from affect4d.config import document
 from affect4d.config.neutrals import Database, Settings
 from affect4d.config.project import ConfigError, load, schema
+from affect4d.database_adapters import adapter_names, layout_file, load_adapter
 from affect4d.neutrals import databases
 from affect4d.neutrals.candidates import (
     make_image_id,
     normalise,
 )
-from affect4d.neutrals.databases.registry import adapter_names, layout_file, load_adapter
 from affect4d.quarantine import BadInput
 
 
@@ -58,7 +58,7 @@ import json
 
 from affect4d.neutrals.candidates import Candidate, make_image_id, normalise
 from affect4d.neutrals.databases.layout import Layout
-from affect4d.neutrals.databases.registry import Adapter, Source
+from affect4d.database_adapters import Adapter, Source
 
 
 class ToyLayout(Layout):

@@ -19,14 +19,14 @@ from affect4d.config.paths import (
     check_plain_path,
     reserved_database_names,
 )
-from affect4d.formats.limits import SHRT_MAX, Limits
-from affect4d.neutrals.databases.registry import (
+from affect4d.database_adapters import (
     adapter_names,
     explain_unknown,
     layout_file,
     layout_names,
     load_adapter,
 )
+from affect4d.formats.limits import SHRT_MAX, Limits
 
 RESULTS = "{results}/"
 _MAX_NAME = 64  # characters: it becomes part of the names of files, which have at most 255 bytes

@@ -13,9 +13,9 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from affect4d.fitting.camera import Camera as Camera
-    from affect4d.fitting.fits import Fit as Fit
     from affect4d.fitting.fits import fit as fit
     from affect4d.fitting.fits import fit_many as fit_many
+    from affect4d.fitting.fitted import Fit as Fit
     from affect4d.fitting.model import MorphableModel as MorphableModel
 
 # where a module of the package is wanted, the others, with numba and SciPy, are not loaded

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from affect4d.config.fitting import Settings
-from affect4d.fitting.fits import Fit
+from affect4d.fitting.fitted import Fit
 from affect4d.fitting.model import MorphableModel
 from affect4d.fitting.quality import inter_ocular
 from affect4d.template.ibug68 import INTERNAL

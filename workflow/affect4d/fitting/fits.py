@@ -1,13 +1,14 @@
 """Fit a morphable model to the 68 landmarks of photographs, then a smooth residual."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from affect4d.config.fitting import Settings
 from affect4d.fitting.camera import Camera
+from affect4d.fitting.fitted import Fit
 from affect4d.fitting.model import MorphableModel
 from affect4d.fitting.quality import inter_ocular, landmark_error, measure
 from affect4d.fitting.residual import gross_errors, noise_shares, smooth_residual
@@ -17,32 +18,6 @@ from affect4d.template.ibug68 import COUNT
 
 MIN_SPREAD_PX = 1.0  # of landmarks: below, they are no face but a point
 MAX_BEYOND = 0.5  # of the image's width or height, by which a landmark may lie beyond its edge
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A photograph explained by the model.
-
-    Attributes
-    ----------
-    camera : that took the photograph
-    identity : (Ki,) standard deviations
-    expression : (Ke,) standard deviations
-    vertices : (V, 3) mm, the fitted face in the template's frame
-    offset : (V, 2) pixels; project(vertices)[:, :2] + offset meets the landmarks
-    landmarks : (68, 2) pixels; one that was rejected is where the fit has it
-    quality : see `affect4d.fitting.quality.measure`
-    image : (H, W, 3), the photograph; None where the fit was read from a store
-    """
-
-    camera: Camera
-    identity: NDArray[np.float64]
-    expression: NDArray[np.float64]
-    vertices: NDArray[np.float32]
-    offset: NDArray[np.float32]
-    landmarks: NDArray[np.float64]
-    quality: dict[str, float] = field(default_factory=dict)
-    image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
 
 def fit(

@@ -1,17 +1,13 @@
 """How good a fit is, and whether synthesis should use it."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from affect4d.config.fitting import Settings
+from affect4d.fitting.fitted import Fit
 from affect4d.fitting.image_quality import covered, sharpness
 from affect4d.fitting.model import MorphableModel
 from affect4d.template.ibug68 import LOWER_INNER_LIP, OUTER_EYE_CORNERS, UPPER_INNER_LIP
-
-if TYPE_CHECKING:
-    from affect4d.fitting.fits import Fit
 
 METRICS = (
     "error_model",
@@ -53,7 +49,7 @@ def mouth_opening(landmarks: NDArray[np.floating], size: float) -> float:
 
 
 def measure(
-    fit: "Fit",
+    fit: Fit,
     model: MorphableModel,
     *,
     kept: NDArray[np.bool_],
@@ -106,7 +102,7 @@ def outside(landmarks: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[
     return np.asarray(beyond.any(1))
 
 
-def _skin(fit: "Fit", model: MorphableModel) -> NDArray[np.floating]:
+def _skin(fit: Fit, model: MorphableModel) -> NDArray[np.floating]:
     """Where the picture should show skin that faces the viewer, (N, 2) pixels."""
     skin = model.skin[model.normals[model.skin] @ fit.camera.apparent_rotation[2] > MIN_FACING]
     points: NDArray[np.floating] = fit.camera.project(fit.vertices[skin])[:, :2] + fit.offset[skin]

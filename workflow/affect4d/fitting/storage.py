@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.fitting.camera import Camera
-from affect4d.fitting.fits import Fit
+from affect4d.fitting.fitted import Fit
 from affect4d.fitting.model import MorphableModel
 from affect4d.fitting.quality import METRICS
 from affect4d.template.ibug68 import COUNT

@@ -16,7 +16,7 @@ from affect4d.artifacts.declaration import store_of
 from affect4d.artifacts.neutrals import CANDIDATES, NEUTRALS
 from affect4d.artifacts.reading import open_file
 from affect4d.config.neutrals import Database, Settings
-from affect4d.fitting.fits import Fit
+from affect4d.fitting.fitted import Fit
 from affect4d.fitting.storage import read_fits, read_model
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.loading import Loaded, read_candidate

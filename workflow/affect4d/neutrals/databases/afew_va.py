@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affect4d.database_adapters import Adapter, Source
 from affect4d.formats.content import read_json
 from affect4d.formats.landmarks import check_landmarks
 from affect4d.formats.paths import find_beside, inside
 from affect4d.neutrals.candidates import Candidate, make_image_id, normalise
 from affect4d.neutrals.databases.layout import Layout, Pattern
-from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.neutrals.landmarks import DATABASE, DETECTOR, check_landmarks_or_detector
 from affect4d.quarantine import BadInput, as_bad_input
 from affect4d.system_files import is_hidden

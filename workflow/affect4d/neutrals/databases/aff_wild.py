@@ -12,12 +12,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from affect4d.database_adapters import Adapter, Source
 from affect4d.neutrals.candidates import Candidate, make_image_id, normalise, short_digest
 from affect4d.neutrals.databases.labels import join_axes, read_labels
 from affect4d.neutrals.databases.layout import Layout, NameMatcher, Pattern
 from affect4d.neutrals.databases.listing import Listing, list_files, suffix_of
 from affect4d.neutrals.databases.numbering import Base, Numbered, check_base, find_base
-from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.neutrals.databases.subjects import Entry, read_subjects, report_unused
 from affect4d.neutrals.landmarks import DATABASE, DETECTOR, can_detect
 from affect4d.quarantine import BadInput, as_bad_input

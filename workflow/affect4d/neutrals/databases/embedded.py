@@ -3,9 +3,9 @@
 from importlib.resources import files
 from pathlib import Path
 
+from affect4d.database_adapters import Adapter, Source
 from affect4d.neutrals.candidates import Candidate, make_image_id
 from affect4d.neutrals.databases.layout import Layout
-from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.quarantine import BadInput
 
 

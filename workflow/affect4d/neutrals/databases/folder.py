@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from affect4d.database_adapters import Adapter, Source
 from affect4d.neutrals.candidates import Candidate, distinct, make_image_id, normalise, short_digest
 from affect4d.neutrals.databases.layout import (
     Layout,
@@ -22,7 +23,6 @@ from affect4d.neutrals.databases.layout import (
     fits,
 )
 from affect4d.neutrals.databases.listing import Listing, check_regular, list_files, suffix_of
-from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.neutrals.databases.subjects import Entry, read_subjects, report_unused
 from affect4d.neutrals.landmarks import find_landmarks
 from affect4d.quarantine import BadInput, as_bad_input

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from affect4d.config.neutrals import Database
+from affect4d.database_adapters import Source, layout_names, load_adapter
 from affect4d.formats.content import read_yaml
 from affect4d.formats.limits import DEFAULT, Limits
 from affect4d.neutrals.candidates import Candidate, drop_duplicates
-from affect4d.neutrals.databases.registry import Source, layout_names, load_adapter
 from affect4d.quarantine import BadInput, Quarantine
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from affect4d.database_adapters import Source
 from affect4d.formats.paths import inside
 from affect4d.formats.tables import read_rows
 from affect4d.neutrals.candidates import normalise
-from affect4d.neutrals.databases.registry import Source
 from affect4d.quarantine import BadInput
 
 SUBJECTS = "subjects.csv"

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from affect4d.database_adapters import Adapter, Source
 from affect4d.formats.landmarks import check_landmarks
 from affect4d.formats.tables import read_rows
 from affect4d.neutrals.candidates import Candidate, make_image_id, normalise, short_digest
 from affect4d.neutrals.databases.layout import Layout, NameMatcher, Patterns
 from affect4d.neutrals.databases.listing import Listing, list_files, suffix_of
-from affect4d.neutrals.databases.registry import Adapter, Source
 from affect4d.neutrals.landmarks import DATABASE, find_landmarks
 from affect4d.quarantine import BadInput
 
