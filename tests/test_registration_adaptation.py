@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from support.contexts import context
 from support.registration_scans import Chunk, deform, scan_of
 
+import affect4d
 from affect4d.config.registration import Settings
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.quarantine import BadInput
 from affect4d.registration import Registrar, adaptation
 from affect4d.registration.adaptation import NeutralScan, Sample, adapt, choose_neutral
+from affect4d.registration.common_template import read_template
 from affect4d.registration.reference import Reference
 
 PEOPLE = 5
@@ -46,6 +48,8 @@ def test_one_neutral_frame_of_each_person_whatever_the_rows_order(people, wanted
     assert chosen["is_neutral"].all() and (chosen["frame"] == 1).all()
     others = rows[rows["is_neutral"] | (rows["frame"] == 0)]
     pd.testing.assert_frame_equal(chosen, choose_neutral(others, wanted))
+    joined = set(choose_neutral(table(people + 1, frames=3), wanted)["subject"])
+    assert len(set(chosen["subject"]) - joined) == (f"p{people:02d}" in joined and people >= wanted)
 
 
 def test_the_template_moves_to_the_peoples_mean_and_keeps_their_size(template, reference):
@@ -85,10 +89,10 @@ def write(tmp_path, prepared, template, reference, monkeypatch):
     monkeypatch.setattr(adaptation, "adapt", lambda reference, scans, settings: reference)
     chunk = Chunk(tmp_path, prepared, template)
 
-    def run():
+    def run(required=True):
         chunk.record()
         run = context(tmp_path, "registration", item="registration_template", code="code")
-        sample = Sample([chunk.table], tmp_path, 2)
+        sample = Sample([chunk.table], tmp_path, 2, required)
         adaptation.write_adapted(run, template, sample, settings=Settings())
         return (tmp_path / "registration/template.manifest.json").read_bytes()
 
@@ -119,3 +123,26 @@ def test_an_offset_that_is_usual_is_no_disagreement(reference, template):
     assert calibrated.register(*scan).quality.disagreement == 0
     calibrated = Registrar(replace(reference, usual_offset=0.99 * found.offset))
     assert calibrated.register(*scan).quality.disagreement == found.quality.disagreement
+
+
+def test_too_few_people_leave_the_template_as_it_is_given_unless_they_are_asked_for(
+    write, monkeypatch, tmp_path, template
+):
+    def too_few(*_):
+        raise BadInput("registration/template", "of 2 people 1", "mark more")
+
+    _, run = write
+    monkeypatch.setattr(adaptation, "adapt", too_few)
+    with pytest.raises(BadInput):
+        run()
+    run(required=False)
+    kept = read_template(tmp_path)
+    for name, value in vars(template).items():
+        assert np.array_equal(getattr(kept, name), value), name
+
+
+def test_only_the_rule_that_prepares_the_template_loads_the_given_one():
+    scripts = Path(affect4d.__path__[0]).with_name("scripts").glob("*.py")
+    assert [path.stem for path in scripts if "load_template" in path.read_text()] == [
+        "registration_template"
+    ]

@@ -18,7 +18,7 @@ rule blendshapes:
         mem_mb=grown(3000),
         runtime=grown(60),
     params:
-        settings=settings("template", "affectspace", "blendshapes"),
+        settings=settings("affectspace", "blendshapes"),
         code=code("blendshapes.classes", script="blendshapes.py"),
     script:
         "../scripts/blendshapes.py"
@@ -44,7 +44,7 @@ rule atlas:
         mem_mb=grown(2000),
         runtime=grown(15),
     params:
-        settings=settings("template", "blendshapes"),
+        settings=settings("blendshapes"),
         code=code("blendshapes.atlas", script="blendshapes_atlas.py"),
     script:
         "../scripts/blendshapes_atlas.py"
@@ -72,7 +72,7 @@ rule expressions:
         mem_mb=grown(3000),
         runtime=grown(60),
     params:
-        settings=settings("template", "affectspace", "blendshapes"),
+        settings=settings("affectspace", "blendshapes"),
         code=code("blendshapes.expressions", script="blendshapes_expressions.py"),
     script:
         "../scripts/blendshapes_expressions.py"
@@ -104,7 +104,7 @@ rule blendshapes_pictures:
         mem_mb=grown(2000),
         runtime=grown(30),
     params:
-        settings=settings("template"),
+        settings=settings(),
         code=code("blendshapes.illustrate", script="blendshapes_pictures.py"),
     script:
         "../scripts/blendshapes_pictures.py"

@@ -116,14 +116,12 @@ def template_files(wildcards):
 
 def template_sections():
     """The sections on which the template depends."""
-    return (
-        ("template", "registration") if PROJECT.template.adapt_people else ("template",)
-    )
+    return ("template", "registration") if PROJECT.adapts_template else ("template",)
 
 
 def adapted_scans(wildcards):
     """The scans to whose mean the template moves."""
-    chunks = CHUNKS if PROJECT.template.adapt_people else []
+    chunks = CHUNKS if PROJECT.adapts_template else []
     return expand(f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json", chunk=chunks)
 
 

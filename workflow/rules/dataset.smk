@@ -1,7 +1,8 @@
-# what exact labels follow from: fits, deformations, and how these were imposed
-LABEL_SETTINGS = ("synthesis", "template") if PROJECT.dataset.labels else ()
+# what exact labels follow from: template, fits, deformations, and how these were imposed
+LABEL_SETTINGS = ("synthesis",) if PROJECT.dataset.labels else ()
 LABELLED = (
     [
+        f"{RESULTS}/registration/template.manifest.json",
         f"{RESULTS}/blendshapes/atlas.manifest.json",
         *expand(
             f"{RESULTS}/blendshapes/chunks/{{group}}.manifest.json",

@@ -1,5 +1,6 @@
 rule fitting_model:
     input:
+        template=f"{RESULTS}/registration/template.manifest.json",
         sequences=expand(
             f"{RESULTS}/registered/chunks/{{chunk}}.manifest.json", chunk=CHUNKS
         ),
@@ -18,7 +19,7 @@ rule fitting_model:
         mem_mb=grown(4000),
         runtime=grown(60),
     params:
-        settings=settings("template")
+        settings=settings()
         | {
             "fitting": {
                 name: config["fitting"][name] for name in fitting_config.MODEL_FIELDS

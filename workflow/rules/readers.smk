@@ -1,5 +1,6 @@
 rule readers:
     input:
+        template=f"{RESULTS}/registration/template.manifest.json",
         fits=expand(
             f"{RESULTS}/fits/{{database}}/{{chunk}}.manifest.json",
             database=DATABASES,
@@ -25,7 +26,7 @@ rule readers:
         mem_mb=grown(2000),
         runtime=grown(30),
     params:
-        settings=settings("readers", "synthesis", "template"),
+        settings=settings("readers", "synthesis"),
         code=code("synthesis.readings", script="readers.py"),
         # what was not read before is read once the readers are installed
         missing=str(find_obstacle() or ""),

@@ -11,6 +11,7 @@ NEUTRALISER = (
 
 rule synthesis:
     input:
+        template=f"{RESULTS}/registration/template.manifest.json",
         fits=f"{RESULTS}/fits/{{database}}/{{chunk}}.manifest.json",
         atlas=f"{RESULTS}/blendshapes/atlas.manifest.json",
         classes=(
@@ -36,7 +37,7 @@ rule synthesis:
         mem_mb=grown(3000),
         runtime=grown(120),
     params:
-        settings=settings("synthesis", "template"),
+        settings=settings("synthesis"),
         code=code("synthesis", script="synthesis.py"),
     script:
         "../scripts/synthesis.py"
@@ -44,6 +45,7 @@ rule synthesis:
 
 rule synthesis_pictures:
     input:
+        template=f"{RESULTS}/registration/template.manifest.json",
         fits=expand(
             f"{RESULTS}/fits/{{database}}/{{chunk}}.manifest.json",
             database=DATABASES,
@@ -65,7 +67,7 @@ rule synthesis_pictures:
         mem_mb=grown(2000),
         runtime=grown(30),
     params:
-        settings=settings("synthesis", "template"),
+        settings=settings("synthesis"),
         code=code("synthesis.illustrate", script="synthesis_pictures.py"),
     script:
         "../scripts/synthesis_pictures.py"

@@ -18,7 +18,7 @@ rule validation_bases:
         mem_mb=grown(3000),
         runtime=grown(120),
     params:
-        settings=settings("template", "blendshapes")
+        settings=settings("blendshapes")
         | part_of("validation", "components", "vertices", "sparsity", "test_share"),
         code=code("validation.prepare", script="validation_bases.py"),
     script:

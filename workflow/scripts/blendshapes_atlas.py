@@ -2,13 +2,12 @@
 
 from affect4d.blendshapes.atlas import build_atlas
 from affect4d.pipeline.job import Job
-from affect4d.template.template import load_template
+from affect4d.registration.common_template import read_template
 
 with Job(snakemake) as job:
-    template = job.config("template")
     build_atlas(
         job.context("blendshapes", job.input),
-        vertex_count=len(load_template(template.mesh, template.landmarks).vertices),
+        vertex_count=len(read_template(job.root).vertices),
         groups=len(job.input.classes),
         interpolate=job.config("blendshapes").interpolate,
     )

@@ -3,13 +3,12 @@
 from affect4d.blendshapes.classes import ClassFitter
 from affect4d.blendshapes.expressions import fit_expressions
 from affect4d.pipeline.job import Job
-from affect4d.template.template import load_template
+from affect4d.registration.common_template import read_template
 
 with Job(snakemake) as job:
-    template = job.config("template")
     fitter = ClassFitter(
         job.context("blendshapes", [job.input.template]),
-        load_template(template.mesh, template.landmarks),
+        read_template(job.root),
         settings=job.config("blendshapes"),
         plane=job.config("affectspace"),
     )

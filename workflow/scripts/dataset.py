@@ -25,9 +25,7 @@ with Job(snakemake) as job:
         },
         settings=settings,
         gallery=job.config("gallery").source,
-        labels=make_exact_labels(
-            job.root, job.config("template"), job.config("synthesis"), seed=job.seed
-        )
+        labels=make_exact_labels(job.root, job.config("synthesis"), seed=job.seed)
         if settings.labels
         else None,
     )

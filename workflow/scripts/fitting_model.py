@@ -2,13 +2,12 @@
 
 from affect4d.fitting.chunks import build_model
 from affect4d.pipeline.job import Job
-from affect4d.template.template import load_template
+from affect4d.registration.common_template import read_template
 
 with Job(snakemake) as job:
-    template = job.config("template")
     build_model(
         job.context("fitting", job.input),
         job.input.sequences,
-        load_template(template.mesh, template.landmarks),
+        read_template(job.root),
         settings=job.config("fitting"),
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from affect4d.artifacts.gallery import SCANS
+from affect4d.config.project import ADAPT_PEOPLE
 from affect4d.pipeline.job import Job
 from affect4d.registration.adaptation import Sample, write_adapted
 from affect4d.registration.sequences import write_template
@@ -13,10 +14,11 @@ with Job(snakemake) as job:
     files = [path for path in (source.mesh, source.landmarks) if path is not None]
     context = job.context("registration", files)
     template = load_template(source.mesh, source.landmarks)
-    if source.adapt_people:
+    if job.input.scans:
         chunks = [Path(path).name.removesuffix(".manifest.json") for path in job.input.scans]
         tables = [SCANS.path(job.root, chunk=chunk) for chunk in chunks]
-        sample = Sample(tables, Path(snakemake.params.scans_root), source.adapt_people)
+        people, root = source.adapt_people, Path(snakemake.params.scans_root)
+        sample = Sample(tables, root, people or ADAPT_PEOPLE, required=people is not None)
         write_adapted(context, template, sample, settings=job.config("registration"))
     else:
         write_template(context, template)

@@ -25,6 +25,7 @@ from affect4d.formats.content import read_yaml
 from affect4d.quarantine import BadInput
 
 _RESULTS = re.compile(r"[A-Za-z0-9._/+-]+")
+ADAPT_PEOPLE = 16  # their mean misses that of all people by a quarter of the spread
 _MAX_SHOWN = 80  # characters of a wrong value that a message shows
 
 
@@ -41,11 +42,12 @@ class TemplateSettings(Section):
         "OBJ or PLY in mm (such as the LSFM mean); by default menpo3d's LSFM-lineage face.",
     )
     landmarks: SourcePath | None = field(None, "", "Its 68 landmarks (.pts or .ljson) in mm.")
-    adapt_people: int = field(
-        0,
+    adapt_people: int | None = field(
+        None,
         "people",
-        "Move the template to the mean of so many people's neutral scans (16 are enough); 0: as "
-        "it is given.",
+        "Move the template to the mean of so many people's neutral scans; 0: as it is given. By "
+        f"default {ADAPT_PEOPLE} where scans are your own (`manifest`), and as it is given with "
+        "the embedded gallery, whose people are the template's.",
         ge=0,
     )
 
@@ -84,6 +86,12 @@ class Project(Section):
         ReadersSettings, "", "Whether images show their labels, to networks of others."
     )
     dataset: DatasetSettings = field(DatasetSettings, "", "What is published.")
+
+    @property
+    def adapts_template(self) -> bool:
+        """Whether the template moves to the mean of the gallery's people."""
+        people = self.template.adapt_people
+        return self.gallery.source == "manifest" if people is None else people > 0
 
     @field_validator("results")
     @classmethod

@@ -20,7 +20,6 @@ from affect4d.artifacts.dataset import LABELS
 from affect4d.artifacts.fitting import FITS
 from affect4d.artifacts.synthesis import CHUNK
 from affect4d.blendshapes.targets import Atlas
-from affect4d.config.project import TemplateSettings
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import Fit
 from affect4d.fitting.storage import read_fits
@@ -28,11 +27,12 @@ from affect4d.gallery.synthetic.texture import texture_uv
 from affect4d.geometry.raster import Raster, interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
 from affect4d.quarantine import BadInput
+from affect4d.registration.common_template import read_template
 from affect4d.synthesis.chunks import Imposed, deformations
 from affect4d.synthesis.crop import Crop
 from affect4d.synthesis.editing.scene import facing
 from affect4d.template.anatomy import Anatomy, anatomy_of
-from affect4d.template.template import Template, load_template
+from affect4d.template.template import Template
 
 _BESIDE_THE_FIT = "neutralise", "blink", "gaze_yaw", "gaze_pitch"  # settings that change pixels
 Y_UP = np.diag([1.0, -1.0, 1.0])  # a picture's y points down, the viewer's up
@@ -217,23 +217,21 @@ class ExactLabels:
         return [_View(fits[each["image_id"]], Crop(**each["crop"])) for each in photographs]
 
 
-def make_exact_labels(
-    root: Path, template: TemplateSettings, synthesis: Settings, *, seed: int
-) -> ExactLabels:
+def make_exact_labels(root: Path, synthesis: Settings, *, seed: int) -> ExactLabels:
     """The labels of a build's images.
 
     Parameters
     ----------
     root : the results folder
-    template, synthesis : settings of the build
+    synthesis : settings of the build
     seed : of the build, which samples depend on
     """
-    loaded = load_template(template.mesh, template.landmarks)
+    template = read_template(root)
     imposed = deformations(
         Atlas(ATLAS.path(root)),
         root / "blendshapes",
-        anatomy_of(loaded),
+        anatomy_of(template),
         samples=synthesis.samples,
         seed=seed,
     )
-    return ExactLabels(root, loaded, imposed, intensity=synthesis.intensity)
+    return ExactLabels(root, template, imposed, intensity=synthesis.intensity)

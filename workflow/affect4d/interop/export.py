@@ -14,12 +14,13 @@ from affect4d.artifacts.registration import REGISTERED
 from affect4d.blendshapes.components import names_of, read_model_of
 from affect4d.blendshapes.model import sample
 from affect4d.blendshapes.targets import Atlas, Expressions
-from affect4d.fitting.fits import Fit
+from affect4d.fitting.fitted import Fit
 from affect4d.fitting.storage import read_fits
 from affect4d.formats.faces import Face
 from affect4d.formats.images import read_image
 from affect4d.interop.frame_texture import Skin, draw_skin
 from affect4d.quarantine import BadInput
+from affect4d.registration.common_template import read_template
 from affect4d.registration.posed_scan import scan_rows
 from affect4d.registration.reference import Reference
 from affect4d.registration.registered_sequence import RegisteredSequence
@@ -87,7 +88,7 @@ def export_blendshapes(results: Path, name: str) -> Face:
 
 
 def _template(results: Path) -> Template:
-    return _reference(results).template
+    return read_template(results)
 
 
 def _reference(results: Path) -> Reference:

@@ -5,6 +5,7 @@ the mean of the faces, and again from there, until the mean rests. The topology 
 what each vertex stands for; prior, spline and unwrapping are computed anew on the mean face.
 """
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -47,11 +48,13 @@ class Sample:
     tables : the jobs' tables of scans (CSV)
     files_root : folder to which their paths are relative
     people : how many
+    required : whether too few of them are an error; the template else stays as it is given
     """
 
     tables: Sequence[Path]
     files_root: Path
     people: int
+    required: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ class NeutralScan:
 
 
 def choose_neutral(scans: pd.DataFrame, people: int) -> pd.DataFrame:
-    """The first neutral scan of `people` people, evenly over their names.
+    """The first neutral scan of `people` people, whom the digests of their names choose.
+
+    Whoever joins the gallery later seldom changes the choice, and with it the template.
 
     Parameters
     ----------
@@ -73,8 +78,8 @@ def choose_neutral(scans: pd.DataFrame, people: int) -> pd.DataFrame:
     """
     neutral = scans[scans["is_neutral"]].sort_values(["subject", "sequence", "frame"])
     first = neutral.drop_duplicates("subject")
-    chosen = np.linspace(0, len(first) - 1, min(people, len(first))).astype(int)
-    return first.iloc[chosen]
+    digests = first["subject"].map(lambda name: hashlib.sha256(str(name).encode()).hexdigest())
+    return first.loc[digests.sort_values().index[:people]].sort_values("subject")
 
 
 def write_adapted(
@@ -88,11 +93,17 @@ def write_adapted(
     Raises
     ------
     BadInput
-        Too few scans can be registered.
+        Too few scans can be registered, and they are required.
     """
-    tables = pd.concat([read_scans(path) for path in sample.tables])
-    rows = choose_neutral(tables, sample.people)
-    adapted = adapt(prepare(template), _read(rows, sample.files_root), settings)
+    tables = pd.concat([read_scans(path) for path in sample.tables], ignore_index=True)
+    rows, given = choose_neutral(tables, sample.people), prepare(template)
+    try:
+        adapted = adapt(given, _read(rows, sample.files_root), settings)
+    except BadInput as problem:
+        if sample.required:
+            raise
+        log.warning("the template stays as it is given: %s", problem)
+        adapted = given
     files = files_of(rows.assign(texture=pd.NA), sample.files_root)  # its colours play no part
     provenance = context.provenance(files, settings={"rows": digest_of(rows)})
     store_reference(context.root / "registration/template.zarr", adapted, provenance)
@@ -114,8 +125,9 @@ def _read(rows: pd.DataFrame, root: Path) -> list[NeutralScan]:
 def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings) -> Reference:
     """A prepared template with the mean shape of people, true to their size.
 
-    It also knows how far landmarks as a whole lie off these people's surfaces: `usual_offset` is
-    the median plus three robust standard deviations (Huber, Robust Statistics, 1981, ch. 5).
+    It also knows how far landmarks as a whole lie off people's surfaces: `usual_offset` is the
+    median plus three robust standard deviations (Huber, Robust Statistics, 1981, ch. 5) over these
+    people, each registered to the mean of the others.
 
     Parameters
     ----------
@@ -131,22 +143,41 @@ def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings
     template = reference.template
     for number in range(_MAX_PASSES):
         # the surface bends little: spline and prior of the given template serve every pass
-        found = _register(replace(reference, template=template), scans, settings)
+        _, found = _register(replace(reference, template=template), scans, settings)
         mean = _mean_face([one.vertices.astype(np.float64) for one in found], template)
         moved = np.linalg.norm(mean - template.vertices, axis=1)[template.inner].mean()
         log.info(
             "pass %d: %d of %d people, the mean moved by %.2f mm",
             number + 1, len(found), len(scans), moved,
         )  # fmt: skip
-        template = replace(
-            template, vertices=mean.astype(np.float32), landmarks=template.landmarks_on(mean)
-        )
+        template = _with_shape(template, mean)
         if moved < _RESTING_MM:
             break
     adapted = prepare(_with_landmarks_on_their_vertices(template))
-    offsets = [one.offset for one in _register(adapted, scans, settings)]
+    offsets = _offsets_from_the_others(adapted, scans, settings)
     spread = stats.median_abs_deviation(offsets, scale="normal")
     return replace(adapted, usual_offset=float(np.median(offsets) + _SPREADS * spread))
+
+
+def _offsets_from_the_others(
+    reference: Reference, scans: Sequence[NeutralScan], settings: Settings
+) -> list[float]:
+    """Offset (mm) of each scan's landmarks on the mean of the other people: of a stranger's."""
+    template, offsets = reference.template, []
+    scans, found = _register(reference, scans, settings)
+    faces = [one.vertices.astype(np.float64) for one in found]
+    for left_out, scan in enumerate(scans):
+        others = faces[:left_out] + faces[left_out + 1 :]
+        mean = _with_shape(template, _mean_face(others, template))
+        registrar = Registrar(replace(reference, template=mean), settings)
+        offsets.append(registrar.register(scan.vertices, scan.triangles, scan.landmarks).offset)
+    return offsets
+
+
+def _with_shape(template: Template, face: NDArray[np.float64]) -> Template:
+    """The template with other vertices (V, 3) mm; its landmarks go along."""
+    landmarks = template.landmarks_on(face)
+    return replace(template, vertices=face.astype(np.float32), landmarks=landmarks)
 
 
 def _with_landmarks_on_their_vertices(template: Template) -> Template:
@@ -162,15 +193,16 @@ def _with_landmarks_on_their_vertices(template: Template) -> Template:
 
 def _register(
     reference: Reference, scans: Sequence[NeutralScan], settings: Settings
-) -> list[Registered]:
-    """The scans whose registration raises no flag."""
-    registrar, found = Registrar(reference, settings), []
+) -> tuple[list[NeutralScan], list[Registered]]:
+    """The scans whose registration raises no flag, and what it gives."""
+    registrar, kept, found = Registrar(reference, settings), [], []
     for scan in scans:
         try:
             one = registrar.register(scan.vertices, scan.triangles, scan.landmarks)
         except ValueError:
             continue
         if not one.quality.flags(settings):
+            kept.append(scan)
             found.append(one)
     if len(found) < _MIN_PEOPLE:
         raise BadInput(
@@ -178,7 +210,7 @@ def _register(
             f"of {len(scans)} people's neutral scans {len(found)} can be registered without a flag",
             f"mark neutral frames of {_MIN_PEOPLE} people or more, or set template.adapt_people: 0",
         )
-    return found
+    return kept, found
 
 
 def _mean_face(faces: list[NDArray[np.float64]], template: Template) -> NDArray[np.float64]:

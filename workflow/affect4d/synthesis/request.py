@@ -27,7 +27,7 @@ from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.limits import Limits
 from affect4d.formats.paths import find_beside
 from affect4d.quarantine import BadInput
-from affect4d.registration.reference import Reference
+from affect4d.registration.common_template import read_template
 from affect4d.synthesis.neutralising import read_neutraliser
 from affect4d.synthesis.sheet import draw_sheet, points_of_plane, tiles_over_plane
 from affect4d.synthesis.single import PhotographEditor
@@ -218,7 +218,7 @@ class Build:
 
     def __init__(self, results: Path) -> None:
         self._root = results
-        template = Reference.restore(store.open(results / "registration/template.zarr")).template
+        template = read_template(results)
         self._model, self.anatomy = read_model(results / "fits/model.zarr"), anatomy_of(template)
         self._synthesis = _settings_of(results / "synthesis", "synthesis")
         self._fitting = FittingSettings(**_settings_of(results / "fits", "fitting"))
