@@ -3,10 +3,7 @@
 The photograph is searched as a whole, then in parts; where that finds nobody, turned by multiples
 of 45 degrees. What is found counts as a person's face if the mesh stays on it: from a square that
 is larger, smaller, turned or mirrored, the same points are found, with a face's presence, and the
-face is found again in the square around the mesh. On animals and things the mesh wanders. 68 points
-of the mesh serve as iBUG's; the jaw's are points of the mesh, not of the silhouette: of turned
-heads they lie well inside the far cheek.
-"""
+face is X"""
 
 import logging
 from collections.abc import Iterator
@@ -17,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d.fitting.face_mesh import MARGIN, Square, confirm, find_squares, fit_mesh
+from affect4d.fitting.mesh_points import read_mesh_points
 from affect4d.fitting.native_messages import log_native_messages
 from affect4d.quarantine import BadInput
 from affect4d.template.ibug68 import INTERNAL, MIRROR
@@ -46,7 +44,8 @@ MIN_PRESENCE = 0.5  # of a mesh, in every trial: MediaPipe's default
 MAX_WANDERING = 0.04  # mean over eyes, brows, nose and mouth, in lengths of the face, in any trial
 MIN_CONFIDENCE = 0.75  # sum of two networks' confidence
 CONFIRM_SIDE = 1.3  # of the square in which that is asked, in the mesh's squares
-# Points of the mesh, in iBUG's order: jaw, brows, nose, eyes, outer and inner lips.
+# Points of the mesh near iBUG's, in that order: jaw, brows, nose, eyes, outer and inner lips. The
+# bounds above were found by them.
 MESH = (
     *(127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356),
     *(70, 63, 105, 66, 107, 336, 296, 334, 293, 300),
@@ -194,16 +193,16 @@ def follow(image: Image, square: Square) -> Candidate | None:
             return None
         square = mesh.square
     mesh = fit_mesh(image, square)
-    landmarks = mesh.points[list(MESH)]
+    near = mesh.points[list(MESH)]
     presence, wandering = [mesh.presence], []
     for times, turn, mirrored in TRIALS:
         trial = fit_mesh(image, square.turned(by=turn, times=times), mirrored=mirrored)
         again = trial.points[list(MESH)]
-        moved = ((again[MIRROR] if mirrored else again) - landmarks)[INTERNAL]
+        moved = ((again[MIRROR] if mirrored else again) - near)[INTERNAL]
         presence.append(trial.presence)
         wandering.append(float(np.linalg.norm(moved, axis=1).mean()))
     return Candidate(
-        landmarks,
+        read_mesh_points().of(mesh.points),
         square,
         presence=min(presence),
         wandering=max(wandering) * MARGIN / square.side,
