@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from support.once import made_once
 
+from affect4d import store
 from affect4d.registration import Registrar, prepare
+from affect4d.registration.reference import Reference
 from affect4d.registration.sequences import store_reference
 from affect4d.template.template import load_template
 
@@ -26,21 +29,23 @@ def template():
 
 
 @pytest.fixture(scope="session")
-def reference(template):
-    return prepare(template)
+def prepared(tmp_path_factory, template):
+    """A stored template, as the rule leaves it."""
+
+    def prepare_and_store(path):
+        store_reference(path, prepare(template), None)
+
+    return made_once(tmp_path_factory, "template.zarr", prepare_and_store)
+
+
+@pytest.fixture(scope="session")
+def reference(prepared):
+    return Reference.restore(store.open(prepared))
 
 
 @pytest.fixture(scope="session")
 def registrar(reference):
     return Registrar(reference)
-
-
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory, reference):
-    """A stored template, as the rule leaves it."""
-    path = tmp_path_factory.mktemp("registration") / "template.zarr"
-    store_reference(path, reference, None)
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
 """One small build, made once and shared by the tests of the whole workflow."""
 
-import fcntl
-import os
-
 import pytest
+from support.once import made_once
 from workflow_tree import Tree
 
 # Each waits for something (a cluster's polls, a kill) while others compute: in this order they end
@@ -23,18 +21,9 @@ def built(tmp_path_factory):
 
     Where several processes run tests, one of them builds, and each has a copy to itself.
     """
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return _build(tmp_path_factory.mktemp("workflow") / "two_cores")
-    shared = tmp_path_factory.getbasetemp().parent / "two_cores"
-    with shared.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # until whoever builds is done
-        if not shared.with_suffix(".done").exists():
-            _build(shared)
-            shared.with_suffix(".done").touch()
-    return Tree.copied(shared, tmp_path_factory.mktemp("workflow") / "tree")
+    made = made_once(tmp_path_factory, "two_cores", _build)
+    return Tree.copied(made, tmp_path_factory.mktemp("workflow") / "tree")
 
 
 def _build(folder):
-    tree = Tree(folder)
-    tree.snakemake(cores=2)
-    return tree
+    Tree(folder).snakemake(cores=2)
