@@ -20,7 +20,15 @@ from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
 from affect4d.gallery.jobs import chunks
 from affect4d.gallery.synthetic import mpfb, portraits, scans
-from affect4d.gallery.synthetic.affect import AFFECT, annotate, ceiling, intensities, prototype
+from affect4d.gallery.synthetic.action_units import NAMES
+from affect4d.gallery.synthetic.affect import (
+    AFFECT,
+    annotate,
+    ceiling,
+    intensities,
+    lean_of,
+    prototype,
+)
 from affect4d.gallery.synthetic.model import read_model, write_model
 from affect4d.gallery.synthetic.people import make_person
 from affect4d.gallery.synthetic.sequences import annotate_takes, takes
@@ -28,6 +36,7 @@ from affect4d.geometry.surface import boundary_loops
 from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
 from affect4d.store.protocol import LIST
+from affect4d.template.ibug68 import LOWER_INNER_LIP, LOWER_LIP, UPPER_INNER_LIP, UPPER_LIP
 from affect4d.template.template import load_template
 
 SMALL = Synthetic(subjects=2, spontaneous=1, spontaneous_frames=8, posed_frames=6)
@@ -81,6 +90,31 @@ def test_units_do_what_the_facs_manual_says(model):
     assert top.any() and np.abs(model.units[:, top]).max() < 0.5
 
 
+def test_a_brow_moves_as_one_and_the_lid_stays(model):
+    vertices, landmarks = model.template.vertices, model.template.landmarks
+    for name, lid_share in (("AU1", 0.2), ("AU2", 0.2), ("AU4", 0.35)):
+        field = model.units[NAMES.index(name)]
+        for brow, lid in ((19, 37), (24, 44)):
+            beside = np.abs(vertices[:, 0] - landmarks[brow, 0]) < 1.0
+            front = vertices[:, 2] > landmarks[brow, 2] - 20
+            below = landmarks[brow, 1] - vertices[:, 1]
+            hair = field[beside & front & (below > -2.0) & (below < 3.5), 1]
+            own, lids = field[model.template.landmark_vertices[[brow, lid]], 1]
+            assert len(hair) > 3 and np.abs(hair - own).max() < 0.12 * abs(own)
+            assert abs(lids) < lid_share * abs(own)
+
+
+def test_lips_that_press_and_tighten_lose_half_of_their_red(model):
+    at = model.template.landmark_vertices
+    tight = model.units[[NAMES.index("AU23"), NAMES.index("AU24")]].sum(axis=0)[at]
+    before, after = (
+        np.abs(points[UPPER_LIP, 1] - points[UPPER_INNER_LIP, 1]).mean()
+        + np.abs(points[LOWER_LIP, 1] - points[LOWER_INNER_LIP, 1]).mean()
+        for points in (model.template.landmarks, model.template.landmarks + tight)
+    )
+    assert 0.4 < after / before < 0.6
+
+
 def test_units_move_both_sides_alike(model):
     mirror = cKDTree(model.template.vertices).query(model.template.vertices * [-1, 1, 1])[1]
     for field in model.units:
@@ -117,10 +151,33 @@ def test_units_answer_to_affect_smoothly_and_never_negatively(valence, arousal):
 
 def test_rest_at_the_origin_and_the_prototype_at_its_place():
     assert np.abs(intensities(np.zeros(2))).max() == 0
-    for emotion in ("happiness", "sadness", "surprise"):
+    for emotion in ("happiness", "sadness", "surprise", "anger", "fear"):
         shown = intensities(np.array(AFFECT[emotion]))[0]
         wanted = prototype(emotion)
         assert shown @ wanted / np.linalg.norm(shown) / np.linalg.norm(wanted) > 0.8
+
+
+def test_anger_and_fear_do_not_mix_where_people_are_angry():
+    upper_left = intensities(np.array([[-0.7, 0.7], [-0.6, 0.6]]))
+    afraid = [NAMES.index(name) for name in ("AU1+4", "AU2", "AU20")]
+    assert (upper_left[:, afraid] < 0.05).all()
+    assert (upper_left[:, NAMES.index("AU4")] > 0.6).all()
+
+
+def test_people_lean_to_one_of_the_emotions_that_lie_near_each_other():
+    between = (np.array(AFFECT["anger"]) + AFFECT["fear"]) / 2
+    angry, afraid = (prototype(name) for name in ("anger", "fear"))
+    units = [intensities(between, lean_of(f"s{n:03d}", 0))[0] for n in range(40)]
+    cosines = np.array([[shown @ angry, shown @ afraid] for shown in units])
+    cosines /= np.linalg.norm(units, axis=1)[:, None]
+    cosines /= [np.linalg.norm(angry), np.linalg.norm(afraid)]
+    common = intensities(between)[0]
+    both = common @ angry / np.linalg.norm(common) / np.linalg.norm(angry)
+    assert np.median(cosines.max(axis=1)) > both + 0.02
+    assert {*cosines.argmax(axis=1)} == {0, 1}
+    assert (
+        intensities(between, lean_of("s001", 0)) == intensities(between, lean_of("s001", 0))
+    ).all()
 
 
 def test_every_spontaneous_sequence_visits_all_four_quadrants_and_starts_neutral():

@@ -17,7 +17,7 @@ from affect4d.synthesis.editing.folds import MAX_DEPTH, _profile
 from affect4d.synthesis.editing.lighting import LOG_BOUNDS
 from affect4d.template.anatomy import default_anatomy
 from affect4d.template.creases import CREASES
-from affect4d.template.ibug68 import MOUTH_CORNERS
+from affect4d.template.ibug68 import LEFT_BROW, MOUTH_CORNERS, NOSE_WINGS, RIGHT_BROW
 
 
 @cache
@@ -55,6 +55,26 @@ def test_a_smile_folds_the_skin_beside_the_nose_and_a_pout_does_not():
     folded, stretched = folds_of(own).depths(block).T
     assert folded[nasolabial].mean() > 0.05
     assert not stretched[nasolabial].any()
+
+
+def test_a_wrinkled_nose_and_a_frown_fold_their_own_lines():
+    own = Editor(frontal(), Settings())
+    owner = [placed.crease for placed in frontal().anatomy.creases for _ in placed.line.weights]
+    sneer = sum(bump(wing, 9, [0, 5, 0]) for wing in NOSE_WINGS)
+    frown = sum(
+        bump(brow, 8, [inwards * 3, -6, 0])
+        for brow, inwards in ((RIGHT_BROW[-1], 1), (LEFT_BROW[0], -1))
+    )
+    (block,) = stack_deformations([sneer, frown, smile()])
+    depths = folds_of(own).depths(block)
+    deepest = {
+        name: depths[np.array([one is crease for one in owner])].max(axis=0)
+        for name, crease in CREASES.items()
+    }
+    for name in ("nose's wing", "upper side of the nose", "lower side of the nose"):
+        sneered, frowned, smiled = deepest[name]
+        assert sneered > 0.05 and sneered > 2 * max(frowned, smiled), name
+    assert deepest["frown"][1] > 0.1 > deepest["frown"][[0, 2]].max()
 
 
 @given(st.lists(st.floats(0, 3, width=32), min_size=2, max_size=6))

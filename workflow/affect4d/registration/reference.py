@@ -15,7 +15,7 @@ from affect4d.registration.prior import Prior, make_prior
 from affect4d.registration.scan import signed_area
 from affect4d.registration.spline import Green, affine
 from affect4d.store import Store
-from affect4d.template.ibug68 import JAW_ENDS, STABLE
+from affect4d.template.ibug68 import JAW_ENDS
 from affect4d.template.template import Template, make_template
 
 # Margins of the plane around the template (left, bottom, right, top): a dropped jaw below, wider
@@ -23,8 +23,6 @@ from affect4d.template.template import Template, make_template
 _MARGIN_MM = (25.0, 45.0, 25.0, 25.0)
 # A template vertex this far behind the plane's front surface is folded away from the viewer.
 _FOLD_MM = 1.5
-# Standard deviation of the weights around each stable landmark, and where they end, in these.
-_STABLE_MM, _STABLE_END = 9.0, 2
 # Pixels per mm at which the prior samples what the cylinder shows.
 _RESOLUTION = 2.0
 
@@ -138,13 +136,3 @@ def single_valued(template: Template, cylinder: Cylinder) -> NDArray[np.bool_]:
     shown: NDArray[np.bool_] = (face < 0) | (depth >= front - _FOLD_MM)
     shown[template.triangles[signed_area(uv, template.triangles) <= 0].ravel()] = False
     return shown
-
-
-def stable_weights(template: Template) -> NDArray[np.float64]:
-    """Weights (V,) of the skin that follows the skull: around the nose's bridge and the corners of
-    the eyes."""
-    weights = np.zeros(len(template.vertices))
-    for point in template.landmarks[STABLE]:
-        distance = np.linalg.norm(template.vertices - point, axis=1) / _STABLE_MM
-        weights = np.maximum(weights, np.exp(-0.5 * distance**2) * (distance < _STABLE_END))
-    return weights

@@ -9,18 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from affect4d.config.registration import Settings
 from affect4d.geometry.raster import draw
-from affect4d.geometry.similarity import Similarity, fit_similarity
 from affect4d.geometry.surface import vertex_normals
 from affect4d.registration.blind import BlindSpot
 from affect4d.registration.cylinder import Located, UnwrappedScan
 from affect4d.registration.fill import Filler
+from affect4d.registration.placing import moved, skull_skin, stable_skin
 from affect4d.registration.quality import Quality
 from affect4d.registration.reference import (
     Reference,
     fit_cylinder,
     prepare,
     single_valued,
-    stable_weights,
 )
 from affect4d.registration.refine import Refiner
 from affect4d.registration.robust import Checked, align, drop_outliers
@@ -35,14 +34,8 @@ from affect4d.template.template import Template
 _MAX_DROPPED = 24
 # Stiffnesses tried, mm^2: from landmarks marked by hand to a poor detector.
 _STIFFNESSES_MM2 = (0.125, 0.5, 2.0, 4.0, 8.0, 16.0, 32.0)
-# Scales of the robust placing (Geman-McClure): coarse to fine, the last repeated to converge.
-_PLACING_SCALES_MM = (3.0, 2.0, 1.0, 1.0, 1.0)
 # A face is not placed by fewer landmarks (its mark-up needs as many).
 _MIN_LANDMARKS = 6
-# Vertices of stable skin that must be seen, or all of it counts.
-_MIN_STABLE = 40
-# One in so many vertices of the stable skin places the face: neighbours say the same.
-_STABLE_STEP = 3
 # Radius about the nose tip of the skin that is followed: larger than the inner face's, so that no
 # margin of the pictures cuts it.
 _FOLLOWED_RADIUS_MM = 90.0
@@ -122,9 +115,8 @@ class Registrar:
         self._filler = Filler(reference.laplacian, reference.area)
         self._smoother = Smoother(self.template.triangles, len(self.template.vertices))
         self._blind = BlindSpot(self.template, self._smoother)
-        stable = stable_weights(self.template)
-        self._stable = np.flatnonzero(stable)[::_STABLE_STEP]
-        self._stability = stable[self._stable]
+        self._stable = stable_skin(self.template)
+        self._skull = skull_skin(self.template, np.where(self._shown, reference.area, 0.0))
         self._measured = self.template.triangles[inner[self.template.triangles].all(1)]
 
     def check(self, landmarks: ArrayLike) -> Checked:
@@ -189,7 +181,7 @@ class Registrar:
         alignment = checked.alignment
         corners = np.ascontiguousarray(triangles, dtype=np.int32)
         predicted, scan = self._predict(
-            checked, _moved(alignment.similarity, vertices), triangles=corners
+            checked, moved(alignment.similarity, vertices), triangles=corners
         )
         predicted_uv, _ = self._cylinder.unwrap(predicted)
         on_scan = self._across(predicted, predicted_uv, scan)
@@ -200,8 +192,11 @@ class Registrar:
         if self.settings.refinements:
             positions = self._blind.draw(positions, seen, scan.vertices, triangles=corners)
         enlarged = alignment.similarity.scale / alignment.unit
-        target = self.template.vertices if place_on is None else place_on
-        placed = self.place(positions / np.float32(enlarged), seen, target)
+        positions = positions / np.float32(enlarged)
+        if place_on is None:
+            placed = self._stable.place(positions, seen, self.template.vertices)
+        else:
+            placed = self.place(positions, seen, place_on)
         offset, disagreement = self._disagreement(checked, predicted)
         quality = Quality(
             landmark_residual=float(np.nanmean(checked.residual)),
@@ -341,31 +336,22 @@ class Registrar:
         self,
         positions: NDArray[np.float32],
         seen: NDArray[np.bool_],
-        target: NDArray[np.floating[Any]],
+        neutral: NDArray[np.floating[Any]],
     ) -> NDArray[np.float32]:
-        """Positions moved rigidly to a target by the skin that follows the skull.
-
-        Reweighted (Geman-McClure), so that skin which an expression moved there does not count.
+        """Positions moved rigidly to the neutral face by the skin that the skull carries, all of
+        it above the base of the nose: an expression moves little of so much skin, and what it
+        moves does not count.
 
         Parameters
         ----------
-        positions, target : (V, 3) mm
+        positions, neutral : (V, 3) mm
         seen : (V,), vertices that count
 
         Returns
         -------
         (V, 3) mm
         """
-        weights = self._stability * seen[self._stable]
-        if (weights > 0).sum() < _MIN_STABLE:
-            weights = self._stability
-        source, goal = positions[self._stable], target[self._stable]
-        current = weights
-        for scale_mm in _PLACING_SCALES_MM:
-            rigid = fit_similarity(source, goal, current, scale=False)
-            distance = np.linalg.norm(rigid.apply(source) - goal, axis=1)
-            current = weights / (1.0 + (distance / scale_mm) ** 2) ** 2
-        return _moved(rigid, positions)
+        return self._skull.place(positions, seen, neutral)
 
 
 @numba.njit(cache=True)
@@ -386,15 +372,4 @@ def _step_across(
         if abs(step) <= max_step:
             for k in range(3):
                 moved[v, k] += step * np.float32(normals[v, k])
-    return moved
-
-
-def _moved(similarity: Similarity, points: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Points (N, 3) under a similarity, computed about one of them, so that no digit of a far scan
-    is lost."""
-    origin = points[len(points) // 2].astype(np.float64)
-    near = (points - origin.astype(points.dtype)).astype(np.float32, copy=False)
-    matrix = (similarity.scale * similarity.rotation.T).astype(np.float32)
-    moved: NDArray[np.float32] = near @ matrix
-    moved += similarity.apply(origin).astype(np.float32)
     return moved

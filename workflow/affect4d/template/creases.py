@@ -113,8 +113,41 @@ CREASES = {
         )
         for height in (30, 39, 48)
     },
-    "frown": Crease(NASION, ((7, 9), (8.5, 23)), (1.0, 1.0), 0.6),
-    "nasal root": Crease(NASION, ((-7, 1), (0, 0), (7, 1)), (1.0, 1.0), 0.6),
+    # across the gap between the brows, which the corrugators narrow; smiles narrow it a little
+    "frown": Crease(
+        NASION,
+        ((7, 9), (8.5, 23)),
+        (1.0, 1.0),
+        1.3,
+        onset=0.05,
+        ends=(((-10.5, 9.0), (-10.5, 22.0)), ((10.5, 9.0), (10.5, 22.0))),
+    ),
+    "nasal root": Crease(NASION, ((-7, 1), (0, 0), (7, 1)), (1.0, 1.0), 1.3),
+    # beside the ridge, across the pull of levator labii alaeque nasi, from its origin beside the
+    # inner eye corner to the nose's wing
+    **{
+        f"{place} side of the nose": Crease(
+            NASION,
+            line,
+            FINE_MM,
+            1.3,
+            onset=0.0,
+            ends=(((2.0, 0.0), (10.0, 0.0)), ((4.0, -36.0), (11.0, -38.0))),
+        )
+        for place, line in (
+            ("upper", ((3, -6), (7, -7.6), (11, -10))),
+            ("lower", ((3.5, -10.5), (8, -12.5), (12, -15.5))),
+        )
+    },
+    # the upper part of the nasolabial fold, which that muscle folds and a smile hardly does
+    "nose's wing": Crease(
+        WING,
+        ((1.5, 11.0), (4.5, 6.0), (8.0, 0.0), (11.0, -6.0)),
+        widths=(0.8, 2.2),
+        gain=1.3,
+        ends=(((-1.0, 38.0), (10.0, 36.0)), ((0.0, 2.0), (5.0, -3.0))),
+        bulge=(0.3, 8.0),
+    ),
     "chin": Crease(
         LOWER_LIP_MIDDLE,
         ((-14, -11), (-7, -8.5), (0, -7.5), (7, -8.5), (14, -11)),

@@ -2,15 +2,22 @@
 
 Each unit is a combination of MPFB's face units, which a modeller made after FACS and ARKit's
 blendshapes. The weights give a unit's full intensity the extent that the FACS manual describes for
-"maximum"; those that move the mouth in a smile follow real ones (docs/gallery.md).
+"maximum"; those that move the mouth in a smile follow real ones (docs/gallery.md). The face units
+move the skin under a brow less the nearer it is to the lid, so that a brow that is lowered got
+thinner; hair, muscle and fat of a brow move as one, and the thin skin of the lid gives way.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from affect4d.gallery.synthetic.mpfb import FACE_UNITS, Face
+from affect4d.template.ibug68 import BROWS, EYE_OUTLINES, NASION
+from affect4d.template.template import Template
+
+Floats = NDArray[np.float64]
 
 # Face units of each action unit, both sides, with their weights at full intensity.
 UNIT_SHAPES: dict[str, Mapping[str, float]] = {
@@ -21,7 +28,7 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
     "AU2": {"browOuterUp": 1.3, "browInnerUp": 0.2},  # outer brow raiser
     # brow lowerer; the face unit leaves the inner ends above the middle, which the corrugator and
     # the depressor supercilii lower at least as far
-    "AU4": {"browDown": 0.9, "browInnerUp": -1.0},
+    "AU4": {"browDown": 0.85, "browInnerUp": -0.9},
     "AU5": {"eyeWide": 1.0},  # upper lid raiser
     "AU6": {"cheekSquint": 1.0, "eyeSquint": 0.15},  # cheek raiser
     "AU7": {"eyeSquint": 0.7},  # lid tightener
@@ -37,10 +44,11 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
     "AU16": {"mouthLowerDown": 1.3},  # lower lip depressor
     "AU17": {"mouthShrugLower": 0.9},  # chin raiser
     "AU20": {"mouthStretch": 1.0, "mouthDimple": 0.25},  # lip stretcher
-    "AU23": {"mouthRollUpper": 0.25, "mouthRollLower": 0.35, "mouthPucker": 0.2},  # tightener
+    # tightener; with AU24 the red of the lips loses half of its height
+    "AU23": {"mouthRollUpper": 0.4, "mouthRollLower": 0.6, "mouthPucker": 0.2},
     # lip pressor; it moves the corners neither out nor up, as the face unit alone does
     "AU24": {
-        "mouthPress": 0.2, "mouthRollUpper": 0.3, "mouthRollLower": 0.3, "mouthPucker": 0.1,
+        "mouthPress": 0.2, "mouthRollUpper": 0.5, "mouthRollLower": 0.6, "mouthPucker": 0.1,
         "mouthFrown": 0.15,
     },
     "AU25": {"mouthLowerDown": 0.8, "mouthUpperUp": 0.4},  # lips part
@@ -50,11 +58,51 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
 NAMES = tuple(UNIT_SHAPES)
 UNPAIRED = ("browInnerUp", "jawOpen", "mouthPucker", "mouthRollLower", "mouthRollUpper",
             "mouthShrugLower")  # face units that are one for both sides  # fmt: skip
+BROWS_STAY = ("AU10", "AU12")  # while the face unit of the nose that they have moves them
+# How a brow moves as one, mm from the line of its landmarks: all of it from this far below to this
+# far above (half the height of its hair, by eye); from there upwards to FOREHEAD_MM, beside its
+# ends to SIDE_MM and downwards to the lid, but at least to LEAST_MM, the skin goes over to the face
+# unit's own motion.
+BROW_MM, FOREHEAD_MM, SIDE_MM, LEAST_MM = (4.0, 2.0), 8.0, 9.0, 14.0
+BROW_SIDES = np.split(BROWS, 2)  # from -x to +x, as the next
+UPPER_LID_LINES = [outline[:4] for outline in EYE_OUTLINES]
+DEPTH_MM = 60.0  # behind the nasion, from which on it is the back of the head
 
 
 def action_fields(face: Face) -> NDArray[np.float32]:
     """The units on the face: (A, V, 3), mm at full intensity."""
-    return np.array([face.field(_targets(UNIT_SHAPES[name])) for name in NAMES], dtype=np.float32)
+    weights, follow = _brows(face.template)
+    fields = np.array([face.field(_targets(UNIT_SHAPES[name])) for name in NAMES], np.float32)
+    for name, field in zip(NAMES, fields, strict=True):
+        brows = 0 if name in BROWS_STAY else follow @ field
+        field += weights[:, None] * (brows - field)
+    return fields
+
+
+def _brows(template: Template) -> tuple[Floats, sparse.csr_matrix]:
+    """How much vertices go with the brow (V,), and a matrix (V, V) that gives its motion there.
+
+    The brow's motion at a vertex is that of its landmarks, interpolated from side to side.
+    """
+    vertices, landmarks = template.vertices, template.landmarks
+    x, y = vertices[:, 0], vertices[:, 1]
+    weights, follow = np.zeros(len(vertices)), sparse.csr_matrix((len(vertices),) * 2)
+    for brow, lid in zip(BROW_SIDES, UPPER_LID_LINES, strict=True):
+        across, height = landmarks[brow, 0], np.interp(x, *landmarks[brow, :2].T)
+        down, up = height - y, y - height
+        reach = np.maximum(height - np.interp(x, *landmarks[lid, :2].T), LEAST_MM)
+        below = 1 - (down - BROW_MM[0]) / (reach - BROW_MM[0])
+        above = 1 - (up - BROW_MM[1]) / (FOREHEAD_MM - BROW_MM[1])
+        beside = 1 - np.maximum(across[0] - x, x - across[-1]) / SIDE_MM
+        share = np.clip(np.minimum(below, above), 0, 1) * np.clip(beside, 0, 1)
+        share *= vertices[:, 2] > landmarks[NASION, 2] - DEPTH_MM
+        weights += share
+        rows = np.flatnonzero(share)
+        points = np.array([np.interp(x[rows], across, point) for point in np.eye(len(brow))]).T
+        columns = np.tile(template.landmark_vertices[brow], (len(rows), 1))
+        entries = (points.ravel(), (np.repeat(rows, len(brow)), columns.ravel()))
+        follow += sparse.csr_matrix(entries, follow.shape)
+    return weights, follow
 
 
 def _targets(shapes: Mapping[str, float]) -> dict[str, float]:

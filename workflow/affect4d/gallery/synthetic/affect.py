@@ -1,9 +1,13 @@
 """From valence and arousal to action units, and to what annotators note down.
 
-The emotions' valence and arousal: Russell & Mehrabian 1977. Their units: EMFACS (Friesen & Ekman
-1983), of the posed ones those of the Radboud Faces Database (Langner et al. 2010). Happiness is as
-strong as people's smiles for a photographer that show the teeth (docs/gallery.md); the other
-intensities are chosen by eye.
+The emotions' valence and arousal: Russell & Mehrabian 1977, but for fear. Theirs lies .13 from
+their anger, from which it differs in dominance; a plane has no dominance, and both together make a
+worried face. Russell's circumplex (1980; read off by Paltoglou & Thelwall 2013) has fear ("afraid")
+as aroused and less unpleasant. Where emotions lie near each other, people lean to one. Their units:
+EMFACS (Friesen & Ekman 1983), of the posed ones those of the Radboud Faces Database (Langner et al.
+2010), of anger and disgust also what Du, Tao & Martinez 2014 found of 230 people (4 and 7; 9, 10
+and 17). Happiness is as strong as people's smiles for a photographer that show the teeth
+(docs/gallery.md); the other intensities are chosen by eye.
 """
 
 import numpy as np
@@ -11,13 +15,14 @@ from numpy.typing import NDArray
 
 from affect4d.gallery.synthetic.action_units import NAMES
 from affect4d.gallery.synthetic.noise import smooth_noise
+from affect4d.random_streams import named_rng
 
 AFFECT = {  # valence, arousal
     "happiness": (0.81, 0.51),
     "excited": (0.62, 0.75),
     "surprise": (0.40, 0.67),
     "anger": (-0.51, 0.59),
-    "fear": (-0.64, 0.60),
+    "fear": (-0.12, 0.79),
     "disgust": (-0.60, 0.35),
     "sadness": (-0.63, -0.27),
     "bored": (-0.65, -0.62),
@@ -29,15 +34,18 @@ PROTOTYPES = {  # intensities of the units
         "AU1": 0.3, "AU2": 0.4, "AU5": 0.4, "AU6": 0.7, "AU12": 1.0, "AU25": 1.0, "AU26": 0.1,
     },
     "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 0.9},
-    "anger": {"AU4": 1.0, "AU5": 0.5, "AU7": 1.0, "AU17": 0.5, "AU23": 0.6, "AU24": 0.6},
+    # of the two mouths of anger (Ekman & Friesen 1975) the square one, which bares the teeth;
+    # pressed lips (AU24) are lost to scans, which do not see what rolls inwards
+    "anger": {"AU4": 1.0, "AU5": 0.6, "AU7": 1.0, "AU10": 0.5, "AU23": 0.5, "AU25": 0.8},
     "fear": {"AU1+4": 1.0, "AU2": 0.7, "AU5": 1.0, "AU20": 1.0, "AU25": 0.7},
-    "disgust": {"AU6": 0.5, "AU7": 0.6, "AU9": 1.0, "AU10": 0.85},
+    "disgust": {"AU6": 0.5, "AU7": 0.6, "AU9": 1.0, "AU10": 1.0, "AU15": 0.3, "AU17": 0.6},
     "sadness": {"AU1+4": 1.0, "AU15": 1.0, "AU17": 0.7},
     "bored": {"AU15": 0.4, "AU43": 0.5},
     "relaxed": {"AU6": 0.2, "AU12": 0.5, "AU43": 0.2},
 }  # fmt: skip
 # How affect is shown: chosen by eye. Valence and arousal are in [-1, 1].
 KERNEL_SD = 0.18  # of the Gaussian that mixes the emotions around a point: as far as they lie apart
+LEAN_SD = 1.0  # of the logarithm of how much more a person shows one emotion than others do
 FULL_RADIUS = 0.75  # distance from the origin at which an emotion shows in full
 GAIN_BEYOND = 0.2  # growth of the intensities per radius beyond that
 TWITCH_SD = 0.05  # intensity of movement that no affect explains
@@ -57,7 +65,14 @@ _POINTS = np.array(list(AFFECT.values()))
 _UNITS = np.array([prototype(name) for name in AFFECT])
 
 
-def intensities(affect: NDArray[np.float64]) -> NDArray[np.float64]:
+def lean_of(name: str, seed: int) -> NDArray[np.float64]:
+    """The lean (E,) of the person of that name to each emotion of AFFECT, a logarithm."""
+    return LEAN_SD * named_rng(seed, "lean", name).normal(size=len(AFFECT))
+
+
+def intensities(
+    affect: NDArray[np.float64], lean: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Action units that show valence and arousal.
 
     A kernel mixes the emotions around; intensities are 0 at the origin and grow with the radius.
@@ -65,6 +80,7 @@ def intensities(affect: NDArray[np.float64]) -> NDArray[np.float64]:
     Parameters
     ----------
     affect : (T, 2) valence, arousal
+    lean : (E,) to each emotion; 0 if absent
 
     Returns
     -------
@@ -72,7 +88,8 @@ def intensities(affect: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     affect = np.atleast_2d(affect)
     squared = ((affect[:, None] - _POINTS[None]) ** 2).sum(2)
-    weights = np.exp(-(squared - squared.min(1, keepdims=True)) / (2 * KERNEL_SD**2))
+    likely = -squared / (2 * KERNEL_SD**2) + (0 if lean is None else lean)
+    weights = np.exp(likely - likely.max(1, keepdims=True))
     weights /= weights.sum(1, keepdims=True)
     radius = np.linalg.norm(affect, axis=1, keepdims=True) / FULL_RADIUS
     inside, beyond = radius**2 * (3 - 2 * radius), 1 + GAIN_BEYOND * (radius - 1)

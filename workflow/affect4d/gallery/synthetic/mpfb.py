@@ -30,6 +30,8 @@ FACE_RADIUS_MM = 160.0  # about the nose tip: face, ears and the front of the ne
 SUBDIVISIONS = 2  # by Loop's scheme, 16 times the triangles: the skin shows no facets
 # Where the middle of the eyes' corners lies, as on menpo3d's template.
 EYES_AT_MM = np.array([0.0, 33.0, 89.0])
+# Rings of quads that the lids have on their inside: what is left ends on the front of the eyeball.
+LID_INSIDE_RINGS = 1
 CAP_SHARE = 0.5  # size of the inner ring of an eye's cap, of the lids' edge
 # Colours of the cavities in the package's segmentation of the texture plane.
 _KEY = np.array([1 << 16, 1 << 8, 1])  # makes one number of a colour
@@ -90,11 +92,11 @@ class Face:
         mean = vertices + np.mean([self._young(a, s) for a in ANCESTRIES for s in SEXES], axis=0)
         quads = quads[~_in_cavity(uv, self._folder / "segmentation")]
         near = np.linalg.norm(mean - mean[LANDMARKS[NOSE_TIP]], axis=1) < FACE_RADIUS_MM / UNIT_MM
-        quads = quads[near[quads].all(axis=1)]
+        quads = _without_lid_insides(mean, quads[near[quads].all(axis=1)])
         kept = np.unique(quads)
         position = np.full(self._count, -1)
         position[kept] = np.arange(len(kept))
-        triangles = position[np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])]
+        triangles = position[_halves(quads)]
         pick = sparse.identity(self._count, format="csr")[kept]
         close, triangles = _close_eyes(mean[kept], triangles, position)
         refine, triangles = _refine(close.shape[0], triangles)
@@ -177,6 +179,22 @@ def _eye_loops(vertices: Floats, triangles: Ints, position: Ints) -> list[Ints]:
     middles = np.array([vertices[loop].mean(axis=0) for loop in loops])
     eyes = [vertices[position[list(LANDMARKS)][outline]].mean(axis=0) for outline in EYE_OUTLINES]
     return [loops[np.linalg.norm(middles - eye, axis=1).argmin()] for eye in eyes]
+
+
+def _halves(quads: Ints) -> Ints:
+    """Two triangles (2 Q, 3) for each quad."""
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+
+
+def _without_lid_insides(vertices: Floats, quads: Ints) -> Ints:
+    """The quads without the rings that line the lids on the inside.
+
+    They go back into the head, and a cap behind them would lie in a pit that no scan has.
+    """
+    for _ in range(LID_INSIDE_RINGS):
+        edges = np.concatenate(_eye_loops(vertices, _halves(quads), np.arange(len(vertices))))
+        quads = quads[~np.isin(quads, edges).any(axis=1)]
+    return quads
 
 
 def _close_eyes(

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from affect4d import store
 from affect4d.artifacts.gallery import MODEL, PORTRAITS
 from affect4d.formats.images import write_image
-from affect4d.gallery.synthetic.affect import intensities
+from affect4d.gallery.synthetic.affect import intensities, lean_of
 from affect4d.gallery.synthetic.model import Model, read_model
 from affect4d.gallery.synthetic.people import make_person
 from affect4d.gallery.synthetic.texture import hair_colour, paint, texture_uv
@@ -113,7 +113,7 @@ def _film(model: Model, name: str, folder: Path, *, seed: int) -> dict[str, Any]
     shown = [np.zeros(2), *(rng.uniform(*AFFECT, (2, 2)) * rng.choice([-1, 1], (2, 2)))]
     frames = {}
     for index, affect in enumerate(shown):
-        units = intensities(affect) * person.gains
+        units = intensities(affect, lean_of(name, seed)) * person.gains
         face = model.neutral(person.identity) + model.expressions(units, person.asymmetry)[0]
         image = render_photograph(model, face, texture, setting=setting)
         write_image(folder / f"{index:05d}.png", image)

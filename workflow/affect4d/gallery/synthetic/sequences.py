@@ -14,7 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from affect4d.config.gallery import EXPRESSIONS, IctFaceKit, Synthetic
-from affect4d.gallery.synthetic.affect import TWITCH_SD, annotate, intensities, prototype
+from affect4d.gallery.synthetic.affect import (
+    TWITCH_SD,
+    annotate,
+    intensities,
+    lean_of,
+    prototype,
+)
 from affect4d.gallery.synthetic.noise import smooth_noise
 from affect4d.gallery.synthetic.people import make_person
 from affect4d.random_streams import named_rng
@@ -89,7 +95,7 @@ def _spontaneous(settings: Recording, subject: str, number: int, *, seed: int) -
     rng = named_rng(seed, "take", name)
     length = settings.spontaneous_frames
     affect = wander(length, int(subject[1:]) * _SEQUENCES_PER_SUBJECT + number, rng)
-    units = intensities(affect)
+    units = intensities(affect, lean_of(subject, seed))
     units = units + TWITCH_SD * _twitches(rng, units.shape)
     units[0] = 0.0
     return Take(
