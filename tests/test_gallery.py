@@ -23,6 +23,7 @@ from affect4d.gallery.synthetic import mpfb, portraits, scans
 from affect4d.gallery.synthetic.action_units import NAMES
 from affect4d.gallery.synthetic.affect import (
     AFFECT,
+    POSED_STRENGTH,
     annotate,
     ceiling,
     intensities,
@@ -155,6 +156,14 @@ def test_rest_at_the_origin_and_the_prototype_at_its_place():
         shown = intensities(np.array(AFFECT[emotion]))[0]
         wanted = prototype(emotion)
         assert shown @ wanted / np.linalg.norm(shown) / np.linalg.norm(wanted) > 0.8
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1), st.integers(0, 99))
+def test_no_place_shows_more_than_the_strongest_posed_apex(valence, arousal, number):
+    units = intensities(np.array([valence, arousal]), lean_of(f"s{number:03d}", 0))[0]
+    strongest = POSED_STRENGTH[1] * np.array([prototype(name) for name in AFFECT])
+    assert (units <= strongest.max(axis=0) + 1e-9).all()
+    assert np.linalg.norm(units) <= np.linalg.norm(strongest, axis=1).max() + 1e-9
 
 
 def test_anger_and_fear_do_not_mix_where_people_are_angry():

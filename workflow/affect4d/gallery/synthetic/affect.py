@@ -48,6 +48,8 @@ KERNEL_SD = 0.18  # of the Gaussian that mixes the emotions around a point: as f
 LEAN_SD = 1.0  # of the logarithm of how much more a person shows one emotion than others do
 FULL_RADIUS = 0.75  # distance from the origin at which an emotion shows in full
 GAIN_BEYOND = 0.2  # growth of the intensities per radius beyond that
+# Share of a prototype at a posed apex, from and to; no place shows more than the strongest.
+POSED_STRENGTH = (0.85, 1.1)
 TWITCH_SD = 0.05  # intensity of movement that no affect explains
 # How affect is annotated: chosen so that the highest reachable CCC is below one, as for human
 # annotators (benchmarks/gallery.py prints it).
@@ -75,7 +77,8 @@ def intensities(
 ) -> NDArray[np.float64]:
     """Action units that show valence and arousal.
 
-    A kernel mixes the emotions around; intensities are 0 at the origin and grow with the radius.
+    A kernel mixes the emotions around; intensities are 0 at the origin and grow with the radius, up
+    to those of the strongest posed apex.
 
     Parameters
     ----------
@@ -93,6 +96,7 @@ def intensities(
     weights /= weights.sum(1, keepdims=True)
     radius = np.linalg.norm(affect, axis=1, keepdims=True) / FULL_RADIUS
     inside, beyond = radius**2 * (3 - 2 * radius), 1 + GAIN_BEYOND * (radius - 1)
+    beyond = np.minimum(beyond, POSED_STRENGTH[1])
     growth = inside * (radius < 1) + beyond * (radius >= 1)
     shown: NDArray[np.float64] = growth * (weights @ _UNITS)
     return shown

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from affect4d.config.gallery import EXPRESSIONS, IctFaceKit, Synthetic
 from affect4d.gallery.synthetic.affect import (
+    POSED_STRENGTH,
     TWITCH_SD,
     annotate,
     intensities,
@@ -32,8 +33,7 @@ MOVE_SHARE = 0.35  # share of a halt's time that is spent moving to it
 WANDER_SD = 0.06  # of valence and arousal around the path
 CORRELATION_FRAMES = 3.0  # correlation time of that, and of movement that no affect explains
 MARGIN = 0.02  # of valence and arousal between a halt and the quadrant's borders
-MAX_INTENSITY = 1.25  # at which an action unit is clipped
-POSED_STRENGTH = (0.85, 1.1)  # intensity of a posed apex, from and to
+MAX_INTENSITY = POSED_STRENGTH[1]  # at which an action unit is clipped
 ONSET_SHARE = 1 / 3  # share of a posed sequence before its apex
 OFFSET_LEVEL = 0.45  # of the apex that is left in the last frame
 _SEQUENCES_PER_SUBJECT = 9  # at most (`gallery.*.spontaneous`): numbers of different people differ
