@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,28 @@ def test_kernels_that_call_each_other_round_alike_however_they_are_compiled():
         if any("fastmath" in ast.unparse(each) for each in function.decorator_list)
     }
     assert found == {"registration/spline.py: _combine"}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of the library that a file imports at any time, packages left out."""
+    names = set()
+    tree = ast.parse(path.read_text())
+    typed = [
+        node for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]  # fmt: skip
+    left_out = {inner for node in typed for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node not in left_out and node.module:
+            names |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+    return names
+
+
+def test_files_import_one_another_one_way():
+    modules = {
+        ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts): path
+        for path in LIBRARY.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    graph = {name: imports(path) & modules.keys() for name, path in modules.items()}
+    TopologicalSorter(graph).prepare()  # raises where they go round

@@ -7,19 +7,17 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from affect4d.store.codec import Floats, Unsigned
-
 _loop = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_loop
 def fold(
-    values: Floats,
+    values: NDArray[np.floating],
     neutral: NDArray[np.float32],
     steps_per_mm: float,
     limit: float,
     frames: int,
-    folded: Unsigned,
+    folded: NDArray[np.unsignedinteger],
 ) -> tuple[np.uint32, bool]:
     """Fill `folded` (T, N) from `values` (T, N) and `neutral` (N,) mm.
 
@@ -47,7 +45,7 @@ def fold(
 
 @_loop
 def unfold(
-    folded: Unsigned,
+    folded: NDArray[np.unsignedinteger],
     neutral: NDArray[np.float32],
     step: float,
     frames: int,
@@ -71,11 +69,11 @@ def unfold(
 
 @_loop
 def deviates(
-    folded: Unsigned,
+    folded: NDArray[np.unsignedinteger],
     neutral: NDArray[np.float32],
     step: float,
     frames: int,
-    values: Floats,
+    values: NDArray[np.floating],
     bound: float,
 ) -> bool:
     """Whether a coordinate decoded from `folded` is not within `bound` mm of its `values`."""
