@@ -64,7 +64,7 @@ def test_classes_are_imposed_with_the_build_s_own_template_and_settings(monkeypa
             return Settings(intensity=0.5)
 
     used = []
-    imposed = [Imposed(np.ones((4, 3), np.float32), 0, -1)]
+    imposed = [Imposed(0, -1, np.ones((4, 3), np.float32))]
     monkeypatch.setattr(augmentation, "Build", Built)
     monkeypatch.setattr(augmentation, "Atlas", lambda path: path)
     monkeypatch.setattr(

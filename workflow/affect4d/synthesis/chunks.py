@@ -1,8 +1,9 @@
 """One chunk of a database: each fitted photograph in each class that has a deformation."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from affect4d.readers.expected import GROUPS, NEAR_CENTRE, quadrant, rises
 from affect4d.readers.reading import read_faces
 from affect4d.synthesis.crop import Crop
 from affect4d.synthesis.editing.editor import Edit, Editor
-from affect4d.synthesis.editing.flow import stack_deformations
+from affect4d.synthesis.editing.flow import BATCH, stack_deformations
 from affect4d.synthesis.editing.lattice import STEP
 from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.neutralising import read_neutraliser
@@ -38,17 +39,15 @@ _EVERY = slice(FLOW_STEP // 2 // STEP, None, FLOW_STEP // STEP)  # of the lattic
 
 
 @dataclass(frozen=True)
-class Imposed:
-    """What photographs receive.
+class ClassSample:
+    """What photographs receive, by name.
 
     Attributes
     ----------
-    deformation : (V, 3), mm, smoothed and tapered
     index : of its class
     sample : its number among the class's samples, or MEAN
     """
 
-    deformation: NDArray[np.float32]
     index: int
     sample: int
 
@@ -58,9 +57,24 @@ class Imposed:
         return f"{classes[self.index]}{suffix}"
 
 
+@dataclass(frozen=True)
+class Imposed(ClassSample):
+    """What photographs receive: `deformation` is (V, 3), mm."""
+
+    deformation: NDArray[np.float32]
+
+
 def deformations(
     atlas: Atlas, folder: Path, anatomy: Anatomy, *, samples: int, seed: int
 ) -> list[Imposed]:
+    """The deformations of `drawn`, smoothed and tapered."""
+    return [
+        replace(each, deformation=anatomy.smooth_and_taper(each.deformation))
+        for each in drawn(atlas, folder, samples=samples, seed=seed)
+    ]
+
+
+def drawn(atlas: Atlas, folder: Path, *, samples: int, seed: int) -> Iterator[Imposed]:
     """All deformations that a photograph receives, class by class: the mean, then samples.
 
     Of a class that is interpolated there is the mean alone.
@@ -69,19 +83,16 @@ def deformations(
     ----------
     atlas : of the build
     folder : where the classes' models lie
-    anatomy : of the template
     samples : per class
     seed : a sample also depends on the class and its own number, and on nothing else
     """
-    imposed = []
     for index, mean in zip(atlas.usable.tolist(), atlas.means(), strict=True):
-        imposed.append(Imposed(anatomy.smooth_and_taper(mean), index, MEAN))
+        yield Imposed(index, MEAN, mean)
         if samples and not atlas.is_interpolated(index):
             model = read_class(folder / f"{atlas.names[index]}.zarr")
             for number in range(samples):
                 face = sample(model, np.random.default_rng([seed, index, number]))
-                imposed.append(Imposed(anatomy.smooth_and_taper(face), index, number))
-    return imposed
+                yield Imposed(index, number, face)
 
 
 def synthesize_chunk(
@@ -115,11 +126,11 @@ def synthesize_chunk(
     only : the image_id of the one picture to synthesize; all if empty
     """
     root, quarantine = context.root, context.quarantine
-    imposed = deformations(
-        atlas, root / "blendshapes", anatomy, samples=settings.samples, seed=context.seed
-    )
+    folder = root / "blendshapes"
+    imposed: Iterable[Imposed] = drawn(atlas, folder, samples=settings.samples, seed=context.seed)
     photographs = list(read_photographs(root / "fits" / database / f"{chunk}.zarr"))
     if only:
+        imposed = list(imposed)
         wanted = [
             (photograph, target)
             for photograph in photographs
@@ -127,8 +138,13 @@ def synthesize_chunk(
             if only == _image_id(database, photograph, target.name(atlas.names))
         ]
         photographs, imposed = [each for each, _ in wanted], [each for _, each in wanted]
+    if not photographs:
+        imposed = []  # a database of fewer photographs than chunks
     neutralise = read_neutraliser(root, anatomy, settings)
-    pictures = _Pictures(database, atlas, imposed, settings=settings, quarantine=quarantine)
+    targets, blocks = stack_targets(imposed, anatomy, settings.intensity)
+    pictures = _Pictures(
+        database, atlas, targets, blocks=blocks, settings=settings, quarantine=quarantine
+    )
     for photograph in context.progress(photographs, total=len(photographs), what="photographs"):
         try:
             photo = photograph.read(root, settings)
@@ -153,6 +169,29 @@ def synthesize_chunk(
     store.record(listing.with_suffix(".manifest.json"), [listing], provenance)
 
 
+def stack_targets(
+    imposed: Iterable[Imposed], anatomy: Anatomy, intensity: float
+) -> tuple[list[ClassSample], list[NDArray[np.float32]]]:
+    """What is imposed by name, and in blocks (V, 3, B), mm, smoothed and tapered.
+
+    One block at a time is held twice, and smoothed together.
+
+    Parameters
+    ----------
+    imposed : as drawn
+    anatomy : of the template
+    intensity : scales them
+    """
+    targets: list[ClassSample] = []
+    blocks: list[NDArray[np.float32]] = []
+    left = iter(imposed)
+    while batch := list(islice(left, BATCH)):
+        targets += [ClassSample(each.index, each.sample) for each in batch]
+        (block,) = stack_deformations([each.deformation for each in batch])
+        blocks.append(np.float32(intensity) * anatomy.smooth_and_taper(block))
+    return targets, blocks
+
+
 def _image_id(database: str, photograph: FittedPhotograph, name: str) -> str:
     """The name of the image of a photograph on which the deformation `name` is imposed."""
     return f"{database}-{safe_name(photograph.image_id, photograph.path)}-{name}"
@@ -170,13 +209,12 @@ class _Pictures:
 
     database: str
     atlas: Atlas
-    imposed: list[Imposed]
+    targets: list[ClassSample]
+    blocks: list[NDArray[np.float32]] = field(kw_only=True)
     settings: Settings = field(kw_only=True)
     quarantine: Quarantine = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        moves = [target.deformation for target in self.imposed]
-        self._blocks = stack_deformations(moves, self.settings.intensity)
         self._neutral: list[NDArray[np.uint8]] = []
         self._images: list[NDArray[np.uint8]] = []
         self.photographs: list[dict[str, Any]] = []
@@ -197,7 +235,7 @@ class _Pictures:
         self._neutral.append(scene.image)
         first = len(self.rows)
         editor = Editor(scene, self.settings)
-        for target, edit in zip(self.imposed, editor.edits(self._blocks), strict=True):
+        for target, edit in zip(self.targets, editor.edits(self.blocks), strict=True):
             name = _image_id(self.database, photograph, target.name(self.atlas.names))
             self._add_edit(name, target, edit, metrics=measure(editor, edit))
         if self.settings.min_read is not None:
@@ -223,7 +261,7 @@ class _Pictures:
                 self._images.append(image)
 
     def _add_edit(
-        self, name: str, target: Imposed, edit: Edit, *, metrics: dict[str, float]
+        self, name: str, target: ClassSample, edit: Edit, *, metrics: dict[str, float]
     ) -> None:
         reason = refusal(metrics, self.settings)
         if reason is not None:
