@@ -48,8 +48,13 @@ onstart:
     claim_results(Path(RESULTS))
 
 
+# on a cluster, run where snakemake runs: seconds each, also at 600,000 frames
 localrules:
     all,
+    gallery_annotations,
+    gallery_frames,
+    atlas,
+    crate,
 
 
 rule all:

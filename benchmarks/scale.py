@@ -16,7 +16,6 @@ Exit status 1 where a threshold is missed.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -31,6 +30,7 @@ import yaml
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from support.contexts import context
+from support.empty_builds import write_empty_build
 from thresholds import Threshold, check
 from tqdm import tqdm
 
@@ -41,7 +41,6 @@ from affect4d.artifacts.registration import REGISTERED
 from affect4d.config.affectspace import Settings as AffectSpaceSettings
 from affect4d.config.gallery import Settings as GallerySettings
 from affect4d.gallery.user_table import read_table
-from affect4d.pipeline.results_folder import claim_results
 
 REPOSITORY = Path(__file__).parents[1]
 SEQUENCES, FRAMES_COUNT, SUBJECTS = 1580, 600_000, 180  # of 4DFAB, as the paper states them
@@ -113,20 +112,6 @@ def snakemake(*arguments):
     return program, "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "1", *arguments
 
 
-def write_results(folder):
-    """Every artifact of the build as an empty one that states settings and code."""
-    lister = [sys.executable, str(REPOSITORY / "workflow/list_jobs.py")]
-    done = subprocess.run(lister, cwd=folder, capture_output=True, text=True, check=True)
-    claim_results(folder / "results")
-    for job in json.loads(done.stdout)["jobs"]:
-        for name in job["output"]["values"]:
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            content = {"settings": job["params"]["settings"], "code": job["params"]["code"]}
-            path.write_text(json.dumps(content))
-    measure(folder, *snakemake("--touch", "--forceall", "--quiet", "all"))
-
-
 def write_registered(folder, config):
     """The gallery's table of frames, and a registered sequence of `VERTICES` for each of its."""
     rows = read_table(GallerySettings(**config["gallery"])).to_pandas()
@@ -168,7 +153,7 @@ def figures(folder, arguments):
     one = "results/gallery/scans/c0000.manifest.json"
     rule = ("--allowed-rules", "gallery_scans", "--")
     measured["job"] = measure(folder, *snakemake("--dry-run", "--quiet", "all", *rule, one))
-    write_results(folder)
+    write_empty_build(folder, REPOSITORY)
     measured["plan again"] = measure(folder, *plan)
     if "Nothing to be done" not in (folder / "out.txt").read_text():
         print("the second plan is not empty: " + (folder / "out.txt").read_text()[:2000])

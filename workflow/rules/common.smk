@@ -1,6 +1,7 @@
 import functools
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 from affect4d.artifacts.registry import find_artifact
 from affect4d.config import fitting as fitting_config
@@ -70,6 +71,12 @@ wildcard_constraints:
 def settings(*sections):
     """The slices of the configuration that a rule depends on, and the seed."""
     return {"seed": PROJECT.seed} | {name: config[name] for name in sections}
+
+
+def database_settings(wildcards):
+    """The slice `neutrals` with one database: a new one does not count for the others."""
+    own = {wildcards.database: config["neutrals"]["databases"][wildcards.database]}
+    return settings() | {"neutrals": config["neutrals"] | {"databases": own}}
 
 
 def part_of(section, *keys):
@@ -242,7 +249,11 @@ def artifacts_as_set(wildcards):
     ):
         for path in manifests:
             name = str(Path(path).relative_to(RESULTS)).removesuffix(SUFFIX)
-            params = getattr(rules, find_artifact(name).rules[0]).params
-            if differs(Path(path), params.settings, params.code(wildcards)):
+            artifact = find_artifact(name)
+            params = getattr(rules, artifact.rules[0]).params
+            stated = params.settings
+            if callable(stated):
+                stated = stated(SimpleNamespace(**artifact.match(name)))
+            if differs(Path(path), stated, params.code(wildcards)):
                 workflow.dag.forcefiles.add(path)
     return manifests

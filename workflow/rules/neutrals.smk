@@ -16,7 +16,7 @@ rule neutrals:
         mem_mb=grown(1000),
         runtime=grown(60),
     params:
-        settings=settings("neutrals"),
+        settings=database_settings,
         code=code("neutrals", script="neutrals.py"),
         files=database_digest,
         layout=layout_content,
