@@ -25,6 +25,7 @@ from affect4d.config.dataset import Settings
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.dataset import card, publish_dataset
 from affect4d.dataset.columns import all_columns
+from affect4d.dataset.facts import Facts
 from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.splits import assign_splits
 from affect4d.report.page import render
@@ -166,17 +167,29 @@ def test_the_card_states_counts_and_where_the_data_are(dataset):
     assert "median valence and arousal" in text
     assert "8 x 8 pixels, PNG (lossless): the square around the 68 landmarks" in text
     assert "as strong as in the scans" in text and "![People" in text and "@inproceedings" in text
-    assert "| photos | as its owners state it |" in text
+    assert "| photos | as its owners state it | as its owners state it |" in text
+    assert about["annotations_creators"] == ["machine-generated"]
+    assert about["source_datasets"] == ["extended|other-photos", "original"]
+    info = about["dataset_info"]
+    in_train = sum(pq.read_metadata(path).num_rows for path in dataset.glob("data/train-*"))
+    assert info["splits"][0] == {"name": "train", "num_examples": in_train}
+    assert [feature["name"] for feature in info["features"]][:2] == ["image", "image_id"]
+    assert "| +0.5 | 6 |" in text and "No frame of the source databases" in text
+    assert "between 1 and 2 synthesized ones" in text.replace("\n", " ")
     assert (dataset / "preview.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
 def test_the_card_and_croissant_follow_the_settings(chunks, build):
     licences = {"photos": "CC0", "synthetic": "rendered here"}
-    folder = build(licences=licences, version="1.2.0", published="2026-05-04")
+    consent = {"photos": "they signed"}
+    folder = build(licences=licences, consent=consent, version="1.2.0", published="2026-05-04")
     text, croissant = ((folder / n).read_text() for n in ("README.md", "croissant.json"))
-    assert "| photos | CC0 |" in text and "Version 1.2.0, 2026-05-04." in text
+    assert "| photos | CC0 | they signed |" in text and "Version 1.2.0, 2026-05-04." in text
     about = json.loads(croissant)
     assert (about["version"], about["datePublished"]) == ("1.2.0", "2026-05-04")
+    stated = [each.get("license") for each in about["prov:wasDerivedFrom"]]
+    assert stated == [*licences.values(), None]  # the scans have none
+    assert about["rai:personalSensitiveInformation"] == ["Faces of 3 people (photos): they signed."]
     said = {
         intensity: card.render_card(
             pd.DataFrame(
@@ -185,12 +198,17 @@ def test_the_card_and_croissant_follow_the_settings(chunks, build):
             ),
             [],
             shards={"train": ["x"]},
-            settings=Settings(),
-            gallery="manifest",
-            synthesis=SynthesisSettings(intensity=intensity, folds=0, relight=0).model_dump(),
+            classes=["v"],
+            facts=Facts(
+                settings=Settings(),
+                gallery="manifest",
+                target="strength",
+                synthesis=SynthesisSettings(intensity=intensity, folds=0, relight=0).model_dump(),
+                inspected={"d": "not inspected", "e": "inspected by 2 reviewers"},
+                annotated={"e": {"v": 7}},
+            ),
             size=(8, 8),
             readings=[],
-            inspected={"d": "not inspected", "e": "inspected by 2 reviewers"},
         )
         for intensity in (1.0, 0.5)
     }  # fmt: skip
@@ -198,6 +216,10 @@ def test_the_card_and_croissant_follow_the_settings(chunks, build):
     stated = "- Neutral images were not inspected (`d`), inspected by 2 reviewers (`e`).\n"
     assert all(stated in text for text in said.values())
     assert all("No new folds or shadows appear." in text for text in said.values())
+    assert all("| `blendshapes.target` | strength: the mean of" in text for text in said.values())
+    planes = [text.split("## Valence and arousal")[1].split("##")[0] for text in said.values()]
+    assert [planes[0].count(f"| +0 | {n} |") for n in (7, 1, 8)] == [1, 1, 1]  # real, made, both
+    assert "frames of the source databases (e)" in planes[0]
     assert "Version" not in said[1.0] and "annotations are of faces of intensity 1" in said[0.5]
 
 

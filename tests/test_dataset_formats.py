@@ -20,6 +20,7 @@ from support.small_results import KINDS, write_chunk
 from affect4d import store
 from affect4d.config.dataset import Settings
 from affect4d.dataset import publish_dataset, tars
+from affect4d.dataset.facts import PROHIBITED
 from affect4d.dataset.shards import divide_people
 
 READERS = os.environ.get("AFFECT4D_READERS")
@@ -157,7 +158,7 @@ def test_datasets_webdataset_and_mlcroissant_agree_with_the_store(dataset, chunk
     command = [str(READERS), str(script), str(dataset), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    found, lineage = map(json.loads, done.stdout.splitlines()[-2:])
     table = pd.concat(map(pd.read_parquet, sorted(dataset.glob("data/*.parquet"))))
     expected = sorted(
         [
@@ -175,3 +176,16 @@ def test_datasets_webdataset_and_mlcroissant_agree_with_the_store(dataset, chunk
     assert set(found) == {"datasets", "streamed", "webdataset", "mlcroissant"}
     for rows in found.values():
         assert rows == expected
+    derived = lineage.pop("derived")
+    assert [text.partition(":")[0] for text in derived] == [
+        "annotated 4D scans",
+        "neutral images of 3 people, database photos (photograph)",
+        "neutral images of 3 people, database synthetic (rendered)",
+    ]
+    assert lineage == {
+        "version": "http://mlcommons.org/croissant/1.1",
+        "issues": [],
+        "used": True,
+        "by": "affect4d",
+        "prohibited": sorted(PROHIBITED),
+    }

@@ -15,6 +15,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 import datasets
 import mlcroissant
+import rdflib
 import webdataset
 
 
@@ -54,6 +55,29 @@ def by_croissant(folder):
         yield described(text(row["image_id"]), row, content_of(row["image"]))
 
 
+def lineage(folder):
+    """What Croissant says the dataset was derived from, by whom, and what it is not for (RDF)."""
+    graph = rdflib.Graph().parse(folder / "croissant.json", format="json-ld")
+    prov, odrl = (rdflib.Namespace(f"http://www.w3.org/ns/{n}") for n in ("prov#", "odrl/2/"))
+    label = rdflib.RDFS.label
+    dataset = graph.value(predicate=rdflib.RDF.type, object=rdflib.SDO.Dataset)
+    activity = graph.value(dataset, prov.wasGeneratedBy)
+    entities = set(graph.objects(dataset, prov.wasDerivedFrom))
+    offer = graph.value(dataset, rdflib.SDO.usageInfo)
+    metadata = mlcroissant.Dataset(jsonld=folder / "croissant.json").metadata
+    return {
+        "version": metadata.ctx.conforms_to.value,
+        "issues": [*metadata.ctx.issues.errors, *metadata.ctx.issues.warnings],
+        "derived": sorted(str(graph.value(each, label)) for each in entities),
+        "used": entities == set(graph.objects(activity, prov.used)),
+        "by": str(graph.value(graph.value(activity, prov.wasAssociatedWith), label)),
+        "prohibited": sorted(
+            str(graph.value(graph.value(each, odrl.action), label))
+            for each in graph.objects(offer, odrl.prohibition)
+        ),
+    }
+
+
 def text(value):
     """Text that may come as bytes."""
     return value.decode() if isinstance(value, bytes) else value
@@ -73,3 +97,4 @@ if __name__ == "__main__":
         "mlcroissant": by_croissant(dataset),
     }
     print(json.dumps({name: sorted(rows) for name, rows in found.items()}))
+    print(json.dumps(lineage(dataset)))

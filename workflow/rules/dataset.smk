@@ -47,7 +47,8 @@ rule dataset:
         mem_mb=grown(4000),
         runtime=grown(60),
     params:
-        settings=settings("dataset", "neutrals", "gallery", *LABEL_SETTINGS),
+        settings=settings("dataset", "neutrals", "gallery", *LABEL_SETTINGS)
+        | part_of("blendshapes", "target"),
         code=code("dataset", script="dataset.py"),
     script:
         "../scripts/dataset.py"

@@ -25,6 +25,7 @@ with Job(snakemake) as job:
         },
         settings=settings,
         gallery=job.config("gallery").source,
+        target=job.config("blendshapes").target,
         labels=make_exact_labels(job.root, job.config("synthesis"), seed=job.seed)
         if settings.labels
         else None,

@@ -23,10 +23,10 @@ from affect4d.audit.repair import invalidate, plan_removals
 from affect4d.audit.verdict import Verdict, damaged
 from affect4d.audit.withdrawn import lists_of
 from affect4d.config.neutrals import Settings
+from affect4d.dataset.facts import read_facts
 from affect4d.dataset.published import Published
 from affect4d.dataset.traces import Traces
 from affect4d.dataset.withdrawal import remove_person, shows_others
-from affect4d.dataset.writing import read_facts
 from affect4d.neutrals.withdrawn import Person
 from affect4d.provenance import lineage
 from affect4d.provenance.lineage import Build

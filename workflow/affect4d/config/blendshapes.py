@@ -6,6 +6,11 @@ from pydantic import model_validator
 
 from affect4d.config.base import Section, field
 
+TARGETS = {  # what each value of `target` stands for
+    "mean": "the mean of the class's frames",
+    "strength": "the mean of the class's frames, made as strong as their median",
+}
+
 
 class Settings(Section):
     """How a class's difference vectors are formed and decomposed."""

@@ -20,6 +20,14 @@ def _embedded_licences() -> dict[str, str]:
     }
 
 
+def _embedded_consent() -> dict[str, str]:
+    return {
+        "photographs": "public figures and published test pictures; what they agreed to is not "
+        "known",
+        "portraits": "no real people",
+    }
+
+
 class Settings(Section):
     """What is published and how."""
 
@@ -38,6 +46,11 @@ class Settings(Section):
         _embedded_licences,
         "",
         "Licence of the photographs of each database, by its name, as the card lists them.",
+    )
+    consent: dict[str, str] = field(
+        _embedded_consent,
+        "",
+        "What the people on the photographs of each database agreed to, as the card lists it.",
     )
     version: str = field(
         "1.0.0", "", "Version of the dataset, as the card states it.", pattern=r"^\d+\.\d+\.\d+$"

@@ -1,17 +1,29 @@
 """The dataset card: what was done, from the settings and the rows; Markdown with YAML above it."""
 
 import importlib.resources
-from collections.abc import Hashable, Iterable, Mapping
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jinja2
 import pandas as pd
 import yaml
 
+from affect4d.affectspace.grid import Grid
+from affect4d.artifacts.dataset import RENDERED, SPLITS
 from affect4d.artifacts.declaration import Column
+from affect4d.config.blendshapes import TARGETS
 from affect4d.config.dataset import Settings
 from affect4d.config.synthesis import Settings as SynthesisSettings
-from affect4d.dataset import croissant
+from affect4d.dataset.facts import (
+    CITATION,
+    GALLERIES,
+    INTENDED,
+    PROHIBITED,
+    Facts,
+    Source,
+    list_sources,
+)
 
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
 _LARGEST_SIZE = "n>1M"  # as Hugging Face names sizes; the numbers are images
@@ -21,11 +33,6 @@ _BLENDS = {
     "poisson": "the photograph was moved accordingly, and what it does not show completed by "
     "solving Poisson's equation",
 }
-_GALLERIES = {
-    "synthetic": "the embedded gallery: people, expressions and annotations are synthetic",
-    "ict_facekit": "people of ICT-FaceKit with synthetic expressions and annotations",
-    "manifest": "scans of people, annotated frame by frame, of the builder's own",
-}
 
 
 def render_card(
@@ -33,12 +40,10 @@ def render_card(
     columns: list[Column],
     *,
     shards: Mapping[str, list[str]],
-    settings: Settings,
-    gallery: str,
-    synthesis: Mapping[str, Any],
+    classes: Sequence[str],
+    facts: Facts,
     size: tuple[int, int],
     readings: list[dict[Hashable, Any]],
-    inspected: Mapping[str, str],
 ) -> str:
     """The card's text.
 
@@ -47,45 +52,85 @@ def render_card(
     rows : of the dataset
     columns : that are published
     shards : names of the files of each split
-    settings : of the stage `dataset`
-    gallery : the source of the scans, as `gallery.source` names it
-    synthesis : settings of the stage `synthesis`, as the chunks state them
+    classes : names of all
+    facts : what it states beside what follows from the rows
     size : height and width of the images, pixels
     readings : rows of `readers/summary.csv`
-    inspected : who inspected the neutral images, by database
     """
+    settings, synthesis = facts.settings, facts.synthesis
     synthesized = rows[rows["class"] >= 0]
     lossy = f"JPEG of quality {settings.jpeg_quality}, chroma not subsampled"
     text = importlib.resources.files("affect4d.dataset").joinpath("card.md.j2").read_text("utf-8")
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
-    by_database = _counts(synthesized, ["database", "kind"])
-    licences = {row["database"]: settings.licences.get(row["database"]) for row in by_database}
+    sources = list_sources(rows, settings)
+    per_subject = synthesized.groupby(["database", "subject"]).size()
     return environment.from_string(text).render(
-        header=header(len(rows), shards, settings),
+        header=header(
+            len(rows), shards, settings, sources=sources, info=_info(rows, columns, classes)
+        ),
         settings=settings,
-        citation=croissant.CITATION,
-        gallery=_GALLERIES[gallery],
+        citation=CITATION,
+        intended=INTENDED,
+        prohibited=PROHIBITED,
+        gallery=GALLERIES[facts.gallery],
         synthesis=synthesis,
         blend=_BLENDS[synthesis["blend"]],
+        target=facts.target,
+        stands_for=TARGETS[facts.target],
         others=_not_default(synthesis),
         columns=columns,
         synthesized=len(synthesized),
         neutrals=len(rows) - len(synthesized),
-        subjects=len(synthesized[["database", "subject"]].drop_duplicates()),
+        subjects=len(per_subject),
+        per_subject=sorted(per_subject),
         classes=synthesized["class"].nunique(),
         interpolated=int(synthesized["interpolated"].sum()),
         height=size[0],
         width=size[1],
         encoding="PNG (lossless)" if settings.image_format == "png" else lossy,
         readings=readings,
-        inspected=inspected,
+        inspected=facts.inspected,
         by_split=_counts(synthesized, ["split"]),
-        by_database=by_database,
         by_class=_counts(synthesized, ["class", "class_name", "valence", "arousal"]),
-        licences=licences,
+        planes=_planes(synthesized, facts.annotated, classes),
+        sources=sources,
     )
+
+
+def _planes(
+    synthesized: pd.DataFrame, annotated: Mapping[str, Mapping[str, int]], classes: Sequence[str]
+) -> dict[str, str]:
+    """Images per class of the plane as Markdown, by what is counted."""
+    made = synthesized["class_name"].value_counts().reindex(classes, fill_value=0)
+    known = [pd.Series(counts, dtype=int).reindex(classes, fill_value=0) for counts in
+             annotated.values()]  # fmt: skip
+    if not known:
+        return {"Synthesized images": _plane(made)}
+    real = sum(known[1:], known[0])
+    names = ", ".join(annotated)
+    return {
+        f"Annotated frames of the source databases ({names})": _plane(real),
+        "Synthesized images": _plane(made),
+        "Both": _plane(real + made),
+    }
+
+
+def _plane(counts: pd.Series) -> str:
+    """Counts by class as a table of Markdown: valence across, arousal up; none: empty."""
+    side = math.isqrt(len(counts))
+    centres = Grid(side).centres[:side, 1]
+    squares = counts.to_numpy().reshape(side, side)  # valence by arousal
+    lines = [
+        ["arousal \\ valence", *(f"{centre:+.2g}" for centre in centres)],
+        ["---"] * (side + 1),
+    ]
+    lines += [
+        [f"{centres[row]:+.2g}", *(str(count or "") for count in squares[:, row])]
+        for row in reversed(range(side))
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _not_default(synthesis: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,25 +143,61 @@ def _not_default(synthesis: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def header(count: int, splits: Iterable[str], settings: Settings) -> str:
-    """The card's YAML, as Hugging Face reads it: `count` images in splits of these names."""
+def header(
+    count: int,
+    splits: Iterable[str],
+    settings: Settings,
+    *,
+    sources: Sequence[Source] = (),
+    info: dict[str, Any] | None = None,
+) -> str:
+    """The card's YAML, as Hugging Face reads it.
+
+    Parameters
+    ----------
+    count : of images
+    splits : their names
+    settings : of the stage `dataset`
+    sources : the databases behind the images
+    info : `dataset_info`
+    """
     size = next((name for limit, name in _SIZES if count < limit), _LARGEST_SIZE)
     data = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
     configs = [{"config_name": "default", "data_files": data}]
     if settings.labels:
         labels = [{"split": split, "path": f"labels/{split}-*.parquet"} for split in splits]
         configs.append({"config_name": "labels", "data_files": labels})
-    content = {
+    content: dict[str, Any] = {
         "pretty_name": settings.name,
         "license": settings.licence,
         "task_categories": ["image-classification"],
+        "annotations_creators": ["machine-generated"],
+        "source_datasets": [
+            "original" if each.kind == RENDERED else f"extended|other-{each.database}"
+            for each in sources
+        ],
         "tags": ["facial-expression", "valence-arousal", "synthetic"],
         "size_categories": [size],
         "configs": configs,
     }
+    if info is not None:
+        content["dataset_info"] = info
     # PyYAML writes U+0085 and U+2028 as they are, and reads them back as ends of lines
     readable = (settings.name + settings.licence).isprintable()
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=readable))
+
+
+def _info(rows: pd.DataFrame, columns: list[Column], classes: Sequence[str]) -> dict[str, Any]:
+    """Features and sizes of the splits, as Hugging Face's `dataset_info` writes them."""
+    named = {"class_label": {"names": {str(number): name for number, name in enumerate(classes)}}}
+    features = [
+        {"name": column.name, "dtype": named if column.name == "class" else column.type}
+        for column in columns
+    ]
+    counts = rows["split"].value_counts()
+    splits = [{"name": name, "num_examples": int(counts[name])} for name in SPLITS
+              if name in counts]  # fmt: skip
+    return {"config_name": "default", "features": features, "splits": splits}
 
 
 def _counts(rows: pd.DataFrame, keys: list[str]) -> list[dict[Hashable, Any]]:

@@ -1,7 +1,8 @@
 """Publish: shards, splits, card, Croissant metadata and checksums, all of them or none."""
 
 import logging
-from collections.abc import Hashable, Mapping
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,19 @@ from typing import Any
 import pandas as pd
 
 from affect4d import store
+from affect4d.affectspace.grid import Grid
 from affect4d.artifacts.dataset import DATASET, NEUTRAL_CLASS
+from affect4d.artifacts.neutrals import CANDIDATES
 from affect4d.artifacts.readers import READ, READINGS, SUMMARY
 from affect4d.artifacts.reading import open_file
 from affect4d.config.dataset import Settings
 from affect4d.dataset.balance import balanced, read_wanted
 from affect4d.dataset.exact_labels import ExactLabels
+from affect4d.dataset.facts import Facts
 from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.shards import encode_pixels, read_pixels
 from affect4d.dataset.splits import assign_splits
-from affect4d.dataset.writing import Content, Facts, fill_folder
+from affect4d.dataset.writing import Content, fill_folder
 from affect4d.neutrals.decisions import describe_inspection
 from affect4d.pipeline.context import RunContext
 
@@ -32,6 +36,7 @@ def publish_dataset(
     kinds: dict[str, str],
     settings: Settings,
     gallery: str = "synthetic",
+    target: str = "mean",
     decisions: Mapping[str, Path] | None = None,
     labels: ExactLabels | None = None,
     out: Path | None = None,
@@ -47,6 +52,7 @@ def publish_dataset(
     kinds : database -> "photograph" or "rendered"
     settings : name, image format, shares of the splits
     gallery : the source of the scans, as `gallery.source` names it
+    target : what stands for a class, as `blendshapes.target` names it
     decisions : what people decided on neutral images, by database
     labels : gives the exact labels that the settings name
     out : the folder; by default `dataset` below the results folder, its manifest beside it
@@ -78,8 +84,10 @@ def publish_dataset(
         Facts(
             settings=settings,
             gallery=gallery,
+            target=target,
             synthesis=synthesis,
             inspected=_inspected(rows, decisions or {}),
+            annotated=_annotated(context.root, kinds, first.attributes["classes"]),
         ),
         summary,
         None if labels is None else partial(labels, stores=stores, names=settings.labels),
@@ -99,6 +107,20 @@ def _inspected(rows: pd.DataFrame, decisions: Mapping[str, Path]) -> dict[str, s
         str(name): describe_inspection(ids.str.removeprefix(f"{name}-"), decisions.get(str(name)))
         for name, ids in neutral.groupby("database")["image_id"]
     }
+
+
+def _annotated(
+    root: Path, databases: Iterable[str], classes: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """How many frames of each database carry valence and arousal, by class name."""
+    grid, found = Grid(math.isqrt(len(classes))), {}
+    for name in databases:
+        if (path := CANDIDATES.path(root, database=name)).exists():
+            table = pd.read_parquet(open_file(path), columns=["valence", "arousal"])
+            known = grid.assign(table["valence"], table["arousal"])
+            counts = pd.Series(known[known >= 0]).value_counts(sort=False).sort_index()
+            found[name] = {classes[index]: int(count) for index, count in counts.items()}
+    return {name: counts for name, counts in found.items() if counts}
 
 
 def _readings(root: Path) -> tuple[pd.DataFrame, list[dict[Hashable, Any]]]:

@@ -6,8 +6,9 @@ import pandas as pd
 
 from affect4d import store
 from affect4d.artifacts.dataset import CARD
+from affect4d.dataset.facts import read_facts
 from affect4d.dataset.published import Published
-from affect4d.dataset.writing import Content, fill_folder, read_facts
+from affect4d.dataset.writing import Content, fill_folder
 from affect4d.neutrals.withdrawn import Person
 
 
@@ -26,7 +27,8 @@ def remove_person(folder: Path, person: Person) -> int:
 
     Shards, card, preview, Croissant metadata and checksums are those of a dataset that never held
     the person; everybody else stays in the split that they are in. What was read of a sample of the
-    images (`readers`), and who inspected the person's database, leave the card: both count them.
+    images (`readers`), who inspected the person's database, and how many of its frames are
+    annotated leave the card: they count the person.
 
     Returns
     -------
@@ -49,6 +51,7 @@ def remove_person(folder: Path, person: Person) -> int:
         raise ValueError(f"{folder} shows nobody but {person}: delete the folder")
     facts = read_facts(folder / Path(CARD.name()).name)
     facts.inspected.pop(person.database, None)
+    facts.annotated.pop(person.database, None)
     kept = rows[~theirs].reset_index(drop=True)
     labels = published.labels if facts.settings.labels else None
     content = Content(

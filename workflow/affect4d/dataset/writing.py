@@ -1,6 +1,5 @@
 """All files of a dataset's folder, from its rows and what else its card states."""
 
-import json
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,60 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from affect4d import store
 from affect4d.artifacts.dataset import CARD, CHECKSUMS, CROISSANT, DATASET, PREVIEW, SPLIT_TABLE
 from affect4d.artifacts.declaration import File
-from affect4d.config.dataset import Settings
 from affect4d.dataset import croissant
 from affect4d.dataset.card import render_card
 from affect4d.dataset.columns import all_columns
+from affect4d.dataset.facts import Facts
 from affect4d.dataset.label_shards import Labels, write_labels
 from affect4d.dataset.preview import draw_preview
 from affect4d.dataset.shards import Encoded, divide, write_shards
 from affect4d.dataset.tars import write_tars
 from affect4d.system_files import find_files
-
-_COMMENT = ("<!-- affect4d: ", " -->\n")  # around the facts in the card
-
-
-class Facts(BaseModel):
-    """What the card states beside what follows from the rows; kept in the card as a comment.
-
-    Attributes
-    ----------
-    settings : of the stage `dataset`
-    gallery : the source of the scans, as `gallery.source` names it
-    synthesis : settings of the stage `synthesis`, as the chunks state them
-    inspected : who inspected the neutral images, by database
-    """
-
-    settings: Settings
-    gallery: str
-    synthesis: dict[str, Any]
-    inspected: dict[str, str]
-
-    def comment(self) -> str:
-        """The facts as a line of Markdown that is not shown."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return text.replace(">", "\\u003e").join(_COMMENT)
-
-
-def read_facts(card: Path) -> Facts:
-    """What a card was written from.
-
-    Raises
-    ------
-    StoreError
-        It is no card that this version wrote.
-    """
-    try:
-        text = card.read_text(encoding="utf-8")
-        return Facts.model_validate_json(text.rpartition(_COMMENT[0])[2].removesuffix(_COMMENT[1]))
-    except (OSError, ValueError):
-        what, remedy = "is no card of a dataset that can be written again", "publish it anew"
-        raise store.StoreError(card, what, remedy) from None
 
 
 @dataclass(frozen=True)
@@ -124,28 +82,17 @@ def fill_folder(folder: Path, content: Content, former: Path | None = None) -> d
         rows,
         columns,
         shards=shards,
-        settings=settings,
-        gallery=content.facts.gallery,
-        synthesis=content.facts.synthesis,
+        classes=content.classes,
+        facts=content.facts,
         size=content.read(rows[:1])[0].shape[:2],
         readings=content.readings,
-        inspected=content.facts.inspected,
     )
     for file, text in {
         SPLIT_TABLE: people.to_csv(index=False, lineterminator="\n"),
         CARD: f"{card}\n{content.facts.comment()}",
     }.items():
         _within(folder, file).write_text(text, encoding="utf-8")
-    metadata = croissant.describe(
-        folder,
-        columns,
-        name=settings.name,
-        description="Face images with valence and arousal, synthesized from neutral images. "
-        + settings.licence_note,
-        licence=settings.licence,
-        version=settings.version,
-        published=settings.published,
-    )
+    metadata = croissant.describe(folder, columns, rows, facts=content.facts)
     _within(folder, CROISSANT).write_bytes(store.canonical(metadata))
     sums = {
         path.relative_to(folder).as_posix(): store.digest(path)

@@ -26,6 +26,7 @@ from affect4d.artifacts import (
 from affect4d.artifacts.dataset import DATASET, RENDERED, SHARD
 from affect4d.artifacts.reading import open_file, read_file
 from affect4d.artifacts.statuses import FLAGGED, USED
+from affect4d.config.blendshapes import TARGETS, Settings
 from affect4d.formats.images import decode_image
 from affect4d.plotting.montage import contact_sheet
 from affect4d.provenance.lineage import load_build
@@ -96,7 +97,14 @@ def read_blendshapes(root: Path) -> Section:
     return {
         "pictures": read_pictures(blendshapes.PICTURES.manifest(root)),
         "figures": json.loads(read_file(blendshapes.PICTURES_STATED.path(root))),
+        "target": TARGETS[_stated_target(root)],
     }
+
+
+def _stated_target(root: Path) -> str:
+    """The setting `blendshapes.target`, as the atlas was built with it."""
+    stated = store.read_manifest(blendshapes.ATLAS.manifest(root)).settings
+    return Settings.model_validate(stated.get("blendshapes", {})).target
 
 
 def read_validation(root: Path) -> Section:
