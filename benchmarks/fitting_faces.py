@@ -64,13 +64,13 @@ def make_model(truth, components=slice(None)):
     return MorphableModel(mean, identity, expression, template.triangles, vertices)
 
 
-def take_shots(truth, count):
-    """`count` Shots of as many people."""
+def take_shots(truth, count, noise=NOISE):
+    """`count` Shots of as many people; the landmarks' noise is in inter-ocular distances."""
     vertices = photograph_vertices(truth.template.vertices, truth.template.landmark_vertices)
-    return [_shot(truth, f"shot{number:03d}", vertices) for number in range(count)]
+    return [_shot(truth, f"shot{number:03d}", vertices, noise) for number in range(count)]
 
 
-def _shot(truth, name, landmark_vertices):
+def _shot(truth, name, landmark_vertices, noise):
     rng = named_rng(SEED, "fitting", name)
     weights = rng.normal(size=len(truth.identity))
     face = truth.template.vertices + np.tensordot(weights, truth.identity, axes=1)
@@ -79,7 +79,7 @@ def _shot(truth, name, landmark_vertices):
     triangles = truth.template.triangles
     landmarks = _on_outline(seen, triangles, landmark_vertices, camera)
     size = np.linalg.norm(np.subtract(*seen[landmark_vertices[list(EYES)], :2]))
-    landmarks = landmarks + rng.normal(size=landmarks.shape) * NOISE * size
+    landmarks = landmarks + rng.normal(size=landmarks.shape) * noise * size
     return Shot(face.astype(np.float32), camera, landmarks, _picture(face, seen, camera, triangles))
 
 

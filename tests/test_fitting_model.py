@@ -20,7 +20,7 @@ from affect4d.fitting.chunks import (
     fit_images,
     read_table,
 )
-from affect4d.fitting.learning import gather_faces, learn_model, principal_modes
+from affect4d.fitting.learning import gather_faces, identity_modes, learn_model, principal_modes
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.storage import read_fits, read_model, write_model
 from affect4d.formats import named_arrays
@@ -97,6 +97,19 @@ def test_learns_identity_and_expression(sequences, template):
     truth = np.exp(-((y + 40) ** 2) / 300) * [0, 3, 1]
     assert abs((smile * truth).sum() / np.linalg.norm(truth)) > 0.99
     assert np.linalg.norm(model.mean - template.vertices, axis=1).max() < 3
+
+
+def test_a_trait_of_one_side_is_as_likely_on_the_other(template):
+    vertices = template.vertices
+    on_left = np.exp(-(((vertices - vertices[215]) / 25) ** 2).sum(1))[:, None] * [0, 0, 4.0]
+    neutrals = {f"s{k}": vertices + weight * on_left for k, weight in enumerate((1, 2, 3))}
+    mean, modes = identity_modes(neutrals, template, 10)
+    other_side = np.arange(600).reshape(20, 30)[:, ::-1].ravel()
+    np.testing.assert_allclose(mean[other_side] * [-1, 1, 1], mean, atol=1e-3)
+    mirrored = (modes[:, other_side] * [-1, 1, 1]).reshape(len(modes), -1)
+    flat = modes.reshape(len(modes), -1)
+    assert len(modes) >= 2
+    np.testing.assert_allclose(mirrored.T @ mirrored, flat.T @ flat, atol=1e-3)
 
 
 def test_only_posed_apexes_count_and_neutrals_join_by_subject(sequences):

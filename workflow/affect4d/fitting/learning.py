@@ -1,7 +1,7 @@
 """Learn the morphable model from the registered gallery.
 
-Identity: generalised Procrustes alignment and PCA of one neutral face per subject, or
-the modes of a published model (`fitting.lsfm`, `fitting.facekit`).
+Identity: generalised Procrustes alignment and PCA of one neutral face per subject and of their
+mirror images, or the modes of a published model (`fitting.lsfm`, `fitting.facekit`).
 Expression: PCA of the posed apexes as differences from the neutral face of the same sequence,
 not centred, so that the neutral face stays at the origin.
 """
@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import igl
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ from affect4d.template.template import Template
 
 log = logging.getLogger(__name__)
 
+_MIRROR = np.array([-1.0, 1.0, 1.0])  # the template's symmetry plane is x = 0
 MIN_DEVIATION = 1e-4  # of the first mode's: below, a mode is numerical noise
 
 
@@ -96,6 +98,9 @@ def identity_modes(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean face (V, 3) and identity modes (K, V, 3), mm, of one face per subject; K <= `count`.
 
+    Each face counts with its mirror image: a trait is as likely on one side as on the other, and
+    few people would teach that it is not.
+
     Raises
     ------
     BadInput
@@ -107,9 +112,24 @@ def identity_modes(
             f"{len(neutrals)} subjects with neutral frames cannot span an identity model",
             "mark neutral frames (is_neutral) of at least two subjects, or set `lsfm_model`",
         )
-    faces, mean = align_faces(list(neutrals.values()), template.vertices)
+    aligned, _ = align_faces(list(neutrals.values()), template.vertices)
+    faces = np.concatenate([aligned, _mirrored(aligned, template)])
+    mean = faces.mean(0)
     modes = principal_modes(faces - mean, count, centred=True)
     return mean.astype(np.float32), modes
+
+
+def _mirrored(faces: NDArray[np.float64], template: Template) -> NDArray[np.float64]:
+    """Mirror images (N, V, 3) of faces (N, V, 3): displacements from the template change sides."""
+    vertices = template.vertices.astype(np.float64)
+    triangles = template.triangles.astype(np.int64)
+    _, triangle, nearest = igl.point_mesh_squared_distance(vertices * _MIRROR, vertices, triangles)
+    corners = triangles[triangle]
+    weights = igl.barycentric_coordinates(nearest, *np.swapaxes(vertices[corners], 0, 1).copy())
+    away = faces - vertices
+    other = sum(weights[:, [k]] * away[:, corners[:, k]] for k in range(3))
+    mirrored: NDArray[np.float64] = vertices + other * _MIRROR
+    return mirrored
 
 
 def principal_modes(

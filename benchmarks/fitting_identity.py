@@ -1,0 +1,108 @@
+"""Is a fitted identity nearer to the face than the mean face is? By source of landmarks and prior.
+
+    python benchmarks/fitting_identity.py [--results results] [--shots 60]
+
+Faces of known camera (`fitting_faces.py`; AFFECT4D_ICT names a clone of ICT-FaceKit), whose people
+no model has seen: `people` is learnt from others of the same kind, `build` (with --results) from
+the gallery's. The error is the mean distance (mm) of the neutral face's inner vertices from the
+true face's surface, after the best similarity; beside it stands that of the model's mean face.
+Landmarks are annotated (noise of 1 % of the inter-ocular distance), or detected: with the deviation
+of each point from annotators' that `detector_points.py` measured. The prior is the weight of the
+identity's, of which the fit has 1: what is best here, on people who are not the model's, is the
+cross-validated choice. The interval is that of fitted less mean over people (95 %, bootstrap).
+"""
+
+import argparse
+import os
+
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+)
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import ict_truth
+import igl
+import numpy as np
+import pandas as pd
+from fitting import fit_shots, rotation_errors
+from fitting_faces import NOISE, SEED, make_model, take_shots
+
+from affect4d.fitting.mesh_points import read_mesh_points
+from affect4d.fitting.storage import read_model
+from affect4d.geometry.similarity import fit_similarity
+from affect4d.random_streams import named_rng
+
+PRIORS = (0.3, 1.0, 3.0)
+RESAMPLES = 2000
+STEP = 8  # one in so many vertices of the inner face is measured
+
+
+def surface_error(face, shot, template):
+    """Mean distance (mm) of a face's inner vertices from the true one's surface."""
+    inner = np.flatnonzero(template.inner)
+    moved = fit_similarity(face[inner], shot.face[inner]).apply(face[inner[::STEP]])
+    near = template.triangles[template.inner[template.triangles].any(1)].astype(np.int64)
+    square, _, _ = igl.point_mesh_squared_distance(
+        np.ascontiguousarray(moved, dtype=float), shot.face.astype(float), near
+    )
+    return np.sqrt(square).mean()
+
+
+def fit_identities(model, shots, prior):
+    """Neutral faces (V, 3) of Shots, with another weight of the identity's prior, and the fits."""
+    # modes that are longer by a factor have coefficients that cost less by its square
+    weighted = replace(model, identity=model.identity / np.float32(np.sqrt(prior)))
+    found = fit_shots(weighted, shots)
+    expressionless = np.zeros(len(model.expression))
+    return [weighted.shape(one.identity, expressionless) for one in found], found
+
+
+def compare(model, shots, template, prior):
+    """Fitted and mean error (mm), interval of their difference, median rotation error (degrees)."""
+    faces, found = fit_identities(model, shots, prior)
+    pairs = list(zip(faces, shots, strict=True))
+    fitted = np.array([surface_error(*pair, template) for pair in pairs])
+    mean = np.array([surface_error(model.mean, shot, template) for shot in shots])
+    drawn = named_rng(SEED, "bootstrap").integers(len(shots), size=(RESAMPLES, len(shots)))
+    low, high = np.quantile((fitted - mean)[drawn].mean(1), [0.025, 0.975])
+    less = 100 * (fitted.mean() / mean.mean() - 1)
+    interval = f"{low:+.2f} to {high:+.2f}"
+    return fitted.mean(), mean.mean(), less, interval, np.median(rotation_errors(found, shots))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, help="a build whose model is tried too")
+    parser.add_argument("--shots", type=int, default=60, help="people (default 60)")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    try:
+        truth = ict_truth.load(scan_vertices=5000, topologies=1)
+    except FileNotFoundError as error:
+        sys.exit(str(error))
+    models = {"people": make_model(truth)}
+    if arguments.results:
+        models["build"] = read_model(arguments.results / "fits/model.zarr")
+    deviation = read_mesh_points().deviation[:, None]
+    sources = {
+        "annotated": take_shots(truth, arguments.shots, NOISE),
+        "detected": take_shots(truth, arguments.shots, deviation),
+    }
+    columns = ["fitted mm", "mean face mm", "%", "95 %", "rotation"]
+    for name, model in models.items():
+        rows = {
+            (source, prior): compare(model, shots, truth.template, prior)
+            for source, shots in sources.items()
+            for prior in PRIORS
+        }
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        table.index = pd.MultiIndex.from_tuples(rows, names=["landmarks", "prior"])
+        print(f"\nModel: {name}\n{table.to_string(float_format='%.2f')}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
