@@ -46,8 +46,8 @@ class TemplateSettings(Section):
         None,
         "people",
         "Move the template to the mean of so many people's neutral scans; 0: as it is given. By "
-        f"default {ADAPT_PEOPLE} where scans are your own (`manifest`), and as it is given with "
-        "the embedded gallery, whose people are the template's.",
+        f"default {ADAPT_PEOPLE} where scans are your own (`manifest`), and as it is given where "
+        "the gallery is made.",
         ge=0,
     )
 
