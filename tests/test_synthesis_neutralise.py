@@ -27,10 +27,14 @@ from affect4d.fitting.storage import write_model
 from affect4d.quarantine import BadInput
 from affect4d.synthesis import PhotographEditor
 from affect4d.synthesis.editing.closed_lips import closing, lips_gap
+from affect4d.synthesis.editing.faded_folds import without_folds
+from affect4d.synthesis.editing.lattice import Lattice
 from affect4d.synthesis.editing.lips import ROLL_MM
 from affect4d.synthesis.editing.scene import make_scene
+from affect4d.synthesis.editing.visible_mesh import visible_submesh
 from affect4d.synthesis.neutralising import Neutraliser, read_neutraliser
 from affect4d.template.anatomy import default_anatomy
+from affect4d.template.creases import CREASES
 from affect4d.template.ibug68 import LOWER_INNER_LINE, OUTER_LIPS, UPPER_INNER_LINE
 
 WHITE = 255
@@ -93,6 +97,30 @@ def test_what_is_removed_is_what_was_shown():
     assert stated == pytest.approx(np.sqrt((removed[around] ** 2).sum(-1).mean()), rel=1e-3)
     at_rest = fit_of(camera()).landmarks
     assert np.abs(neutral.fit.landmarks - at_rest)[OUTER_LIPS].max() < 1.0  # pixels of a mm
+
+
+@pytest.mark.parametrize("darkness", [0.0, 0.03, 0.3])
+def test_folds_fade_by_what_was_drawn_and_no_more_than_the_skin_is_darker(darkness):
+    plain = np.full((*scene().shape, 3), 120, np.uint8)
+    own = replace(scene(0), image=plain)
+    mesh = visible_submesh(own)
+    where = {"mesh": mesh, "lattice": Lattice(own, mesh)}
+    (line,) = (
+        np.einsum("nk,nkc->nc", placed.line.weights, own.xy[placed.line.vertices])
+        for placed in own.anatomy.creases
+        if placed.crease is CREASES["nasolabial"] and placed.side == 1
+    )
+    ink = np.zeros(own.shape, np.float32)
+    cv2.polylines(ink, [np.rint(line).astype(np.int32)], False, 1.0, round(3 * own.scale))
+    ink = cv2.GaussianBlur(ink, (0, 0), own.scale)[..., None]
+    folded = replace(own, image=np.rint(plain * np.exp(-darkness * ink)).astype(np.uint8))
+    faded = without_folds(folded, 2 * smile(), **where).image.astype(int)
+    assert faded.max() <= 121 and (faded >= folded.image).all()
+    x, y = np.rint(line[len(line) // 2]).astype(int)
+    lifted = np.log(faded[y, x].mean() / folded.image[y, x].mean())
+    assert (lifted > 0.01) == (darkness > 0) and lifted <= darkness
+    still = without_folds(folded, np.zeros_like(smile()), **where)
+    assert still.image is folded.image
 
 
 def white_mouth(fit):

@@ -3,7 +3,8 @@
 How much of each basic expression the face shows is estimated (`fitting.amplitudes`), and the
 photograph moved by its opposite; lips that are still open are brought together. The result is a
 photograph with its fit, like any other. It keeps its light: relit, it got chins and folds that the
-person does not have.
+person does not have. Folds alone fade, by what the expression would have drawn and no more than the
+skin there is darker than around.
 """
 
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from affect4d.quarantine import BadInput
 from affect4d.synthesis.crop import window_around
 from affect4d.synthesis.editing.closed_lips import are_open, closing, paint_seam
 from affect4d.synthesis.editing.editor import WINDOW_MARGIN
+from affect4d.synthesis.editing.faded_folds import without_folds
 from affect4d.synthesis.editing.flow import ForwardFlow
 from affect4d.synthesis.editing.inverse_flow import InverseFlow
 from affect4d.synthesis.editing.lattice import Lattice
@@ -115,7 +117,7 @@ class Neutraliser:
         lattice = Lattice(scene, mesh)
         flows = ForwardFlow(scene, mesh, lattice, roll_mm=0)(removal[..., None])
         motion = InverseFlow(scene, lattice)(flows.edits[0])
-        picture = Warp(scene, lattice)(motion)
+        picture = Warp(without_folds(scene, shown, mesh=mesh, lattice=lattice), lattice)(motion)
         if opened:
             paint_seam(picture, scene, motion)
         pixels = scene.nearness[:, None] * (removal @ scene.motion[:2].T)
