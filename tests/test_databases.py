@@ -48,8 +48,11 @@ def short(subjects):
     return {"id_" if subject.startswith("id_") else subject for subject in subjects}
 
 
+SCANNED = ("bu3dfe", "kf_itw", "bosphorus")
+
+
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_layout_is_found_accepted_fitted_and_synthesized(tmp_path, name):
+def test_a_layout_is_found_accepted_fitted_and_synthesized(tmp_path, prepared, name):
     root = tmp_path / "root"
     expected = write_database(name, root)
     found, rows = find(root, name)
@@ -58,7 +61,7 @@ def test_a_layout_is_found_accepted_fitted_and_synthesized(tmp_path, name):
     assert len(usable) == expected.neutral
     assert short(c.subject_id for c in usable) == expected.subjects
     assert {c.landmarks_by for c in usable} == {expected.by}
-    counts = run_chain(tmp_path, root, name)
+    counts = run_chain(tmp_path, root, name, prepared if name in SCANNED else None)
     folder = tmp_path / "neutrals/db"
     accepted = pd.read_csv(folder / "accepted.csv", dtype=str)
     table = pd.read_parquet(folder / "candidates.parquet")
@@ -66,6 +69,7 @@ def test_a_layout_is_found_accepted_fitted_and_synthesized(tmp_path, name):
     assert len(accepted) == len({c.subject_id for c in usable})
     assert set(table["image_id"][table["reason"] == ""]) == set(accepted["image_id"])
     assert counts["fitted"] == counts["accepted"] == len(accepted)
+    assert (accepted["scan"].fillna("") != "").eq(name in SCANNED).all()
     assert counts["images"] > 0
     assert counts["images"] + counts["refused"] == CLASSES * counts["fitted"]
 

@@ -1,5 +1,8 @@
 """A database from its folder to synthesized images, with a tiny model and two classes."""
 
+import os
+import shutil
+
 from affect4d import store
 from affect4d.blendshapes.targets import Atlas
 from affect4d.config.fitting import Settings as FittingSettings
@@ -28,8 +31,15 @@ def replace_detector(set_attribute):
     set_attribute(loading, "describe_mismatch", lambda image, points: "")
 
 
-def run_chain(results, root, adapter):
-    """Numbers of accepted, fitted and edited photographs, and of images made and refused."""
+def run_chain(results, root, adapter, template=None):
+    """Numbers of accepted, fitted and edited photographs, and of images made and refused.
+
+    `template` is the store of a prepared template, to which scans are registered.
+    """
+    if template is not None:
+        folder = results / "registration"
+        shutil.copytree(template, folder / "template.zarr", copy_function=os.link)
+        os.link(store.manifest_of(template), folder / "template.manifest.json")
     databases = {"db": Database(adapter=adapter, root=str(root))}
     build_neutrals("db", Settings(databases=databases), context(results, "neutrals"))
     write_model(results / "fits/model.zarr", morphable_model(), None)

@@ -15,6 +15,7 @@ import numpy as np
 
 from affect4d.formats.images import encode_jpeg, encode_png, read_image
 from affect4d.formats.landmarks import read_landmarks, write_pts
+from support.scanned_faces import write_bnt, write_obj, write_wrl
 from support.videos import write_video
 
 SIDE = 96  # pixels of every picture: small, and even as videos ask
@@ -264,25 +265,49 @@ def raf_db(root):
 
 
 def bu3dfe(root):
-    """Photographs and textures of a scan, beside the scan and double-tabbed landmarks."""
-    for subject in ("F0001", "M0044"):
+    """Scans with their textures and double-tabbed landmarks, beside photographs and raw scans."""
+    for number, subject in enumerate(("F0001", "M0044")):
         for code in ("NE00WH", "HA04WH"):
             stem = root / "BU_3DFE" / subject / f"{subject}_{code}"
-            put(stem.with_name(f"{stem.name}_F2D.bmp"))
+            put(stem.with_name(f"{stem.name}_F2D.bmp"), marked=False)
             put(stem.with_name(f"{stem.name}_F3D.bmp"), marked=False)
-            stem.with_name(f"{stem.name}_F3D.wrl").write_text("#VRML V2.0 utf8\n")
-            stem.with_name(f"{stem.name}_F3D.bnd").write_text("1\t\t0.1\t\t0.2\t\t0.3\n")
-    return Expected(4, 2, {"f0001", "m0044"})
+            path = stem.with_name(f"{stem.name}_F3D.wrl")
+            stem.with_name(f"{stem.name}_RAW.wrl").write_text("#VRML V2.0 utf8\n")
+            if code == "NE00WH":
+                write_wrl(path, number, face(0), f"{stem.name}_F3D.bmp")
+            else:
+                path.write_text("#VRML V2.0 utf8\n")
+                path.with_suffix(".bnd").write_text("1\t\t0.1\t\t0.2\t\t0.3\n")
+    return Expected(4, 2, {"f0001", "m0044"}, by="database")
+
+
+def kf_itw(root):
+    """Scans in metres, in a doubled folder."""
+    for number, subject in enumerate(("01", "17")):
+        for expression in ("neutral", "happy"):
+            path = root / "KF-ITW/KF-ITW" / subject / expression / "mesh.obj"
+            put(path.with_name("texture.png"), marked=False)
+            if expression == "neutral":
+                write_obj(path, number, face(0), "texture.png")
+            else:
+                path.write_text("v 0 0 0\n")
+    return Expected(4, 2, {"01", "17"})
 
 
 def bosphorus(root):
-    """The photograph of each scan; neutral is type N, code N."""
-    for stem in ("bs000/bs000_N_N_0", "bs000/bs000_E_HAPPY_0", "bs001/bs001_YR_R10_0",
-                 "bs001/bs001_N_N_1", "bs001/bs001_LFAU_12_0"):  # fmt: skip
-        put(root / f"{stem}.png")
-        for suffix in (".bnt", ".lm2", ".lm3"):
-            (root / f"{stem}{suffix}").write_bytes(b"\0")
-    return Expected(5, 2, {"bs000", "bs001"})
+    """Scans with photographs; neutral is type N, code N."""
+    for number, stem in enumerate((
+        "bs000/bs000_N_N_0", "bs000/bs000_E_HAPPY_0", "bs001/bs001_YR_R10_0",
+        "bs001/bs001_N_N_1", "bs001/bs001_LFAU_12_0",
+    )):  # fmt: skip
+        put(root / f"{stem}.png", marked=False)
+        (root / f"{stem}.lm2").write_bytes(b"\0")
+        if "_N_N_" in stem:
+            write_bnt(root / f"{stem}.bnt", number, face(0))
+        else:
+            for suffix in (".bnt", ".lm3"):
+                (root / f"{stem}{suffix}").write_bytes(b"\0")
+    return Expected(5, 2, {"bs000", "bs001"}, by="database")
 
 
 def folder_per_person(root):
@@ -297,7 +322,7 @@ WRITERS = {
     writer.__name__: writer
     for writer in (
         multi_pie, face_place, iranian_women, nottingham_scans, pain_expressions, fei, aff_wild,
-        aff_wild2, afew, afew_va, affectnet, raf_db, bu3dfe, bosphorus, folder_per_person,
+        aff_wild2, afew, afew_va, affectnet, raf_db, bu3dfe, kf_itw, bosphorus, folder_per_person,
     )
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from affect4d.config.project import ConfigError, check_sources, load
 from affect4d.formats.facekit import facekit_files
 from affect4d.gallery import jobs as gallery_jobs
 from affect4d.gallery import user_table
+from affect4d.neutrals.databases.search import shows_scans
 from affect4d.neutrals.withdrawn import withdrawn_digest
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
 from affect4d.pipeline.results_folder import claim_results
@@ -178,6 +179,30 @@ def layout_file(wildcards):
 def decisions_file(wildcards):
     """The table of what people decided on a database's images, where it is named."""
     return PROJECT.neutrals.databases[wildcards.database].decisions or []
+
+
+def has_scans(wildcards):
+    """Whether a database's faces are scans, which are registered."""
+    return shows_scans(PROJECT.neutrals.databases[wildcards.database])
+
+
+def scan_template(wildcards):
+    """The template to which a database's scans are registered, where it has scans."""
+    return (
+        [f"{RESULTS}/registration/template.manifest.json"]
+        if has_scans(wildcards)
+        else []
+    )
+
+
+def scan_registration(wildcards):
+    """The settings by which a database's scans are registered, where it has scans."""
+    return config["registration"] if has_scans(wildcards) else {}
+
+
+def neutrals_memory(wildcards, attempt):
+    """What the selection of neutral images asks for: a registration needs more."""
+    return attempt * (3000 if has_scans(wildcards) else 1000)
 
 
 def layout_content(wildcards):

@@ -3,6 +3,7 @@ rule neutrals:
         built=built_database,
         layout=layout_file,
         decisions=decisions_file,
+        template=scan_template,
     output:
         f"{RESULTS}/neutrals/{{database}}/neutrals.manifest.json",
     log:
@@ -13,7 +14,7 @@ rule neutrals:
         "../../envs/pipeline.yaml"
     threads: 1
     resources:
-        mem_mb=grown(1000),
+        mem_mb=neutrals_memory,
         runtime=grown(60),
     params:
         settings=database_settings,
@@ -21,5 +22,6 @@ rule neutrals:
         files=database_digest,
         layout=layout_content,
         withdrawn=withdrawn_people,
+        registration=scan_registration,
     script:
         "../scripts/neutrals.py"

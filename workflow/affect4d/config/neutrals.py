@@ -185,6 +185,45 @@ class FileLimits(Section):
         )
 
 
+class FaceRules(Section):
+    """What a face that is used must be like; null: no rule. candidates.parquet has the measures."""
+
+    min_eye_distance: float | None = field(
+        None, "pixels", "Minimum distance of the outer eye corners.", gt=0
+    )
+    min_sharpness: float | None = field(
+        None,
+        "1",
+        "Minimum energy of the Laplacian over that of the luminance, of a face reduced or enlarged "
+        "to 64 pixels between the eye corners; blur lowers it.",
+        gt=0,
+    )
+    max_landmark_error: float | None = field(
+        None,
+        "inter-ocular distance",
+        "Maximum mean distance of the landmarks from those of the template in the same pose.",
+        gt=0,
+    )
+    max_yaw: float | None = field(
+        None, "degrees", "Maximum turn of the head to either side.", gt=0, le=90
+    )
+    max_covered: float | None = field(
+        None,
+        "1",
+        "Maximum share of the skin whose colour is not the skin's: hair, glasses, a hand, shadow.",
+        gt=0,
+        le=1,
+    )
+    min_neutral: float | None = field(
+        None,
+        "1",
+        "Minimum probability of a neutral expression by the expression reader, which has to be "
+        "installed (`make face-readers`) and takes some seconds a face; 0: it is only recorded.",
+        ge=0,
+        le=1,
+    )
+
+
 class Settings(Section):
     """Which databases give neutral faces, and how many of each."""
 
@@ -213,6 +252,9 @@ class Settings(Section):
         "Minimum mean difference of the faces in two images of one clip, at 32 x 32 pixels; noise "
         "alone makes less than 1.",
         ge=0,
+    )
+    faces: FaceRules = field(
+        FaceRules, "", "What a face must be like; a clip's next frame is tried where one is not."
     )
     limits: FileLimits = field(FileLimits, "", "What a file of a database may take.")
     withdrawn: NameOrPath = field(

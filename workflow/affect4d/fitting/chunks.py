@@ -14,11 +14,15 @@ from affect4d import store
 from affect4d.artifacts.reading import open_file
 from affect4d.config.fitting import Settings, chunk_names
 from affect4d.fitting.fits import check_landmarks, fit_many
+from affect4d.fitting.fitted import Fit
 from affect4d.fitting.learning import learn_model
+from affect4d.fitting.model import MorphableModel
+from affect4d.fitting.scan_fits import fit_scan
 from affect4d.fitting.storage import read_model, write_fits, write_model
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.limits import COPIES
+from affect4d.formats.meshes import Mesh, read_mesh
 from affect4d.formats.paths import inside
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
@@ -99,10 +103,7 @@ def fit_images(
     model = read_model(context.root / MODEL)
     fits, rows = [], []
     for batch in _batches(_read_all(images, context.root, context.quarantine)):
-        fitted = fit_many(
-            [p.image for p in batch], [p.landmarks for p in batch], model, settings=settings
-        )
-        for photograph, result in zip(batch, fitted, strict=True):
+        for photograph, result in zip(batch, _fit(batch, model, settings), strict=True):
             _report(photograph.name, result.quality)
             rows.append(photograph.row)
             # the photographs are many times as large as the results
@@ -112,12 +113,28 @@ def fit_images(
 
 @dataclass(frozen=True)
 class _Photograph:
-    """One photograph (H, W, 3) with valid landmarks (68, 2): its table row and its image_id."""
+    """One photograph (H, W, 3) with valid landmarks (68, 2): its table row and its image_id.
+
+    Of a view of a scan `scan` is the registered scan.
+    """
 
     row: int
     name: str
     image: NDArray[np.uint8]
     landmarks: NDArray[np.float64]
+    scan: Mesh | None
+
+
+def _fit(batch: list[_Photograph], model: MorphableModel, settings: Settings) -> list[Fit]:
+    """A fit for each: of scans by the scan, of the others to their landmarks."""
+    flat = [p for p in batch if p.scan is None]
+    fitted = iter(
+        fit_many([p.image for p in flat], [p.landmarks for p in flat], model, settings=settings)
+    )
+    return [
+        next(fitted) if p.scan is None else fit_scan(p.image, p.scan, model, settings=settings)
+        for p in batch
+    ]
 
 
 def _read_all(images: pd.DataFrame, results: Path, quarantine: Quarantine) -> Iterator[_Photograph]:
@@ -143,12 +160,14 @@ def _batches(photographs: Iterable[_Photograph]) -> Iterator[list[_Photograph]]:
         yield batch
 
 
-def _read(row: Any, results: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def _read(row: Any, results: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64], Mesh | None]:
     path = inside(results, row.path)
     landmarks = read_landmarks(inside(results, row.landmarks), dimension=2)
     image = read_image(path, limits=COPIES)
+    scan = getattr(row, "scan", "")
+    mesh = read_mesh(inside(results, scan)) if scan else None
     try:
-        return image, check_landmarks(image, landmarks)
+        return image, check_landmarks(image, landmarks), mesh
     except ValueError as error:
         raise BadInput(path, str(error), "mark its 68 landmarks again") from None
 

@@ -69,9 +69,11 @@ class Solver:
         self.contour = model.contour
         self.used = np.concatenate([model.landmark_vertices, self.contour.ravel()])
         self.mean = model.mean[self.used].astype(np.float64)
-        self.flat = model.modes[:, self.used].reshape(len(model.modes), -1).astype(np.float64)
+        self.flat = (
+            model.modes[:, self.used].reshape(len(model.modes), self.mean.size).astype(np.float64)
+        )
         # the modes of a vertex lie together: (U, 3, K)
-        self.modes = np.ascontiguousarray(self.flat.T.reshape(len(self.used), 3, -1))
+        self.modes = np.ascontiguousarray(self.flat.T.reshape(len(self.used), 3, len(self.flat)))
         self.normals = model.normals[self.contour.ravel()]
         self.weights = np.ones(len(model.landmark_vertices))
         self.weights[JAW] = settings.jaw_weight

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,7 @@ class Candidate:
     frames : how many frames its clip should have, 0 where that is unknown
     preferred : whether a reviewer accepted it
     face : which of several faces it is about, "left" or "right" in the image; "": the largest
+    image_from : "file", or of a scan "texture" or "rendered" (see `affect4d.neutrals.scans`)
     """
 
     database: str
@@ -70,6 +71,7 @@ class Candidate:
     frames: int = 0
     face: str = ""
     preferred: bool = False
+    image_from: str = "file"
 
     def read_landmarks(self, limits: Limits = DEFAULT) -> NDArray[np.float64]:
         """The landmarks (68, 2) in pixels counted from 0, from a file within the limits.
@@ -87,7 +89,8 @@ class Candidate:
         return read_landmarks(self.landmarks_path, dimension=2, max_bytes=limits.side_file_bytes)
 
 
-COLUMNS = [name for name in CANDIDATES.names if name not in ("accepted", "reason")]
+_FIELDS = {field.name for field in fields(Candidate)}
+COLUMNS = [name for name in CANDIDATES.names if name in _FIELDS]  # that candidates give
 
 
 def normalise(name: str) -> str:

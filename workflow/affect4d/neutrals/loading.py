@@ -1,6 +1,7 @@
 """One candidate from its files: the image, its landmarks, and what a person should look at."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -10,10 +11,15 @@ from affect4d.fitting.detection import detect_faces
 from affect4d.fitting.landmark_evidence import describe_mismatch
 from affect4d.formats.images import read_photograph
 from affect4d.formats.limits import Limits
+from affect4d.formats.polygons import Mesh
 from affect4d.formats.video import count_frames, is_video, read_frame
 from affect4d.neutrals.candidates import Candidate
 from affect4d.neutrals.landmarks import DETECTOR
-from affect4d.quarantine import BadInput, Quarantine
+from affect4d.quarantine import BadInput
+from affect4d.template.nose_ridge import photograph_vertices
+
+if TYPE_CHECKING:
+    from affect4d.registration.registrar import Registrar
 
 _FACE_PX = 32  # side of the faces that are compared: details and noise are averaged out
 
@@ -26,20 +32,32 @@ class Loaded(NamedTuple):
     image : (H, W, 3)
     landmarks : (68, 2) pixels counted from 0
     notes : what a person should look at, "" where there is nothing
+    scan : the registered scan of which the image is a view, None of a photograph
     """
 
     image: NDArray[np.uint8]
     landmarks: NDArray[np.float64]
     notes: str
+    scan: Mesh | None = None
 
 
-def load(candidate: Candidate, quarantine: Quarantine, limits: Limits) -> Loaded | None:
-    """The candidate's image and landmarks; None if it went into quarantine."""
-    try:
-        loaded = read_candidate(candidate, limits)
-    except BadInput as problem:
-        quarantine.add(candidate.image_id, problem)
-        return None
+def load(candidate: Candidate, limits: Limits, registrar: Callable[[], "Registrar"]) -> Loaded:
+    """The candidate's image and landmarks as they are used.
+
+    Parameters
+    ----------
+    candidate : a scan is registered
+    limits : what its files may take
+    registrar : gives what registers scans
+
+    Raises
+    ------
+    BadInput
+        One of them cannot be used.
+    """
+    if candidate.image_from != "file":
+        return _load_scan(candidate, limits, registrar())
+    loaded = read_candidate(candidate, limits)
     is_detected = candidate.landmarks_by == DETECTOR
     mismatch = "" if is_detected else describe_mismatch(loaded.image, loaded.landmarks)
     return loaded._replace(notes="; ".join(filter(None, [loaded.notes, mismatch])))
@@ -48,13 +66,36 @@ def load(candidate: Candidate, quarantine: Quarantine, limits: Limits) -> Loaded
 def read_candidate(candidate: Candidate, limits: Limits) -> Loaded:
     """The candidate's image and landmarks, which are not compared with each other.
 
+    A scan is not registered.
+
     Raises
     ------
     BadInput
         One of them cannot be used.
     """
+    if candidate.image_from != "file":
+        from affect4d.neutrals.scans import read_scan  # without the libraries of registration
+
+        scan = read_scan(candidate, limits)
+        return Loaded(scan.image, scan.landmarks, "")
     image, note = _read(candidate, limits)
     return Loaded(image, _landmarks(candidate, image, limits), note)
+
+
+def _load_scan(candidate: Candidate, limits: Limits, registrar: "Registrar") -> Loaded:
+    """The view of a scan; its landmarks are the registered scan's."""
+    from affect4d.fitting.scan_fits import to_pixels
+    from affect4d.neutrals.scans import read_scan, register_scan
+
+    scan = read_scan(candidate, limits)
+    mesh = register_scan(scan, registrar, candidate.path)
+    assert mesh.uv is not None, "see register_scan"
+    template = registrar.template
+    at = photograph_vertices(template.vertices, template.landmark_vertices)
+    landmarks = to_pixels(mesh.uv[at], scan.image.shape)
+    unit = scan.alignment.unit
+    note = "" if unit == 1 else f"the scan's unit is taken for {unit:g} mm"
+    return Loaded(scan.image, landmarks, note, mesh)
 
 
 def difference(one: Loaded, other: Loaded) -> float:

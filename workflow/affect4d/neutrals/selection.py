@@ -22,12 +22,14 @@ class Quota(Generic[T]):
     per_subject, total : images per person, and of a database
     min_spacing : frames between two images of one clip
     are_alike : whether two loaded images of one clip show too much the same
+    find_fault : why a loaded image is not good enough, "" where it is
     """
 
     per_subject: int
     total: int
     min_spacing: int = 1
     are_alike: Callable[[T, T], bool] = lambda one, other: False
+    find_fault: Callable[[T], str] = lambda loaded: ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def select(
                     loaded = load(candidate)
                     reason = UNUSABLE if loaded is None else ""
                 if loaded is not None:
-                    reason = _alike(candidate, loaded, accepted[subject], quota=quota)
+                    reason = quota.find_fault(loaded) or _alike(
+                        candidate, loaded, accepted[subject], quota=quota
+                    )
                 if reason or loaded is None:
                     reasons[candidate.image_id] = reason
                     continue

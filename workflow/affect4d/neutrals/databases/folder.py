@@ -1,7 +1,7 @@
 """Databases whose file names say what each image shows: one engine, one layout file each.
 
-Photographs, frames of short clips (the layout lists which) and scans, which are drawn from the
-front. A 68-point landmark file of the same name may lie beside each.
+Photographs, frames of short clips (the layout lists which) and scans, which are registered. A
+landmark file of the same name may lie beside each.
 """
 
 import re
@@ -43,6 +43,8 @@ class FolderLayout(Layout):
     frames : frames of a clip that are tried, counted from 0; empty: images are no clips
     evidence : why an image counts as neutral; `{group}` stands for a group's value
     subject_is_path : every file is a person of its own, named by its path below the root
+    image_from : what is seen of a file: itself; or of a scan its texture, where that is the
+        photograph that the scanner took, or the scan rendered from the front
     """
 
     images: list[str]
@@ -55,6 +57,7 @@ class FolderLayout(Layout):
     frames: list[int] = Field([])
     evidence: str
     subject_is_path: bool = False
+    image_from: Literal["file", "texture", "rendered"] = "file"
 
 
 def find_folder(source: Source[FolderLayout]) -> list[Candidate]:
@@ -159,6 +162,7 @@ def _candidates(
             unwanted=_unwanted(layout, groups),
             name=match[0],
             clip=path if layout.frames else "",
+            image_from=layout.image_from,
             **landmarks,
         )
 

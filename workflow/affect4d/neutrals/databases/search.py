@@ -62,6 +62,14 @@ def _named(candidates: Iterable[Candidate], quarantine: Quarantine) -> Iterator[
             quarantine.add(candidate.image_id, BadInput(candidate.path, rule, remedy))
 
 
+def shows_scans(database: Database) -> bool:
+    """Whether a database's images are views of scans; not where its layout cannot be read."""
+    try:
+        return getattr(read_layout(database), "image_from", "file") != "file"
+    except BadInput:
+        return False
+
+
 def read_layout(database: Database) -> Any:
     """The database's layout, an instance of its adapter's `layout`.
 
