@@ -3,19 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from support.hostile_images import random_damage, random_exif, with_exif
 from support.neutral_databases import PICTURE, POINTS, a_clip, a_frame, build, find, photograph
 
-from affect4d.config.neutrals import Database
+from affect4d.config.neutrals import Database, FaceRules
 from affect4d.fitting import landmark_evidence
 from affect4d.formats.images import encode_jpeg, read_image
 from affect4d.formats.landmarks import read_landmarks
-from affect4d.neutrals.candidates import (
-    COLUMNS,
-)
+from affect4d.neutrals.candidates import COLUMNS
+from affect4d.neutrals.scores import Scores, find_broken_rule, score_face
 from affect4d.neutrals.selection import UNUSABLE, Quota, select
 from affect4d.quarantine import BadInput
 from affect4d.store.protocol import LIST
@@ -79,13 +79,59 @@ class TestSelection:
         assert chosen.reasons["db_001_00002"] == "the person has enough images"
 
 
+SCORES = Scores(
+    eye_distance=80, sharpness=0.2, landmark_error=0.03, yaw=-20, covered=0.1, neutral=0.7
+)
+
+
+class TestRules:
+    @pytest.mark.parametrize(
+        ("rule", "kept", "broken", "reason"),
+        [
+            ("min_eye_distance", 80, 90, "eye_distance 80 is less than min_eye_distance 90"),
+            ("min_sharpness", 0.2, 0.3, "sharpness 0.2 is less than min_sharpness 0.3"),
+            ("max_landmark_error", 0.03, 0.02, "landmark_error 0.03 is more than"),
+            ("max_yaw", 20, 15, "yaw 20 is more than max_yaw 15"),
+            ("max_covered", 0.1, 0.05, "covered 0.1 is more than max_covered 0.05"),
+            ("min_neutral", 0.7, 0.9, "neutral 0.7 is less than min_neutral 0.9"),
+        ],
+    )
+    def test_a_face_that_breaks_a_rule_has_its_measure_as_the_reason(
+        self, rule, kept, broken, reason
+    ):
+        assert find_broken_rule(SCORES, FaceRules()) == ""
+        assert find_broken_rule(SCORES, FaceRules(**{rule: kept})) == ""
+        assert find_broken_rule(SCORES, FaceRules(**{rule: broken})).startswith(reason)
+
+    def test_the_next_frame_is_tried_where_a_face_is_not_good_enough(self, tmp_path):
+        found = TestSelection().candidates(tmp_path, ["a"])
+        quota = Quota(1, 10, find_fault=lambda frame: "too dark" if frame == 4 else "")
+        chosen = select(found, lambda candidate: candidate.frame, quota)
+        assert [candidate.frame for candidate, _ in chosen.accepted] == [3]
+        assert chosen.reasons["db_001_00004"] == "too dark"
+
+    def test_what_is_measured_follows_the_picture(self):
+        sharp = score_face(PICTURE, POINTS)
+        blurred = score_face(cv2.GaussianBlur(PICTURE, (0, 0), 4), POINTS)
+        assert blurred.sharpness < sharp.sharpness / 2
+        assert blurred.eye_distance == sharp.eye_distance
+        shuffled = score_face(PICTURE, POINTS[::-1])
+        assert shuffled.landmark_error > 3 * sharp.landmark_error
+        hidden = PICTURE.copy()
+        low, high = POINTS.min(0).astype(int), POINTS.max(0).astype(int)
+        hidden[(low[1] + high[1]) // 2 : high[1], low[0] : high[0]] = [20, 90, 250]
+        assert score_face(hidden, POINTS).covered > sharp.covered + 0.1
+
+
 class TestBuild:
     def test_embedded_photographs(self, tmp_path):
         accepted, rows = build(tmp_path, Database(adapter="embedded"))
         assert list(accepted["subject"]) == ["breakingbad", "einstein", "hopper", "takeo"]
         assert len(rows) == 0
         table = pd.read_parquet(tmp_path / "neutrals" / "db" / "candidates.parquet")
-        assert list(table.columns) == [*COLUMNS, "accepted", "reason"]
+        assert list(table.columns) == [*COLUMNS, *Scores._fields, "accepted", "reason"]
+        measured = table[list(set(Scores._fields) - {"neutral"})].notna()
+        assert (measured.all(axis=1) == table["accepted"]).all()  # the others were not tried
         rejected = table[~table["accepted"]]
         assert list(rejected["reason"]) == ["not neutral: smiles with teeth"]
         assert set(table["landmarks_by"]) == {"database"}
