@@ -85,6 +85,14 @@ def test_identity_is_mostly_symmetric(model):
         assert np.linalg.norm((face - reflected) / 2) < 0.5 * np.linalg.norm((face + reflected) / 2)
 
 
+def test_few_people_show_on_average_what_many_do():
+    gains = np.array([make_person(f"s{k:03d}", 1, 0).gains for k in range(1, 25)])
+    # of 24 independent people the standard deviation of a unit's mean is .08
+    assert np.abs(gains.mean(axis=0) - 1).max() < 0.08
+    assert (gains.std(axis=0) > 0.2).all()
+    assert np.abs(np.corrcoef(gains.T) - np.eye(len(gains.T))).mean() < 0.3
+
+
 def test_units_do_what_the_facs_manual_says(model):
     moves_as_described(model)
     top = model.template.vertices[:, 1] > model.template.landmarks[19, 1] + 70
