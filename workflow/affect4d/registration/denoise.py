@@ -47,7 +47,7 @@ def denoise_landmarks(checks: Sequence[Checked]) -> list[Checked]:
     remaining = (1 + rank) / frames
     stiffness = remaining * float(np.median([check.stiffness for check in checks]))
     return [
-        replace(check, displacement=value, keep=known, stiffness=stiffness)
+        replace(check, displacement=value, keep=known, stiffness=stiffness, of_sequence=True)
         for check, value in zip(checks, smooth, strict=True)
     ]
 

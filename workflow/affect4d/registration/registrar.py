@@ -13,6 +13,7 @@ from affect4d.geometry.surface import vertex_normals
 from affect4d.registration.blind import BlindSpot
 from affect4d.registration.cylinder import Located, UnwrappedScan
 from affect4d.registration.fill import Filler
+from affect4d.registration.lids import Lids, from_outline
 from affect4d.registration.placing import moved, skull_skin, stable_skin
 from affect4d.registration.quality import Quality
 from affect4d.registration.reference import (
@@ -41,6 +42,9 @@ _MIN_LANDMARKS = 6
 _FOLLOWED_RADIUS_MM = 90.0
 # Share of triangles turned over from which on a scan is smoothed, and how often at most.
 _MAX_FOLDED, _MAX_SMOOTHINGS = 0.3, 12
+# Within this distance of the inner lips, surface farther than this from its prediction is that of
+# the other lip, which covers this one.
+_LIPS_MM, _OTHER_LIP_MM = 6.0, 3.0
 # The surface is sought along the normal no farther than this.
 _MAX_ACROSS_MM = 5.0
 _MIN_DISTANCE_MM = 1e-6  # no division by zero for landmarks without noise
@@ -58,6 +62,7 @@ class Registered:
     triangle : (V,), the scan's triangle each vertex was taken from, -1 where filled
     weights : (V, 3), barycentric coordinates in it
     offset : mm, of the kept landmarks as a whole from where landmarks and surface put them
+    lids : mm, what brought the vertices around the eyes to the landmarks, for `Lids.corrected`
     """
 
     vertices: NDArray[np.float32]
@@ -66,6 +71,7 @@ class Registered:
     triangle: NDArray[np.int32]
     weights: NDArray[np.float32]
     offset: float
+    lids: NDArray[np.float32]
 
 
 class Registrar:
@@ -97,6 +103,9 @@ class Registrar:
         face = (from_tip < _FOLLOWED_RADIUS_MM) & self._shown
         self.raster = CylinderRaster(uv, depth, self.template.triangles, face=face, lips=lips)
         inner = self.template.inner & self._shown
+        near_lips = from_outline(self.template, INNER_LIPS) < _LIPS_MM
+        self._max_depth = np.full(len(near_lips), self.settings.max_depth)
+        self._max_depth[near_lips] = min(_OTHER_LIP_MM, self.settings.max_depth)
         weights = np.ones(COUNT)
         weights[JAW] = self.settings.jaw_weight
         self._spline = SurfaceSpline(
@@ -105,6 +114,7 @@ class Registrar:
             centres=self.template.landmark_vertices,
             weights=weights,
         )
+        self._lids = Lids(self.template, self._spline)
         self._refiner = Refiner(
             self.template,
             reference.prior,
@@ -155,7 +165,7 @@ class Registrar:
         triangles: NDArray[np.integer[Any]],
         landmarks: ArrayLike | Checked,
         *,
-        place_on: NDArray[np.float32] | None = None,
+        neutral: Registered | None = None,
         tracker: Tracker | None = None,
         texture: Texture | None = None,
     ) -> Registered:
@@ -166,9 +176,9 @@ class Registrar:
         vertices : (N, 3), the scan's frame
         triangles : (M, 3)
         landmarks : (68, 3) in iBUG order and the scan's frame, or what `check` gave for them
-        place_on : (V, 3) mm
-            Where the skin that follows the skull comes to lie: the sequence's neutral face, or
-            the template when absent.
+        neutral : of the same sequence
+            On it the skin that follows the skull comes to lie, on the template when absent; the
+            lids are corrected as its are.
         tracker : corrects the correspondence by the skin's pattern; it needs `texture`
         texture : of the scan
 
@@ -183,6 +193,9 @@ class Registrar:
         predicted, scan = self._predict(
             checked, moved(alignment.similarity, vertices), triangles=corners
         )
+        offset, disagreement = self._disagreement(checked, predicted)
+        lids = self._lids.correction(checked, predicted) if neutral is None else neutral.lids
+        predicted = self._lids.corrected(predicted, lids)
         predicted_uv, _ = self._cylinder.unwrap(predicted)
         on_scan = self._across(predicted, predicted_uv, scan)
         query = self._cylinder.pixels(self._cylinder.unwrap(on_scan)[0])
@@ -193,11 +206,10 @@ class Registrar:
             positions = self._blind.draw(positions, seen, scan.vertices, triangles=corners)
         enlarged = alignment.similarity.scale / alignment.unit
         positions = positions / np.float32(enlarged)
-        if place_on is None:
+        if neutral is None:
             placed = self._stable.place(positions, seen, self.template.vertices)
         else:
-            placed = self.place(positions, seen, place_on)
-        offset, disagreement = self._disagreement(checked, predicted)
+            placed = self.place(positions, seen, neutral.vertices)
         quality = Quality(
             landmark_residual=float(np.nanmean(checked.residual)),
             landmarks_dropped=float(checked.dropped + alignment.relabelled),
@@ -211,7 +223,7 @@ class Registrar:
             unit=alignment.unit,
             jitter=float("nan"),
         )
-        return Registered(placed, seen, quality, *located, offset)
+        return Registered(placed, seen, quality, *located, offset, lids)
 
     def fill(
         self, values: NDArray[np.floating[Any]], seen: NDArray[np.bool_]
@@ -318,7 +330,8 @@ class Registrar:
         located = scan.locate(query)
         points = scan.points(located)
         seen = (located.triangle >= 0) & self._shown
-        seen &= np.abs(self._depth(points) - self._depth(predicted)) < self.settings.max_depth
+        off = np.abs(self._depth(points) - self._depth(predicted))
+        seen &= off < self._max_depth
         turned = signed_area(query, self._measured) >= 0  # y points down
         seen[self._measured[turned].ravel()] = False
         displacement = np.where(seen[:, None], points - predicted, np.float32(0))

@@ -86,6 +86,7 @@ class Checked:
     residual : (68,) mm, leave-one-out residual; NaN for the others
     dropped : number of landmarks that were marked and are rejected
     stiffness : mm^2, of the spline through them: how noisy they are
+    of_sequence : whether what other frames of the sequence do not share, noise, is removed
     """
 
     alignment: Alignment
@@ -95,6 +96,7 @@ class Checked:
     residual: NDArray[np.float64]
     dropped: int
     stiffness: float
+    of_sequence: bool = False
 
 
 def align(landmarks: NDArray[np.floating[Any]], target: NDArray[np.float64]) -> Alignment:

@@ -169,7 +169,7 @@ class _SequenceJob:
             progress = self._context.progress(others, total=len(others), what=what)
             for number in progress if is_long else others:
                 self._register(number, frames[number], neutral)
-            self._store(path, frames, provenance, neutral=neutral)
+            self._store(path, frames, provenance, neutral=neutral.vertices)
 
     def _check_frames(self) -> list[Frame]:
         """Frames whose files exist and whose landmarks can be used; others in quarantine."""
@@ -188,8 +188,8 @@ class _SequenceJob:
             replace(frame, checked=checked) for frame, checked in zip(frames, checks, strict=True)
         ]
 
-    def _register_neutral(self, frames: list[Frame]) -> NDArray[np.float32] | None:
-        """The neutral frame placed on the template: (V, 3) mm, or None where none can be read.
+    def _register_neutral(self, frames: list[Frame]) -> Registered | None:
+        """The neutral frame placed on the template, or None where none can be read.
 
         The first without a flag; the first that can be read where all are flagged.
         """
@@ -211,8 +211,8 @@ class _SequenceJob:
             self._begin(number, frame)  # the tracker has seen others since
         for other, frame, _ in usable:  # they are placed on it as well
             if other != number:
-                self._register(other, frame, neutral.vertices)
-        return neutral.vertices
+                self._register(other, frame, neutral)
+        return neutral
 
     def _begin(self, number: int, frame: Frame) -> Registered | None:
         """A frame as the neutral one: the tracker's first."""
@@ -220,22 +220,20 @@ class _SequenceJob:
         self._tracker = Tracker(self._registrar.raster) if tracking else None
         return self._register(number, frame, None)
 
-    def _register(
-        self, number: int, frame: Frame, place_on: NDArray[np.float32] | None
-    ) -> Registered | None:
+    def _register(self, number: int, frame: Frame, neutral: Registered | None) -> Registered | None:
         """One frame into the buffers; None and a row in quarantine where it cannot be read."""
         try:
             mesh = read_mesh(frame.mesh)
-            is_needed = place_on is None or self._tracker is not None
+            is_needed = neutral is None or self._tracker is not None
             texture = _read_texture(mesh, frame) if is_needed else None
-            registered = self._register_mesh(mesh, frame, place_on=place_on, texture=texture)
+            registered = self._register_mesh(mesh, frame, neutral=neutral, texture=texture)
         except BadInput as problem:
             self._quarantine.add(frame.row.frame_id, problem)
             return None
         self._vertices.put(number, registered.vertices)
         self._seen.put(number, registered.seen)
         self._qualities[number] = registered.quality
-        if place_on is None and texture is not None:
+        if neutral is None and texture is not None:
             self._colour = _colour(self._registrar, mesh, texture, registered=registered)
         return registered
 
@@ -244,7 +242,7 @@ class _SequenceJob:
         mesh: Mesh,
         frame: Frame,
         *,
-        place_on: NDArray[np.float32] | None,
+        neutral: Registered | None,
         texture: Texture | None,
     ) -> Registered:
         """The registered scan; BadInput where mesh and landmarks do not belong together."""
@@ -253,7 +251,7 @@ class _SequenceJob:
                 mesh.positions,
                 mesh.triangles,
                 frame.checked,
-                place_on=place_on,
+                neutral=neutral,
                 tracker=self._tracker,
                 texture=texture,
             )

@@ -7,6 +7,7 @@ columns depend on the template alone and are computed once.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numba
@@ -172,6 +173,12 @@ class SurfaceSpline:
 
     def _covariance(self, chosen: NDArray[np.int64], stiffness: float) -> NDArray[np.float64]:
         return self._square[np.ix_(chosen, chosen)] + np.diag(stiffness * self._noise[chosen])
+
+    def part(self, vertices: NDArray[np.int64]) -> "SurfaceSpline":
+        """The same spline, evaluated at some of the vertices (n,) alone."""
+        few = copy(self)
+        few._basis = np.ascontiguousarray(self._basis[vertices])
+        return few
 
     def evaluate(self, coefficients: NDArray[np.float64]) -> NDArray[np.float32]:
         """The field (V, 3) mm of coefficients (m + 4, 3) at every vertex."""

@@ -22,8 +22,9 @@ from affect4d.registration.cylinder import Located, UnwrappedScan, sample
 _RESOLUTION = 1.5
 # Standard deviation of the Gaussian that averages the flow, weighted by the pattern's contrast.
 _SMOOTH_MM = 1.2
-# Pictures drawn again along the corrected correspondence: the first flow is too short.
-_PASSES = 2
+# The pictures are drawn again along the corrected correspondence: the first flow is too short. For
+# each pass, how often the resolution is halved: patches of halved pictures reach from lid to brow.
+_HALVINGS = (1, 0)
 # Lighting varies over this distance and more (a Gaussian's standard deviation); it is removed, at a
 # resolution so many times coarser, and contrast is measured over twice the distance.
 _LIGHT_MM, _COARSER = 5.0, 4
@@ -36,7 +37,7 @@ _GREY, _LEVELS_PER_SD, _CAMERA_NOISE = 128, 48, 4.0
 # Pictures are not compared this near to where one of them ends.
 _MARGIN_PX = 2
 # The flow replaces the landmarks from this distance from the inner lips on.
-_LIPS_MM = 1.5
+_LIPS_MM = 0.6
 # Corrections beyond this are no landmark noise: the flow has failed.
 _MAX_CORRECTION_MM = 6.0
 # DIS: half the work of the preset MEDIUM for a hundredth more error.
@@ -195,10 +196,10 @@ class Tracker:
             return corrected
         if not self._neutral.known.any():
             return corrected
-        for number in range(_PASSES):
+        for number, halvings in enumerate(_HALVINGS):
             if number:
                 pattern = self._pattern(scan, corrected, texture)
-            flow = self._flow(self._neutral, pattern)
+            flow = self._flow(self._neutral, pattern, halvings)
             if not _agrees_better(self._neutral, pattern, flow):
                 break
             # a step on the picture is a step on the plane: both are the cylinder's, near enough
@@ -223,10 +224,11 @@ class Tracker:
         levels = _GREY + _LEVELS_PER_SD * contrast / (np.sqrt(variance) + _CAMERA_NOISE)
         return Pattern(np.clip(levels, 0, 255).astype(np.uint8), known)
 
-    def _flow(self, reference: Pattern, pattern: Pattern) -> NDArray[np.float32]:
+    def _flow(self, reference: Pattern, pattern: Pattern, halvings: int) -> NDArray[np.float32]:
         """Flow (H, W, 2) px from the neutral's picture to this one, smooth, zero where unknown."""
         neutral = reference.grey
         search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        search.setFinestScale(halvings)
         search.setPatchStride(_PATCH_STRIDE)
         search.setGradientDescentIterations(_DESCENTS)
         search.setVariationalRefinementIterations(_REFINEMENTS)

@@ -16,8 +16,8 @@ UNIT_SD = 0.25  # of the logarithm of one unit's strength within a person
 ASYMMETRY_SD, MAX_ASYMMETRY = 0.12, 0.3  # share by which the left side moves more than the right
 # share of the units that a person hardly uses, and their strength
 RARE_SHARE, RARE_GAIN = 0.2, 0.45
-# Among so many people with successive numbers everything about a unit's strength occurs as often as it
-# should: means over few people are those of many.
+# Among so many people with successive numbers every strength occurs as often as it should, so that
+# means over few people are those of many.
 STRATA = 8
 # The mean of what these give, so that the prototypes are those of people on average.
 _MEAN_GAIN = np.exp((AMPLITUDE_SD**2 + UNIT_SD**2) / 2) * (1 - RARE_SHARE * (1 - RARE_GAIN))
