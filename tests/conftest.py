@@ -49,6 +49,19 @@ def registrar(reference):
 
 
 @pytest.fixture(scope="session")
+def small_build(tmp_path_factory):
+    """A folder with a small build, `results`, and the photograph of it: to be read, or copied."""
+    from support.small_results import build_results  # most tests need nothing of it
+
+    def make(folder):
+        folder.mkdir()
+        (folder / "photo.jpg").write_bytes(b"jpeg")
+        build_results(folder / "results", folder / "photo.jpg")
+
+    return made_once(tmp_path_factory, "small_build", make)
+
+
+@pytest.fixture(scope="session")
 def clone(tmp_path_factory):
     """The root of a clone of ICT-FaceKit, whole or in part; AFFECT4D_ICT names it or an archive."""
     place = Path(os.environ.get("AFFECT4D_ICT", ARCHIVE))

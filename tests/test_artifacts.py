@@ -1,11 +1,11 @@
 """Artifacts: one declaration each, from which paths, schemas, texts and pages follow."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from support.declared import undeclared
-from support.small_results import build_results
 
 import affect4d.artifacts
 from affect4d import audit, store
@@ -46,11 +46,9 @@ ARTIFACTS = (
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(small_build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
-    (folder / "photo.jpg").write_bytes(b"jpeg")
-    build_results(folder / "results", folder / "photo.jpg")
-    return folder / "results"
+    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from support.small_results import build_results, model
+from support.small_results import model
 
 from affect4d import audit, store
 from affect4d.artifacts import validation
@@ -32,11 +32,9 @@ MODEL = "blendshapes/v-0.9_a+0.5"
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory):
+def original(small_build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
-    (folder / "photo.jpg").write_bytes(b"jpeg")
-    build_results(folder / "results", folder / "photo.jpg")
-    return folder / "results"
+    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
 
 
 @pytest.fixture

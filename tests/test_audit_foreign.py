@@ -19,11 +19,9 @@ CHUNK = "registered/s1.zarr/vertices/c/0/0/0"
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory):
+def original(small_build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
-    (folder / "photo.jpg").write_bytes(b"jpeg")
-    build_results(folder / "results", folder / "photo.jpg")
-    return folder / "results"
+    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
 
 
 @pytest.fixture

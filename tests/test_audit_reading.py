@@ -9,7 +9,6 @@ import sys
 import time
 
 import pytest
-from support.small_results import build_results
 from typer.testing import CliRunner
 
 from affect4d import audit, store
@@ -21,11 +20,9 @@ SHARD = "registered/s1.zarr/vertices/c/0/0/0"
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory):
+def original(small_build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
-    (folder / "photo.jpg").write_bytes(b"jpeg")
-    build_results(folder / "results", folder / "photo.jpg")
-    return folder / "results"
+    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.rewritten_manifests import replace_file, rewrite_manifests
-from support.small_results import build_results
 from typer.testing import CliRunner
 
 from affect4d import audit, store
@@ -25,12 +24,11 @@ from affect4d.provenance.planned_jobs import PlannedJob, plan_jobs
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory):
+def original(small_build, tmp_path_factory):
     """A small build with a crate that states the default configuration, and real annotations."""
     folder = tmp_path_factory.mktemp("build")
     root = folder / "results"
-    (folder / "photo.jpg").write_bytes(b"jpeg")
-    build_results(root, folder / "photo.jpg")
+    shutil.copytree(small_build, folder, dirs_exist_ok=True)
     config = Project().model_dump(mode="json")
     settings = {name: config[name] for name in config if name not in ("results", "strict")}
     stated = root / "crate/config.json"

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.contexts import context
 from support.rewritten_manifests import replace_file, rewrite_manifests
+from support.small_crate import add_crate
 from support.small_results import build_results
 from typer.testing import CliRunner
 
@@ -20,8 +20,6 @@ from affect4d import audit
 from affect4d.audit import check
 from affect4d.audit.seal import merkle_root
 from affect4d.cli import app
-from affect4d.config.dataset import Settings
-from affect4d.provenance.crate import write_crate
 
 SHARD = "dataset/data/train-00000-of-00001.parquet"
 
@@ -41,15 +39,9 @@ def key(tmp_path_factory):
 @pytest.fixture(scope="module")
 def unsealed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
-    root = folder / "results"
     (folder / "photo.jpg").write_bytes(b"jpeg")
-    (folder / "Snakefile").write_text("rule all: pass\n")
-    build_results(root, folder / "photo.jpg", people=(("ann", "bob"), ("cid", "dan")))
-    inputs = sorted(root.glob("dataset.manifest.json"))
-    made = context(root, "crate", inputs=tuple(inputs), settings={"seed": 0})
-    write_crate(made, workflow=[folder / "Snakefile"], about=Settings(), engine="9.0")
-    assert audit.audit_build(root).intact
-    return root
+    build_results(folder / "results", folder / "photo.jpg", people=(("ann", "bob"), ("cid", "dan")))
+    return add_crate(folder)
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,9 @@ PROFILES = {
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(small_build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
-    (folder / "photo.jpg").write_bytes(b"jpeg")
-    build_results(folder / "results", folder / "photo.jpg")
+    shutil.copytree(small_build, folder, dirs_exist_ok=True)
     write(folder / "results")
     return folder / "results"
 

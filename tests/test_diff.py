@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from small_chain import CHAIN, ITEMS, SETTINGS, build
-from support.small_results import build_results
 from typer.testing import CliRunner
 
 from affect4d import provenance, store
@@ -187,11 +186,9 @@ def test_the_command_line_gives_text_json_and_exit_code(old, tmp_path, photograp
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
+def published(small_build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
-    (folder / "photo.jpg").write_bytes(b"jpeg")
-    build_results(folder / "results", folder / "photo.jpg")
-    return folder / "results"
+    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
 
 
 def republished(published, tmp_path, change):

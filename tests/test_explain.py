@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from support.small_results import CLASSES, build_results
+from support.small_results import CLASSES
 from typer.testing import CliRunner
 
 from affect4d import provenance, store
@@ -18,12 +18,11 @@ MIN_FRAMES = 6
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(small_build, tmp_path_factory):
     """A build whose classes have names and states, and of which quarantine kept something out."""
     folder = tmp_path_factory.mktemp("build")
-    (folder / "photo.jpg").write_bytes(b"jpeg")
+    shutil.copytree(small_build, folder, dirs_exist_ok=True)
     root = folder / "results"
-    build_results(root, folder / "photo.jpg")
     _name_classes(root)
     kept_out = Quarantine("gallery")
     broken = BadInput("raw/s9/00000.obj", "the mesh is truncated", "export the scan again")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from support.small_results import build_results
 
 from affect4d import store
 from affect4d.config.project import Project
@@ -312,10 +311,8 @@ def test_the_jobs_of_the_workflow_say_what_they_ask_for(project_folder):
 
 
 @pytest.fixture
-def built(tmp_path):
-    (tmp_path / "photo.jpg").write_bytes(b"jpeg")
-    build_results(tmp_path / "results", tmp_path / "photo.jpg")
-    return tmp_path / "results"
+def built(small_build, tmp_path):
+    return shutil.copytree(small_build, tmp_path, dirs_exist_ok=True) / "results"
 
 
 def test_counts_are_those_of_the_data(built, tmp_path):

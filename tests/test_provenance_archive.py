@@ -5,16 +5,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.contexts import context
 from support.folder_content import content
-from support.small_results import build_results
+from support.small_crate import add_crate
 from typer.testing import CliRunner
 
 from affect4d import audit
 from affect4d.cli import app
-from affect4d.config.dataset import Settings
 from affect4d.provenance.archive import archive_build, restore_build
-from affect4d.provenance.crate import write_crate
 from affect4d.store import StoreError
 from affect4d.store.build_root import is_root
 from affect4d.store.protocol import LIST
@@ -23,17 +20,10 @@ SCANS = "registered"
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory):
+def build(small_build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
-    (folder / "photo.jpg").write_bytes(b"jpeg")
-    (folder / "Snakefile").write_text("rule all: pass\n")
-    root = folder / "results"
-    build_results(root, folder / "photo.jpg")
-    inputs = sorted(root.glob("dataset.manifest.json"))
-    made = context(root, "crate", inputs=tuple(inputs), settings={"seed": 0})
-    write_crate(made, workflow=[folder / "Snakefile"], about=Settings(), engine="9.0")
-    assert audit.audit_build(root).intact
-    return root
+    shutil.copytree(small_build, folder, dirs_exist_ok=True)
+    return add_crate(folder)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from support.contexts import context
 from support.recorded import record
-from support.small_results import CLASSES, build_results
+from support.small_results import CLASSES
 
 from affect4d.artifacts.affectspace import FRAMES
 from affect4d.artifacts.readers import READINGS
@@ -35,12 +35,11 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
+def drawn(small_build, tmp_path_factory):
     """A small build, and what its stages drew."""
     folder = tmp_path_factory.mktemp("report")
-    (folder / "photo.jpg").write_bytes(b"jpeg")
+    shutil.copytree(small_build, folder, dirs_exist_ok=True)
     root = folder / "results"
-    build_results(root, folder / "photo.jpg")
     written = [
         draw(root / "affectspace/histogram.png"),
         draw(root / "blendshapes/pictures/mean_faces.png"),

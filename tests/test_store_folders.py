@@ -8,7 +8,7 @@ import pytest
 import zarr
 from support.contexts import context
 from support.folder_content import content
-from support.small_results import KINDS, build_results
+from support.small_results import KINDS
 
 from affect4d import store
 from affect4d.config.dataset import Settings
@@ -21,11 +21,9 @@ from affect4d.store.protocol import LIST
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory):
+def original(small_build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
-    (folder / "photo.jpg").write_bytes(b"jpeg")
-    build_results(folder / "results", folder / "photo.jpg")
-    return folder / "results"
+    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
 
 
 @pytest.fixture

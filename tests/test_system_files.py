@@ -5,7 +5,6 @@ import shutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.small_results import build_results
 
 from affect4d import audit, store
 from affect4d.config.neutrals import Database
@@ -99,10 +98,8 @@ def test_a_database_copied_from_a_mac_is_that_of_the_folder(tmp_path):
     assert found() == (["anna/a.png", "b.jpg"], [])
 
 
-def test_a_build_with_them_is_whole_and_nothing_of_it_is_deleted(tmp_path):
-    (tmp_path / "photo.jpg").write_bytes(b"jpeg")
-    results = tmp_path / "results"
-    build_results(results, tmp_path / "photo.jpg")
+def test_a_build_with_them_is_whole_and_nothing_of_it_is_deleted(small_build, tmp_path):
+    results = shutil.copytree(small_build, tmp_path, dirs_exist_ok=True) / "results"
     scatter(results)
     verdict = audit.audit_build(results)
     assert verdict.intact and verdict.problems == ()
