@@ -7,6 +7,7 @@ from random import Random
 
 import pandas as pd
 import pytest
+from support.small_results import build_results
 
 from affect4d import audit, store
 from affect4d.pipeline.results_folder import claim_results
@@ -17,9 +18,11 @@ IMAGE = "photos-ann1-v-0.9_a+0.5"
 
 
 @pytest.fixture(scope="module")
-def original(small_build, tmp_path_factory):
+def original(tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
-    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
+    (folder / "photo.jpg").write_bytes(b"jpeg")
+    build_results(folder / "results", folder / "photo.jpg")
+    return folder / "results"
 
 
 @pytest.fixture

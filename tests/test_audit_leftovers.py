@@ -14,8 +14,10 @@ LEFTOVER = "blendshapes/v-0.8_a-0.8"
 
 
 @pytest.fixture
-def results(small_build, tmp_path):
-    return shutil.copytree(small_build, tmp_path, dirs_exist_ok=True) / "results"
+def results(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"jpeg")
+    build_results(tmp_path / "results", tmp_path / "photo.jpg")
+    return tmp_path / "results"
 
 
 def leave_model(results, index):
