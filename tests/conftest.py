@@ -50,7 +50,10 @@ def registrar(reference):
 
 @pytest.fixture(scope="session")
 def small_build(tmp_path_factory):
-    """A folder with a small build, `results`, and the photograph of it: to be read, or copied."""
+    """A folder with a small build, `results`, and its photograph, which copies of it name as well.
+
+    It is to be read, or copied; what changes the photograph makes a build of its own.
+    """
     from support.small_results import build_results  # most tests need nothing of it
 
     def make(folder):
