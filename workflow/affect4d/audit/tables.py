@@ -176,7 +176,8 @@ class _TableCheck:
             broken[rule] = pc.and_(strange, pc.invert(missing))
         if column.listed:
             owners = self.build.build.owners
-            unlisted = [value not in owners for value in values.to_pylist()]
+            named = values.to_pylist()
+            unlisted = [value is not None and value not in owners for value in named]
             broken["a file is named that no manifest lists"] = unlisted
         if column.references and (known := self.keys(column.references)) is not None:
             broken[f"a value is not in {column.references}"] = ~np.isin(hashes(values), known)

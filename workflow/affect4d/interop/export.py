@@ -128,15 +128,15 @@ def _skin(
     results: Path, name: str, *, registered: NDArray[np.float32], seen: NDArray[np.bool_]
 ) -> Skin | None:
     """The texture of a registered frame; None where its scan has none or cannot be read."""
-    row = scan_rows(results, {name}).loc[name]
-    if pd.isna(row["texture"]):
+    rows = scan_rows(results, {name})
+    if name not in rows.index or pd.isna(rows.loc[name, "texture"]):
         return None
     settings = store.read_manifest(GALLERY.manifest(results)).settings
     scans = results / str(settings.get("files_root", ""))
     registrar = Registrar(_reference(results))
     try:
-        return draw_skin(row, scans, registrar, registered=registered, seen=seen)
-    except BadInput as problem:
+        return draw_skin(rows.loc[name], scans, registrar, registered=registered, seen=seen)
+    except (BadInput, store.StoreError) as problem:
         log.warning("%s is written without its texture: %s", name, problem)
         return None
 

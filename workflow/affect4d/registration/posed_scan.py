@@ -19,8 +19,8 @@ _COLUMNS = ("frame_id", "mesh", "texture", "landmarks", "markup")
 
 
 def scan_rows(root: Path, frame_ids: set[str]) -> pd.DataFrame:
-    """The rows of some frames in the chunks' tables of scans, by frame_id."""
-    tables = []
+    """The rows of some frames in the chunks' tables of scans, where these are, by frame_id."""
+    tables = [pd.DataFrame(columns=list(_COLUMNS), dtype="string")]
     for path in find_files(SCANS.path(root, chunk="*").parent, "*.csv"):
         if path.name.endswith(".quarantine.csv"):
             continue
