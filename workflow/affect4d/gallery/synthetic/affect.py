@@ -36,7 +36,9 @@ PROTOTYPES = {  # intensities of the units
     "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 0.9},
     # of the two mouths of anger (Ekman & Friesen 1975) the square one, which bares the teeth;
     # pressed lips (AU24) are lost to scans, which do not see what rolls inwards
-    "anger": {"AU4": 1.0, "AU5": 0.6, "AU7": 1.0, "AU10": 0.5, "AU23": 0.5, "AU25": 0.8},
+    "anger": {
+        "AU4": 1.0, "AU5": 0.6, "AU7": 1.0, "AU10": 0.7, "AU16": 0.3, "AU23": 0.5, "AU25": 1.0,
+    },
     "fear": {"AU1+4": 1.0, "AU2": 0.7, "AU5": 1.0, "AU20": 1.0, "AU25": 0.7},
     "disgust": {"AU6": 0.5, "AU7": 0.6, "AU9": 1.0, "AU10": 1.0, "AU15": 0.3, "AU17": 0.6},
     "sadness": {"AU1+4": 1.0, "AU15": 1.0, "AU17": 0.7},
