@@ -53,7 +53,7 @@ def count(results):
     made = pd.concat(
         pd.read_parquet(path) for path in sorted((results / "dataset/data").glob("*.parquet"))
     )
-    made = made[made["neutral_image_id"].isin(accepted["image_id"]) & (made["class"] >= 0)]
+    made = made[(made["database"] == DATABASE) & (made["class"] >= 0)]
     gates = [name for name in fits if name.startswith("gate_") and fits[name].any()]
     rows = {
         "images found": len(candidates),
@@ -63,9 +63,9 @@ def count(results):
         "fitted": len(fits),
         "fits used": int(fits["accepted"].sum()),
         **{f"  {name}": int(fits[name].sum()) for name in gates},
-        "people with images": made["neutral_image_id"].nunique(),
+        "people with images": made["subject"].nunique(),
         "images in the dataset": len(made),
-        "images per person": round(len(made) / max(made["neutral_image_id"].nunique(), 1), 1),
+        "images per person": round(len(made) / max(made["subject"].nunique(), 1), 1),
         "classes": made["class"].nunique(),
     }
     print("| stage | count |\n|---|---|")
@@ -80,7 +80,7 @@ def print_scores(used):
     """Median, least and greatest of each measure of the faces that are used."""
     print("| measure | median | least | greatest |\n|---|---|---|---|")
     for name in Scores._fields:
-        if used[name].notna().any():
+        if name in used and used[name].notna().any():
             figures = [f"{value:.3g}" for value in used[name].quantile([0.5, 0, 1])]
             print(f"| {name} | {' | '.join(figures)} |")
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from affect4d.cli import app
 from affect4d.config.neutrals import Database, Settings
 from affect4d.dataset.splits import assign_splits
+from affect4d.fitting.storage import read_fits
 from affect4d.neutrals import loading
 from affect4d.neutrals.build import build_neutrals
 from affect4d.neutrals.database_report import check_database
@@ -70,6 +71,8 @@ def test_a_layout_is_found_accepted_fitted_and_synthesized(tmp_path, prepared, n
     assert set(table["image_id"][table["reason"] == ""]) == set(accepted["image_id"])
     assert counts["fitted"] == counts["accepted"] == len(accepted)
     assert (accepted["scan"].fillna("") != "").eq(name in SCANNED).all()
+    for fit in read_fits(tmp_path / "fits/db/000.zarr") if name in SCANNED else ():
+        assert fit.quality["error_model"] < 0.01  # a camera explains it, nothing was fitted
     assert counts["images"] > 0
     assert counts["images"] + counts["refused"] == CLASSES * counts["fitted"]
 
