@@ -15,6 +15,7 @@ from affect4d.neutrals.withdrawn import withdrawn_digest
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
 from affect4d.pipeline.results_folder import claim_results
 from affect4d.pipeline.recorded import differs
+from affect4d.pipeline.slurm_states import keep_unanswered_jobs
 from affect4d.quarantine import BadInput
 from affect4d.readers.environment import find_obstacle
 from affect4d.store.manifest import SUFFIX
@@ -30,6 +31,7 @@ try:
     files = " overridden by ".join(dict.fromkeys(CONFIG_FILES)) or str(CONFIG)
     PROJECT = load(config, files)
     if workflow.is_main_process:
+        keep_unanswered_jobs()
         check_sources(PROJECT, files)
     SOURCE = PROJECT.gallery.source
     CHUNKS = list(gallery_jobs.chunks(PROJECT.gallery))
