@@ -13,7 +13,7 @@ from affect4d import store
 from affect4d.config.project import Project
 from affect4d.operations import changes, costs, doctor, plan, status
 from affect4d.operations.count import count_build
-from affect4d.operations.sizes import count_sizes
+from affect4d.operations.sizes import PER_SAMPLE, PLAIN_PIXELS, count_sizes
 from affect4d.provenance.planned_jobs import PlannedJob, recorded_run
 from affect4d.store import Provenance, StoreError
 
@@ -127,8 +127,10 @@ def test_sizes_follow_from_the_configuration_before_anything_is_built(tmp_path):
     assert sizes.units("registration", {"chunk": "c0002"}) == frames
     assert sizes.units("affectspace", {}) == 5 * frames
     assert sizes.units("fitting", {"database": "portraits", "chunk": "001"}) == 2
-    assert sizes.units("synthesis", {"database": "portraits", "chunk": "001"}) == 2 * 16 * 2
-    assert sizes.units("dataset", {}) == 12 * 16 * 2
+    image = 1 + 256**2 / PLAIN_PIXELS
+    synthesis = sizes.units("synthesis", {"database": "portraits", "chunk": "001"})
+    assert synthesis == 2 * 16 * 2 * image + 16 * PER_SAMPLE
+    assert sizes.units("dataset", {}) == 12 * 16 * 2 * image
     assert sizes.units("report", {}) == 1
 
 

@@ -1,7 +1,8 @@
 """How many items each job of a build works on: frames, sequences, classes, photographs, images.
 
 What a build has made already is counted; the rest follows from the configuration and the user's
-table. Photographs of a database are at most `neutrals.max_images`, and every class may get images.
+table. Photographs of a database are at most `neutrals.max_images`, of rendered people at most one
+each, and every class may get images. An image counts by its pixels too.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,11 @@ from affect4d.store import StoreError
 FRAMES, SEQUENCES, PHOTOGRAPHS, IMAGES, CLASSES_MADE = (
     "frames", "sequences", "photographs", "images", "classes",
 )  # fmt: skip
+# What an image of synthesis costs beside its pixels, in pixels: 1.6 ms, and .16 us per pixel
+# (demo's faces at 64 and 256 pixels a side, one core of 2 GHz).
+PLAIN_PIXELS = 10_000
+# To draw and smooth a sample of a class, once per job, in images without pixels: 7 ms.
+PER_SAMPLE = 4.5
 # What the cost of a rule's jobs grows with; that of the others does not grow, or with no one thing.
 MEASURE = {
     "gallery_table": FRAMES,
@@ -60,7 +66,8 @@ class Sizes:
     fit_chunks : jobs among which a database's photographs are distributed
     classes : of the plane that get images
     groups : jobs of blendshapes, which share the frames
-    variants : images of each photograph and class
+    samples : images of each photograph and class beside the mean's
+    pixels : of an image
     """
 
     frames: Mapping[str, int]
@@ -69,7 +76,8 @@ class Sizes:
     fit_chunks: int
     classes: int
     groups: int
-    variants: int
+    samples: int
+    pixels: int
 
     def units(self, rule: str, wildcards: Mapping[str, str]) -> float:
         """How many items a job works on; 1 where its cost does not grow."""
@@ -86,7 +94,11 @@ class Sizes:
         photographs: float = sum(self.photographs.values())
         if database is not None:
             photographs = self.photographs.get(database, 0) / (self.fit_chunks if chunk else 1)
-        return photographs * (self.classes * self.variants if measure == IMAGES else 1)
+        if measure == PHOTOGRAPHS:
+            return photographs
+        images = photographs * self.classes * (1 + self.samples)
+        samples = self.classes * self.samples if rule == "synthesis" and photographs else 0
+        return images * (1 + self.pixels / PLAIN_PIXELS) + samples * PER_SAMPLE
 
 
 def count_sizes(project: Project, root: Path) -> Sizes:
@@ -101,9 +113,12 @@ def count_sizes(project: Project, root: Path) -> Sizes:
     affectspace = project.affectspace
     groups = -(-(affectspace.bins**2) // project.blendshapes.classes_per_job)
     photographs = {}
-    for name in project.neutrals.databases:
+    for name, database in project.neutrals.databases.items():
         accepted = _rows(ACCEPTED_TABLE.path(root, database=name))
-        photographs[name] = project.neutrals.max_images if accepted is None else len(accepted)
+        most = project.neutrals.max_images
+        if database.built_folder:
+            most = min(most, project.gallery.synthetic.portraits)
+        photographs[name] = most if accepted is None else len(accepted)
     classes = _rows(CLASSES.path(root))
     return Sizes(
         frames,
@@ -112,7 +127,8 @@ def count_sizes(project: Project, root: Path) -> Sizes:
         fit_chunks=project.fitting.chunks,
         classes=affectspace.bins**2 if classes is None else int((classes["status"] == OK).sum()),
         groups=groups,
-        variants=1 + project.synthesis.samples,
+        samples=project.synthesis.samples,
+        pixels=project.synthesis.size**2,
     )
 
 
