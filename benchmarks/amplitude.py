@@ -2,10 +2,13 @@
 
     python benchmarks/amplitude.py --results results
 
-Truth is carried to the template by the correspondence of benchmarks/registration_gallery.py.
+Truth is carried to the template by the correspondence of benchmarks/registration_gallery.py. Lids
+are the skin beside the eyes, not what is between the lids; of the mouth that is left out which lies
+at the inner lips: on which lip its place is, is not known where lips touch.
 Expressions: of the prototype at full intensity, how much is left in the true apex frames (posed
 strength, people's styles), in these registered, and in the target; amplitude is the projection on
-the prototype as a share of it, by region. Classes, by the radius of their label: length of the
+the prototype as a share of it, by region; `kept` that of the registered mean on the true one, what
+registration leaves. Classes, by the radius of their label: length of the
 target over that of the median true frame, and of the target's projection on what the mean person
 shows who has the label; how far the true affect of the frames behind it lies from the label.
 Choices of target: `mean` and `strength` (`blendshapes.target`), the mean of the half of the frames
@@ -21,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from registration_gallery import correspondence
+from skimage.measure import points_in_poly
 
 from affect4d import store
 from affect4d.affectspace import Grid
@@ -29,13 +33,16 @@ from affect4d.blendshapes.averaging import FrameMean
 from affect4d.config.project import Project
 from affect4d.gallery.synthetic.affect import intensities, prototype
 from affect4d.gallery.synthetic.model import read_model
+from affect4d.registration.lids import from_outline
 from affect4d.registration.reference import Reference
 from affect4d.registration.registered_sequence import open_registered
+from affect4d.template.ibug68 import EYE_OUTLINES, INNER_LIPS
 
 AXES = ["valence", "arousal"]
 RADII = (0.0, 0.2, 0.4, 0.6, 0.8, 1.5)  # of labels
 # landmarks, and the distance, mm, within which vertices are theirs
 REGIONS = {"brows": (range(17, 27), 6), "lids": (range(36, 48), 4), "mouth": (range(48, 68), 6)}
+INNER_LIPS_MM = 2  # what is nearer has no known place
 LIDS, CORNERS, CHEEK_MM = [[40, 41], [46, 47]], [48, 54], 14  # a cheek lies between these
 
 
@@ -100,6 +107,9 @@ def _regions(template):
         name: np.linalg.norm(vertices[:, None] - marks[list(points)], axis=2).min(1) < radius
         for name, (points, radius) in REGIONS.items()
     }
+    for eye in EYE_OUTLINES:
+        masks["lids"] &= ~points_in_poly(vertices[:, :2], marks[eye, :2])
+    masks["mouth"] &= from_outline(template, INNER_LIPS) > INNER_LIPS_MM
     cheeks = (np.array([marks[lid].mean(0) for lid in LIDS]) + marks[CORNERS]) / 2
     beside = np.linalg.norm(vertices[:, None, :2] - cheeks[:, :2], axis=2).min(1) < CHEEK_MM
     return masks | {"cheeks": beside & template.inner}
@@ -188,6 +198,7 @@ def print_expressions(study, gallery):
             rows[name, region] = {"prototype, mm": length(truth[mask])} | {
                 stage: amplitude(each[mask], truth[mask]) for stage, each in stages.items()
             }
+            rows[name, region]["kept"] = amplitude(found.mean[mask], true[mask])
     print("expressions: amplitude of what is left of the prototype")
     print(pd.DataFrame(rows).T.round(2).to_string())
 

@@ -1,6 +1,7 @@
 """Registration against surfaces of known correspondence, made here from the template alone."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,10 +17,11 @@ from affect4d.geometry.surface import cotangent
 from affect4d.registration import Registrar
 from affect4d.registration.denoise import denoise_landmarks
 from affect4d.registration.fill import Filler
+from affect4d.registration.lids import Lids
 from affect4d.registration.quality import flag_names
 from affect4d.registration.scan import large_pieces
 from affect4d.registration.track import Texture, Tracker
-from affect4d.template.ibug68 import MIRROR
+from affect4d.template.ibug68 import COUNT, EYES, INNER_LIPS, MIRROR, UPPER_INNER_LIP, UPPER_LIDS
 from affect4d.template.menpo3d_data import data_file
 
 
@@ -323,3 +325,40 @@ def test_registers_a_real_scan(template, registrar):
     rigid = fit_similarity(landmarks, found, scale=False)
     assert np.linalg.norm(rigid.apply(landmarks) - found, axis=1).mean() < 0.7
     assert registered.quality.flags(registrar.settings) == 0
+
+
+def test_a_face_is_placed_by_the_skull_whatever_the_skin_around_the_eyes_does(template, registrar):
+    eyes = template.landmarks[EYES]
+    near = np.linalg.norm(template.vertices[:, None] - eyes, axis=2).min(1)
+    lifted = template.vertices.copy()
+    lifted[:, 1] += 2 * np.exp(-0.5 * (near / 8) ** 2)  # as in a smile, mm
+    turned = Rotation.from_euler("xyz", [2, -1, 1], degrees=True).as_matrix()
+    moved = (lifted @ turned.T + [3, -2, 1]).astype(np.float32)
+    placed = registrar.place(moved, np.ones(len(moved), bool), template.vertices)
+    away = np.linalg.norm(placed - lifted, axis=1)[template.inner]
+    assert away.max() < 0.2
+
+
+def test_lids_come_to_lie_at_the_landmarks_of_a_sequence_not_of_a_frame(template, registrar):
+    displacement = np.zeros((COUNT, 3))
+    displacement[UPPER_LIDS] = [0, 1, 0]  # as no smooth prior has them
+    alone = replace(registrar.check(template.landmarks), displacement=displacement)
+    lids = Lids(template, registrar._spline)
+    assert not lids.correction(alone, template.vertices).any()
+    of_sequence = replace(alone, of_sequence=True, stiffness=0.1)
+    moved = lids.corrected(template.vertices, lids.correction(of_sequence, template.vertices))
+    at = template.landmark_vertices
+    assert np.abs(moved - template.vertices)[at[UPPER_LIDS], 1].min() > 0.7
+    far = np.linalg.norm(template.vertices[:, None] - template.landmarks[EYES], axis=2).min(1) > 15
+    assert not (moved != template.vertices)[far].any()
+
+
+def test_a_lip_is_not_taken_from_the_lip_that_covers_it(template, registrar):
+    vertices, lips = template.vertices.astype(float), template.landmarks[INNER_LIPS]
+    away = np.linalg.norm(vertices - lips.mean(0), axis=1) / 12
+    lower = vertices[:, 1] < np.interp(vertices[:, 0], *np.sort(lips[[0, 6, 4], :2], axis=0).T)
+    rise = lower * np.exp(-0.5 * away**2)
+    covering = (vertices + rise[:, None] * [0, 4, 5]).astype(np.float32)
+    found = registrar.register(covering, template.triangles, template.landmarks_on(covering))
+    upper = template.landmark_vertices[UPPER_INNER_LIP]
+    assert np.linalg.norm(found.vertices[upper] - covering[upper], axis=1).max() < 2
