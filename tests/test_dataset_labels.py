@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.interpolate import RBFInterpolator
 from support.contexts import context
 from support.faces import chunk_of_people, write_atlas
 
-from affect4d.artifacts.dataset import LABELS
+from affect4d.artifacts.dataset import ACTION_UNITS, LABELS
 from affect4d.blendshapes.targets import Atlas
 from affect4d.config.dataset import Settings
 from affect4d.config.synthesis import Settings as SynthesisSettings
@@ -21,6 +22,11 @@ from affect4d.dataset import publish_dataset
 from affect4d.dataset.balance import balanced, read_wanted
 from affect4d.dataset.exact_labels import ExactLabels
 from affect4d.dataset.label_shards import read_labels, write_labels
+from affect4d.dataset.unit_weights import UnitBasis
+from affect4d.gallery.synthetic.action_units import NAMES, UNIT_SHAPES, action_fields
+from affect4d.gallery.synthetic.affect import PROTOTYPES, prototype
+from affect4d.gallery.synthetic.model import Model
+from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.quarantine import BadInput
 from affect4d.store import StoreError
 from affect4d.synthesis.chunks import deformations
@@ -80,6 +86,56 @@ def test_every_label_is_there_as_the_page_says(labels):
     text = PAGE.read_text()
     assert all(f"| `{label}` |" in text for label in LABELS)
     assert all(f"`{column}` (" in text for column in columns)
+
+
+def test_units_have_names_and_those_of_a_neutral_image_are_0(published, labels, reader):
+    (shard,) = (published[0] / "labels").glob("*.parquet")
+    neutral = row_of(published, labels, neutral=True)
+    assert reader["action_units"](shard, labels[0], neutral) == {}
+    assert labels[0]["unexplained"][neutral] == 0
+    moved = row_of(published, labels, neutral=False)
+    shown = reader["action_units"](shard, labels[0], moved)
+    assert shown and set(shown) <= set(ACTION_UNITS) and min(shown.values()) > 0
+    assert 0 < labels[0]["unexplained"][moved] < 1
+
+
+@pytest.fixture(scope="module")
+def generator():
+    face = Face()
+    return Model(face.template, np.zeros((1, 1, 3), np.float32), action_fields(face), [])
+
+
+def test_units_that_synthetic_people_show_are_read_from_their_deformations(generator):
+    basis = UnitBasis(generator.template, (generator.template, generator.units))
+    units = np.array([prototype(name) for name in PROTOTYPES])
+    true = pd.DataFrame(units, columns=NAMES)
+    # of the face units that they consist of: AU1+4 is so much of AU1 and of AU4
+    both, one, four = (UNIT_SHAPES[name] for name in ("AU1+4", "AU1", "AU4"))
+    of_4 = both["browDown"] / four["browDown"]
+    of_1 = (both["browInnerUp"] - of_4 * four["browInnerUp"]) / one["browInnerUp"]
+    true["AU1"] += of_1 * true["AU1+4"]
+    true["AU4"] += of_4 * true["AU1+4"]
+    expected = true[list(ACTION_UNITS)].to_numpy()
+    read = np.array([basis.weights(m) for m in generator.expressions(units, np.zeros(len(NAMES)))])
+    np.testing.assert_allclose(read[:, :-1], expected, atol=0.01)
+    assert read[:, -1].max() < 0.01
+    # one side stronger than the other: about the mean of both, and some motion is left over
+    skewed = np.random.default_rng(0).normal(0, 0.15, len(NAMES))
+    read = np.array([basis.weights(move) for move in generator.expressions(units, skewed)])
+    assert np.abs(read[:, :-1] - expected).mean() < 0.03
+    assert 0.01 < np.median(read[:, -1]) < 0.3
+
+
+def test_units_of_another_mesh_move_the_template_s_landmarks_as_they_are_called(generator):
+    """Deformations that only follow the moved landmarks: the unit that moved them stands out."""
+    template = load_template()
+    basis = UnitBasis(template, (generator.template, generator.units))
+    for name in ("AU1", "AU2", "AU4", "AU12", "AU15", "AU20", "AU26"):
+        moved = generator.units[NAMES.index(name), generator.template.landmark_vertices]
+        smooth = RBFInterpolator(template.landmarks, moved, kernel="linear")
+        weights = basis.weights(smooth(template.vertices))[:-1]
+        assert ACTION_UNITS[weights.argmax()] == name
+        assert 0.5 < weights.max() < 1.5
 
 
 def test_vertices_less_the_neutral_ones_are_the_deformation(published, labels):

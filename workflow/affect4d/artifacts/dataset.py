@@ -74,6 +74,12 @@ SHARD = Table(
     "the images of one split, or a part of them",
     (*COLUMNS, QUALITY_COLUMN),
 )
+# Of the embedded gallery's units. It has two more, which least squares cannot tell from these: AU16
+# is nearly AU25 less AU10, and AU1+4 a sum of AU1 and AU4, as FACS scores it.
+ACTION_UNITS = (
+    "AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU15", "AU17", "AU20", "AU23",
+    "AU24", "AU25", "AU26", "AU43",
+)  # fmt: skip
 LABELS = {  # exact labels by the names of `dataset.labels`: columns, their units and meanings
     "pose": (
         ("projection", "1", "Template's mm (x, y, z, 1) to pixels of the image, homogeneous."),
@@ -91,6 +97,10 @@ LABELS = {  # exact labels by the names of `dataset.labels`: columns, their unit
     "depth": (("depth", "mm", "Towards the viewer; NaN: no face."),),
     "normals": (("normals", "1", "Of the surface, in the viewer's axes; 0: no face."),),
     "uv": (("uv", "1", "The template's texture coordinates; 0: no face."),),
+    "action_units": (
+        ("action_units", "1", f"Non-negative weights of {', '.join(ACTION_UNITS)}; 1: maximum."),
+        ("unexplained", "1", "Share of the motion that these units do not explain."),
+    ),
     "parts": (("parts", "1", "0 no face, 1 skin, 2 mouth, 3 between the eyelids."),),
 }
 LABEL_SHARD = Table(

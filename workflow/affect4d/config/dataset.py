@@ -8,7 +8,9 @@ from affect4d.config.base import Section, field
 from affect4d.config.paths import SOURCE, check_plain_path
 
 # as `artifacts.dataset.LABELS`
-Label = Literal["pose", "landmarks", "flow", "vertices", "depth", "normals", "uv", "parts"]
+Label = Literal[
+    "pose", "landmarks", "flow", "vertices", "depth", "normals", "uv", "action_units", "parts"
+]
 NOT_PUBLISHED = "1970-01-01"  # a date that says so
 
 

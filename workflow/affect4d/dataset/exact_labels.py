@@ -6,7 +6,7 @@ image's pixels follow the same motion, but for lids and lips that are kept close
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from affect4d.artifacts.fitting import FITS
 from affect4d.artifacts.synthesis import CHUNK
 from affect4d.blendshapes.targets import Atlas
 from affect4d.config.synthesis import Settings
+from affect4d.dataset.unit_weights import UnitBasis
 from affect4d.fitting import Fit
 from affect4d.fitting.storage import read_fits
 from affect4d.gallery.synthetic.texture import texture_uv
@@ -85,6 +86,7 @@ class _Sample:
     vertices : (V, 3), mm
     landmarks_2d : (68, 2), pixels, as they moved with the picture
     flow : (G, G, 2), pixels, as the chunk keeps it
+    units : (A + 1,), as `UnitBasis.weights` gives them; None where they are not asked for
     anatomy, texture : of the template
     """
 
@@ -92,6 +94,7 @@ class _Sample:
     vertices: NDArray[np.float32]
     landmarks_2d: NDArray[np.float32]
     flow: NDArray[np.float32]
+    units: NDArray[np.float32] | None
     anatomy: Anatomy
     texture: NDArray[np.float32]
 
@@ -109,6 +112,18 @@ class _Sample:
     def offset(self) -> NDArray[np.float32]:
         """Of the view."""
         return self.view.offset
+
+    @property
+    def action_units(self) -> NDArray[np.float32]:
+        """(A,), of the deformation."""
+        assert self.units is not None
+        return self.units[:-1]
+
+    @property
+    def unexplained(self) -> NDArray[np.float32]:
+        """(1,), share of the motion."""
+        assert self.units is not None
+        return self.units[-1:]
 
     @property
     def landmarks_3d(self) -> NDArray[np.float32]:
@@ -172,10 +187,11 @@ class ExactLabels:
     def __init__(
         self, root: Path, template: Template, imposed: list[Imposed], *, intensity: float
     ) -> None:
-        self._root, self._anatomy = root, anatomy_of(template)
+        self._root, self._template, self._anatomy = root, template, anatomy_of(template)
         self._texture = texture_uv(template)
         self._moves = {(i.index, i.sample): intensity * i.deformation for i in imposed}
         self._views = lru_cache(maxsize=1)(self._read_views)
+        self._units = cache(self._find_units)
 
     def __call__(
         self, rows: pd.DataFrame, stores: Mapping[str, store.Store], names: Sequence[str]
@@ -188,24 +204,37 @@ class ExactLabels:
             The photographs were neutralised, or lids and eyes moved: the fits are not those of
             the images.
         """
-        samples = [self._sample(row, stores[row["store"]]) for row in rows.to_dict("records")]
+        with_units = "action_units" in names
+        samples = [
+            self._sample(row, stores[row["store"]], with_units) for row in rows.to_dict("records")
+        ]
         columns = [column for name in names for column, _, _ in LABELS[name]]
         return {name: np.stack([getattr(each, name) for each in samples]) for name in columns}
 
-    def _sample(self, row: dict[Hashable, Any], chunk: store.Store) -> _Sample:
+    def _sample(self, row: dict[Hashable, Any], chunk: store.Store, with_units: bool) -> _Sample:
         for name in filter(chunk.attributes["settings"].get, _BESIDE_THE_FIT):
             rule = f"was made with `synthesis.{name}`, of which fit and deformation say nothing"
             raise BadInput(chunk.path, rule, f"leave `dataset.labels` or `{name}` out")
-        number, shared = row["index"], (self._anatomy, self._texture)
+        number, key = row["index"], (row["class"], row["sample"])
+        shared = (self._units(key) if with_units else None), self._anatomy, self._texture
         if row["array"] == "neutral":
             view = self._views(chunk.path)[number]
             vertices, flow = view.fit.vertices, np.zeros(chunk["flow"].shape[1:], np.float32)
             landmarks = view.project(vertices)[self._anatomy.landmark_vertices]
             return _Sample(view, vertices, landmarks, flow, *shared)
         view = self._views(chunk.path)[int(chunk["photograph"][number])]
-        vertices = view.fit.vertices + self._moves[row["class"], row["sample"]]
+        vertices = view.fit.vertices + self._moves[key]
         flow = np.asarray(chunk["flow"][number], np.float32)
         return _Sample(view, vertices, chunk["landmarks"][number], flow, *shared)
+
+    @cached_property
+    def _basis(self) -> UnitBasis:
+        return UnitBasis(self._template)
+
+    def _find_units(self, key: tuple[int, int]) -> NDArray[np.float32]:
+        """Weights of the units of one deformation; of the neutral image's, which is none, 0."""
+        nothing = np.zeros_like(self._template.vertices)
+        return self._basis.weights(self._moves.get(key, nothing))
 
     def _read_views(self, chunk: Path) -> list[_View]:
         """The view of each photograph of a chunk."""

@@ -1,6 +1,6 @@
 """Shards of exact labels: a row per image, each label as a list of fixed length.
 
-Plain NumPy reads them: the schema's metadata state the shape of each label.
+Plain NumPy reads them: the schema's metadata state the shape of each label and the units' names.
 """
 
 import json
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from affect4d.artifacts.dataset import ACTION_UNITS
 from affect4d.store import StoreError
 
 Labels = Callable[[pd.DataFrame], dict[str, NDArray[Any]]]  # of some rows, an array (N, ...) each
@@ -80,5 +81,6 @@ def _schema(arrays: dict[str, NDArray[Any]]) -> pa.Schema:
         value = {"dtype": array.dtype.name, "_type": "Value"}
         features[name] = {"feature": value, "length": lists.type.list_size, "_type": "List"}
     shapes = {name: list(array.shape[1:]) for name, array in arrays.items()}
-    metadata = {"huggingface": {"info": {"features": features}}, SHAPES: {"shapes": shapes}}
+    described = {"shapes": shapes, "action_units": list(ACTION_UNITS)}
+    metadata = {"huggingface": {"info": {"features": features}}, SHAPES: described}
     return pa.schema(fields, {key: json.dumps(value) for key, value in metadata.items()})
