@@ -130,7 +130,7 @@ def test_units_of_another_mesh_move_the_template_s_landmarks_as_they_are_called(
     """Deformations that only follow the moved landmarks: the unit that moved them stands out."""
     template = load_template()
     basis = UnitBasis(template, (generator.template, generator.units))
-    for name in ("AU1", "AU2", "AU4", "AU12", "AU15", "AU20", "AU26"):
+    for name in ("AU1", "AU2", "AU4", "AU12", "AU15", "AU26"):
         moved = generator.units[NAMES.index(name), generator.template.landmark_vertices]
         smooth = RBFInterpolator(template.landmarks, moved, kernel="linear")
         weights = basis.weights(smooth(template.vertices))[:-1]
