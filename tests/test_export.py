@@ -9,6 +9,7 @@ import trimesh
 from support.faces import TEMPLATE, bump, photo, write_atlas, write_components, write_expressions
 from typer.testing import CliRunner
 
+from affect4d import store
 from affect4d.blendshapes.model import read_class, sample
 from affect4d.cli import app
 from affect4d.formats.faces import Face, write_face
@@ -113,6 +114,14 @@ def test_a_sample_is_drawn_from_the_class_s_model(results):
     model = read_class(results / f"blendshapes/{NAME}.zarr")
     face = export.export_face(results, NAME, seed=3)
     assert np.array_equal(face.vertices, TEMPLATE.vertices + sample(model, 3))
+
+
+def test_a_frame_of_a_build_that_left_its_scans_out_has_no_texture(results):
+    vertices = np.stack([TEMPLATE.vertices, TEMPLATE.vertices + 1])
+    arrays = {"vertices": vertices, "seen": np.ones(vertices.shape[:2], bool)}
+    store.write(results / "registered/talk.zarr", arrays, {"frame_ids": ["talk/0", "talk/1"]})
+    face = export.export_face(results, "talk/1")
+    assert face.texture is None and np.array_equal(face.vertices, vertices[1])
 
 
 @pytest.mark.parametrize(
