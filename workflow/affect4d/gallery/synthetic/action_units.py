@@ -59,7 +59,9 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
 NAMES = tuple(UNIT_SHAPES)
 UNPAIRED = ("browInnerUp", "jawOpen", "mouthPucker", "mouthRollLower", "mouthRollUpper",
             "mouthShrugLower")  # face units that are one for both sides  # fmt: skip
-BROWS_STAY = ("AU10", "AU12")  # while the face unit of the nose that they have moves them
+# Units that move the brows, and those in which they stay while the face unit of the nose that these
+# have moves them; the others do not touch them.
+BROWS_MOVE, BROWS_STAY = ("AU1", "AU1+4", "AU2", "AU4", "AU9"), ("AU10", "AU12")
 # How a brow moves as one, mm from the line of its landmarks: all of it from this far below to this
 # far above (half the height of its hair, by eye); from there upwards to FOREHEAD_MM, beside its
 # ends to SIDE_MM and downwards to the lid, but at least to LEAST_MM, the skin goes over to the face
@@ -74,9 +76,9 @@ def action_fields(face: Face) -> NDArray[np.float32]:
     """The units on the face: (A, V, 3), mm at full intensity."""
     weights, follow = _brows(face.template)
     fields = np.array([face.field(_targets(UNIT_SHAPES[name])) for name in NAMES], np.float32)
-    for name, field in zip(NAMES, fields, strict=True):
-        brows = 0 if name in BROWS_STAY else follow @ field
-        field += weights[:, None] * (brows - field)
+    for name in (*BROWS_MOVE, *BROWS_STAY):
+        field = fields[NAMES.index(name)]
+        field += weights[:, None] * ((follow @ field if name in BROWS_MOVE else 0) - field)
     return fields
 
 
