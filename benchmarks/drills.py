@@ -100,7 +100,8 @@ def drill(folder, arguments):
         built = Tree(folder / "two_cores")
         built.snakemake()
     tree = start_tree(built, folder / "cluster", late=arguments.late)
-    with small_disk(folder / "scratch", PAGE) as scratch, SlurmCluster(folder / "s") as cluster:
+    slurm = SlurmCluster(folder / "s", limits_memory=True)
+    with small_disk(folder / "scratch", PAGE) as scratch, slurm as cluster:
         met = drill_build(tree, cluster, scratch, late=arguments.late)
         rows = [(d.what, d.script, d.met and d.met.node, d.verdict(), wanted) for d, wanted in met]
         ahead = cluster.jobs_ahead()

@@ -35,7 +35,7 @@ PreemptMode=REQUEUE
 KillWait=2
 AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
+SelectTypeParameters={select}
 MpiDefault=none
 ReturnToService=2
 MinJobAge=3600
@@ -123,12 +123,16 @@ def end(process, how):
 
 
 class SlurmCluster:
-    """Starts munged, slurmctld and two slurmd; stops them and restores /etc/slurm on exit."""
+    """Starts munged, slurmctld and two slurmd; stops them and restores /etc/slurm on exit.
+
+    With `limits_memory` a job that takes more memory than it asked for is killed.
+    """
 
     nodes = 2
 
-    def __init__(self, home):
+    def __init__(self, home, *, limits_memory=False):
         self.home = Path(home)
+        self._select = "CR_Core_Memory" if limits_memory else "CR_Core"
         self._saved = None
 
     def __enter__(self):
@@ -144,7 +148,7 @@ class SlurmCluster:
         )
         prolog.chmod(0o755)
         conf = self.home / "slurm.conf"
-        conf.write_text(CONF.format(home=self.home, host=host))
+        conf.write_text(CONF.format(home=self.home, host=host, select=self._select))
         # a path given by SLURM_CONF does not reach the job steps; the system's place does
         if SYSTEM_CONF.is_symlink() or SYSTEM_CONF.exists():
             self._saved = SYSTEM_CONF.with_suffix(".conf.before-affect4d")
