@@ -47,7 +47,7 @@ FIRST = (
 SECOND = (
     ("preempted", "blendshapes_pictures", preempt, "restarted 1"),
     ("controller stopped and started", "synthesis", restart_controller, "COMPLETED"),
-    ("over its memory", "synthesis_pictures", let_be, "OUT_OF_MEMORY"),
+    ("over its memory", "synthesis_pictures", let_be, "FAILED"),
     ("snakemake killed", "readers", kill_submitter, "COMPLETED"),
 )
 # MB: less than the script and its snakemake take together, and at the next attempt more
