@@ -31,7 +31,7 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
     "AU4": {"browDown": 0.85, "browInnerUp": -0.9},
     "AU5": {"eyeWide": 1.0},  # upper lid raiser
     # cheek raiser; the face unit's bulge under the eye shades it three times as much as smiles do
-    "AU6": {"cheekSquint": 0.4, "eyeSquint": 0.15},
+    "AU6": {"cheekSquint": 0.4, "eyeSquint": 0.3},
     "AU7": {"eyeSquint": 0.7},  # lid tightener
     # nose wrinkler; the face unit lowers the brows as far as AU4 does
     "AU9": {"noseSneer": 1.5, "mouthUpperUp": 0.4, "cheekSquint": 0.3, "browInnerUp": 0.5},

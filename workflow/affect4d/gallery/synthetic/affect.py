@@ -46,12 +46,15 @@ PROTOTYPES = {  # intensities of the units
     "relaxed": {"AU6": 0.2, "AU12": 0.5, "AU43": 0.2},
 }  # fmt: skip
 # How affect is shown: chosen by eye. Valence and arousal are in [-1, 1].
-KERNEL_SD = 0.18  # of the Gaussian that mixes the emotions around a point: as far as they lie apart
+# Of the Gaussian that mixes the emotions around a point: half as far as neighbours lie apart (the
+# median is .31), so that in the middle between two of them both show.
+KERNEL_SD = 0.15
 LEAN_SD = 1.0  # of the logarithm of how much more a person shows one emotion than others do
 FULL_RADIUS = 0.75  # distance from the origin at which an emotion shows in full
 GAIN_BEYOND = 0.2  # growth of the intensities per radius beyond that
-# Share of a prototype at a posed apex, from and to; no place shows more than the strongest.
-POSED_STRENGTH = (0.85, 1.1)
+# Share of a prototype at a posed apex, from and to: the prototype is the mean, as a smile is of
+# people's smiles. No place shows more than the strongest.
+POSED_STRENGTH = (0.9, 1.1)
 TWITCH_SD = 0.05  # intensity of movement that no affect explains
 # How affect is annotated: chosen so that the highest reachable CCC is below one, as for human
 # annotators (benchmarks/gallery.py prints it).
