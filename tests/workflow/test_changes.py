@@ -123,8 +123,9 @@ TABLE = (
     (
         add_subject,
         {
-            "gallery_scans": 1, "registration": 1, "validation_features": 3, "blendshapes": 2,
-            "fitting": 2, "synthesis": 2,
+            # the template adapts to one's own scans; jobs of registration keep what is current
+            "gallery_scans": 1, "registration_template": 1, "registration": 3,
+            "validation_features": 3, "blendshapes": 2, "fitting": 2, "synthesis": 2,
         },
         SCANNED | LABELLED | PUBLISHED,
     ),
