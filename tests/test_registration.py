@@ -21,7 +21,16 @@ from affect4d.registration.lids import Lids
 from affect4d.registration.quality import flag_names
 from affect4d.registration.scan import large_pieces
 from affect4d.registration.track import Texture, Tracker
-from affect4d.template.ibug68 import COUNT, EYES, INNER_LIPS, MIRROR, UPPER_INNER_LIP, UPPER_LIDS
+from affect4d.template.ibug68 import (
+    COUNT,
+    EYES,
+    INNER_LIPS,
+    LEFT_EYE,
+    MIRROR,
+    RIGHT_EYE,
+    UPPER_INNER_LIP,
+    UPPER_LIDS,
+)
 from affect4d.template.menpo3d_data import data_file
 
 
@@ -351,6 +360,13 @@ def test_lids_come_to_lie_at_the_landmarks_of_a_sequence_not_of_a_frame(template
     assert np.abs(moved - template.vertices)[at[UPPER_LIDS], 1].min() > 0.7
     far = np.linalg.norm(template.vertices[:, None] - template.landmarks[EYES], axis=2).min(1) > 15
     assert not (moved != template.vertices)[far].any()
+    right, left = at[UPPER_LIDS]
+    for unmarked, other in ((RIGHT_EYE, left), (LEFT_EYE, right)):  # brows say nothing of lids
+        keep = ~np.isin(np.arange(COUNT), unmarked)
+        half = replace(of_sequence, displacement=displacement + np.array([0, 2, 0]), keep=keep)
+        moved = lids.corrected(template.vertices, lids.correction(half, template.vertices))
+        rise = moved[:, 1] - template.vertices[:, 1]
+        assert not rise[at[unmarked]].any() and rise[other].min() > 2.7
 
 
 def test_a_lip_is_not_taken_from_the_lip_that_covers_it(template, registrar):

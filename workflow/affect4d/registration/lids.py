@@ -30,22 +30,27 @@ class Lids:
     """
 
     def __init__(self, template: Template, spline: SurfaceSpline) -> None:
-        distance = np.min([from_outline(template, eye) for eye in EYE_OUTLINES], axis=0)
-        share = np.exp(-0.5 * (np.maximum(distance - _WHOLE_MM, 0) / _FADE_MM) ** 2)
+        distances = np.array([from_outline(template, eye) for eye in EYE_OUTLINES])
+        away = np.maximum(distances.min(axis=0) - _WHOLE_MM, 0)
+        share = np.exp(-0.5 * (away / _FADE_MM) ** 2)
         self._rows = np.flatnonzero(share > _MIN_SHARE)
+        self._eye = distances.argmin(axis=0)[self._rows]
         self._share = share[self._rows, None].astype(np.float32)
         self._template, self._spline = template, spline
         self._part = spline.part(self._rows)
 
     def correction(self, checked: Checked, predicted: NDArray[np.float32]) -> NDArray[np.float32]:
         """What brings the predicted vertices (V, 3) mm to the landmarks: (n, 3) mm; nothing where
-        these have the noise of a single frame, which is as great."""
+        these have the noise of a single frame, which is as great, nor at an eye that has hardly
+        any: what lies off elsewhere says nothing of it."""
         if not checked.of_sequence:
             return np.zeros((len(self._rows), 3), dtype=np.float32)
         at = self._template.landmark_vertices
         missed = checked.displacement - (predicted[at] - self._template.vertices[at])
         coefficients, _, _ = self._spline.fit(missed, checked.stiffness, checked.keep)
-        correction: NDArray[np.float32] = self._share * self._part.evaluate(coefficients)
+        known = np.array([2 * checked.keep[eye].sum() > len(eye) for eye in EYE_OUTLINES])
+        share = self._share * known[self._eye, None]
+        correction: NDArray[np.float32] = share * self._part.evaluate(coefficients)
         return correction
 
     def corrected(
