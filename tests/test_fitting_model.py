@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.io import savemat
+from scipy.spatial.transform import Rotation
 from support.contexts import context
 from support.recorded import record
 
@@ -29,6 +30,7 @@ from affect4d.formats.landmarks import write_pts
 from affect4d.geometry.similarity import Similarity
 from affect4d.quarantine import BadInput
 from affect4d.store import Provenance
+from affect4d.template.ibug68 import MIRROR
 from affect4d.template.template import make_template
 
 
@@ -110,6 +112,29 @@ def test_a_trait_of_one_side_is_as_likely_on_the_other(template):
     flat = modes.reshape(len(modes), -1)
     assert len(modes) >= 2
     np.testing.assert_allclose(mirrored.T @ mirrored, flat.T @ flat, atol=1e-3)
+
+
+def test_mirror_images_of_a_template_that_lies_elsewhere_are_the_same(template):
+    turn = Rotation.from_euler("y", 10, degrees=True).as_matrix()
+
+    def moved(points):
+        return points @ turn.T + [40, 5, -3]
+
+    marks = (template.landmarks + template.landmarks[MIRROR] * [-1, 1, 1]) / 2
+    elsewhere = make_template(moved(template.vertices), template.triangles, moved(marks))
+    on_left = np.exp(-(((template.vertices - template.vertices[215]) / 25) ** 2).sum(1))
+    neutrals = {
+        f"s{k}": template.vertices + weight * on_left[:, None] * [0, 0, 4.0]
+        for k, weight in enumerate((1, 2, 3))
+    }
+    mean, modes = identity_modes(neutrals, template, 10)
+    there = identity_modes({n: moved(face) for n, face in neutrals.items()}, elsewhere, 10)
+    np.testing.assert_allclose(there[0], moved(mean), atol=1e-2)
+    flat, others = (
+        (each @ side).reshape(len(each), -1)
+        for each, side in ((modes, turn.T), (there[1], np.eye(3)))
+    )
+    np.testing.assert_allclose(others.T @ others, flat.T @ flat, atol=1e-2)
 
 
 def test_only_posed_apexes_count_and_neutrals_join_by_subject(sequences):

@@ -20,14 +20,16 @@ from affect4d.fitting.facekit import read_facekit
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.model import MorphableModel
 from affect4d.geometry.procrustes import align_faces
+from affect4d.geometry.similarity import Similarity, fit_similarity
 from affect4d.quarantine import BadInput
 from affect4d.registration.registered_sequence import RegisteredSequence
+from affect4d.template.ibug68 import INTERNAL, MIRROR
 from affect4d.template.nose_ridge import photograph_vertices
 from affect4d.template.template import Template
 
 log = logging.getLogger(__name__)
 
-_MIRROR = np.array([-1.0, 1.0, 1.0])  # the template's symmetry plane is x = 0
+_MIRROR = np.array([-1.0, 1.0, 1.0])  # in x = 0
 MIN_DEVIATION = 1e-4  # of the first mode's: below, a mode is numerical noise
 
 
@@ -120,15 +122,29 @@ def identity_modes(
 
 
 def _mirrored(faces: NDArray[np.float64], template: Template) -> NDArray[np.float64]:
-    """Mirror images (N, V, 3) of faces (N, V, 3): displacements from the template change sides."""
+    """Mirror images (N, V, 3) of faces (N, V, 3): displacements from the template change sides.
+
+    The plane of symmetry is x = 0 or, of a template that lies elsewhere, that of its landmarks:
+    the one that leaves the mirror image of the inner face nearer to the template.
+    """
     vertices = template.vertices.astype(np.float64)
     triangles = template.triangles.astype(np.int64)
-    _, triangle, nearest = igl.point_mesh_squared_distance(vertices * _MIRROR, vertices, triangles)
+    marks, others = template.landmarks[INTERNAL], template.landmarks[MIRROR[INTERNAL]]
+    tried = []
+    for plane in (
+        Similarity(1.0, np.eye(3), np.zeros(3)),
+        fit_similarity(marks * _MIRROR, others, scale=False),
+    ):
+        image = plane.apply(vertices * _MIRROR)
+        squared, triangle, nearest = igl.point_mesh_squared_distance(image, vertices, triangles)
+        tried.append((float(squared[template.inner].mean()), plane, triangle, nearest))
+    _, plane, triangle, nearest = min(tried, key=lambda one: one[0])
     corners = triangles[triangle]
     weights = igl.barycentric_coordinates(nearest, *np.swapaxes(vertices[corners], 0, 1).copy())
+    weights[~np.isfinite(weights).all(axis=1)] = (1, 0, 0)  # of a triangle without an area
     away = faces - vertices
     other = sum(weights[:, [k]] * away[:, corners[:, k]] for k in range(3))
-    mirrored: NDArray[np.float64] = vertices + other * _MIRROR
+    mirrored: NDArray[np.float64] = vertices + (other @ plane.rotation) * _MIRROR
     return mirrored
 
 
