@@ -115,6 +115,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="the package's file")
     arguments = parser.parse_args()
+    if not place().is_dir():
+        print(f"{place()} is absent: nothing is measured (set AFFECT4D_LONDON)")
+        return
     cv2.setNumThreads(1)
     meshes, marks = read_people(place())
     measured = {"single points": meshes[:, list(MESH)] - marks, "means": away(meshes, marks)}

@@ -128,6 +128,12 @@ def test_no_function_is_named_like_its_module():
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+def test_every_file_says_in_whole_sentences_what_it_is():
+    said = {path: ast.get_docstring(ast.parse(path.read_text())) for path in LIBRARY.rglob("*.py")}
+    wrong = [path.name for path, text in said.items() if not (text or "").endswith((".", "?"))]
+    assert not wrong
+
+
 def test_kernels_that_call_each_other_round_alike_however_they_are_compiled():
     """With fastmath a compiled callee and its copy in its caller may round differently.
 

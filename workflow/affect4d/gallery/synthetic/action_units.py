@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from affect4d.gallery.synthetic.mpfb import FACE_UNITS, Face
-from affect4d.template.ibug68 import BROWS, EYE_OUTLINES, NASION
+from affect4d.template.ibug68 import LEFT_BROW, NASION, RIGHT_BROW, UPPER_LID_LINES
 from affect4d.template.template import Template
 
 Floats = NDArray[np.float64]
@@ -67,8 +67,6 @@ BROWS_MOVE, BROWS_STAY = ("AU1", "AU1+4", "AU2", "AU4", "AU9"), ("AU10", "AU12")
 # ends to SIDE_MM and downwards to the lid, but at least to LEAST_MM, the skin goes over to the face
 # unit's own motion.
 BROW_MM, FOREHEAD_MM, SIDE_MM, LEAST_MM = (4.0, 2.0), 8.0, 9.0, 14.0
-BROW_SIDES = np.split(BROWS, 2)  # from -x to +x, as the next
-UPPER_LID_LINES = [outline[:4] for outline in EYE_OUTLINES]
 DEPTH_MM = 60.0  # behind the nasion, from which on it is the back of the head
 
 
@@ -90,7 +88,7 @@ def _brows(template: Template) -> tuple[Floats, sparse.csr_matrix]:
     vertices, landmarks = template.vertices, template.landmarks
     x, y = vertices[:, 0], vertices[:, 1]
     weights, follow = np.zeros(len(vertices)), sparse.csr_matrix((len(vertices),) * 2)
-    for brow, lid in zip(BROW_SIDES, UPPER_LID_LINES, strict=True):
+    for brow, lid in zip((RIGHT_BROW, LEFT_BROW), UPPER_LID_LINES, strict=True):
         across, height = landmarks[brow, 0], np.interp(x, *landmarks[brow, :2].T)
         down, up = height - y, y - height
         reach = np.maximum(height - np.interp(x, *landmarks[lid, :2].T), LEAST_MM)
