@@ -49,8 +49,8 @@ PROTOTYPES = {  # intensities of the units
 # Of the Gaussian that mixes the emotions around a point: half as far as neighbours lie apart (the
 # median is .31), so that in the middle between two of them both show.
 KERNEL_SD = 0.15
-# Of the logarithm of how much more a person shows one emotion than others do: little beside what the
-# kernel tells, as few sequences of the embedded gallery pass through one class.
+# Of the logarithm of how much more a person shows one emotion than others do: little beside what
+# the kernel tells, as few sequences of the embedded gallery pass through one class.
 LEAN_SD = 0.5
 FULL_RADIUS = 0.75  # distance from the origin at which an emotion shows in full
 GAIN_BEYOND = 0.2  # growth of the intensities per radius beyond that
