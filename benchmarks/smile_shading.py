@@ -4,9 +4,9 @@
 
 The people of benchmarks/readers.py who show their teeth. Photographs are brought to the mean of
 their smiles' landmarks; the change is the logarithm of smiling over neutral luminance, less its
-median over the face; of it the median person. Printed for every other person, by whom constants
-may be set, and for the rest: root mean square difference of what is made from what is real, their
-correlation, and the ratio of their standard deviations, beside the mouth and under the eyes.
+median over the face; of it the median person. Printed for two halves of the people: root mean
+square difference of what is made from what is real, their correlation, and the ratio of their
+standard deviations, beside the mouth and under the eyes.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def main():
     ours = changes(made, read_faces(made).landmarks, before, shape)
     rows = {}
     for zone, inside in zones(shape).items():
-        for half, which in (("every other", slice(0, None, 2)), ("the rest", slice(1, None, 2))):
+        for half, which in (("one half", slice(0, None, 2)), ("the other", slice(1, None, 2))):
             parts = [each[which][:, inside] for each in (real, ours)]
             seen = np.all([np.isfinite(part).any(0) for part in parts], axis=0)
             a, b = (np.nanmedian(part[:, seen], axis=0) for part in parts)
