@@ -25,7 +25,7 @@ from affect4d.config.dataset import Settings
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.dataset import card, publish_dataset
 from affect4d.dataset.columns import all_columns
-from affect4d.dataset.facts import Facts
+from affect4d.dataset.facts import Facts, list_sources
 from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.splits import assign_splits
 from affect4d.report.page import render
@@ -190,6 +190,10 @@ def test_the_card_and_croissant_follow_the_settings(chunks, build):
     stated = [each.get("license") for each in about["prov:wasDerivedFrom"]]
     assert stated == [*licences.values(), None]  # the scans have none
     assert about["rai:personalSensitiveInformation"] == ["Faces of 3 people (photos): they signed."]
+    faces = {"class": [-1, 3, -1], "database": ["d", "d", "e"], "kind": "photograph"}
+    sources = list_sources(pd.DataFrame(faces | {"subject": ["p", "p", "q"]}), Settings())
+    # nothing could be made of q, whose photograph is published
+    assert [(s.database, s.subjects, s.images) for s in sources] == [("d", 1, 1), ("e", 1, 0)]
     said = {
         intensity: card.render_card(
             pd.DataFrame(

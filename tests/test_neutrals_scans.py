@@ -9,7 +9,7 @@ from support.scanned_faces import scanned, write_obj
 from affect4d.config.neutrals import Database
 from affect4d.formats.limits import DEFAULT
 from affect4d.formats.meshes import read_mesh
-from affect4d.neutrals import landmarks, scans
+from affect4d.neutrals import build, landmarks, scans
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.template.ibug68 import INTERNAL
@@ -75,3 +75,15 @@ def test_a_scan_without_a_texture_is_refused(path, tmp_path):
     path.write_text(obj_text(vertices, triangles))
     with pytest.raises(BadInput, match="has no texture"):
         scans.read_scan(scan_in(tmp_path), DEFAULT)
+
+
+def test_what_a_scan_was_drawn_with_is_a_source_as_well(tmp_path):
+    path = tmp_path / MESH
+    path.parent.mkdir(parents=True)
+    corners = np.eye(3)
+    path.write_text(obj_text(corners, np.array([[0, 1, 2]]), corners[:, :2], material="mesh.mtl"))
+    path.with_name("mesh.mtl").write_text("newmtl skin\nmap_Kd texture.png\n")
+    for name in ("mesh.pts", "texture.png"):
+        path.with_name(name).touch()
+    sources = build._sources([scan_in(tmp_path)])
+    assert [file.name for file in sources] == ["mesh.obj", "mesh.pts", "texture.png"]

@@ -19,6 +19,7 @@ from affect4d.neutrals.candidates import COLUMNS
 from affect4d.neutrals.scores import Scores, find_broken_rule, score_face
 from affect4d.neutrals.selection import UNUSABLE, Quota, select
 from affect4d.quarantine import BadInput
+from affect4d.readers.environment import VARIABLE
 from affect4d.store.protocol import LIST
 
 
@@ -214,6 +215,14 @@ class TestBuild:
         database = Database(adapter="folder", root=str(tmp_path / "photos"))
         with pytest.raises(BadInput, match="no image of the database db can be used"):
             build(tmp_path, database)
+
+    def test_a_rule_of_a_reader_that_is_not_installed_stops_the_build(self, tmp_path, monkeypatch):
+        """In quarantine for it, nobody would be used once the reader is there."""
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "python"))
+        rules = FaceRules(min_neutral=0)
+        with pytest.raises(BadInput, match="make face-readers"):
+            build(tmp_path, Database(adapter="embedded"), faces=rules)
+        assert not list(tmp_path.iterdir())
 
     def test_nothing_neutral_gives_empty_tables(self, tmp_path):
         root = tmp_path / "photographs"

@@ -1,6 +1,7 @@
 """From a build and a real database to runs, and the audit of who was learned from."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -18,7 +19,7 @@ PEOPLE = (("ann", "bob"), ("cyd",))
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def original(tmp_path_factory):
     """A build of ann, bob and cyd, and clips of Ann, Bob and Eve, prepared in two folds."""
     root = tmp_path_factory.mktemp("world")
     (root / "photo.jpg").write_bytes(b"jpeg")
@@ -28,6 +29,12 @@ def world(tmp_path_factory):
         a_clip(root / "afew", f"{number:03d}", {"00000": a_frame(3, -2)}, actor=actor)
     prepared(root)
     return root
+
+
+@pytest.fixture
+def world(original, tmp_path):
+    """A copy: what one test runs, and who withdraws in it, is nothing to the others."""
+    return shutil.copytree(original, tmp_path, dirs_exist_ok=True)
 
 
 def prepared(root):
@@ -77,13 +84,10 @@ def test_what_is_learned_from_and_tested_on_is_compared_by_lineage(world, capsys
 )
 def test_a_planted_leak_is_caught(world, name, learned, line, capsys):
     ran(world, name, learned, [frame(1)])
-    try:
-        assert audited(world) == [f"{name}: {line}"]
-        with pytest.raises(SystemExit) as ended:
-            main([str(world / "results"), str(world / "training")])
-        assert ended.value.code == 1 and line in capsys.readouterr().out
-    finally:
-        ran(world, name, {}, [])
+    assert audited(world) == [f"{name}: {line}"]
+    with pytest.raises(SystemExit) as ended:
+        main([str(world / "results"), str(world / "training")])
+    assert ended.value.code == 1 and line in capsys.readouterr().out
 
 
 def test_nobody_who_withdrew_is_learned_from_or_tested_on(world):

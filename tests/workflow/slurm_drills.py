@@ -168,13 +168,15 @@ def running_scripts(tree: Tree) -> dict[str, Script]:
         with contextlib.suppress(OSError, UnicodeDecodeError):
             command = Path(f"/proc/{process}/cmdline").read_bytes().decode().split("\0")
             if len(command) > 1 and command[1].startswith(folder):
-                found[Path(command[1]).name.split(".")[1]] = _script(process)
+                script = _script(process)
+                if script.job:  # a local rule has none, nor has a process that ended just now
+                    found[Path(command[1]).name.split(".")[1]] = script
     return found
 
 
 def _script(process: int) -> Script:
     words = dict(e.decode().split("=", 1) for e in environment(process) if b"=" in e)
-    job = words.get("SLURM_JOB_ID", "")  # a local rule has none
+    job = words.get("SLURM_JOB_ID", "")
     if "SLURM_ARRAY_JOB_ID" in words:
         job = f"{words['SLURM_ARRAY_JOB_ID']}_{words['SLURM_ARRAY_TASK_ID']}"
     return Script(process, job, words.get("SLURMD_NODENAME", ""))

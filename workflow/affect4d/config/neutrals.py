@@ -218,7 +218,7 @@ class FaceRules(Section):
         None,
         "1",
         "Minimum probability of a neutral expression by the expression reader, which has to be "
-        "installed (`make face-readers`) and takes some seconds a face; 0: it is only recorded.",
+        "installed (`make face-readers`) and takes some seconds per face; 0: it is only recorded.",
         ge=0,
         le=1,
     )

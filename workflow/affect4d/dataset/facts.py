@@ -60,7 +60,7 @@ class Facts(BaseModel):
 
 
 class Source(NamedTuple):
-    """A database whose neutral images were edited, and what was made of them."""
+    """A database whose neutral images are published: its people, and the images made of them."""
 
     database: str
     kind: str
@@ -71,9 +71,12 @@ class Source(NamedTuple):
 
 
 def list_sources(rows: pd.DataFrame, settings: Settings) -> list[Source]:
-    """The databases behind the synthesized images among a dataset's rows, sorted."""
-    synthesized = rows[rows["class"] >= 0]
-    counts = synthesized.groupby(["database", "kind"])["subject"].agg(["nunique", "size"])
+    """The databases behind a dataset's rows, sorted.
+
+    People count of whom only the neutral image is there: every edit of it was refused.
+    """
+    made = rows.assign(made=rows["class"] >= 0).groupby(["database", "kind"])
+    counts = made.agg(subjects=("subject", "nunique"), images=("made", "sum"))
     return [
         Source(
             str(database),

@@ -25,7 +25,7 @@ from affect4d.config.neutrals import Database, Settings
 from affect4d.config.registration import Settings as RegistrationSettings
 from affect4d.formats.images import write_image
 from affect4d.formats.landmarks import write_pts
-from affect4d.formats.meshes import write_ply
+from affect4d.formats.meshes import find_texture, write_ply
 from affect4d.neutrals.candidates import COLUMNS, Candidate
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.decisions import apply_decisions
@@ -35,6 +35,7 @@ from affect4d.neutrals.selection import Quota, Selection, select
 from affect4d.neutrals.withdrawn import Problems, drop_withdrawn
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.readers.environment import find_obstacle
 
 if TYPE_CHECKING:
     from affect4d.registration.registrar import Registrar
@@ -81,6 +82,8 @@ def build_neutrals(
         )
     if database.decisions is not None:
         candidates = apply_decisions(candidates, Path(database.decisions))
+    if settings.faces.min_neutral is not None and (obstacle := find_obstacle(detector=False)):
+        raise obstacle  # in quarantine for it, all would stay out once the reader is installed
     trials = _Trials(settings, context, registration or RegistrationSettings())
     quota = Quota[_Face](
         settings.max_per_subject,
@@ -241,8 +244,10 @@ def _accepted_table(
 
 
 def _sources(chosen: Sequence[Candidate]) -> list[Path]:
-    """The accepted images and their landmark files, where they lie in the database."""
-    return sorted({path for c in chosen for path in (c.path, c.landmarks_path) if path})
+    """The accepted images, scans' textures and landmark files, where they lie in the database."""
+    textures = [find_texture(c.path) for c in chosen if c.image_from != "file"]
+    files = [path for c in chosen for path in (c.path, c.landmarks_path)]
+    return sorted({path for path in (*files, *textures) if path})
 
 
 def _digest(candidates: Sequence[Candidate]) -> str:
