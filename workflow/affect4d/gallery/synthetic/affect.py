@@ -1,12 +1,13 @@
 """From valence and arousal to action units, and to what annotators note down.
 
-The emotions' valence and arousal: Russell & Mehrabian 1977, but for fear. Theirs lies .13 from
-their anger, from which it differs in dominance; a plane has no dominance, and both together make a
-worried face. Russell's circumplex (1980; read off by Paltoglou & Thelwall 2013) has fear ("afraid")
-as aroused and less unpleasant. Where emotions lie near each other, people lean to one. Their units:
-EMFACS (Friesen & Ekman 1983), of the posed ones those of the Radboud Faces Database (Langner et al.
-2010), of anger and disgust also what Du, Tao & Martinez 2014 found of 230 people (4 and 7; 9, 10
-and 17). Happiness is as strong as people's smiles for a photographer that show the teeth
+The emotions' valence and arousal: Russell & Mehrabian 1977, but for fear and surprise. Theirs of
+fear lies .13 from their anger, from which it differs in dominance; a plane has no dominance, and
+both together make a worried face. Russell's circumplex (1980; read off by Paltoglou & Thelwall
+2013) has fear ("afraid") as aroused and less unpleasant, and surprise ("astonished") more aroused
+than delight, which drops no jaw. Where emotions lie near each other, people lean to one. Their
+units: EMFACS (Friesen & Ekman 1983), of the posed ones those of the Radboud Faces Database (Langner
+et al. 2010), of anger and disgust also what Du, Tao & Martinez 2014 found of 230 people (4 and 7;
+9, 10 and 17). Happiness is as strong as people's smiles for a photographer that show the teeth
 (docs/gallery.md); the other intensities are chosen by eye.
 """
 
@@ -20,7 +21,7 @@ from affect4d.random_streams import named_rng
 AFFECT = {  # valence, arousal
     "happiness": (0.81, 0.51),
     "excited": (0.62, 0.75),
-    "surprise": (0.40, 0.67),
+    "surprise": (0.42, 0.79),
     "anger": (-0.51, 0.59),
     "fear": (-0.12, 0.79),
     "disgust": (-0.60, 0.35),
