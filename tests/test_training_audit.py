@@ -10,6 +10,7 @@ from support.small_results import build_results
 
 from affect4d.config.training import Settings
 from affect4d.neutrals.withdrawn import Person, add_withdrawn
+from affect4d.quarantine import BadInput
 from affect4d.training import prepare
 from affect4d.training.audit import audit_training, main
 from affect4d.training.face_set import read_face_set
@@ -106,3 +107,8 @@ def test_nobody_who_withdrew_is_learned_from_or_tested_on(world):
     prepared(world)
     assert set(read_face_set(world / "training", "real").table["subject"]) == {"ann", "bob"}
     assert json.loads((world / "training/settings.json").read_text())["folds"] == 2
+
+
+def test_an_experiment_without_a_finished_run_is_not_passed(world):
+    with pytest.raises(BadInput, match="no run is finished"):
+        audited(world)

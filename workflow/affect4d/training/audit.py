@@ -39,6 +39,11 @@ def audit_training(results: Path, folder: Path) -> Iterator[str]:
     ----------
     results : folder of the build
     folder : of the experiment
+
+    Raises
+    ------
+    BadInput
+        No run is finished.
     """
     settings = Settings.model_validate_json((folder / "settings.json").read_text("utf-8"))
     published = Published(results / DATASET.name()).rows
@@ -50,6 +55,8 @@ def audit_training(results: Path, folder: Path) -> Iterator[str]:
     neutral = pd.concat([added, published]).set_index("image_id")["neutral_image_id"].to_dict()
     gone, images = withdrawn_names(results), 0
     runs = sorted(file.parent for file in folder.glob("runs/*/read.csv"))
+    if not runs:
+        raise BadInput(folder, "no run is finished in it", "run `make train` first")
     for run in runs:
         learned = pd.read_csv(run / "learned.csv", dtype=_TEXT)
         real = learned["set"] == REAL
