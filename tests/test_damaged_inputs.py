@@ -109,7 +109,7 @@ PUBLISHED = ("dataset/published.py", "dataset/label_shards.py", "dataset/traces.
 # an experiment's own folder, a file of the user's: no part of a build
 TRAINING = tuple(
     f"training/{name}"
-    for name in ("faces.py", "report.py", "model_report.py", "face_set.py", "pytorch/")
+    for name in ("audit.py", "faces.py", "report.py", "model_report.py", "face_set.py", "pytorch/")
 )
 
 

@@ -30,7 +30,7 @@ from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.splits import assign_splits
 from affect4d.report.page import render
 from affect4d.store import groups
-from affect4d.synthesis.quality import METRICS, NEUTRALISED
+from affect4d.synthesis.quality import EYE_PROBLEM, METRICS, NEUTRALISED
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def test_a_quality_column_says_what_it_measures():
     columns = {column.name: column for column in all_columns(["quality_yaw", "quality_accepted"])}
     assert columns["quality_yaw"].unit == "degrees" and "head" in columns["quality_yaw"].description
     assert "quality_accepted" not in columns
-    assert {*METRICS, NEUTRALISED} == {*MEASURES, "accepted"}
+    assert {*METRICS, NEUTRALISED, EYE_PROBLEM} == {*MEASURES, "accepted"}
 
 
 NOTES = [

@@ -37,6 +37,10 @@ def test_a_job_that_failed_asks_for_more_at_its_next_attempt():
     rules = [path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk"))]
     asked = re.findall(r"(?:mem_mb|runtime)=(.*)", "\n".join(rules))
     assert len(asked) > 40
-    assert all(re.fullmatch(r"grown\(\d+\),", value) for value in asked)
+    others = [value for value in asked if not re.fullmatch(r"grown\(\d+\),", value)]
+    assert others == ["neutrals_memory,"]
+    assert re.search(
+        r"def neutrals_memory\(wildcards, attempt\):.*return attempt \* ", "".join(rules), re.S
+    )
     profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
     assert profile["retries"] >= 1
