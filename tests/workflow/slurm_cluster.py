@@ -209,9 +209,8 @@ class SlurmCluster:
         control("update", f"NodeName={node}", "State=DOWN", "Reason=power")
 
     def restore_power(self, node):
-        """Start a node again whose power was cut."""
+        """Start a node again whose power was cut; it returns to service by itself."""
         self.start_node(node)
-        control("update", f"NodeName={node}", "State=RESUME")
 
     def set_wrong_clock(self, node):
         """Put the clock of a node's jobs, from now on, an hour ahead."""

@@ -68,6 +68,9 @@ class Build:
             time.sleep(0.3)
         for thread in threads:
             thread.join()
+        for drill in drills:
+            if drill.error:
+                raise drill.error
         return int(self._process.returncode)
 
     def kill(self) -> None:
@@ -76,6 +79,7 @@ class Build:
 
 
 Harm = Callable[[Build, Script], None]
+UNFINISHED = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED"}  # states of jobs
 
 
 @dataclass
@@ -88,18 +92,22 @@ class Drill:
     script : name of the script, of whose jobs the first to run is met
     harm : what is done; the script is stopped before, and goes on afterwards if it is still there
     met : the script that was met
+    error : what went wrong with the drill itself
     """
 
     what: str
     script: str
     harm: Harm
     met: Script | None = None
+    error: Exception | None = None
 
     def make(self, build: Build) -> None:
         """Do the harm."""
         assert self.met is not None
         try:
             self.harm(build, self.met)
+        except Exception as error:
+            self.error = error
         finally:
             self.met.signal(signal.SIGCONT)
 
@@ -119,9 +127,11 @@ def cancel(_: Build, script: Script) -> None:
 
 
 def cut_power(build: Build, script: Script) -> None:
-    """The node is lost with all that runs there, and comes back."""
+    """The node is lost with all that runs there; it comes back when another has done its job."""
     build.cluster.cut_power(script.node)
     _release(script.job)
+    while job_record(script.job)["JobState"] in UNFINISHED:
+        time.sleep(0.2)
     build.cluster.restore_power(script.node)
 
 
