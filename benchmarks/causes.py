@@ -26,7 +26,6 @@ from tqdm import tqdm
 from affect4d import store
 from affect4d.blendshapes.targets import Expressions
 from affect4d.config.gallery import EXPRESSIONS
-from affect4d.readers.environment import find_obstacle
 from affect4d.readers.reading import EXPRESSIONS as READ
 from affect4d.readers.reading import read_faces
 
@@ -45,12 +44,7 @@ def main():
     parser.add_argument("--side", type=int, default=675, help="pixels of a photograph")
     parser.add_argument("--cache", type=Path, default=Path("build/readers_benchmark"))
     arguments = parser.parse_args()
-    if not make.place().is_dir():
-        print(f"{make.place()} is absent: nothing is measured (set AFFECT4D_LONDON)")
-        return 0
-    if obstacle := find_obstacle():
-        sys.exit(str(obstacle))
-    people = make.load_people(make.place(), arguments.people, arguments.side, arguments.cache)
+    people = make.open_people(arguments.people, arguments.side, arguments.cache)
     cases = switched(CAUSES if arguments.before else CAUSES[1:])
     made = {
         folder: expressions_of(folder) for folder in (arguments.results, arguments.before) if folder

@@ -26,7 +26,6 @@ import readers_people as make
 from scipy.stats import quantile_test
 from thresholds import Threshold, check
 
-from affect4d.readers.environment import find_obstacle
 from affect4d.readers.reading import read_faces
 from affect4d.synthesis.editing.lips import THINNING
 from affect4d.synthesis.editing.mouth import CHEEK_POWER, CHEEK_SHADE, SHADE_TINT
@@ -57,12 +56,7 @@ def main():
     parser.add_argument("--people", type=int, help="the first N (default: all)")
     parser.add_argument("--cache", type=Path, default=Path("build/readers_benchmark"))
     arguments = parser.parse_args()
-    if not make.place().is_dir():
-        print(f"{make.place()} is absent: nothing is measured (set AFFECT4D_LONDON)")
-        return 0
-    if obstacle := find_obstacle():
-        sys.exit(str(obstacle))
-    people = make.load_people(make.place(), arguments.people, 675, arguments.cache)
+    people = make.open_people(arguments.people, 675, arguments.cache)
     numbers = range(len(people.names))
     neutral = sizes(people.neutral.landmarks)
     smiles = {

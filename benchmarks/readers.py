@@ -38,7 +38,6 @@ from thresholds import Threshold, check
 from tqdm import tqdm
 
 from affect4d.config.gallery import EXPRESSIONS
-from affect4d.readers.environment import find_obstacle
 from affect4d.readers.motion import agreement
 from affect4d.readers.reading import EXPRESSIONS as READ
 from affect4d.readers.reading import Readings, read_faces
@@ -67,12 +66,7 @@ def main():
     sections, blends = arguments.sections.split(","), arguments.blends.split(",")
     if wrong := (set(sections) - set(SECTIONS)) | (set(blends) - set(make.BLENDS)):
         parser.error(f"unknown: {', '.join(sorted(wrong))}")
-    if not make.place().is_dir():
-        print(f"{make.place()} is absent: nothing is measured (set AFFECT4D_LONDON)")
-        return 0
-    if obstacle := find_obstacle():
-        sys.exit(str(obstacle))
-    people = make.load_people(make.place(), arguments.people, arguments.side, arguments.cache)
+    people = make.open_people(arguments.people, arguments.side, arguments.cache)
     studio = make.Studio(arguments.results, people)
     print(f"{len(people.names)} people of {people.folder}, {arguments.side} pixels; NaN: no face")
     if "identity" in sections:

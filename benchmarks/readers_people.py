@@ -1,6 +1,7 @@
 """People photographed neutral and smiling, and what a build makes of their neutral photographs."""
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from affect4d.blendshapes.targets import Atlas, Expressions, Target
 from affect4d.config.gallery import EXPRESSIONS
 from affect4d.formats.images import read_image
 from affect4d.quarantine import BadInput
+from affect4d.readers.environment import find_obstacle
 from affect4d.readers.reading import Readings, read_faces
 from affect4d.synthesis.request import Build
 
@@ -41,6 +43,16 @@ class People:
     def photograph(self, number, smiling=False):
         """The photograph (side, side, 3) of a person."""
         return _photograph(self.folder, self.names[number], smiling, self.side)
+
+
+def open_people(count, side, cache):
+    """`load_people` of the place where they are; without people or readers the program ends."""
+    if not place().is_dir():
+        print(f"{place()} is absent: nothing is measured (set AFFECT4D_LONDON)")
+        sys.exit(0)
+    if obstacle := find_obstacle():
+        sys.exit(str(obstacle))
+    return load_people(place(), count, side, cache)
 
 
 def load_people(folder, count, side, cache):

@@ -20,7 +20,7 @@ import readers_people as make
 from readers_landmarks import displacements, measures
 from skimage.transform import PiecewiseAffineTransform, SimilarityTransform, warp
 
-from affect4d.readers.reading import find_obstacle, read_faces
+from affect4d.readers.reading import read_faces
 from affect4d.synthesis.editing.scene import LUMINANCE
 from affect4d.template.ibug68 import (
     LOWER_LIDS,
@@ -44,12 +44,7 @@ def main():
     parser.add_argument("--results", type=Path, default=Path("results"), help="of a build")
     parser.add_argument("--cache", type=Path, default=Path("build/readers_benchmark"))
     arguments = parser.parse_args()
-    if not make.place().is_dir():
-        print(f"{make.place()} is absent: nothing is measured (set AFFECT4D_LONDON)")
-        return 0
-    if obstacle := find_obstacle():
-        sys.exit(str(obstacle))
-    people = make.load_people(make.place(), None, 675, arguments.cache)
+    people = make.open_people(None, 675, arguments.cache)
     moved = displacements(people.neutral.landmarks, people.smiling.landmarks)
     numbers = np.flatnonzero(measures(moved)["inner lips open"] > TEETH_MM)
     studio = make.Studio(arguments.results, people)

@@ -41,7 +41,7 @@ def main():
     for name, landmark in SHOWN.items():
         outward, up, forward = units[NAMES.index(name), landmark]
         print(f"  {name:6s} {landmark} {outward:5.1f} {up:5.1f} {forward:5.1f}")
-    people = make.load_people(make.place(), None, 675, Path("build/readers_benchmark"))
+    people = make.open_people(None, 675, Path("build/readers_benchmark"))
     smiles = displacements(people.neutral.landmarks, people.smiling.landmarks)
     eyes = face.template.landmarks[OUTER_EYE_CORNERS]
     size = EYES_MM / np.linalg.norm(eyes[0] - eyes[1])

@@ -2,8 +2,9 @@
 
 No point of the mesh is iBUG's: those that come nearest lie 3 % of the outer-eye distance off in the
 mean, always to the same side. So each landmark is a weighted mean of three points of the mesh,
-which turn with the head. `mesh_points.yaml` holds what `benchmarks/detector_points.py` measured on
-neutral photographs that annotators have marked; the file names them.
+which turn with the head; of the inner lips it is a single one, on its own side. `mesh_points.yaml`
+holds what `benchmarks/detector_points.py` measured on neutral photographs that annotators have
+marked; the file names them.
 """
 
 from dataclasses import dataclass

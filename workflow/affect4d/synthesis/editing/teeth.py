@@ -35,7 +35,7 @@ LEVELS = np.array([0, 0.05, 0.12, 0.3, 0.6, 0.85, 1.0, 1.0, 1.3, 2.0])
 # Where two teeth meet is a thin line: the profile across a tooth is 0 over its middle half and
 # rises by the tenth power to 1 at its sides. Their corners are rounded off and the gum rises there.
 GAP_SLOPE, GAP_POWER = 4, 10
-# Rounding of the biting edge, the power by which it grows across a tooth, the level where it ends.
+# Rounding of the biting edge, the power by which it and the shade grow across a tooth, its level.
 CORNER_MM, CORNER_POWER, CORNER_LEVEL = 1.3, 4, 0.3
 SCALLOP_MM, SCALLOP_LEVEL = 1.2, 0.5  # rise of the gum, and the level where it begins
 # Tones, by eye: gaps, crowns that bulge along and across, gums.
@@ -102,7 +102,7 @@ def _row(
         scallop = outward * SCALLOP_MM * gap * rise
         rows.append(np.stack([x, y + rise_back + corner + scallop, z], axis=1))
         bulge = 1 - CROWN_BULGE + CROWN_BULGE * np.sin(np.pi * min(level, 1.0))
-        crown = (1 - GAP_DARKENING * gap) * (1 - CROWN_ROUND * across**4) * bulge
+        crown = (1 - GAP_DARKENING * gap) * (1 - CROWN_ROUND * across**CORNER_POWER) * bulge
         tones.append(crown if level <= 1 else np.full(columns, GUM_TONE))
     strip = np.repeat(np.arange(len(LEVELS) - 1), 2 * (columns - 1))
     kinds = np.where(LEVELS[1:][strip] > 1.0, GUM, TOOTH).astype(np.uint8)
