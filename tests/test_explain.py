@@ -6,10 +6,11 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from support.small_results import CLASSES
+from support.small_results import CLASSES, build_results
 from typer.testing import CliRunner
 
 from affect4d import provenance, store
+from affect4d.audit import audit_build
 from affect4d.cli import app
 from affect4d.quarantine import BadInput, Quarantine
 
@@ -309,6 +310,14 @@ def test_a_person_has_photographs_images_split_and_sequences(results):
     rows = record(results, f"subject:{person}")["sequences"]
     sequences = {row["sequence"]: row["frames"] for row in rows}
     assert sequences == frames[frames["subject"] == person]["sequence"].value_counts().to_dict()
+
+
+def test_a_person_may_be_called_null(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"jpeg")
+    build_results(tmp_path / "results", tmp_path / "photo.jpg", (("null", "NA"),))
+    found = [record(tmp_path / "results", name) for name in ("null", "NA")]
+    assert [row["photographs"] for row in found] == [["photos-null1"], ["photos-NA1"]]
+    assert all(row["split"] for row in found) and audit_build(tmp_path / "results").intact
 
 
 @pytest.mark.parametrize("name", [IMAGE, "dataset", "class:7", "photos-ann1", "s1_7_0", "bob"])

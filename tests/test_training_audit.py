@@ -16,12 +16,12 @@ from affect4d.training.audit import audit_training, main
 from affect4d.training.face_set import read_face_set
 from affect4d.training.leaks import withdrawn_names
 
-PEOPLE = (("ann", "bob"), ("cyd",))
+PEOPLE = (("ann", "bob"), ("null",))
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    """A build of ann, bob and cyd, and clips of Ann, Bob and Eve, prepared in two folds."""
+    """A build of ann, bob and null, and clips of Ann, Bob and Eve, prepared in two folds."""
     root = tmp_path_factory.mktemp("world")
     (root / "photo.jpg").write_bytes(b"jpeg")
     (root / "config.yaml").write_text("")
@@ -56,7 +56,7 @@ def frame(number):
     return f"real_{number:03d}_00000"
 
 
-OF_ANN, OF_CYD = "photos-ann1-v+0.3_a+0.3", "photos-cyd1-v-0.9_a+0.5"
+OF_ANN, OF_NULL = "photos-ann1-v+0.3_a+0.3", "photos-null1-v-0.9_a+0.5"
 
 
 def audited(root):
@@ -65,7 +65,7 @@ def audited(root):
 
 
 def test_what_is_learned_from_and_tested_on_is_compared_by_lineage(world, capsys):
-    ran(world, "fold0-augmented", {frame(2): "real", OF_CYD: "synthetic"}, [frame(1)])
+    ran(world, "fold0-augmented", {frame(2): "real", OF_NULL: "synthetic"}, [frame(1)])
     ran(world, "reader", {frame(1): "real"}, [OF_ANN], "published")
     assert audited(world) == []
     with pytest.raises(SystemExit) as ended:
@@ -80,7 +80,7 @@ def test_what_is_learned_from_and_tested_on_is_compared_by_lineage(world, capsys
         ("fold0-augmented", {OF_ANN: "synthetic"}, f"{OF_ANN} shows ann"),
         ("fold0-real", {frame(1): "real"}, f"{frame(1)} shows ann"),
         ("fold0-synthetic", {"made_up": "synthetic"}, "made_up: no accepted photograph None"),
-        ("reader", {OF_CYD: "synthetic"}, "learned from 1 synthesized images"),
+        ("reader", {OF_NULL: "synthetic"}, "learned from 1 synthesized images"),
     ],
 )
 def test_a_planted_leak_is_caught(world, name, learned, line, capsys):
@@ -92,17 +92,17 @@ def test_a_planted_leak_is_caught(world, name, learned, line, capsys):
 
 
 def test_nobody_who_withdrew_is_learned_from_or_tested_on(world):
-    ran(world, "fold0-augmented", {frame(2): "real", OF_CYD: "synthetic"}, [frame(3)])
+    ran(world, "fold0-augmented", {frame(2): "real", OF_NULL: "synthetic"}, [frame(3)])
     assert audited(world) == [] and withdrawn_names(world / "results") == set()
-    for person in (("photos", "cyd"), ("elsewhere", "bob"), ("photos", "Eve")):
+    for person in (("photos", "null"), ("elsewhere", "bob"), ("photos", "Eve")):
         add_withdrawn(world / "withdrawn.txt", Person(*person))
     one = "fold0-augmented: an image shows somebody who withdrew"
     assert audited(world) == [one, one, "fold0-augmented: is tested on somebody who withdrew"]
-    (world / "withdrawn.txt").write_text("photos/cyd\n")
+    (world / "withdrawn.txt").write_text("photos/null\n")
     prepared(world)
     for name in ("published", "added"):
         assert set(read_face_set(world / "training", name).table["subject"]) == {"ann", "bob"}
-    assert not (pd.read_csv(world / "training/used.csv")["image_id"] == OF_CYD).any()
+    assert not (pd.read_csv(world / "training/used.csv")["image_id"] == OF_NULL).any()
     (world / "withdrawn.txt").write_text("any/eve\n")
     prepared(world)
     assert set(read_face_set(world / "training", "real").table["subject"]) == {"ann", "bob"}

@@ -12,6 +12,7 @@ from affect4d.artifacts.statuses import USED
 from affect4d.audit.tables import hashes
 from affect4d.audit.verdict import Finding, damaged, guarded, shortened
 from affect4d.audit.verified_build import VerifiedBuild
+from affect4d.formats.own_tables import read_csv
 from affect4d.store.manifest import SUFFIX
 from affect4d.validation.metrics import ccc, mse, pearson
 from affect4d.validation.split import split_subjects
@@ -81,7 +82,7 @@ def _compare(
 def _check_split(build: VerifiedBuild, frames: str, split: str) -> Iterator[Finding]:
     """Who is tested follows from the seed, the share and the used frames."""
     settings = build.build.manifests[build.tables[split] + SUFFIX].settings
-    table = pd.read_csv(build.root / split, dtype={"subject": str})
+    table = read_csv(build.root / split, text=["subject"])
     if not {"seed", "validation"} <= {*settings} or table.empty:
         return
     used = _read(build.root / frames, ["subject", "status", *_AXES])

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 
-import pandas as pd
 import pyarrow.parquet as pq
 
 from affect4d import store
 from affect4d.artifacts.registry import find_artifact, find_store
+from affect4d.formats.own_tables import read_csv
 from affect4d.provenance.lineage import Build
 from affect4d.provenance.records import Record
 from affect4d.store import Manifest
@@ -145,5 +145,5 @@ def _table(build: Build, name: str) -> Record | None:
     if path.suffix == ".parquet":
         file = pq.ParquetFile(path)
         return {"file": name, "rows": file.metadata.num_rows, "columns": file.schema_arrow.names}
-    table = pd.read_csv(path, dtype=str)
+    table = read_csv(path)
     return {"file": name, "rows": len(table), "columns": list(table.columns)}

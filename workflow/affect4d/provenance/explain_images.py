@@ -1,9 +1,8 @@
 """Explain an image or a photograph: class, frames and scans here, fit and source there."""
 
-import pandas as pd
-
 from affect4d import store
 from affect4d.artifacts import affectspace, blendshapes, neutrals
+from affect4d.formats.own_tables import read_csv
 from affect4d.provenance.explain_artifact import describe_steps, find_manifest
 from affect4d.provenance.explain_frames import frames_folder
 from affect4d.provenance.lineage import Build
@@ -125,7 +124,7 @@ def _model(attributes: Record) -> Record:
 def _source(build: Build, database: str, photograph: Record) -> Record:
     """The neutral image: its copy in the build, and the file in the database it was copied from."""
     path = required_path(build, neutrals.ACCEPTED_TABLE.name(database=database))
-    row = pd.read_csv(path, dtype=str).set_index("image_id").loc[photograph["image_id"]]
+    row = read_csv(path).set_index("image_id").loc[photograph["image_id"]]
     return {"database": database, **photograph, **plain(row.to_dict())}
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from affect4d.artifacts import gallery
 from affect4d.artifacts.dataset import SPLIT_TABLE
+from affect4d.formats.own_tables import read_csv
 from affect4d.provenance.lineage import Build
 from affect4d.provenance.names import Names
 from affect4d.provenance.records import Record, neutral_tables, people_of, rows_where
@@ -41,6 +42,6 @@ def describe_subject(build: Build, name: str) -> Record:
 def _split(build: Build, name: str) -> str | None:
     """The part of the dataset that a person's images are in."""
     path = build.verified_path(SPLIT_TABLE.name())
-    table = pd.DataFrame() if path is None else pd.read_csv(path, dtype=str)
+    table = pd.DataFrame() if path is None else read_csv(path)
     found = table.loc[table["subject"] == name, "split"] if len(table) else []
     return ", ".join(sorted(set(found))) or None

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from affect4d.artifacts import gallery, neutrals, quarantine
 from affect4d.artifacts.registry import find_table
+from affect4d.formats.own_tables import read_csv
 from affect4d.provenance.lineage import Build
 
 Record = dict[str, Any]  # of JSON values
@@ -72,7 +73,7 @@ def neutral_tables(build: Build, database: str) -> list[pd.DataFrame]:
     candidates = build.verified_path(neutrals.CANDIDATES.name(database=database))
     accepted = build.verified_path(neutrals.ACCEPTED_TABLE.name(database=database))
     tables = [] if candidates is None else [pd.read_parquet(candidates)]
-    return tables if accepted is None else [*tables, pd.read_csv(accepted, dtype=str)]
+    return tables if accepted is None else [*tables, read_csv(accepted)]
 
 
 def people_of(table: pd.DataFrame) -> pd.Series:

@@ -28,6 +28,7 @@ from affect4d.artifacts.reading import open_file, read_file
 from affect4d.artifacts.statuses import FLAGGED, USED
 from affect4d.config.blendshapes import TARGETS, Settings
 from affect4d.formats.images import decode_image
+from affect4d.formats.own_tables import read_csv
 from affect4d.plotting.montage import contact_sheet
 from affect4d.provenance.lineage import load_build
 from affect4d.report.table1 import controls_table, main_table
@@ -258,7 +259,7 @@ def _quarantine_rows(root: Path) -> pd.DataFrame:
     ]
     # what no manifest lists is no part of the build, and for the audit to name
     listed = [path for path in dict.fromkeys(paths) if build.relative(path) in build.owners]
-    tables = [pd.read_csv(open_file(path), dtype=str) for path in listed]
+    tables = [read_csv(open_file(path)) for path in listed]
     # a sequence without a neutral frame is reported by every group of classes that uses it
     rows = pd.concat([pd.DataFrame(columns=_QUARANTINE), *tables], ignore_index=True)
     return rows[_QUARANTINE].drop_duplicates(ignore_index=True)

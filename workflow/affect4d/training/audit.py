@@ -15,9 +15,11 @@ import pandas as pd
 from affect4d.artifacts.dataset import DATASET
 from affect4d.config.training import Settings
 from affect4d.dataset.published import Published
+from affect4d.formats.own_tables import read_csv
 from affect4d.neutrals.candidates import normalise
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store import StoreError
+from affect4d.training.face_set import TEXT
 from affect4d.training.faces import RENDERED_FOLDER, find_frames, read_accepted
 from affect4d.training.leaks import (
     REAL,
@@ -29,7 +31,6 @@ from affect4d.training.leaks import (
 )
 
 READER = "reader"  # the run that must learn from no synthesized image
-_TEXT = {"image_id": str, "subject": str}
 
 
 def audit_training(results: Path, folder: Path) -> Iterator[str]:
@@ -51,14 +52,14 @@ def audit_training(results: Path, folder: Path) -> Iterator[str]:
     photographs = list_frames(find_frames(root, Quarantine("training")))
     accepted = read_accepted(results, published["database"])
     people = people_behind(pd.concat([photographs, accepted]))
-    added = pd.read_csv(folder / "added.csv", dtype=_TEXT)
+    added = read_csv(folder / "added.csv", text=TEXT)
     neutral = pd.concat([added, published]).set_index("image_id")["neutral_image_id"].to_dict()
     gone, images = withdrawn_names(results), 0
     runs = sorted(file.parent for file in folder.glob("runs/*/read.csv"))
     if not runs:
         raise BadInput(folder, "no run is finished in it", "run `make train` first")
     for run in runs:
-        learned = pd.read_csv(run / "learned.csv", dtype=_TEXT)
+        learned = read_csv(run / "learned.csv", text=TEXT)
         real = learned["set"] == REAL
         if run.name == READER and not real.all():
             yield f"{READER}: learned from {(~real).sum()} synthesized images"
@@ -67,7 +68,7 @@ def audit_training(results: Path, folder: Path) -> Iterator[str]:
             for image_id, is_real in zip(learned["image_id"], real, strict=True)
         ]
         learned = learned.assign(run=run.name, neutral_image_id=behind)
-        tested = _tested(pd.read_csv(run / "read.csv", dtype=_TEXT), people)
+        tested = _tested(read_csv(run / "read.csv", text=TEXT), people)
         yield from find_leaks(learned, people, tested={run.name: tested}, gone=gone)
         if tested & gone:
             yield f"{run.name}: is tested on somebody who withdrew"

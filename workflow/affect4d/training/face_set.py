@@ -7,7 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from affect4d.formats.own_tables import read_csv
+
 AXES = ["valence", "arousal"]
+# columns of text, where a table has them
+TEXT = ("subject", "clip", "image_id", "neutral_image_id")
 EXPRESSIONS = "expressions.csv"  # what the build's classifier of expressions read, beside the sets
 
 
@@ -46,5 +50,4 @@ class FaceSet:
 def read_face_set(folder: Path, name: str) -> FaceSet:
     """The FaceSet of that name; its images are mapped, not read."""
     images = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-    text = dict.fromkeys(["subject", "clip", "image_id"], str)
-    return FaceSet(images, pd.read_csv(folder / f"{name}.csv", dtype=text))
+    return FaceSet(images, read_csv(folder / f"{name}.csv", text=TEXT))

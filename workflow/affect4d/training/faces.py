@@ -21,6 +21,7 @@ from affect4d.artifacts.reading import check_content, open_file
 from affect4d.config.neutrals import Database
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.formats.images import read_photograph
+from affect4d.formats.own_tables import read_csv
 from affect4d.neutrals.candidates import Candidate
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.quarantine import BadInput, Quarantine, as_bad_input
@@ -151,9 +152,7 @@ def read_accepted(results: Path, databases: Iterable[str]) -> pd.DataFrame:
         `neutrals/{database}/accepted.csv`, joined, and the column database.
     """
     tables = [
-        pd.read_csv(open_file(ACCEPTED_TABLE.path(results, database=name)), dtype=str).assign(
-            database=name
-        )
+        read_csv(open_file(ACCEPTED_TABLE.path(results, database=name))).assign(database=name)
         for name in sorted(set(databases))
     ]
     return pd.concat(tables, ignore_index=True)

@@ -49,7 +49,9 @@ def audit_network(
 
 def _read_groups(file: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(file, dtype=str, encoding="utf-8-sig")
+        table = pd.read_csv(
+            file, dtype=str, encoding="utf-8-sig", keep_default_na=False, na_values=[""]
+        )
     except (OSError, ValueError) as error:
         raise BadInput(
             file, f"is no CSV ({error})", "give columns subject and attributes"

@@ -27,6 +27,7 @@ from affect4d.gallery.synthetic.model import read_model
 from affect4d.gallery.synthetic.wild import write_wild
 from affect4d.neutrals.candidates import normalise
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.store import StoreError
 from affect4d.system_files import find_files
 from affect4d.training.augmentation import augment
 from affect4d.training.face_set import EXPRESSIONS, FaceSet
@@ -180,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         prepare_training(given.results, given.folder, read_settings(given.settings))
-    except BadInput as problem:
+    except (BadInput, StoreError) as problem:
         raise SystemExit(f"affect4d: {problem}") from None
 
 

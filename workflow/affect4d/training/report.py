@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from affect4d.config.training import Settings
+from affect4d.formats.own_tables import read_csv
 from affect4d.random_streams import named_rng
 from affect4d.training.arms import ARMS, MEANING
 from affect4d.training.comparison import (
@@ -23,7 +24,7 @@ from affect4d.training.comparison import (
     measure_arms,
     order_within_people,
 )
-from affect4d.training.face_set import AXES, EXPRESSIONS
+from affect4d.training.face_set import AXES, EXPRESSIONS, TEXT
 from affect4d.validation.metrics import bootstrap, ccc
 
 Values = tuple[float, float, float, float]
@@ -90,7 +91,9 @@ def describe_data(settings: Settings, read: pd.DataFrame) -> str:
 def _read_arm(folder: Path, settings: Settings, arm: str, *, people: str = "") -> pd.DataFrame:
     """What an arm's networks read of every frame, fold by fold."""
     parts = [
-        pd.read_csv(folder / "runs" / f"fold{fold}-{arm}{people}" / "read.csv").assign(fold=fold)
+        read_csv(folder / "runs" / f"fold{fold}-{arm}{people}" / "read.csv", text=TEXT).assign(
+            fold=fold
+        )
         for fold in range(settings.folds)
     ]
     return pd.concat(parts, ignore_index=True)
@@ -153,12 +156,12 @@ CURVE_POINTS = 6  # of a learning curve in the report; `losses.csv` has every st
 
 def _readings(folder: Path, settings: Settings) -> Iterator[dict[str, object]]:
     """The reader on the published images; reader and student on the London Set's smiles."""
-    images = pd.read_csv(folder / "published.csv").set_index("image_id")[["kind", "class"]]
+    images = read_csv(folder / "published.csv", text=TEXT).set_index("image_id")[["kind", "class"]]
     trained = {
         "reader": "trained on real frames only",
         "student": "trained on synthesized images only",
     }
-    reads = {name: pd.read_csv(folder / "runs" / name / "read.csv") for name in trained}
+    reads = {name: read_csv(folder / "runs" / name / "read.csv", text=TEXT) for name in trained}
     published = reads["reader"].query("set == 'published'").join(images, on="image_id")
     for kind, part in published.groupby("kind"):
         for axis in AXES:
@@ -172,7 +175,7 @@ def _readings(folder: Path, settings: Settings) -> Iterator[dict[str, object]]:
             yield _reading(trained["reader"], f"CCC over class means of {shown}", values)
     if not (folder / "london.csv").is_file():
         return
-    smiles = pd.read_csv(folder / "london.csv").set_index("image_id")["smiles"]
+    smiles = read_csv(folder / "london.csv", text=TEXT).set_index("image_id")["smiles"]
     for name, who in trained.items():
         london = reads[name].query("set == 'london'")
         pairs = london.assign(smiles=london["image_id"].map(smiles)).pivot(

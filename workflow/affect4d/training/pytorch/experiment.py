@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from affect4d.config.training import Settings
+from affect4d.formats.own_tables import read_csv
 from affect4d.random_streams import named_rng
 from affect4d.training.arms import ARMS, Arm, Batches
-from affect4d.training.face_set import AXES, FaceSet, read_face_set
+from affect4d.training.face_set import AXES, TEXT, FaceSet, read_face_set
 from affect4d.training.pytorch.learning import Run, read_sequences, train
 from affect4d.training.sequences import Rows, windows
 
@@ -126,7 +127,7 @@ def _parts(
     real, added = faces
     if plan.fold < 0:
         return {}, Arm(ARMS[plan.arm], real, added, plan.name)
-    folds, used = (pd.read_csv(folder / f"{name}.csv", dtype=_TEXT) for name in ("folds", "used"))
+    folds, used = (read_csv(folder / f"{name}.csv", text=TEXT) for name in ("folds", "used"))
     outside = folds.loc[folds["fold"] != plan.fold, "subject"].to_numpy()
     order = named_rng(settings.seed, "people", plan.fold).permutation(len(outside))
     chosen = outside[order[: plan.people or None]]
@@ -141,9 +142,6 @@ def _parts(
         f"fold {plan.fold}, {len(chosen)} people",
     )
     return {"real": real.take(mine.to_numpy())}, arm
-
-
-_TEXT = {"subject": str, "image_id": str, "neutral_image_id": str}
 
 
 def _stills(folder: Path, published: FaceSet) -> dict[str, FaceSet]:
