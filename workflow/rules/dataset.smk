@@ -26,6 +26,11 @@ rule dataset:
             database=DATABASES,
             chunk=FIT_CHUNKS,
         ),
+        # the card counts what was annotated among all candidates
+        neutrals=expand(
+            f"{RESULTS}/neutrals/{{database}}/neutrals.manifest.json",
+            database=DATABASES,
+        ),
         decisions=[
             database.decisions
             for database in PROJECT.neutrals.databases.values()
