@@ -49,7 +49,8 @@ READ = {  # columns of what was read, by those of `readers/readings.parquet`
     "identity": "read_identity",
     "motion": "read_motion",
 }
-ACCEPTED = f"{QUALITY}accepted"  # of every published image: no column
+# what refuses an image is one value in all that are published: no column
+REFUSING = (f"{QUALITY}accepted", f"{QUALITY}eye_problem")
 MEASURES = {  # of synthesis: unit and meaning
     "yaw": ("degrees", "Turn of the head, to the person's left; null: neutral image."),
     "flipped": ("1", "Share of the visible face's area that turns away; null: neutral image."),
@@ -62,8 +63,6 @@ MEASURES = {  # of synthesis: unit and meaning
                        "neutral image."),
     "neutralised_mm": ("mm", "Expression that was removed from the photograph before, root mean "
                        "square around the mouth; null: neutral image."),
-    "eye_problem": ("1", "Why an eye neither turned nor closed, 0 where both did; null: neutral "
-                    "image."),
 }  # fmt: skip
 QUALITY_COLUMN = Column(
     QUALITY + "{measure}", "float32", "Measured while synthesizing; null: neutral image.", null=True

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from affect4d.artifacts.dataset import ACCEPTED, COLUMNS, MEASURES, QUALITY, QUALITY_COLUMN
+from affect4d.artifacts.dataset import COLUMNS, MEASURES, QUALITY, QUALITY_COLUMN, REFUSING
 from affect4d.artifacts.declaration import Column
 
 _SCHEMA_ORG = {
@@ -19,7 +19,7 @@ _SCHEMA_ORG = {
 
 def all_columns(names: list[str]) -> list[Column]:
     """`COLUMNS`, and those of `names` that are quality measures and vary."""
-    measures = [name for name in names if name.startswith(QUALITY) and name != ACCEPTED]
+    measures = [name for name in names if name.startswith(QUALITY) and name not in REFUSING]
     return [*COLUMNS, *map(_quality_column, measures)]
 
 
