@@ -15,7 +15,14 @@ from affect4d.artifacts.gallery import FRAME_COLUMNS, SCAN_COLUMNS
 from affect4d.config.gallery import Manifest, Settings, files_root
 from affect4d.formats import markup
 from affect4d.gallery.frames import write_annotations, write_frames
-from affect4d.gallery.jobs import FileState, chunk_state, chunks, file_states, scans_digest
+from affect4d.gallery.jobs import (
+    FileState,
+    chunk_state,
+    chunks,
+    chunks_of,
+    file_states,
+    scans_digest,
+)
 from affect4d.gallery.manifest import read_annotations, write_scans, write_table
 from affect4d.gallery.user_table import TABLE_COLUMNS, scan_rows
 from affect4d.quarantine import BadInput
@@ -458,6 +465,25 @@ def test_the_table_reads_as_its_rows_say(tmp_path_factory, rows, size, at_random
     for name, members in expected.items():
         assert chunks(here)[name] == list(dict.fromkeys(row["sequence"] for row in members))
         assert [{k: row[k] for k in members[0]} for row in read[name]] == members
+
+
+def test_the_chunks_of_the_chosen_people_stay_when_others_join(tmp_path):
+    manifest = Manifest(root=str(tmp_path), table=str(tmp_path / "t.csv"), sequences_per_job=2)
+    here = Settings(source="manifest", manifest=manifest)
+
+    def chosen(people):
+        rows = pd.DataFrame("x", range(2 * people), TABLE_COLUMNS)
+        rows["subject"] = [f"p{row // 2:02d}" for row in rows.index]
+        rows["sequence"] = [f"s{row:02d}" for row in rows.index]
+        rows.to_csv(tmp_path / "t.csv", index=False)
+        return chunks_of(4, here)
+
+    first = chosen(20)
+    assert len(first) == 4 and set(first) < set(chunks(here))
+    # every twentieth or so of those who join displaces one of the four
+    later = [chosen(people) for people in range(21, 41)]
+    assert sum(one != before for one, before in zip(later, [first, *later], strict=False)) <= 8
+    assert chosen(2) == ["c0000", "c0001"]
 
 
 def by_rows(table, size):

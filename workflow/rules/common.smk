@@ -6,7 +6,12 @@ from types import SimpleNamespace
 from affect4d.artifacts.registry import find_artifact
 from affect4d.config import fitting as fitting_config
 from affect4d.config.gallery import files_root
-from affect4d.config.project import ConfigError, check_sources, load
+from affect4d.config.project import (
+    ADAPT_PEOPLE,
+    ConfigError,
+    check_sources,
+    load,
+)
 from affect4d.formats.facekit import facekit_files
 from affect4d.gallery import jobs as gallery_jobs
 from affect4d.gallery import user_table
@@ -130,8 +135,10 @@ def template_sections():
 
 
 def adapted_scans(wildcards):
-    """The scans to whose mean the template moves."""
-    chunks = CHUNKS if PROJECT.adapts_template else []
+    """The scans to whose mean the template moves: other people's jobs do not count."""
+    people = PROJECT.template.adapt_people or ADAPT_PEOPLE
+    adapts = PROJECT.adapts_template
+    chunks = gallery_jobs.chunks_of(people, PROJECT.gallery) if adapts else []
     return expand(f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json", chunk=chunks)
 
 

@@ -18,7 +18,13 @@ import pyarrow.compute as pc
 from affect4d.artifacts.gallery import SCAN_COLUMNS
 from affect4d.config.gallery import Settings, subjects
 from affect4d.formats.markup import MARKUP_FILES
-from affect4d.gallery.user_table import FILE_COLUMNS, chunk_name, read_sequences
+from affect4d.gallery.user_table import (
+    FILE_COLUMNS,
+    chunk_name,
+    read_people,
+    read_sequences,
+)
+from affect4d.random_streams import choose_names
 
 # A look-up waits for a cluster's file system, not for the processor: 16 at once shorten the wait,
 # and 200,000 files on a local disk take as long as one after the other (1.9 s).
@@ -51,6 +57,13 @@ def chunks(settings: Settings) -> dict[str, list[str]]:
         members, size = subjects(settings), settings.recording.subjects_per_job
     starts = range(0, len(members), size)
     return {chunk_name(start // size): members[start : start + size] for start in starts}
+
+
+def chunks_of(people: int, settings: Settings) -> list[str]:
+    """The chunks with the scans of so many people, whom `choose_names` chooses."""
+    named = read_people(settings) if settings.source == "manifest" else chunks(settings)
+    chosen = set(choose_names((name for names in named.values() for name in names), people))
+    return [chunk for chunk, names in named.items() if chosen & set(names)]
 
 
 def chunk_state(rows: pa.Table, settings: Settings) -> tuple[str, str]:

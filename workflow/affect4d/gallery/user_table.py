@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -38,6 +39,14 @@ def read_sequences(settings: Settings) -> list[str]:
         _read_columns(settings, ("sequence",))["sequence"]
     ).dictionary.to_pylist()
     return sequences
+
+
+def read_people(settings: Settings) -> dict[str, list[str]]:
+    """The people in each chunk of the table."""
+    table = _read_columns(settings, ("sequence", "subject"))
+    jobs = _codes(table["sequence"]).indices.to_numpy() // settings.manifest.sequences_per_job
+    people = pd.Series(table["subject"].to_pylist()).groupby(jobs).unique()
+    return {chunk_name(int(job)): list(names) for job, names in people.items()}
 
 
 def read_table(settings: Settings) -> pa.Table:

@@ -5,7 +5,6 @@ the mean of the faces, and again from there, until the mean rests. The topology 
 what each vertex stands for; prior, spline and unwrapping are computed anew on the mean face.
 """
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from affect4d.formats.paths import inside
 from affect4d.geometry.procrustes import align_faces
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
+from affect4d.random_streams import choose_names
 from affect4d.registration.reference import Reference, prepare
 from affect4d.registration.registrar import Registered, Registrar
 from affect4d.registration.scan_table import digest_of, files_of, read_row_landmarks, read_scans
@@ -78,8 +78,8 @@ def choose_neutral(scans: pd.DataFrame, people: int) -> pd.DataFrame:
     """
     neutral = scans[scans["is_neutral"]].sort_values(["subject", "sequence", "frame"])
     first = neutral.drop_duplicates("subject")
-    digests = first["subject"].map(lambda name: hashlib.sha256(str(name).encode()).hexdigest())
-    return first.loc[digests.sort_values().index[:people]].sort_values("subject")
+    chosen = choose_names(first["subject"].astype(str), people)
+    return first[first["subject"].astype(str).isin(chosen)]
 
 
 def write_adapted(
