@@ -8,7 +8,7 @@ TRAIN := build/train
 TRAINING := build/training
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: dataset test lint docs generated detector readers face-readers train coverage clean
+.PHONY: dataset test lint docs generated detector engine readers face-readers train coverage clean
 
 dataset: .venv/pipeline.done
 	$(BIN)/snakemake --cores $(CORES)
@@ -34,6 +34,9 @@ coverage: .venv/test.done
 
 # landmarks for `affect4d synth` and `play` of photographs that have no landmark file
 detector: .venv/detector.done
+
+# Dask's workers beyond one job (`engine` in config.yaml)
+engine: .venv/engine.done
 
 # the libraries that others open a published dataset with, apart from what builds it
 readers: $(READERS)/readers.done
@@ -71,7 +74,11 @@ clean:
 	$(BIN)/python -m affect4d.template.menpo3d_data
 	touch $@
 
-.venv/test.done: envs/test.txt .venv/pipeline.done
+.venv/engine.done: envs/engine.txt .venv/pipeline.done
+	$(PIP) -r envs/engine.txt -c envs/constraints.txt
+	touch $@
+
+.venv/test.done: envs/test.txt .venv/engine.done
 	$(PIP) -r envs/test.txt -c envs/constraints.txt
 	touch $@
 

@@ -30,7 +30,9 @@ from affect4d.operations.count import count_build
 from affect4d.provenance.planned_jobs import read_run, stated_config
 
 PEOPLE = 48  # with the demo's four photographs, 99 classes and 21 images of each: 108,000
-PEOPLE_PER_JOB = 7  # of whose 14,000 pictures of 64 pixels a job holds 170 MB
+PEOPLE_PER_JOB = (
+    13  # of whose 27,000 pictures of 64 pixels a job holds 330 MB, twice when it writes
+)
 SIZE, SAMPLES = 64, 20  # pixels; images beside the mean of each class
 MIN_IMAGES = 100_000
 MAX_GROWTH = 1.25  # of the largest memory, from the first half of a rule's jobs to the second

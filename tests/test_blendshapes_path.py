@@ -23,7 +23,7 @@ from affect4d.blendshapes.natural_neighbour import FRAME, in_hull, natural_neigh
 from affect4d.blendshapes.path import resample, support_status
 from affect4d.quarantine import BadInput
 from affect4d.synthesis import Atlas
-from affect4d.synthesis.chunks import MEAN, deformations
+from affect4d.synthesis.imposed import MEAN, deformations
 from affect4d.synthesis.request import find_targets
 
 VERTICES, _ = small_gallery.patch()

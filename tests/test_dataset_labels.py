@@ -29,7 +29,7 @@ from affect4d.gallery.synthetic.model import Model
 from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.quarantine import BadInput
 from affect4d.store import StoreError
-from affect4d.synthesis.chunks import deformations
+from affect4d.synthesis.imposed import deformations
 from affect4d.template.anatomy import default_anatomy
 from affect4d.template.ibug68 import MOUTH
 from affect4d.template.template import load_template

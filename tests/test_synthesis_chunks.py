@@ -31,8 +31,8 @@ from affect4d.formats.images import read_image
 from affect4d.quarantine import BadInput
 from affect4d.store.protocol import LIST
 from affect4d.synthesis import Atlas, PhotographEditor, sheet
-from affect4d.synthesis.chunks import deformations
 from affect4d.synthesis.illustrate import TILE_PX, write_pictures
+from affect4d.synthesis.imposed import deformations
 from affect4d.synthesis.sheet import GAP, STRIP, points_of_plane
 from affect4d.template.anatomy import default_anatomy
 
@@ -175,7 +175,6 @@ def test_the_contact_sheets_of_a_photograph(tmp_path, atlas_path, monkeypatch):
     monkeypatch.setattr(sheet, "REACH", 0.5)
     settings = Settings(size=96)
     chunk_of_people(tmp_path, atlas_path, settings)
-    shutil.copytree(atlas_path.parent, tmp_path / "blendshapes")
     write_expressions(EXPRESSIONS.path(tmp_path))
     run = context(tmp_path, "synthesis")
     write_pictures(run, [tmp_path / FITS], anatomy=default_anatomy(), settings=settings)

@@ -15,7 +15,7 @@ from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.gallery.synthetic.wild import clip_affect, write_wild
 from affect4d.neutrals.candidates import Candidate
 from affect4d.quarantine import BadInput, Quarantine
-from affect4d.synthesis.chunks import Imposed
+from affect4d.synthesis.imposed import Imposed
 from affect4d.training import augmentation
 from affect4d.training.face_set import FaceSet
 from affect4d.training.faces import find_frames, read_frames

@@ -4,7 +4,6 @@ import os
 import shutil
 
 from affect4d import store
-from affect4d.blendshapes.targets import Atlas
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.neutrals import Database, Settings
 from affect4d.config.synthesis import Settings as SynthesisSettings
@@ -45,11 +44,11 @@ def run_chain(results, root, adapter, template=None):
     write_model(results / "fits/model.zarr", morphable_model(), None)
     fit_chunk(context(results, "fitting"), "db", "000", settings=FittingSettings(chunks=1, **GATES))
     run = context(results, "synthesis")
+    write_atlas(results / "blendshapes/atlas.zarr")
     synthesize_chunk(
         run,
         "db",
         "000",
-        atlas=Atlas(write_atlas(results / "blendshapes/atlas.zarr")),
         anatomy=default_anatomy(),
         settings=SynthesisSettings(size=64, folds=0, relight=0),
     )

@@ -1,5 +1,7 @@
 """A fitted face in a picture without a repeat, and deformations of it."""
 
+import os
+import shutil
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +14,7 @@ from scipy.sparse.linalg import splu
 
 from affect4d import store
 from affect4d.affectspace import Grid
+from affect4d.artifacts.blendshapes import ATLAS
 from affect4d.artifacts.statuses import STATUSES
 from affect4d.blendshapes.model import model_arrays
 from affect4d.config.synthesis import Settings
@@ -22,7 +25,6 @@ from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.geometry.raster import interpolate
 from affect4d.geometry.surface import cotangent, vertex_normals
-from affect4d.synthesis import Atlas
 from affect4d.synthesis.chunks import synthesize_chunk
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.scene import make_scene
@@ -183,6 +185,9 @@ def photographed():
 def chunk_of_people(root, atlas_path, settings, strict=False):
     """Synthesize the chunk people/000: one usable photograph and two others; gives its folder."""
     (root / "photographs").mkdir(parents=True)
+    atlas = ATLAS.path(root)
+    shutil.copytree(atlas_path, atlas, copy_function=os.link)
+    os.link(store.manifest_of(atlas_path), store.manifest_of(atlas))
     write_image(root / "photographs" / "a.png", photo())
     quality = dict.fromkeys(FIT_METRICS, 0.0)
     fits = [fit_of(camera(), **{**quality, "accepted": a}) for a in (1.0, 0.0, 1.0)]
@@ -205,7 +210,6 @@ def chunk_of_people(root, atlas_path, settings, strict=False):
         context(root, "synthesis", strict=strict),
         "people",
         "000",
-        atlas=Atlas(atlas_path),
         anatomy=default_anatomy(),
         settings=settings,
     )

@@ -57,7 +57,7 @@ class Build:
     def run(self, drills: "list[Drill]") -> int:
         """Make the drills as their jobs come; returns the exit status of snakemake."""
         threads = []
-        while self._process.poll() is None:
+        while self.runs():
             running = running_scripts(self.tree)
             for drill in drills:
                 if drill.met is None and drill.script in running:
@@ -72,6 +72,10 @@ class Build:
             if drill.error:
                 raise drill.error
         return int(self._process.returncode)
+
+    def runs(self) -> bool:
+        """Whether snakemake has not ended."""
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """Kill snakemake, and nothing of what it submitted."""
@@ -129,16 +133,15 @@ def cancel(_: Build, script: Script) -> None:
 def cut_power(build: Build, script: Script) -> None:
     """The node is lost with all that runs there; it comes back when another has done its job."""
     build.cluster.cut_power(script.node)
-    _release(script.job)
-    while job_record(script.job)["JobState"] in UNFINISHED:
-        time.sleep(0.2)
+    _release(build, script.job)
+    _wait(build, script.job, is_over)
     build.cluster.restore_power(script.node)
 
 
 def preempt(build: Build, script: Script) -> None:
     """A job of a partition of higher priority takes the node."""
     build.cluster.take(script.node)
-    _release(script.job)
+    _release(build, script.job)
 
 
 def restart_controller(build: Build, script: Script) -> None:
@@ -164,11 +167,27 @@ def let_be(_: Build, script: Script) -> None:
     script.finish()
 
 
-def _release(job: str) -> None:
+def _release(build: Build, job: str) -> None:
     """Let a job that was put back start at once: Slurm would wait two minutes."""
-    while job_record(job)["Restarts"] == "0":
-        time.sleep(0.2)
+    _wait(build, job, lambda record: record["Restarts"] != "0" or is_over(record))
     control("update", f"JobId={job}", "StartTime=now")
+
+
+def is_over(record: dict[str, str]) -> bool:
+    """Whether a job will not run again."""
+    return record["JobState"] not in UNFINISHED
+
+
+def _wait(build: Build, job: str, is_reached: Callable[[dict[str, str]], bool]) -> None:
+    """Ask for a job until something is reached, or snakemake has ended.
+
+    While another drill has stopped the controller, nothing is answered.
+    """
+    while build.runs():
+        with contextlib.suppress(subprocess.CalledProcessError):
+            if is_reached(job_record(job)):
+                return
+        time.sleep(0.2)
 
 
 def running_scripts(tree: Tree) -> dict[str, Script]:

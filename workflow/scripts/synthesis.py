@@ -1,7 +1,5 @@
 """Impose every class's deformation on the photographs of one chunk."""
 
-from affect4d.artifacts.blendshapes import ATLAS
-from affect4d.blendshapes.targets import Atlas
 from affect4d.pipeline.job import Job
 from affect4d.registration.common_template import read_template
 from affect4d.synthesis.chunks import synthesize_chunk
@@ -11,7 +9,6 @@ with Job(snakemake) as job:
     synthesize_chunk(
         job.context("synthesis", job.input),
         *job.wildcards,
-        atlas=Atlas(ATLAS.path(job.root)),
         anatomy=anatomy_of(read_template(job.root)),
         settings=job.config("synthesis"),
         only=getattr(snakemake.params, "only", ""),  # the audit replays single images

@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -194,8 +195,9 @@ class ClassFitter:
                 log.info("%s is current", item.name)
             else:
                 pending.append((item, provenance))
-        for item, provenance in pending:
-            self._write(item, provenance, sequences)
+        write = partial(self._write, sequences)
+        for _ in self.context.map(write, pending, what="classes"):
+            pass
         return manifests
 
     def _suffices(self, item: _ClassFrames) -> bool:
@@ -232,10 +234,11 @@ class ClassFitter:
 
     def _write(
         self,
-        item: _ClassFrames,
-        provenance: store.Provenance,
         sequences: Mapping[str, SequenceWithNeutral],
+        _: RunContext,
+        pending: tuple[_ClassFrames, store.Provenance],
     ) -> None:
+        item, provenance = pending
         fitted = subsample_by_subject(item.frames, self.settings.max_frames)
         fitted = fitted.sort_values("sequence", kind="stable")
         D, mean = self._read(item, fitted, sequences)

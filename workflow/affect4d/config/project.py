@@ -4,7 +4,7 @@ import json
 import re
 import reprlib
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -63,6 +63,14 @@ class Project(Section):
         "then on; what is built already stays.",
     )
     seed: int = field(0, "", "Seed of every random generator.", ge=0)
+    engine: Literal["in-process", "dask", "dask-jobqueue"] = field(
+        "in-process",
+        "",
+        "What computes the parts of a job (sequences, classes, photographs, blocks of frames): the "
+        "job itself, a local cluster of Dask as large as the job, or Dask workers in Slurm's queue "
+        "for the time of one run.",
+    )
+    engine_workers: int = field(4, "workers", "Jobs that `dask-jobqueue` submits.", ge=1)
     template: TemplateSettings = field(TemplateSettings, "", "The common topology.")
     gallery: GallerySettings = field(GallerySettings, "", "Where scans come from.")
     registration: RegistrationSettings = field(

@@ -29,9 +29,9 @@ from affect4d.geometry.raster import Raster, interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
 from affect4d.quarantine import BadInput
 from affect4d.registration.common_template import read_template
-from affect4d.synthesis.chunks import Imposed, deformations
 from affect4d.synthesis.crop import Crop
 from affect4d.synthesis.editing.scene import facing
+from affect4d.synthesis.imposed import Imposed, deformations
 from affect4d.template.anatomy import Anatomy, anatomy_of
 from affect4d.template.template import Template
 

@@ -2,15 +2,18 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from affect4d.quarantine import Quarantine
+from affect4d.pipeline.engine import Engine, InProcess
+from affect4d.quarantine import Quarantine, Row
 from affect4d.store import Provenance
 
 T = TypeVar("T")
+R = TypeVar("R")
 log = logging.getLogger("affect4d")
 
 
@@ -29,6 +32,7 @@ class RunContext:
     code : digest of the library modules that the rule declares
     seed : the build's seed
     workers : threads or processes that the job may use
+    engine : computes what `map` is given
     """
 
     root: Path
@@ -40,6 +44,7 @@ class RunContext:
     code: str = ""
     seed: int = 0
     workers: int = 1
+    engine: Engine = field(default_factory=InProcess)
 
     def provenance(
         self,
@@ -65,6 +70,23 @@ class RunContext:
             code=self.code,
         )
 
+    def map(
+        self, function: Callable[["RunContext", T], R], items: Sequence[T], *, what: str = "parts"
+    ) -> Iterator[R]:
+        """The function of a context and each item, in their order, on the engine.
+
+        Parameters
+        ----------
+        function : is given a context of its own, whose quarantine is added to this one's in the
+            order of the items; it returns what it made, or writes artifacts of its own
+        items : independent of one another
+        what : names the items in the log
+        """
+        made = self.engine.map(partial(_apart, self, function), items)
+        for result, rows in self.progress(made, total=len(items), what=what):
+            self.quarantine.rows += rows
+            yield result
+
     def progress(self, items: Iterable[T], *, total: int, what: str) -> Iterator[T]:
         """Yield `items`, with a log line about every tenth of the way."""
         start, step = time.monotonic(), max(1, total // 10)
@@ -76,3 +98,11 @@ class RunContext:
                 log.info(
                     "%s: %d of %d, %.0f s, %.0f s left", what, count, total, elapsed, remaining
                 )
+
+
+def _apart(
+    context: RunContext, function: Callable[[RunContext, T], R], item: T
+) -> tuple[R, list[Row]]:
+    """One item's result, and its own rows of the quarantine."""
+    quarantine = Quarantine(context.quarantine.stage, context.quarantine.strict)
+    return function(replace(context, quarantine=quarantine), item), quarantine.rows

@@ -14,6 +14,7 @@ import cv2
 
 from affect4d.config.project import Project
 from affect4d.pipeline.context import RunContext
+from affect4d.pipeline.engine import open_engine
 from affect4d.pipeline.results_folder import claim_results
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store import StoreError, translate_os_error
@@ -37,6 +38,8 @@ class Job:
         self.root = Path(snakemake.config["results"])
         self.strict = bool(snakemake.config["strict"])
         self.seed, self.workers = int(snakemake.config["seed"]), int(snakemake.threads)
+        self._engine = str(snakemake.config["engine"])
+        self._memory_mb = int(snakemake.resources.get("mem_mb", 0))
         self.input, self.output = snakemake.input, snakemake.output
         self.wildcards, self.rule = snakemake.wildcards, snakemake.rule
         self.settings: dict[str, Any] = dict(snakemake.params.settings)
@@ -82,6 +85,7 @@ class Job:
             code=self.code,
             seed=self.seed,
             workers=self.workers,
+            engine=open_engine(self._engine, threads=self.workers, memory_mb=self._memory_mb),
         )
 
     def __enter__(self) -> "Job":

@@ -92,33 +92,48 @@ def register_chunk(
     BadInput
         At the first bad input, where the quarantine is strict.
     """
-    folder, chunk, quarantine = context.root / "registered", context.item, context.quarantine
+    folder, chunk = context.root / "registered", context.item
     groups = list(read_scans(scans).groupby("sequence", sort=True))
-    done = []
-    for sequence, rows in context.progress(groups, total=len(groups), what="sequences"):
-        rows = rows.sort_values("frame", kind="stable")
-        path = None
-        try:
-            path = folder / f"{safe_name(sequence, scans)}.zarr"
-            provenance = context.provenance(
-                files_of(rows, files_root), item=sequence, settings={"rows": digest_of(rows)}
-            )
-            if not _is_current(path, provenance, context):
-                job = _SequenceJob(context, registrar, rows, files_root=files_root)
-                job.write(path, scans, provenance)
-            done.append(store.manifest_of(path))
-        except BadInput as problem:
-            if path is not None:  # an earlier, valid version of the sequence
-                remove(store.manifest_of(path))
-                remove(path)
-            quarantine.add(sequence, problem)
+    register = _Chunk(registrar, scans, files_root).register
+    made = context.map(register, groups, what="sequences")
+    done = [manifest for manifest in made if manifest is not None]
     rejected = folder / "quarantine" / f"{chunk}.csv"
     with store.atomic(rejected) as unfinished:
-        quarantine.write(unfinished)
+        context.quarantine.write(unfinished)
     manifest = folder / "chunks" / f"{chunk}.manifest.json"
     store.record(
         manifest, [*done, rejected], context.provenance([scans.with_suffix(".manifest.json")])
     )
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """What the sequences of a chunk share, as for `register_chunk`."""
+
+    registrar: Registrar
+    scans: Path
+    files_root: Path
+
+    def register(self, context: RunContext, group: tuple[str, pd.DataFrame]) -> Path | None:
+        """Register one sequence, unless it is current; its manifest, or None where it cannot be."""
+        sequence, rows = group
+        rows = rows.sort_values("frame", kind="stable")
+        path = None
+        try:
+            path = context.root / "registered" / f"{safe_name(sequence, self.scans)}.zarr"
+            provenance = context.provenance(
+                files_of(rows, self.files_root), item=sequence, settings={"rows": digest_of(rows)}
+            )
+            if not _is_current(path, provenance, context):
+                job = _SequenceJob(context, self.registrar, rows, files_root=self.files_root)
+                job.write(path, self.scans, provenance)
+            return store.manifest_of(path)
+        except BadInput as problem:
+            if path is not None:  # an earlier, valid version of the sequence
+                remove(store.manifest_of(path))
+                remove(path)
+            context.quarantine.add(sequence, problem)
+            return None
 
 
 def _is_current(path: Path, provenance: Provenance, context: RunContext) -> bool:

@@ -15,8 +15,8 @@ from affect4d.blendshapes.targets import Atlas
 from affect4d.formats.images import read_photograph
 from affect4d.neutrals.candidates import Candidate
 from affect4d.quarantine import BadInput, Quarantine
-from affect4d.synthesis.chunks import Imposed, deformations
 from affect4d.synthesis.editing.flow import stack_deformations
+from affect4d.synthesis.imposed import Imposed, deformations
 from affect4d.synthesis.quality import measure, refusal
 from affect4d.synthesis.request import Build
 from affect4d.training.face_set import FaceSet

@@ -5,12 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dask.config
+import pandas as pd
 
 from affect4d import store
 from affect4d.artifacts.reading import open_file
 from affect4d.config.validation import Settings
-from affect4d.formats.own_tables import read_csv
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
 from affect4d.validation import pictures
@@ -32,7 +31,7 @@ def build_validation(
 
     Parameters
     ----------
-    context : of the run; its workers are threads that read features
+    context : of the run; its engine reads features
     chunks : names of the chunks of registered sequences
     settings : of the validation
     noise : standard deviation of the annotators' error, where it is known
@@ -47,7 +46,7 @@ def build_validation(
     written: list[Path] = []
     writers: Writers = {}
     try:
-        with dask.config.set(scheduler="threads", num_workers=context.workers):
+        with context.engine.collections():
             experiment = _experiment(context, chunks, settings, noise=noise)
             study = experiment.run()
         table = tabulate(study.rows, settings)
@@ -99,14 +98,14 @@ def _experiment(
         There are no bases, or no features.
     """
     out = context.root / "validation"
-    reasons = read_csv(open_file(out / "quarantine/bases.csv"))
+    reasons = pd.read_csv(open_file(out / "quarantine/bases.csv"), dtype=str)
     reasons = reasons[reasons["item"] == "table1"]
     if len(reasons):
         raise BadInput(*reasons.iloc[0][["file", "rule", "remedy"]])
     projections = Projections(context.root, chunks)
     if not len(projections.table):
         raise BadInput(LABELS, "no used frame could be projected", "see the quarantine")
-    split = read_csv(open_file(out / "split.csv"), text=["subject"])
+    split = pd.read_csv(open_file(out / "split.csv"), dtype={"subject": str})
     attained = store.open(out / "basis.zarr").attributes["attained"]
     return Experiment(
         projections, split, attained, settings=settings, seed=context.seed, noise=noise

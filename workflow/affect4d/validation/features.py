@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,32 +41,13 @@ def project_chunk(context: RunContext, chunk: str, blendshapes: BlendshapeSettin
     blendshapes : say which mesh of a sequence is the neutral one
     """
     root = context.root
-    out, basis = root / "validation/features", root / "validation/basis.zarr"
+    out = root / "validation/features"
     registered = root / f"registered/chunks/{chunk}{MANIFEST_SUFFIX}"
     frames = pd.read_parquet(open_file(root / LABELS))
     used = dict(list(frames[frames["status"] == USED].groupby("sequence", sort=True)))
     names = sequences_of(registered)
-    bases: tuple[dict[Key, Basis], NDArray[np.int64]] | None = None
-    written = []
-    for name in context.progress(names, total=len(names), what="sequences"):
-        path = out / f"{name}.zarr"
-        manifest = store.manifest_of(path)
-        try:
-            if name not in used or not basis.exists():
-                raise _NothingToProject
-            item = _UsedSequence(root / f"registered/{name}.zarr", used[name], blendshapes)
-            inputs = [store.manifest_of(basis), store.manifest_of(item.sequence.path)]
-            provenance = context.provenance(inputs, item=name, settings=item.state)
-            if not store.is_current(manifest, provenance):
-                bases = bases or read_bases(basis)
-                arrays = item.project(*bases)
-                store.write(path, arrays, {"frame_ids": item.frame_ids}, provenance=provenance)
-            written.append(manifest)
-        except (BadInput, _NothingToProject) as problem:
-            remove(manifest)
-            remove(path)
-            if isinstance(problem, BadInput):
-                context.quarantine.add(name, problem)
+    project = _Projection(used, blendshapes).store
+    written = [m for m in context.map(project, names, what="sequences") if m is not None]
     rejected = out / "quarantine" / f"{chunk}.csv"
     with store.atomic(rejected) as unfinished:
         context.quarantine.write(unfinished)
@@ -80,6 +63,43 @@ def sequences_of(manifest: Path) -> list[str]:
     files = [Path(file.path).name for file in store.read_manifest(manifest).files]
     suffix = MANIFEST_SUFFIX
     return sorted(name.removesuffix(suffix) for name in files if name.endswith(suffix))
+
+
+@dataclass(frozen=True)
+class _Projection:
+    """The used frames of each sequence; what says which mesh of a sequence is the neutral one."""
+
+    used: dict[str, pd.DataFrame]
+    blendshapes: BlendshapeSettings
+
+    def store(self, context: RunContext, name: str) -> Path | None:
+        """Project a sequence, unless it is current; its manifest, or None where it cannot be."""
+        root = context.root
+        path, basis = root / f"validation/features/{name}.zarr", root / "validation/basis.zarr"
+        manifest = store.manifest_of(path)
+        try:
+            if name not in self.used or not basis.exists():
+                raise _NothingToProject
+            registered = root / f"registered/{name}.zarr"
+            item = _UsedSequence(registered, self.used[name], self.blendshapes)
+            inputs = [store.manifest_of(basis), store.manifest_of(item.sequence.path)]
+            provenance = context.provenance(inputs, item=name, settings=item.state)
+            if not store.is_current(manifest, provenance):
+                arrays = item.project(*_bases(basis))
+                store.write(path, arrays, {"frame_ids": item.frame_ids}, provenance=provenance)
+            return manifest
+        except (BadInput, _NothingToProject) as problem:
+            remove(manifest)
+            remove(path)
+            if isinstance(problem, BadInput):
+                context.quarantine.add(name, problem)
+            return None
+
+
+@cache
+def _bases(path: Path) -> tuple[dict[Key, Basis], NDArray[np.int64]]:
+    """The bases, read once per process."""
+    return read_bases(path)
 
 
 class _NothingToProject(Exception):
