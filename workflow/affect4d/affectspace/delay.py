@@ -4,7 +4,10 @@ Annotators react late (0.2 to 0.5 s and more: Mariooryad & Busso, IEEE Trans. Af
 2015). Left alone, the delay puts frames between two expressions into the classes of both, and their
 means lose strength. A linear map from the face's motion to valence and arousal, common to all
 sequences, is fitted at every delay; the best is the common one. Then each sequence takes the delay
-at which what it shows, by that map, agrees best with what was said of it.
+at which what it shows, by that map, agrees best with what was said of it. Annotations that vary
+less are missed by less, whatever the delay: those between two frames, which interpolation smooths,
+and those near a sequence's start, where faces are at rest. So they are brought to the same variance
+at every delay.
 """
 
 import logging
@@ -81,6 +84,8 @@ def estimate_delays(sequences: Sequence[AnnotatedMotion], max_delay: float) -> F
             for d in delays
         ]
     )
+    spread = said.std(axis=1, keepdims=True)
+    said = (said - said.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
     features = np.concatenate([z[rows] for z, rows in zip(shown, kept, strict=True)])
     features = np.column_stack([np.ones(len(features)), features])
     gram = features.T @ features
