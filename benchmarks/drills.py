@@ -55,7 +55,7 @@ MEMORY = "synthesis_pictures:mem_mb=400*attempt"
 
 
 def drill_build(tree, cluster, scratch, *, late):
-    """The build in three runs; returns (drill, what Slurm must say of its job) each.
+    """The build in three runs: (drill, what Slurm must say of its job) each, the last exit status.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def drill_build(tree, cluster, scratch, *, late):
         met += [(drill, wanted[3]) for drill, wanted in zip(made, drills, strict=True)]
         for each in made:
             print(f"  {each.what}: {each.met and each.met.node}, {each.verdict()}", flush=True)
-    return met
+    return met, status
 
 
 def start_tree(built, folder, *, late):
@@ -102,7 +102,7 @@ def drill(folder, arguments):
     tree = start_tree(built, folder / "cluster", late=arguments.late)
     slurm = SlurmCluster(folder / "s", limits_memory=True)
     with small_disk(folder / "scratch", PAGE) as scratch, slurm as cluster:
-        met = drill_build(tree, cluster, scratch, late=arguments.late)
+        met, status = drill_build(tree, cluster, scratch, late=arguments.late)
         rows = [(d.what, d.script, d.met and d.met.node, d.verdict(), wanted) for d, wanted in met]
         ahead = cluster.jobs_ahead()
     columns = ["drill", "script", "node", "became", "must"]
@@ -112,6 +112,7 @@ def drill(folder, arguments):
     return [
         Threshold("drills without effect", sum(w not in v for *_, v, w in rows), 0),
         Threshold("jobs of a node whose clock is ahead", ahead, 1, at_least=True),
+        Threshold("exit status of the last run of snakemake", status, 0),
         Threshold("checksums differ", int(tree.checksums() != built.checksums()), 0),
         Threshold("exit code of the audit", audit.returncode, 0),
     ]

@@ -18,6 +18,7 @@ from affect4d.gallery import user_table
 from affect4d.neutrals.databases.search import shows_scans
 from affect4d.neutrals.withdrawn import withdrawn_digest
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
+from affect4d.pipeline.file_times import date_outputs_after_inputs
 from affect4d.pipeline.results_folder import claim_results
 from affect4d.pipeline.recorded import differs
 from affect4d.pipeline.slurm_states import keep_unanswered_jobs
@@ -31,6 +32,8 @@ from affect4d.system_files import find_files, is_hidden
 CONFIG_FILES = map(
     os.path.relpath, [*workflow.configfiles[::-1], *workflow.overwrite_configfiles]
 )
+
+date_outputs_after_inputs()
 
 try:
     files = " overridden by ".join(dict.fromkeys(CONFIG_FILES)) or str(CONFIG)
