@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from affect4d import store
 from affect4d.config.project import Project
 from affect4d.operations import changes, costs, doctor, plan, status
 from affect4d.operations.count import count_build
-from affect4d.operations.sizes import PER_SAMPLE, PLAIN_PIXELS, count_sizes
+from affect4d.operations.sizes import PER_SAMPLE, PLAIN_PIXELS, PLAIN_STORED, count_sizes
 from affect4d.provenance.planned_jobs import PlannedJob, recorded_run
 from affect4d.store import Provenance, StoreError
 
@@ -74,6 +75,8 @@ def learn(monkeypatch, tmp_path, sizes):
         def units(self, rule, wildcards):
             return float(wildcards["size"])
 
+        held = stored = units
+
     jobs = []
     for size in sizes:
         benchmark = f"benchmarks/{size}.tsv"
@@ -106,6 +109,9 @@ def test_a_benchmark_that_cannot_be_read_is_no_run(tmp_path, content):
     assert recorded_run(tmp_path, planned("fit")) is None
 
 
+EMBEDDED = 5  # photographs, fewer than `neutrals.max_images`
+
+
 def test_sizes_follow_from_the_configuration_before_anything_is_built(tmp_path):
     project = Project.model_validate(
         {
@@ -130,7 +136,14 @@ def test_sizes_follow_from_the_configuration_before_anything_is_built(tmp_path):
     image = 1 + 256**2 / PLAIN_PIXELS
     synthesis = sizes.units("synthesis", {"database": "portraits", "chunk": "001"})
     assert synthesis == 2 * 16 * 2 * image + 16 * PER_SAMPLE
-    assert sizes.units("dataset", {}) == 12 * 16 * 2 * image
+    images = (6 + EMBEDDED) * 16 * 2
+    assert sizes.units("dataset", {}) == images * image
+    assert sizes.stored("dataset", {}) == images * (256**2 + PLAIN_STORED)
+    one = {"database": "portraits", "chunk": "001"}
+    assert sizes.held("synthesis", one) == 2 * 16 * 2 * 256**2
+    assert sizes.held("dataset", {}) == images * 256**2
+    many = replace(sizes, samples=100)
+    assert many.held("dataset", {}) == project.dataset.shard_rows * 256**2
     assert sizes.units("report", {}) == 1
 
 

@@ -2,13 +2,13 @@
 
 Processor time and memory of a rule are a start and a share per item (least squares, neither below
 zero). Where former jobs differ in size by less than twice, one cannot be told from the other: then
-the start is that of the cheapest job of all, the rest of the time grows with the items, and memory
-is the largest seen.
+the start is that of the cheapest job of all and the rest grows with the items; memory, which grows
+with pixels where a job holds images, is the largest seen where it does not hold any.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +57,10 @@ class RuleCost:
 
 @dataclass
 class _Samples:
-    units: list[float]
-    seconds: list[float]
-    memory: list[float]
+    units: list[float] = field(default_factory=list)
+    held: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
 
 
 def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
@@ -70,7 +71,7 @@ def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
     StoreError
         A folder states no configuration: it holds no finished build.
     """
-    samples: dict[str, _Samples] = defaultdict(lambda: _Samples([], [], []))
+    samples: dict[str, _Samples] = defaultdict(_Samples)
     stored: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     for root in former:
         sizes = count_sizes(Project.model_validate(stated_config(root)), root)
@@ -78,21 +79,17 @@ def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
         _add_runs(samples, root, jobs, sizes=sizes)
         for rule, row in _stored(root, jobs, sizes).items():
             stored[rule].append(row)
-    floor = min((s for rule in samples.values() for s in rule.seconds), default=0.0)
+    least_s = min((s for sample in samples.values() for s in sample.seconds), default=0.0)
+    least_mb = min((mb for sample in samples.values() for mb in sample.memory), default=0.0)
     costs = {}
     for rule, sample in samples.items():
-        units = np.array(sample.units)
-        seconds, memory = np.array(sample.seconds), np.array(sample.memory)
-        held = np.array(stored[rule] or [(1.0, 0.0, 0.0)])
-        if units.max() >= MIN_RATIO * units.min():
-            time_line, memory_line = _fit(units, seconds), _fit(units, memory)
-        else:
-            start = min(floor, float(seconds.mean()))
-            time_line = Line(start, float((seconds.mean() - start) / units.mean()))
-            memory_line = Line(float(memory.max()), 0.0)
-        per_unit = held[:, 1:].sum(axis=0) / held[:, 0].sum()
+        time_line = _line(sample.units, sample.seconds, least_s)
+        holds_images = sample.held != sample.units
+        memory_line = _line(sample.held, sample.memory, least_mb if holds_images else np.inf)
+        kept = np.array(stored[rule] or [(1.0, 0.0, 0.0)])
+        per_unit = kept[:, 1:].sum(axis=0) / kept[:, 0].sum()
         mb, files = (Line(0.0, float(value)) for value in per_unit)
-        costs[rule] = RuleCost(time_line, memory_line, mb, files, len(units))
+        costs[rule] = RuleCost(time_line, memory_line, mb, files, len(sample.units))
     return costs
 
 
@@ -104,6 +101,7 @@ def _add_runs(
         if run is not None:
             sample = samples[job.rule]
             sample.units.append(sizes.units(job.rule, job.wildcards))
+            sample.held.append(sizes.held(job.rule, job.wildcards))
             sample.seconds.append(run.cpu_s)
             sample.memory.append(run.memory_mb)
 
@@ -114,7 +112,7 @@ def _stored(
     """Items, MB and files of each rule's jobs together."""
     units: dict[str, float] = defaultdict(float)
     for job in jobs:
-        units[job.rule] += sizes.units(job.rule, job.wildcards)
+        units[job.rule] += sizes.stored(job.rule, job.wildcards)
     size: dict[str, float] = defaultdict(float)
     count: dict[str, float] = defaultdict(float)
     for manifest in load_build(root).manifests.values():
@@ -122,6 +120,17 @@ def _stored(
         size[manifest.rule] += sum(file.size for file in files) / 2**20
         count[manifest.rule] += len(files) + 1
     return {rule: (units[rule], size[rule], count[rule]) for rule in units if units[rule]}
+
+
+def _line(items: list[float], figures: list[float], floor: float) -> Line:
+    """The line through jobs of some items; from the floor on where all are of one size."""
+    units, values = np.array(items), np.array(figures)
+    if units.max() >= MIN_RATIO * units.min():
+        return _fit(units, values)
+    if np.isinf(floor):
+        return Line(float(values.max()), 0.0)
+    start = min(floor, float(values.mean()))
+    return Line(start, float((values.mean() - start) / units.mean()))
 
 
 def _fit(units: Floats, values: Floats) -> Line:

@@ -12,7 +12,7 @@ import pandas as pd
 from affect4d.config.project import Project
 from affect4d.operations.changes import explain_jobs
 from affect4d.operations.costs import RuleCost, average, learn_costs
-from affect4d.operations.sizes import count_sizes
+from affect4d.operations.sizes import Sizes, count_sizes
 from affect4d.provenance.planned_jobs import PlannedJob, list_jobs
 
 # What a job on a cluster costs before its work, measured by benchmarks/scale.py (`job`) on 2 cores:
@@ -211,9 +211,7 @@ def make_plan(
     runs = sum(cost.runs for cost in costs.values())
     names = ", ".join(map(str, former)) or "no former build"
     return Plan(
-        tuple(
-            _cost(job, costs, sizes.units(job.rule, job.wildcards), start=start) for job in needed
-        ),
+        tuple(_cost(job, costs, sizes, start=start) for job in needed),
         len(jobs) - len(needed),
         workers,
         tuple(sorted({job.rule for job in needed} - set(costs))),
@@ -221,17 +219,18 @@ def make_plan(
     )
 
 
-def _cost(job: PlannedJob, costs: Mapping[str, RuleCost], units: float, *, start: float) -> JobCost:
+def _cost(job: PlannedJob, costs: Mapping[str, RuleCost], sizes: Sizes, *, start: float) -> JobCost:
     cost = costs.get(job.rule)
     if cost is None:
         seconds = average(costs, lambda c: c.seconds)
         return JobCost(job, start + seconds, average(costs, lambda c: c.memory), 0.0, 0.0)
+    stored = sizes.stored(job.rule, job.wildcards)
     return JobCost(
         job,
-        start + cost.seconds.at(units),
-        cost.memory.at(units),
-        cost.mb.at(units),
-        cost.files.at(units),
+        start + cost.seconds.at(sizes.units(job.rule, job.wildcards)),
+        cost.memory.at(sizes.held(job.rule, job.wildcards)),
+        cost.mb.at(stored),
+        cost.files.at(stored),
     )
 
 

@@ -1,8 +1,8 @@
 """How many items each job of a build works on: frames, sequences, classes, photographs, images.
 
 What a build has made already is counted; the rest follows from the configuration and the user's
-table. Photographs of a database are at most `neutrals.max_images`, of rendered people at most one
-each, and every class may get images. An image counts by its pixels too.
+table. Photographs of a database are at most `neutrals.max_images` and as many as are found, of
+rendered people at most one each, and every class may get images. An image counts by its pixels too.
 """
 
 from collections.abc import Mapping
@@ -17,19 +17,25 @@ from affect4d.artifacts.reading import open_file
 from affect4d.artifacts.statuses import OK
 from affect4d.config.gallery import EXPRESSIONS
 from affect4d.config.gallery import Settings as GallerySettings
+from affect4d.config.neutrals import Database
 from affect4d.config.project import Project
 from affect4d.gallery.jobs import chunks
 from affect4d.gallery.user_table import scan_rows
+from affect4d.neutrals.databases.search import find_candidates
+from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store import StoreError
 
 FRAMES, SEQUENCES, PHOTOGRAPHS, IMAGES, CLASSES_MADE = (
     "frames", "sequences", "photographs", "images", "classes",
 )  # fmt: skip
-# What an image of synthesis costs beside its pixels, in pixels: 1.6 ms, and .16 us per pixel
+# What an image of synthesis costs beside its pixels, in pixels: 1.4 ms, and .16 us per pixel
 # (demo's faces at 64 and 256 pixels a side, one core of 2 GHz).
-PLAIN_PIXELS = 10_000
-# To draw and smooth a sample of a class, once per job, in images without pixels: 7 ms.
-PER_SAMPLE = 4.5
+PLAIN_PIXELS = 9_000
+# To draw and smooth a sample of a class, once per job, in images without pixels: 3.2 ms.
+PER_SAMPLE = 2.2
+# What an image of synthesis takes of a disk beside its pixels, in pixels: .9 KB, and .5 bytes per
+# pixel (the same builds).
+PLAIN_STORED = 1_900
 # What the cost of a rule's jobs grows with; that of the others does not grow, or with no one thing.
 MEASURE = {
     "gallery_table": FRAMES,
@@ -68,6 +74,7 @@ class Sizes:
     groups : jobs of blendshapes, which share the frames
     samples : images of each photograph and class beside the mean's
     pixels : of an image
+    shard_rows : images of a file of the dataset
     """
 
     frames: Mapping[str, int]
@@ -78,11 +85,12 @@ class Sizes:
     groups: int
     samples: int
     pixels: int
+    shard_rows: int
 
     def units(self, rule: str, wildcards: Mapping[str, str]) -> float:
         """How many items a job works on; 1 where its cost does not grow."""
         measure = MEASURE.get(rule)
-        chunk, database = wildcards.get("chunk", ""), wildcards.get("database")
+        chunk = wildcards.get("chunk", "")
         if measure in (FRAMES, SEQUENCES):
             counts = self.frames if measure == FRAMES else self.sequences
             share = self.groups if rule == "blendshapes" else 1
@@ -91,14 +99,36 @@ class Sizes:
             return self.classes
         if measure is None:
             return 1.0
-        photographs: float = sum(self.photographs.values())
-        if database is not None:
-            photographs = self.photographs.get(database, 0) / (self.fit_chunks if chunk else 1)
+        photographs = self._photographs(wildcards)
         if measure == PHOTOGRAPHS:
             return photographs
-        images = photographs * self.classes * (1 + self.samples)
         samples = self.classes * self.samples if rule == "synthesis" and photographs else 0
+        images = self._images(wildcards)
         return images * (1 + self.pixels / PLAIN_PIXELS) + samples * PER_SAMPLE
+
+    def held(self, rule: str, wildcards: Mapping[str, str]) -> float:
+        """What a job's memory grows with: pixels where it holds images, else its items."""
+        if rule == "synthesis":
+            return self._images(wildcards) * self.pixels
+        if rule == "dataset":
+            return min(self._images(wildcards), self.shard_rows) * self.pixels
+        return self.units(rule, wildcards)
+
+    def stored(self, rule: str, wildcards: Mapping[str, str]) -> float:
+        """What the size of a job's artifacts grows with."""
+        if MEASURE.get(rule) == IMAGES:
+            return self._images(wildcards) * (self.pixels + PLAIN_STORED)
+        return self.units(rule, wildcards)
+
+    def _photographs(self, wildcards: Mapping[str, str]) -> float:
+        database = wildcards.get("database")
+        if database is None:
+            return float(sum(self.photographs.values()))
+        chunks = self.fit_chunks if "chunk" in wildcards else 1
+        return self.photographs.get(database, 0) / chunks
+
+    def _images(self, wildcards: Mapping[str, str]) -> float:
+        return self._photographs(wildcards) * self.classes * (1 + self.samples)
 
 
 def count_sizes(project: Project, root: Path) -> Sizes:
@@ -115,10 +145,11 @@ def count_sizes(project: Project, root: Path) -> Sizes:
     photographs = {}
     for name, database in project.neutrals.databases.items():
         accepted = _rows(ACCEPTED_TABLE.path(root, database=name))
-        most = project.neutrals.max_images
-        if database.built_folder:
-            most = min(most, project.gallery.synthetic.portraits)
-        photographs[name] = most if accepted is None else len(accepted)
+        if accepted is None:
+            found = _found(name, database, project, root)
+            photographs[name] = min(project.neutrals.max_images, found)
+        else:
+            photographs[name] = len(accepted)
     classes = _rows(CLASSES.path(root))
     return Sizes(
         frames,
@@ -129,7 +160,18 @@ def count_sizes(project: Project, root: Path) -> Sizes:
         groups=groups,
         samples=project.synthesis.samples,
         pixels=project.synthesis.size**2,
+        shard_rows=project.dataset.shard_rows,
     )
+
+
+def _found(name: str, database: Database, project: Project, root: Path) -> int:
+    """Images of a database of which none is accepted yet."""
+    if database.built_folder:
+        return project.gallery.synthetic.portraits
+    try:
+        return len(find_candidates(name, database, results=root, quarantine=Quarantine("plan")))
+    except BadInput:
+        return 0
 
 
 def _gallery(settings: GallerySettings) -> tuple[dict[str, int], dict[str, int]]:
