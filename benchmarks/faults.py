@@ -134,7 +134,7 @@ def build(folder, options):
     trees[0].snakemake(cores=1)
     seconds, total = time.monotonic() - start, len(manifests(trees[0]))
     print(f"undisturbed: {total} artifacts in {seconds:.0f} s", flush=True)
-    seen = build_with_kills(trees[1], options.build_kills, total, seconds, seed=options.seed)
+    seen = build_with_kills(trees[1], options.build_kills, total, seed=options.seed)
     print(f"artifacts at each kill: {seen.artifacts}; jobs running at {seen.at_work} of them")
     return [
         Threshold("kills of the build", len(seen.artifacts), options.build_kills, at_least=True),

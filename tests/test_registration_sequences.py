@@ -19,9 +19,15 @@ from affect4d.registration.quality import flag_names
 from affect4d.registration.track import sample_bilinear
 
 
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory, prepared, template):
+    return Chunk(tmp_path_factory.mktemp("scanned"), prepared, template)
+
+
 @pytest.fixture
-def chunk(tmp_path, prepared, template):
-    return Chunk(tmp_path, prepared, template)
+def chunk(scanned, tmp_path):
+    """The scans in a folder that the test may damage."""
+    return scanned.copied(tmp_path)
 
 
 def test_chunk_is_registered_and_resumed(chunk, template):

@@ -1,5 +1,8 @@
 """Surfaces of known correspondence, made from the template alone, and a chunk of them on disk."""
 
+import copy
+import shutil
+
 import fast_simplification
 import numpy as np
 import pandas as pd
@@ -68,16 +71,34 @@ class Chunk:
 
     def __init__(self, root, prepared, template):
         self.root, self.prepared = root, prepared
-        self.folder = root / "gallery/scans/c0"
         self.folder.mkdir(parents=True)
-        self.table = root / "gallery/scans/c0.csv"
-        self.manifest = root / "registered/chunks/c0.manifest.json"
         rows = [
             self._frame(template, sequence, index)
             for sequence in ("s001_1_happiness", "s002_1_spontaneous0")
             for index in range(4)
         ]
         self.rows = pd.DataFrame(rows)
+
+    @property
+    def folder(self):
+        return self.root / "gallery/scans/c0"
+
+    @property
+    def table(self):
+        return self.root / "gallery/scans/c0.csv"
+
+    @property
+    def manifest(self):
+        return self.root / "registered/chunks/c0.manifest.json"
+
+    def copied(self, root):
+        """The same scans in a folder of their own."""
+        other = copy.copy(self)
+        other.root, other.rows = (
+            shutil.copytree(self.root, root, dirs_exist_ok=True),
+            self.rows.copy(),
+        )
+        return other
 
     def _frame(self, template, sequence, index):
         name = f"{sequence}_{index:04d}"

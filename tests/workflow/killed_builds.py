@@ -13,7 +13,7 @@ from workflow_tree import BINARIES
 from affect4d import store
 from affect4d.store.manifest import SUFFIX
 
-START_S = 6.0  # until a snakemake's first job runs
+POLL_S = 0.1  # between two looks at a build
 
 
 @dataclass
@@ -34,27 +34,26 @@ class Killed:
     survivors: int = 0
 
 
-def build_with_kills(tree, kills, total, seconds, cores=1, seed=0):
+def build_with_kills(tree, kills, total, *, cores=1, seed=0):
     """Build `tree`, killing it `kills` times on the way.
+
+    Each kill waits for a number of artifacts, drawn at random, and half of them for a job's
+    unfinished files besides: how fast the machine is makes no difference.
 
     Parameters
     ----------
     tree : Tree that holds no results yet
     kills : how often
-    total, seconds : artifacts and duration of an undisturbed build, over which the kills spread
+    total : artifacts of an undisturbed build
     """
-    moments, seen, stuck = random.Random(seed), Killed(), 0
-    for left in range(kills, 0, -1):
-        done = seen.artifacts[-1] if seen.artifacts else 0
-        rest = seconds * (1 - done / total)
-        # whoever was killed before anything was done gets twice the time, as a person would do
-        delay = moments.uniform(0, 1.5) * (START_S + rest / (left + 1)) * 2**stuck
-        if not _killed_after(tree, delay, cores):
+    draw, seen = random.Random(seed), Killed()
+    for number, count in enumerate(sorted(draw.sample(range(1, total - kills), kills))):
+        wanted = max(count, seen.artifacts[-1] + 1 if seen.artifacts else 0)
+        if not _killed_at(tree, wanted, cores=cores, writing=number % 2 == 0):
             return seen
         seen.survivors += _survivors(tree)
         visible = manifests(tree)
         seen.artifacts.append(len(visible))
-        stuck = 0 if len(visible) > done else stuck + 1
         seen.invalid += [problem for path in visible for problem in store.verify(path)]
         seen.at_work += bool(store.stale_temporaries(tree.results))
         tree.snakemake("--unlock")
@@ -64,27 +63,43 @@ def build_with_kills(tree, kills, total, seconds, cores=1, seed=0):
 
 def manifests(tree):
     """The manifests that a reader sees now."""
-    return sorted(
-        path for path in tree.results.rglob(f"*{SUFFIX}") if not path.name.startswith(".")
-    )
+    return sorted(path for path in _files(tree) if path.name.endswith(SUFFIX))
 
 
-def _killed_after(tree, delay, cores):
-    """Run snakemake and kill its process group after `delay` s; False if it was done before."""
+def _unfinished(tree):
+    """What jobs have begun to write, or left unfinished."""
+    return {path for path in _files(tree, hidden=True) if ".tmp-" in path.name}
+
+
+def _files(tree, *, hidden=False):
+    """Files and folders below the results; what vanishes meanwhile is left out."""
+    for parent, folders, files in os.walk(tree.results):
+        yield from (
+            Path(parent, name) for name in folders + files if name.startswith(".") == hidden
+        )
+
+
+def _killed_at(tree, count, *, cores, writing):
+    """Run snakemake and kill its process group at `count` artifacts; False if it was done before.
+
+    `writing`: and not before a job has begun to write the next one.
+    """
     command = [str(BINARIES / "snakemake"), "--cores", str(cores)]
     with (tree.folder / "killed.log").open("a") as said:
         build = subprocess.Popen(
             command, cwd=tree.folder, env=tree.environment, stdout=said, stderr=said,
             start_new_session=True,
         )  # fmt: skip
-        try:
-            if build.wait(delay):
-                raise AssertionError((tree.folder / "killed.log").read_text()[-8000:])
-            return False
-        except subprocess.TimeoutExpired:
-            os.killpg(build.pid, signal.SIGKILL)
-            build.wait()
-            return True
+        before = _unfinished(tree)
+        while build.poll() is None:
+            if len(manifests(tree)) >= count and not (writing and _unfinished(tree) <= before):
+                os.killpg(build.pid, signal.SIGKILL)
+                build.wait()
+                return True
+            time.sleep(POLL_S)
+    if build.returncode:
+        raise AssertionError((tree.folder / "killed.log").read_text()[-8000:])
+    return False
 
 
 def _survivors(tree, patience=120.0):

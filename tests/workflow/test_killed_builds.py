@@ -18,7 +18,7 @@ from affect4d import store
 def test_a_build_killed_and_resumed_on_one_core_gives_the_same_bytes(built, tmp_path):
     """`built` was made on two cores, undisturbed: neither their number nor a kill changes a bit."""
     tree = Tree(tmp_path / "killed", code=built)
-    seen = build_with_kills(tree, kills=3, total=len(manifests(built)), seconds=90, cores=1)
+    seen = build_with_kills(tree, kills=3, total=len(manifests(built)))
     assert len(seen.artifacts) == 3
     assert (seen.invalid, seen.survivors) == ([], 0)
     assert tree.checksums() == built.checksums()

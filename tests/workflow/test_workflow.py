@@ -129,7 +129,7 @@ def test_a_changed_setting_counts_without_snakemake_s_memory(built):
     assert built.planned() == {}
 
 
-def test_a_changed_module_rebuilds_its_room_and_what_follows(built):
+def test_a_changed_module_rebuilds_its_package_and_what_follows(built):
     module = built.folder / "workflow" / "affect4d" / "affectspace" / "classes.py"
     text = module.read_text()
     module.write_text(text + "\n# only a remark\n")
