@@ -5,11 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from affect4d import store
 from affect4d.artifacts.reading import open_file
 from affect4d.config.validation import Settings
+from affect4d.formats.own_tables import read_csv
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
 from affect4d.validation import pictures
@@ -98,14 +97,14 @@ def _experiment(
         There are no bases, or no features.
     """
     out = context.root / "validation"
-    reasons = pd.read_csv(open_file(out / "quarantine/bases.csv"), dtype=str)
+    reasons = read_csv(open_file(out / "quarantine/bases.csv"))
     reasons = reasons[reasons["item"] == "table1"]
     if len(reasons):
         raise BadInput(*reasons.iloc[0][["file", "rule", "remedy"]])
     projections = Projections(context.root, chunks)
     if not len(projections.table):
         raise BadInput(LABELS, "no used frame could be projected", "see the quarantine")
-    split = pd.read_csv(open_file(out / "split.csv"), dtype={"subject": str})
+    split = read_csv(open_file(out / "split.csv"), text=["subject"])
     attained = store.open(out / "basis.zarr").attributes["attained"]
     return Experiment(
         projections, split, attained, settings=settings, seed=context.seed, noise=noise
