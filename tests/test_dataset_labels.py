@@ -108,6 +108,9 @@ def generator():
 def test_units_that_synthetic_people_show_are_read_from_their_deformations(generator):
     basis = UnitBasis(generator.template, (generator.template, generator.units))
     units = np.array([prototype(name) for name in PROTOTYPES])
+    smiles, jaw = units[:, NAMES.index("AU12")] > 0, NAMES.index("AU26")
+    laughs = units[smiles]
+    units[smiles, jaw] = 0.0  # a jaw that drops in a smile is no sum of units
     true = pd.DataFrame(units, columns=NAMES)
     # of the face units that they consist of: AU1+4 is so much of AU1 and of AU4
     both, one, four = (UNIT_SHAPES[name] for name in ("AU1+4", "AU1", "AU4"))
@@ -126,6 +129,12 @@ def test_units_that_synthetic_people_show_are_read_from_their_deformations(gener
     read = np.array([basis.weights(m) for m in generator.expressions(units, np.zeros(len(NAMES)))])
     assert (np.abs(read[:, :-1] - expected) < 0.01 + nose).all()
     assert (read[:, -1:] < 0.01 + nose).all()
+    for laugh, move in zip(
+        laughs, generator.expressions(laughs, np.zeros(len(NAMES))), strict=True
+    ):
+        weights = dict(zip(ACTION_UNITS, basis.weights(move)[:-1], strict=True))
+        assert weights["AU12"] == pytest.approx(laugh[NAMES.index("AU12")], abs=0.1)
+        assert -0.01 < weights["AU26"] < laugh[jaw] + 0.01
     # one side stronger than the other: about the mean of both, and some motion is left over
     skewed = np.random.default_rng(0).normal(0, 0.15, len(NAMES))
     read = np.array([basis.weights(move) for move in generator.expressions(units, skewed)])

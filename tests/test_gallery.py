@@ -37,7 +37,13 @@ from affect4d.geometry.surface import boundary_loops
 from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
 from affect4d.store.protocol import LIST
-from affect4d.template.ibug68 import LOWER_INNER_LIP, LOWER_LIP, UPPER_INNER_LIP, UPPER_LIP
+from affect4d.template.ibug68 import (
+    LOWER_INNER_LIP,
+    LOWER_LIP,
+    MOUTH_CORNERS,
+    UPPER_INNER_LIP,
+    UPPER_LIP,
+)
 from affect4d.template.template import load_template
 
 SMALL = Synthetic(subjects=2, spontaneous=1, spontaneous_frames=8, posed_frames=6)
@@ -111,6 +117,22 @@ def test_a_brow_moves_as_one_and_the_lid_stays(model):
             own, lids = field[model.template.landmark_vertices[[brow, lid]], 1]
             assert len(hair) > 3 and np.abs(hair - own).max() < 0.12 * abs(own)
             assert abs(lids) < lid_share * abs(own)
+
+
+@pytest.mark.parametrize(("smile", "jaw"), [(1.0, 0.9), (0.5, 0.9), (0.9, 0.3), (0.0, 0.7)])
+def test_a_smile_holds_the_corners_of_the_lips_while_the_jaw_drops(model, smile, jaw):
+    def shown(**units):
+        row = np.array([[units.get(name, 0.0) for name in NAMES]])
+        field = model.expressions(row, np.zeros(len(NAMES)))[0]
+        return field[model.template.landmark_vertices]
+
+    both, alone, dropped = shown(AU12=smile, AU26=jaw), shown(AU12=smile), shown(AU26=jaw)
+    held = min(smile, jaw) / jaw
+    expected = alone + (1 - held) * dropped
+    np.testing.assert_allclose(both[MOUTH_CORNERS], expected[MOUTH_CORNERS], atol=1e-3)
+    # teeth part, and the chin falls, as far as without the smile
+    for landmark in (8, 62, 66):
+        np.testing.assert_allclose(both[landmark], alone[landmark] + dropped[landmark], atol=0.4)
 
 
 def test_lips_that_press_and_tighten_lose_half_of_their_red(model):

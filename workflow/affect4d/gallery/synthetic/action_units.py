@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from affect4d.gallery.synthetic.mpfb import FACE_UNITS, Face
-from affect4d.template.ibug68 import LEFT_BROW, NASION, RIGHT_BROW, UPPER_LID_LINES
+from affect4d.template.ibug68 import LEFT_BROW, MOUTH_CORNERS, NASION, RIGHT_BROW, UPPER_LID_LINES
 from affect4d.template.template import Template
 
 Floats = NDArray[np.float64]
+
+SMILING_JAW = "AU12+26"  # of the two units, not of face units: see `smiling_jaw`
 
 # Face units of each action unit, both sides, with their weights at full intensity.
 UNIT_SHAPES: dict[str, Mapping[str, float]] = {
@@ -41,6 +43,7 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
         "mouthSmile": 0.52, "mouthDimple": 0.3, "mouthLowerDown": 0.6, "noseSneer": 0.5,
         "browInnerUp": 0.3,
     },
+    SMILING_JAW: {},
     "AU15": {"mouthFrown": 1.1},  # lip corner depressor
     "AU16": {"mouthLowerDown": 1.3},  # lower lip depressor
     "AU17": {"mouthShrugLower": 0.9},  # chin raiser
@@ -77,7 +80,34 @@ def action_fields(face: Face) -> NDArray[np.float32]:
     for name in (*BROWS_MOVE, *BROWS_STAY):
         field = fields[NAMES.index(name)]
         field += weights[:, None] * ((follow @ field if name in BROWS_MOVE else 0) - field)
+    fields[NAMES.index(SMILING_JAW)] = smiling_jaw(fields, face.template)
     return fields
+
+
+def smiling_jaw(fields: NDArray[np.float32], template: Template) -> NDArray[np.float32]:
+    """AU12 and AU26 together, (V, 3) mm, of the fields (A, V, 3) of a generator's template.
+
+    The jaw alone takes the corners of the lips along, half as far as the middle of the lower lip.
+    In a smile the zygomaticus major, which comes from the cheekbone, holds them and the skin around
+    them where it has pulled them; the lips between them part.
+    """
+    smile, jaw = (fields[NAMES.index(name)] for name in ("AU12", "AU26"))
+    corners = template.landmarks[MOUTH_CORNERS]
+    reach = np.linalg.norm(corners[1] - corners[0]) / 2  # the middle of the lips goes with the jaw
+    apart = np.linalg.norm(template.vertices[:, None] - corners, axis=2).min(axis=1) / reach
+    free = np.clip(apart, 0, 1)
+    held: NDArray[np.float32] = smile + (free**2 * (3 - 2 * free))[:, None] * jaw
+    return held.astype(np.float32)
+
+
+def combine(units: Floats) -> Floats:
+    """Intensities (T, A) with what AU12 and AU26 have in common as a unit of its own."""
+    smile, jaw, both = (NAMES.index(name) for name in ("AU12", "AU26", SMILING_JAW))
+    combined = np.array(units, np.float64)
+    common = np.minimum(combined[..., smile], combined[..., jaw])
+    combined[..., both] += common
+    combined[..., [smile, jaw]] -= common[..., None]
+    return combined
 
 
 def _brows(template: Template) -> tuple[Floats, sparse.csr_matrix]:

@@ -19,7 +19,7 @@ from affect4d.formats.facekit import (
     read_positions,
     read_triangles,
 )
-from affect4d.gallery.synthetic.action_units import NAMES
+from affect4d.gallery.synthetic.action_units import NAMES, SMILING_JAW, smiling_jaw
 from affect4d.gallery.synthetic.model import Model, store_model
 from affect4d.gallery.synthetic.topology import Topology
 from affect4d.geometry.surface import subdivide
@@ -39,6 +39,7 @@ UNIT_SHAPES = {
     "AU9": {"noseSneer": 1.0},
     "AU10": {"mouthUpperUp": 1.0},
     "AU12": {"mouthSmile": 1.0},
+    SMILING_JAW: {},
     "AU15": {"mouthFrown": 1.0},
     "AU16": {"mouthLowerDown": 1.0},
     "AU17": {"mouthShrugLower": 1.0},
@@ -79,11 +80,12 @@ def facekit_model(root: str | Path, subdivisions: int) -> Model:
         if name.startswith("identity")
     ]
     template = make_template(neutral, read_triangles(files[NEUTRAL]), neutral[LANDMARKS])
-    units = [_unit(UNIT_SHAPES[name], files, neutral) for name in NAMES]
+    units = np.array([_unit(UNIT_SHAPES[name], files, neutral) for name in NAMES], np.float32)
+    units[NAMES.index(SMILING_JAW)] = smiling_jaw(units, template)
     return Model(
         template,
         np.array(identity, dtype=np.float32),
-        np.array(units, dtype=np.float32),
+        units,
         [subdivided(template.triangles, subdivisions)],
     )
 

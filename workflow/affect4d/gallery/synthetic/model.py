@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.artifacts.gallery import MODEL
-from affect4d.gallery.synthetic.action_units import NAMES, action_fields
+from affect4d.gallery.synthetic.action_units import NAMES, action_fields, combine
 from affect4d.gallery.synthetic.identity import identity_modes
 from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.gallery.synthetic.topology import Topology, scan_topology
@@ -45,9 +45,12 @@ class Model:
     def expressions(
         self, units: NDArray[np.float64], asymmetry: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """Displacements (T, V, 3), mm, of unit intensities (T, A) and their asymmetry (A,)."""
+        """Displacements (T, V, 3), mm, of unit intensities (T, A) and their asymmetry (A,).
+
+        Units that do not add up are combined first.
+        """
         flat = self.units.reshape(len(self.units), -1)
-        weights = np.asarray(units, dtype=np.float32)
+        weights = combine(units).astype(np.float32)
         both = (weights @ flat).reshape(len(weights), -1, 3)
         skew = (weights * asymmetry.astype(np.float32)) @ flat
         return both + self.side[None, :, None] * skew.reshape(both.shape)
