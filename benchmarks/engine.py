@@ -24,6 +24,7 @@ from thresholds import Threshold, check
 from workflow_tree import Tree
 
 from affect4d import store
+from affect4d.store.manifest import SUFFIX
 
 WORKERS = 2
 COMPARED = ("registered", "blendshapes", "validation", "synthesis")
@@ -68,11 +69,16 @@ def build_by_workers(tree):
 
 
 def digests(tree, part):
-    """{manifest: {file: sha256}} of the artifacts in a folder of the results."""
-    manifests = sorted((tree.results / part).rglob("*.manifest.json"))
+    """{manifest: {file: sha256}} of the artifacts in a folder of the results.
+
+    Manifests that a manifest lists are left out: they name the tree's own template by its path.
+    """
+    manifests = sorted((tree.results / part).rglob(f"*{SUFFIX}"))
     return {
         str(path.relative_to(tree.results)): {
-            file.path: file.sha256 for file in store.read_manifest(path).files
+            file.path: file.sha256
+            for file in store.read_manifest(path).files
+            if not file.path.endswith(SUFFIX)
         }
         for path in manifests
     }

@@ -14,7 +14,13 @@ from affect4d import store
 from affect4d.config.project import Project
 from affect4d.operations import changes, costs, doctor, plan, status
 from affect4d.operations.count import count_build
-from affect4d.operations.sizes import PER_SAMPLE, PLAIN_PIXELS, PLAIN_STORED, count_sizes
+from affect4d.operations.sizes import (
+    PER_SAMPLE,
+    PLAIN_FILES,
+    PLAIN_PIXELS,
+    PLAIN_STORED,
+    count_sizes,
+)
 from affect4d.provenance.planned_jobs import PlannedJob, recorded_run
 from affect4d.store import Provenance, StoreError
 
@@ -75,7 +81,10 @@ def learn(monkeypatch, tmp_path, sizes):
         def units(self, rule, wildcards):
             return float(wildcards["size"])
 
-        held = stored = units
+        held = stored = files = units
+
+        def kind(self, rule):
+            return rule
 
     jobs = []
     for size in sizes:
@@ -137,11 +146,17 @@ def test_sizes_follow_from_the_configuration_before_anything_is_built(tmp_path):
     synthesis = sizes.units("synthesis", {"database": "portraits", "chunk": "001"})
     assert synthesis == 2 * 16 * 2 * image + 16 * PER_SAMPLE
     images = (6 + EMBEDDED) * 16 * 2
-    assert sizes.units("dataset", {}) == images * image
+    assert sizes.units("audit", {}) == images * image
     assert sizes.stored("dataset", {}) == images * (256**2 + PLAIN_STORED)
+    assert sizes.files("synthesis", {"database": "portraits"}) == 6 * 16 * 2 + PLAIN_FILES
     one = {"database": "portraits", "chunk": "001"}
     assert sizes.held("synthesis", one) == 2 * 16 * 2 * 256**2
     assert sizes.held("dataset", {}) == images * 256**2
+    assert sizes.files("registration", {"chunk": "c0000"}) == 2 * (2 + 6)
+    assert sizes.files("blendshapes", {"group": "0"}) == sizes.stored("blendshapes", {}) == 16
+    assert sizes.kind("gallery_scans") == "gallery_scans (synthetic)"
+    assert sizes.units("validation", {}) == 5 * frames
+    assert replace(sizes, search_frames=50).units("validation", {}) == 50
     many = replace(sizes, samples=100)
     assert many.held("dataset", {}) == project.dataset.shard_rows * 256**2
     assert sizes.units("report", {}) == 1

@@ -1,8 +1,10 @@
 """One small build, made once and shared by the tests of the whole workflow."""
 
+import time
+
 import pytest
 from support.once import made_once
-from workflow_tree import Tree
+from workflow_tree import SECONDS, Tree
 
 # Each waits for something (a cluster's polls, a kill) while others compute: in this order they end
 # together, where the files with few tests would come last.
@@ -26,4 +28,13 @@ def built(tmp_path_factory):
 
 
 def _build(folder):
+    start = time.monotonic()
     Tree(folder).snakemake(cores=2)
+    (folder / SECONDS).write_text(str(time.monotonic() - start))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests record with `record_property`, one line each."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.line(f"{name}: {value}")

@@ -64,7 +64,7 @@ class _Samples:
 
 
 def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
-    """The cost of each rule, from the results folders of former builds.
+    """The cost of each kind of job (`Sizes.kind`), from the results folders of former builds.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
         A folder states no configuration: it holds no finished build.
     """
     samples: dict[str, _Samples] = defaultdict(_Samples)
-    stored: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    stored: dict[str, list[Floats]] = defaultdict(list)
     for root in former:
         sizes = count_sizes(Project.model_validate(stated_config(root)), root)
         jobs = plan_jobs(root)
@@ -86,9 +86,9 @@ def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
         time_line = _line(sample.units, sample.seconds, least_s)
         holds_images = sample.held != sample.units
         memory_line = _line(sample.held, sample.memory, least_mb if holds_images else np.inf)
-        kept = np.array(stored[rule] or [(1.0, 0.0, 0.0)])
-        per_unit = kept[:, 1:].sum(axis=0) / kept[:, 0].sum()
-        mb, files = (Line(0.0, float(value)) for value in per_unit)
+        mb, files = (
+            Line(0.0, float(total / items)) for items, total in np.sum(stored[rule], axis=0)
+        )
         costs[rule] = RuleCost(time_line, memory_line, mb, files, len(sample.units))
     return costs
 
@@ -99,27 +99,26 @@ def _add_runs(
     for job in jobs:
         run = recorded_run(root, job)
         if run is not None:
-            sample = samples[job.rule]
+            sample = samples[sizes.kind(job.rule)]
             sample.units.append(sizes.units(job.rule, job.wildcards))
             sample.held.append(sizes.held(job.rule, job.wildcards))
             sample.seconds.append(run.cpu_s)
             sample.memory.append(run.memory_mb)
 
 
-def _stored(
-    root: Path, jobs: Iterable[PlannedJob], sizes: Sizes
-) -> dict[str, tuple[float, float, float]]:
-    """Items, MB and files of each rule's jobs together."""
-    units: dict[str, float] = defaultdict(float)
+def _stored(root: Path, jobs: Iterable[PlannedJob], sizes: Sizes) -> dict[str, Floats]:
+    """What size and number of each rule's files grow with, and MB and number: (2, 2)."""
+    stored: dict[str, Floats] = defaultdict(lambda: np.zeros((2, 2)))
     for job in jobs:
-        units[job.rule] += sizes.stored(job.rule, job.wildcards)
-    size: dict[str, float] = defaultdict(float)
-    count: dict[str, float] = defaultdict(float)
+        stored[sizes.kind(job.rule)][0, 0] += sizes.stored(job.rule, job.wildcards)
+        stored[sizes.kind(job.rule)][1, 0] += sizes.files(job.rule, job.wildcards)
     for manifest in load_build(root).manifests.values():
         files = [file for file in manifest.files if not file.path.endswith(".manifest.json")]
-        size[manifest.rule] += sum(file.size for file in files) / 2**20
-        count[manifest.rule] += len(files) + 1
-    return {rule: (units[rule], size[rule], count[rule]) for rule in units if units[rule]}
+        stored[sizes.kind(manifest.rule)][:, 1] += (
+            sum(file.size for file in files) / 2**20,
+            len(files) + 1,
+        )
+    return stored
 
 
 def _line(items: list[float], figures: list[float], floor: float) -> Line:

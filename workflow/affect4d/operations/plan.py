@@ -214,23 +214,22 @@ def make_plan(
         tuple(_cost(job, costs, sizes, start=start) for job in needed),
         len(jobs) - len(needed),
         workers,
-        tuple(sorted({job.rule for job in needed} - set(costs))),
+        tuple(sorted({sizes.kind(job.rule) for job in needed} - set(costs))),
         f"{runs} runs of jobs in {names}",
     )
 
 
 def _cost(job: PlannedJob, costs: Mapping[str, RuleCost], sizes: Sizes, *, start: float) -> JobCost:
-    cost = costs.get(job.rule)
+    cost = costs.get(sizes.kind(job.rule))
     if cost is None:
         seconds = average(costs, lambda c: c.seconds)
         return JobCost(job, start + seconds, average(costs, lambda c: c.memory), 0.0, 0.0)
-    stored = sizes.stored(job.rule, job.wildcards)
     return JobCost(
         job,
         start + cost.seconds.at(sizes.units(job.rule, job.wildcards)),
         cost.memory.at(sizes.held(job.rule, job.wildcards)),
-        cost.mb.at(stored),
-        cost.files.at(stored),
+        cost.mb.at(sizes.stored(job.rule, job.wildcards)),
+        cost.files.at(sizes.files(job.rule, job.wildcards)),
     )
 
 

@@ -36,6 +36,18 @@ PER_SAMPLE = 2.2
 # What an image of synthesis takes of a disk beside its pixels, in pixels: .9 KB, and .5 bytes per
 # pixel (the same builds).
 PLAIN_STORED = 1_900
+# Files of a chunk of images, and of a dataset, that do not grow, in images and in full shards.
+PLAIN_FILES, PLAIN_SHARDS = 1_700, 4
+# What the number of a rule's files grows with.
+_FILES = {
+    "gallery_scans": FRAMES,
+    "registration": SEQUENCES,
+    "validation_features": SEQUENCES,
+    "gallery_portraits": PHOTOGRAPHS,
+    "neutrals": PHOTOGRAPHS,
+}
+# Rules that do other work for another source of scans.
+_BY_SOURCE = ("gallery_scans", "gallery_annotations")
 # What the cost of a rule's jobs grows with; that of the others does not grow, or with no one thing.
 MEASURE = {
     "gallery_table": FRAMES,
@@ -53,6 +65,7 @@ MEASURE = {
     "validation": FRAMES,
     "atlas": CLASSES_MADE,
     "blendshapes_pictures": CLASSES_MADE,
+    "gallery_portraits": PHOTOGRAPHS,
     "neutrals": PHOTOGRAPHS,
     "fitting": PHOTOGRAPHS,
     "synthesis": IMAGES,
@@ -75,6 +88,8 @@ class Sizes:
     samples : images of each photograph and class beside the mean's
     pixels : of an image
     shard_rows : images of a file of the dataset
+    source : of the scans
+    search_frames : of which the validation's search, its longest part, takes no more
     """
 
     frames: Mapping[str, int]
@@ -86,49 +101,68 @@ class Sizes:
     samples: int
     pixels: int
     shard_rows: int
+    source: str
+    search_frames: int
+
+    def kind(self, rule: str) -> str:
+        """The rule, with the source of the scans where it does other work for another."""
+        return f"{rule} ({self.source})" if rule in _BY_SOURCE else rule
 
     def units(self, rule: str, wildcards: Mapping[str, str]) -> float:
-        """How many items a job works on; 1 where its cost does not grow."""
-        measure = MEASURE.get(rule)
-        chunk = wildcards.get("chunk", "")
-        if measure in (FRAMES, SEQUENCES):
-            counts = self.frames if measure == FRAMES else self.sequences
-            share = self.groups if rule == "blendshapes" else 1
-            return counts.get(chunk, sum(counts.values())) / share
-        if measure == CLASSES_MADE:
-            return self.classes
-        if measure is None:
-            return 1.0
-        photographs = self._photographs(wildcards)
-        if measure == PHOTOGRAPHS:
-            return photographs
-        samples = self.classes * self.samples if rule == "synthesis" and photographs else 0
-        images = self._images(wildcards)
-        return images * (1 + self.pixels / PLAIN_PIXELS) + samples * PER_SAMPLE
+        """What a job's time grows with; 1 where it does not grow."""
+        if rule == "dataset":  # decodes and encodes every pixel
+            return self.stored(rule, wildcards)
+        items = self._count(MEASURE.get(rule), wildcards)
+        if rule == "validation":
+            return min(items, self.search_frames)
+        if rule == "blendshapes":
+            return items / self.groups
+        if MEASURE.get(rule) != IMAGES:
+            return items
+        samples = self.classes * self.samples if rule == "synthesis" and items else 0
+        return items * (1 + self.pixels / PLAIN_PIXELS) + samples * PER_SAMPLE
 
     def held(self, rule: str, wildcards: Mapping[str, str]) -> float:
         """What a job's memory grows with: pixels where it holds images, else its items."""
+        images = self._count(IMAGES, wildcards)
         if rule == "synthesis":
-            return self._images(wildcards) * self.pixels
+            return images * self.pixels
         if rule == "dataset":
-            return min(self._images(wildcards), self.shard_rows) * self.pixels
+            return min(images, self.shard_rows) * self.pixels
         return self.units(rule, wildcards)
 
     def stored(self, rule: str, wildcards: Mapping[str, str]) -> float:
         """What the size of a job's artifacts grows with."""
         if MEASURE.get(rule) == IMAGES:
-            return self._images(wildcards) * (self.pixels + PLAIN_STORED)
+            return self._count(IMAGES, wildcards) * (self.pixels + PLAIN_STORED)
+        if rule in ("blendshapes", "validation"):
+            return self.files(rule, wildcards)
         return self.units(rule, wildcards)
 
-    def _photographs(self, wildcards: Mapping[str, str]) -> float:
-        database = wildcards.get("database")
-        if database is None:
-            return float(sum(self.photographs.values()))
-        chunks = self.fit_chunks if "chunk" in wildcards else 1
-        return self.photographs.get(database, 0) / chunks
+    def files(self, rule: str, wildcards: Mapping[str, str]) -> float:
+        """What the number of a job's files grows with."""
+        if rule == "synthesis":
+            return self._count(IMAGES, wildcards) + PLAIN_FILES
+        if rule == "dataset":
+            return self._count(IMAGES, wildcards) / self.shard_rows + PLAIN_SHARDS
+        if rule == "blendshapes":
+            return self.classes / self.groups
+        return self._count(_FILES.get(rule), wildcards)
 
-    def _images(self, wildcards: Mapping[str, str]) -> float:
-        return self._photographs(wildcards) * self.classes * (1 + self.samples)
+    def _count(self, measure: str | None, wildcards: Mapping[str, str]) -> float:
+        """How many of something a job works on; 1 for None."""
+        chunk, database = wildcards.get("chunk", ""), wildcards.get("database")
+        if measure in (FRAMES, SEQUENCES):
+            counts = self.frames if measure == FRAMES else self.sequences
+            return counts.get(chunk, sum(counts.values()))
+        if measure == CLASSES_MADE:
+            return self.classes
+        if measure is None:
+            return 1.0
+        photographs: float = sum(self.photographs.values())
+        if database is not None:
+            photographs = self.photographs.get(database, 0) / (self.fit_chunks if chunk else 1)
+        return photographs * (self.classes * (1 + self.samples) if measure == IMAGES else 1)
 
 
 def count_sizes(project: Project, root: Path) -> Sizes:
@@ -146,7 +180,7 @@ def count_sizes(project: Project, root: Path) -> Sizes:
     for name, database in project.neutrals.databases.items():
         accepted = _rows(ACCEPTED_TABLE.path(root, database=name))
         if accepted is None:
-            found = _found(name, database, project, root)
+            found = _found(name, database, project, root=root)
             photographs[name] = min(project.neutrals.max_images, found)
         else:
             photographs[name] = len(accepted)
@@ -161,10 +195,12 @@ def count_sizes(project: Project, root: Path) -> Sizes:
         samples=project.synthesis.samples,
         pixels=project.synthesis.size**2,
         shard_rows=project.dataset.shard_rows,
+        source=project.gallery.source,
+        search_frames=project.validation.search_frames,
     )
 
 
-def _found(name: str, database: Database, project: Project, root: Path) -> int:
+def _found(name: str, database: Database, project: Project, *, root: Path) -> int:
     """Images of a database of which none is accepted yet."""
     if database.built_folder:
         return project.gallery.synthetic.portraits

@@ -42,7 +42,9 @@ def start_local_workers(workers: int, memory_mb: int) -> Any:
         worker_kwargs={"protocol": "tls", "memory_limit": memory_mb * 10**6 // workers},
         security=security,
     )
-    return connect(cluster, workers=workers)
+    client = connect(cluster, workers=workers)
+    client.forward_logging("affect4d")  # into the job's log
+    return client
 
 
 def start_queued_workers(folder: Path, workers: int) -> Any:
@@ -50,7 +52,7 @@ def start_queued_workers(folder: Path, workers: int) -> Any:
 
     Parameters
     ----------
-    folder : on a file system that all nodes see; receives the keys
+    folder : on a file system that all nodes see; receives the keys and the workers' logs
     workers : jobs in the queue, of one worker each
 
     Returns
@@ -63,6 +65,7 @@ def start_queued_workers(folder: Path, workers: int) -> Any:
     cluster = _module("dask_jobqueue").SLURMCluster(
         **{key: value for key, value in _JOB.items() if stated.get(key) is None},
         death_timeout=_DEATH_TIMEOUT_S,
+        log_directory=str(folder),
         protocol="tls://",
         security=security,
         scheduler_options={"dashboard": False},
@@ -75,6 +78,8 @@ def start_queued_workers(folder: Path, workers: int) -> Any:
 
 def connect(cluster: Any = None, *, workers: int = 1) -> Any:
     """The distributed.Client of a cluster, once it has workers.
+
+    What several jobs' tasks say stays in the workers' own logs.
 
     Parameters
     ----------

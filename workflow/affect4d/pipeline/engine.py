@@ -6,7 +6,7 @@ return what they made. The bytes of a build are therefore the same on every engi
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, cached_property, partial
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
@@ -52,16 +52,20 @@ class InProcess:
 
 
 class Distributed:
-    """Workers of Dask.
+    """Workers of Dask, which are there once something is asked of them.
 
     Parameters
     ----------
-    client : `distributed.Client`, connected. What it sends is pickled by distributed on its own
+    connect : returns a `distributed.Client`. What it sends is pickled by distributed on its own
         encrypted connections; no file of a user is read in that way.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._connect()
 
     def __reduce__(self) -> tuple[type[InProcess], tuple[()]]:
         # what a worker is given it computes itself
@@ -94,8 +98,7 @@ def open_engine(name: str, *, threads: int, memory_mb: int) -> Engine:
     """
     if name == "in-process":
         return InProcess(threads)
-    clusters = import_module("affect4d.pipeline.dask_clusters")
-    is_local = name == "dask"
-    client = clusters.start_local_workers(threads, memory_mb) if is_local else clusters.connect()
-    client.forward_logging("affect4d")
-    return Distributed(client)
+    clusters = import_module("affect4d.pipeline.dask_clusters")  # slow to load
+    if name == "dask":
+        return Distributed(partial(clusters.start_local_workers, threads, memory_mb))
+    return Distributed(clusters.connect)
