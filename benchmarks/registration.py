@@ -17,7 +17,9 @@ copy of memory, or its operations at that of sgemm, whichever takes longer. AFFE
 clone of ICT-FaceKit. Exit status 1 where a threshold is missed.
 
 With `--people native` the people are those of models with a topology and a mean shape of their own
-(`native_people.py` says what their errors are), in kinds of scans from clean to misleading.
+(`native_people.py` says what their errors are), in kinds of scans from clean to misleading; with
+`--others` NICP and MeshMonk register some of them too, where they are installed
+(`registration_others.py`).
 """
 
 import argparse
@@ -42,17 +44,16 @@ import ict_truth
 import numpy as np
 import pandas as pd
 import registration_native
+import registration_others
 from errors import aligned, change, mean_p95, rigid
 from limits import arithmetic, bandwidth
 from native_people import KINDS, MODELS
+from nicp import MODES
 from thresholds import Threshold, check
 from tqdm import tqdm
 
 from affect4d.config.registration import Settings
 from affect4d.registration import Registrar, prepare
-
-# What differs from the default settings in each mode.
-MODES: dict[str, dict] = {"refined": {}, "fast": {"refinements": 0}}
 
 
 @dataclass(frozen=True)
@@ -277,6 +278,12 @@ def main():
     parser.add_argument(
         "--adapt-people", type=int, default=16, help="that the template is adapted to (default 16)"
     )
+    parser.add_argument(
+        "--others",
+        type=int,
+        default=0,
+        help="native people whom NICP and MeshMonk register as well",
+    )
     parser.add_argument("--singles", type=int, default=40, help="single scans (default 40)")
     parser.add_argument("--sequences", type=int, default=6, help="sequences (default 6)")
     parser.add_argument("--frames", type=int, default=20, help="frames per sequence (default 20)")
@@ -312,6 +319,9 @@ def run_native(arguments):
         frames=arguments.frames,
         adapt_people=arguments.adapt_people,
     )
+    if arguments.others:
+        for model in arguments.models:
+            registration_others.compare(model, arguments.others)
     return 0
 
 

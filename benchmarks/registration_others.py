@@ -1,34 +1,27 @@
-"""Other methods beside ours on scans of people with a mesh and a mean of their own: errors, time.
-
-    python benchmarks/registration_others.py --model ict
+"""`registration.py --people native --others N`: other methods beside ours on the same scans.
 
 The methods: ours on the template as given and on one adapted to other people of the model; NICP of
-menpo3d (see `nicp.py`; with --nicp) and MeshMonk, where AFFECT4D_MESHMONK names the Python of an
-environment with the package `meshmonk` 0.3.0. Both work on the template decimated to as many
-vertices as MeshMonk's own has, or they would take minutes a scan; both start from the similarity of
-the landmarks. The error is that of `native_people`, over the inner face: each method is compared
-with its own consensus over clean scans. Neutral faces only; one thread, CPU time.
+menpo3d (see `nicp.py`) where that package is installed, and MeshMonk where AFFECT4D_MESHMONK names
+the Python of an environment with the package `meshmonk` 0.3.0. Both work on the template decimated
+to as many vertices as MeshMonk's own has, or they would take minutes a scan; both start from the
+similarity of the landmarks. The error is that of `native_people`, over the inner face: each method
+is compared with its own consensus over clean scans. Neutral faces only; one thread, CPU time.
 """
 
-import argparse
 import os
-
-os.environ.update(
-    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-)
-
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from errors import mean_p95, rigid
-from native_people import MODELS, SEED, STILL, Correspondence, load_people, scan, sitter
+from native_people import SEED, STILL, Correspondence, load_people, scan, sitter
 from nicp import repair, run_nicp
 from registration_native import adapted
 from tqdm import tqdm
@@ -82,7 +75,7 @@ def meshmonk(python, template, made):
     return back, spent
 
 
-def methods(model, with_nicp):
+def methods(model):
     """The methods by name."""
     template = load_template()
     given = prepare(template)
@@ -97,36 +90,29 @@ def methods(model, with_nicp):
     python = os.environ.get("AFFECT4D_MESHMONK")
     if python:
         found["MeshMonk"] = Method(partial(meshmonk, python, small), small.inner)
-    if with_nicp:
+    if find_spec("menpo3d"):
         found["NICP"] = Method(partial(run_nicp, repair()[0], small), small.inner)
     return found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default=MODELS[0], help="ict, anny or an .npz file")
-    parser.add_argument("--people", type=int, default=6, help="scanned, and as many in consensus")
-    parser.add_argument("--nicp", action="store_true", help="menpo3d's NICP as well")
-    arguments = parser.parse_args()
-    model, rows = load_people(arguments.model), []
-    for name, method in methods(model, arguments.nicp).items():
+def compare(name, people):
+    """Print the errors and times of all methods on so many people of a model of `MODELS`."""
+    model, rows = load_people(name), []
+    for called, method in methods(model).items():
         landed, errors, seconds = [], [], []
-        for number in tqdm(range(arguments.people), name):
+        for number in tqdm(range(people), called):
             shown = sitter(model, f"consensus{number:03d}")
             clean = replace(shown, noise=0.0, landmark_noise=0.0)
             made = scan(model, clean, named_rng(SEED, "consensus"), STILL)
             landed.append((method.run(made)[0], made.truth))
         places = Correspondence(model, landed)
-        for number in range(arguments.people):
+        for number in range(people):
             rng = named_rng(SEED, "others", str(number))
             made = scan(model, sitter(model, f"p{number:03d}"), rng)
             points, spent = method.run(made)
             errors.append(rigid(points, places.on(made.truth), method.inner))
             seconds.append(spent)
-        rows.append((name, arguments.people, *mean_p95(errors), np.median(seconds)))
+        rows.append((called, people, *mean_p95(errors), np.median(seconds)))
     columns = ["method", "scans", "mean mm", "p95 mm", "CPU s a scan"]
+    print(f"\n{name}: neutral scans of {people} people, as many others in the consensus")
     print(pd.DataFrame(rows, columns=columns).to_string(index=False, float_format="%.2f"))
-
-
-if __name__ == "__main__":
-    main()

@@ -57,7 +57,7 @@ class Refiner:
         shown: NDArray[np.bool_],
         noise: float,
     ) -> None:
-        self._template, self._prior, self._weights, self._noise = template, prior, weights, noise
+        self._prior, self._weights, self._noise = prior, weights, noise
         vertices = template.vertices.astype(float)
         near = np.linalg.norm(vertices - template.landmarks[NOSE_TIP], axis=1) < _SAMPLED_RADIUS_MM
         samples = scatter(
@@ -73,10 +73,11 @@ class Refiner:
 
     def refine(
         self,
-        checked: Checked,
+        landmarks: Checked,
         field: NDArray[np.float32],
         scan: UnwrappedScan,
         *,
+        base: NDArray[np.float32],
         amplitude: float,
         steps: int,
     ) -> NDArray[np.float32]:
@@ -84,21 +85,22 @@ class Refiner:
 
         Parameters
         ----------
-        checked : the scan's landmarks
+        landmarks : how the scan's lie off the base's
         field : (V, 3) mm, where to start
         scan : the scan on the cylinder
+        base : (V, 3) mm, the face from which the prior measures: the template, or a neutral face
         amplitude : mm^2 over the kernel's, of the field through the landmarks
         steps : Gauss-Newton steps
 
         Returns
         -------
-        (V, 3) mm
+        (V, 3) mm, from the base
         """
-        keep = checked.keep
-        variance = np.clip(checked.stiffness * amplitude, *np.square(_LANDMARK_SD_MM))
+        keep = landmarks.keep
+        variance = np.clip(landmarks.stiffness * amplitude, *np.square(_LANDMARK_SD_MM))
         scale = np.sqrt(self._weights[keep] / variance)[:, None]
-        at_landmarks = self._at_landmarks[keep] * scale, checked.displacement[keep] * scale
-        start = self._template.vertices[self._corners]
+        at_landmarks = self._at_landmarks[keep] * scale, landmarks.displacement[keep] * scale
+        start = base[self._corners]
         corners = start + field[self._corners]
         for step in range(steps):
             chosen = self._all if step == steps - 1 else self._leading

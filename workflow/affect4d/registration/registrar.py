@@ -1,6 +1,6 @@
 """Registration of one scan: from raw triangles and 68 landmarks to the template's topology."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numba
@@ -63,6 +63,8 @@ class Registered:
     weights : (V, 3), barycentric coordinates in it
     offset : mm, of the kept landmarks as a whole from where landmarks and surface put them
     lids : mm, what brought the vertices around the eyes to the landmarks, for `Lids.corrected`
+    field : (V, 3) mm, from the template to where landmarks and surface put the vertices
+    checked : its landmarks
     """
 
     vertices: NDArray[np.float32]
@@ -72,6 +74,8 @@ class Registered:
     weights: NDArray[np.float32]
     offset: float
     lids: NDArray[np.float32]
+    field: NDArray[np.float32]
+    checked: Checked
 
 
 class Registrar:
@@ -178,7 +182,7 @@ class Registrar:
         landmarks : (68, 3) in iBUG order and the scan's frame, or what `check` gave for them
         neutral : of the same sequence
             On it the skin that follows the skull comes to lie, on the template when absent; the
-            lids are corrected as its are.
+            lids are corrected as its are. What no tracker follows is its face, changed.
         tracker : corrects the correspondence by the skin's pattern; it needs `texture`
         texture : of the scan
 
@@ -191,8 +195,12 @@ class Registrar:
         alignment = checked.alignment
         corners = np.ascontiguousarray(triangles, dtype=np.int32)
         predicted, scan = self._predict(
-            checked, moved(alignment.similarity, vertices), triangles=corners
+            checked,
+            moved(alignment.similarity, vertices),
+            triangles=corners,
+            rest=None if tracker is not None and texture is not None else neutral,
         )
+        field = predicted - self.template.vertices
         offset, disagreement = self._disagreement(checked, predicted)
         lids = self._lids.correction(checked, predicted) if neutral is None else neutral.lids
         predicted = self._lids.corrected(predicted, lids)
@@ -223,7 +231,7 @@ class Registrar:
             unit=alignment.unit,
             jitter=float("nan"),
         )
-        return Registered(placed, seen, quality, *located, offset, lids)
+        return Registered(placed, seen, quality, *located, offset, lids, field, checked)
 
     def fill(
         self, values: NDArray[np.floating[Any]], seen: NDArray[np.bool_]
@@ -249,11 +257,18 @@ class Registrar:
         return offset, float(np.sqrt(len(kept)) * offset / max(distance, _MIN_DISTANCE_MM))
 
     def _predict(
-        self, checked: Checked, scan: NDArray[np.float32], *, triangles: NDArray[np.int32]
+        self,
+        checked: Checked,
+        scan: NDArray[np.float32],
+        *,
+        triangles: NDArray[np.int32],
+        rest: Registered | None,
     ) -> tuple[NDArray[np.float32], UnwrappedScan]:
         """Where every vertex (V, 3) mm lies by landmarks and surface; the scan on the cylinder.
 
         `scan` (N, 3) mm is aligned; noise so great that it folds the surface is smoothed first.
+        The prior holds the change from the face at `rest` where there is one, so that frames share
+        what neither surface nor landmarks say of it.
         """
         uv, depth = self._cylinder.unwrap(scan)
         for _ in range(_MAX_SMOOTHINGS):
@@ -261,15 +276,31 @@ class Registrar:
                 break
             scan = smooth_once(scan, triangles)
             uv, depth = self._cylinder.unwrap(scan)
-        coefficients, _, _ = self._spline.fit(checked.displacement, checked.stiffness, checked.keep)
+        base, landmarks = self.template.vertices, checked
+        if rest is not None and (checked.keep & rest.checked.keep).sum() >= _MIN_LANDMARKS:
+            base, landmarks = base + rest.field, self._change(checked, rest.checked)
+        coefficients, _, _ = self._spline.fit(
+            landmarks.displacement, landmarks.stiffness, landmarks.keep
+        )
         field = self._spline.evaluate(coefficients)
-        unwrapped = self._unroll(scan, (uv, depth), triangles, field=field)
+        unwrapped = self._unroll(scan, (uv, depth), triangles, face=base + field)
         if self.settings.refinements:
-            amplitude = self._spline.amplitude(coefficients, checked.displacement, checked.keep)
+            amplitude = self._spline.amplitude(coefficients, landmarks.displacement, landmarks.keep)
             field = self._refiner.refine(
-                checked, field, unwrapped, amplitude=amplitude, steps=self.settings.refinements
+                landmarks,
+                field,
+                unwrapped,
+                base=base,
+                amplitude=amplitude,
+                steps=self.settings.refinements,
             )
-        return self.template.vertices + field, unwrapped
+        return base + field, unwrapped
+
+    def _change(self, checked: Checked, rest: Checked) -> Checked:
+        """Landmarks as displaced from where they are at rest, and how noisy this makes them."""
+        displacement, keep = checked.displacement - rest.displacement, checked.keep & rest.keep
+        stiffness = self._spline.estimate_stiffness(displacement, keep, _STIFFNESSES_MM2)
+        return replace(checked, displacement=displacement, keep=keep, stiffness=stiffness)
 
     def _unroll(
         self,
@@ -277,7 +308,7 @@ class Registrar:
         unwrapped: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]],
         triangles: NDArray[np.int32],
         *,
-        field: NDArray[np.float32],
+        face: NDArray[np.float32],
     ) -> UnwrappedScan:
         """The skin of an aligned scan on the cylinder's plane.
 
@@ -286,7 +317,7 @@ class Registrar:
         scan : (N, 3) mm
         unwrapped : its uv (N, 2) mm and depth (N,) mm
         triangles : (F, 3)
-        field : (V, 3) mm, the displacement by the landmarks, which places the lips
+        face : (V, 3) mm, the vertices by the landmarks, which place the lips
         """
         uv, depth = unwrapped
         lips = self.template.landmark_vertices[INNER_LIPS]
@@ -295,7 +326,7 @@ class Registrar:
             uv,
             triangles,
             half_turn=np.pi * self._cylinder.radius,
-            lips=self._cylinder.unwrap(self.template.vertices[lips] + field[lips])[0],
+            lips=self._cylinder.unwrap(face[lips])[0],
             centre=self.template.landmarks.mean(0),
         )
         xy = np.ascontiguousarray(self._cylinder.pixels(uv), dtype=np.float32)

@@ -21,6 +21,7 @@ from scipy.sparse.linalg import splu
 # invertible, and the affine part below takes over at this scale.
 _WAVELENGTH_MM = 150.0
 _AFFINE = 4  # functions that the kernel leaves free
+_MIN_AMPLITUDE = 1e-9  # no division by zero where nothing moves
 _BLOCK = 16  # columns solved at once: bounds memory
 
 
@@ -144,7 +145,8 @@ class SurfaceSpline:
         """Variance of the field in units of the kernel (Wahba 1990, eq. 4.8.6): c'y / (n - 4)."""
         chosen = np.flatnonzero(keep)
         power = (coefficients[chosen] * values[chosen]).sum()
-        return float(power / (values.shape[1] * max(len(chosen) - _AFFINE, 1)))
+        amplitude = float(power / (values.shape[1] * max(len(chosen) - _AFFINE, 1)))
+        return max(amplitude, _MIN_AMPLITUDE)
 
     def estimate_stiffness(
         self,
@@ -166,7 +168,8 @@ class SurfaceSpline:
             lower = np.linalg.cholesky(free.T @ self._covariance(chosen, candidate) @ free)
             whitened = solve_triangular(lower, projected, lower=True)
             logarithm = 2 * np.log(np.diag(lower)).sum()
-            loss = projected.shape[0] * np.log((whitened**2).sum()) + logarithm
+            power = max(float((whitened**2).sum()), _MIN_AMPLITUDE)
+            loss = projected.shape[0] * np.log(power) + logarithm
             if loss < best:
                 best, stiffness = loss, candidate
         return stiffness
