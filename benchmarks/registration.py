@@ -282,7 +282,7 @@ def main():
         "--others",
         type=int,
         default=0,
-        help="native people whom NICP and MeshMonk register as well",
+        help="native people whom NICP and MeshMonk register too",
     )
     parser.add_argument("--singles", type=int, default=40, help="single scans (default 40)")
     parser.add_argument("--sequences", type=int, default=6, help="sequences (default 6)")

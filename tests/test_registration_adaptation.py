@@ -19,7 +19,9 @@ from affect4d.quarantine import BadInput
 from affect4d.registration import Registrar, adaptation
 from affect4d.registration.adaptation import NeutralScan, Sample, adapt, choose_neutral
 from affect4d.registration.common_template import read_template
+from affect4d.registration.consistency import Likeness, Usual, disagreement
 from affect4d.registration.reference import Reference
+from affect4d.template.ibug68 import INTERNAL
 
 PEOPLE = 5
 
@@ -67,8 +69,8 @@ def test_the_template_moves_to_the_peoples_mean_and_keeps_their_size(template, r
     assert scale == pytest.approx(
         fit_similarity(template.vertices[inner], mean[inner]).scale, rel=0.02
     )
-    assert 0 < adapted.usual_offset < 1.0
-    assert Reference.restore(adapted.arrays()).usual_offset == adapted.usual_offset
+    assert 0 < adapted.usual.offset < 1.0 and 0 < adapted.usual.deviation < 5.0
+    assert Reference.restore(adapted.arrays()).usual == adapted.usual
     assert np.array_equal(found.triangles, template.triangles)
     assert np.array_equal(found.landmark_vertices, template.landmark_vertices)
     away = np.linalg.norm(found.landmarks - template.landmarks_on(found.vertices), axis=1)
@@ -117,12 +119,35 @@ def test_other_frames_leave_the_templates_bytes_and_neutral_ones_do_not(write):
 def test_an_offset_that_is_usual_is_no_disagreement(reference, template):
     vertices, triangles, landmarks = scan_of(template, deform(template, seed=3), seed=3, share=0.1)
     scan = vertices, triangles, landmarks + np.array([0.0, 8.0, 0.0])  # the head has moved since
-    found = Registrar(reference).register(*scan)
-    assert found.quality.disagreement > Settings().max_disagreement
-    calibrated = Registrar(replace(reference, usual_offset=1.01 * found.offset))
-    assert calibrated.register(*scan).quality.disagreement == 0
-    calibrated = Registrar(replace(reference, usual_offset=0.99 * found.offset))
-    assert calibrated.register(*scan).quality.disagreement == found.quality.disagreement
+    limit, found = Settings().max_disagreement, Registrar(reference).register(*scan)
+    assert found.quality.disagreement > limit
+    for share, raised in ((1.01, False), (0.99, True)):
+        calibrated = replace(reference, usual=Usual(share * found.offset, 1.0))
+        again = Registrar(calibrated).register(*scan)
+        assert (again.quality.disagreement > limit) == raised
+        # a face whose landmarks lie elsewhere is found elsewhere
+        assert again.quality.unlikeness == pytest.approx(again.deviation)
+
+
+def test_landmarks_that_turned_disagree_and_noise_does_not(template):
+    rng, marks = np.random.default_rng(0), template.landmarks[INTERNAL]
+    noise, usual = rng.normal(size=marks.shape), Usual(0.1, 1.0)
+    _, excess = disagreement(noise, marks, usual)
+    assert excess < 1.5
+    turned = noise + 0.06 * np.cross([1.0, 0.0, 0.0], marks - marks.mean(0))
+    offset, excess = disagreement(turned, marks, usual)
+    assert offset > 1.0 and excess > Settings().max_disagreement
+    assert disagreement(turned, marks, Usual())[1] < 1.5  # no shift
+    assert np.isnan(disagreement(noise[:0], marks[:0], usual)).all()
+
+
+def test_a_broken_symmetry_is_less_likely_than_another_width(template):
+    likeness, seen = Likeness(template), np.ones(len(template.vertices), dtype=bool)
+    assert likeness.deviation(1.1 * template.vertices + 5, seen) < 0.01  # size is no shape
+    wider = template.vertices * [1.1, 1, 1]
+    bent = template.vertices + 0.1 * np.abs(template.vertices) * [1, 0, 0]
+    assert likeness.deviation(bent, seen) > 1.5 * likeness.deviation(wider, seen) > 1
+    assert np.isnan(likeness.deviation(wider, ~seen))
 
 
 def test_too_few_people_leave_the_template_as_it_is_given_unless_they_are_asked_for(

@@ -34,6 +34,8 @@ TEMPLATE = Store(
         Array("area", "float64", ("vertices",), "Area that belongs to each vertex.", unit="mm^2"),
         Array("usual_offset", "float64", (1,), "Offset of a face's landmarks as a whole from its "
               "surface, below which there is no disagreement.", unit="mm", optional=True),
+        Array("usual_deviation", "float64", (1,), "Deviation of a face from an adapted template, "
+              "median of its people.", unit="mm", optional=True),
     ),
 )  # fmt: skip
 REGISTERED = Store(

@@ -51,6 +51,12 @@ class Settings(Section):
     max_disagreement: float = field(
         2.3, "standard errors", "Flag: common offset of the landmarks from the surface.", gt=0
     )
+    max_unlikeness: float = field(
+        3.0,
+        "1",
+        "Flag: deviation of the face from an adapted template, over its people's in the median.",
+        gt=1,
+    )
     max_jitter: float = field(
         6.0, "mm", "Flag: mean distance of the inner face from the mean of its neighbours.", gt=0
     )

@@ -24,6 +24,7 @@ from affect4d.geometry.procrustes import align_faces
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import BadInput
 from affect4d.random_streams import choose_names
+from affect4d.registration.consistency import Usual
 from affect4d.registration.reference import Reference, prepare
 from affect4d.registration.registrar import Registered, Registrar
 from affect4d.registration.scan_table import digest_of, files_of, read_row_landmarks, read_scans
@@ -125,9 +126,9 @@ def _read(rows: pd.DataFrame, root: Path) -> list[NeutralScan]:
 def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings) -> Reference:
     """A prepared template with the mean shape of people, true to their size.
 
-    It also knows how far landmarks as a whole lie off people's surfaces: `usual_offset` is the
-    median plus three robust standard deviations (Huber, Robust Statistics, 1981, ch. 5) over these
-    people, each registered to the mean of the others.
+    It also knows what is usual of these people, each registered to the mean of the others: how far
+    landmarks as a whole lie off their surfaces, the median plus three robust standard deviations
+    (Huber, Robust Statistics, 1981, ch. 5), and how far they are from the mean, the median.
 
     Parameters
     ----------
@@ -154,24 +155,23 @@ def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings
         if moved < _RESTING_MM:
             break
     adapted = prepare(_with_landmarks_on_their_vertices(template))
-    offsets = _offsets_from_the_others(adapted, scans, settings)
-    spread = stats.median_abs_deviation(offsets, scale="normal")
-    return replace(adapted, usual_offset=float(np.median(offsets) + _SPREADS * spread))
+    return replace(adapted, usual=_usual(adapted, scans, settings))
 
 
-def _offsets_from_the_others(
-    reference: Reference, scans: Sequence[NeutralScan], settings: Settings
-) -> list[float]:
-    """Offset (mm) of each scan's landmarks on the mean of the other people: of a stranger's."""
-    template, offsets = reference.template, []
+def _usual(reference: Reference, scans: Sequence[NeutralScan], settings: Settings) -> Usual:
+    """What is usual of scans on the mean of the other people: of strangers."""
+    template, measured = reference.template, []
     scans, found = _register(reference, scans, settings)
     faces = [one.vertices.astype(np.float64) for one in found]
     for left_out, scan in enumerate(scans):
         others = faces[:left_out] + faces[left_out + 1 :]
         mean = _with_shape(template, _mean_face(others, template))
         registrar = Registrar(replace(reference, template=mean), settings)
-        offsets.append(registrar.register(scan.vertices, scan.triangles, scan.landmarks).offset)
-    return offsets
+        one = registrar.register(scan.vertices, scan.triangles, scan.landmarks)
+        measured.append((one.offset, one.deviation))
+    offsets, deviations = np.transpose(measured)
+    spread = stats.median_abs_deviation(offsets, scale="normal")
+    return Usual(float(np.median(offsets) + _SPREADS * spread), float(np.nanmedian(deviations)))
 
 
 def _with_shape(template: Template, face: NDArray[np.float64]) -> Template:

@@ -22,7 +22,7 @@ _MIN_SPACING_MM, _GROWTH, _MAX_SPACING_MM = 2.8, 0.25, 9.8
 # The points cover the head up to this distance from the nose tip, ears included.
 _HEAD_RADIUS_MM = 110.0
 # Share of the variance of displacements that keep the symmetry, and modes kept: by experiment.
-_SYMMETRIC_SHARE, _MODES = 0.88, 240
+SYMMETRIC_SHARE, _MODES = 0.88, 240
 # A point this near to the middle is its own mirror image: less than the template's edges.
 _MIDDLE_MM = 0.6
 # Median distance of mirrored vertices from the template, beyond which it is not symmetric.
@@ -144,4 +144,4 @@ def _mirrored(
     points = np.concatenate([middle, side, image[side]])
     m, n = len(middle), len(side)
     mirror = np.concatenate([np.arange(m), np.arange(m + n, m + 2 * n), np.arange(m, m + n)])
-    return points, mirror, _SYMMETRIC_SHARE
+    return points, mirror, SYMMETRIC_SHARE

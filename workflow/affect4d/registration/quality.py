@@ -15,6 +15,7 @@ FLAGS = (
     "scale",
     "jitter",
     "disagreement",
+    "unlike",
 )
 
 REMEDIES = {
@@ -27,6 +28,7 @@ REMEDIES = {
     "scale": "check the landmarks and the scan's unit",
     "jitter": "check the frames beside it",
     "disagreement": "give mesh and landmarks of the same frame, in the same coordinates",
+    "unlike": "check mesh and landmarks; nothing, if the person is so unlike the others",
 }
 
 
@@ -48,6 +50,8 @@ class Quality:
     mirrored : 1 where the landmarks formed a mirror image
     unit : millimetres in one unit of the scan
     jitter : mm, distance of the inner face from the mean of its neighbours; NaN for a single frame
+    unlikeness : deviation of the face, in a sequence of its neutral one, from the template's, over
+        the median of the people to whom it is adapted; NaN where it is not
     """
 
     landmark_residual: float
@@ -61,6 +65,7 @@ class Quality:
     mirrored: float
     unit: float
     jitter: float
+    unlikeness: float
 
     def row(self) -> tuple[float, ...]:
         """The measures in the order of `MEASURES`."""
@@ -79,6 +84,7 @@ class Quality:
             or abs(self.scale_change - 1.0) > settings.max_scale_change,
             self.jitter > settings.max_jitter,
             self.disagreement > settings.max_disagreement,
+            self.unlikeness > settings.max_unlikeness,
         )
         return sum(1 << bit for bit, is_raised in enumerate(raised) if is_raised)
 
@@ -106,4 +112,6 @@ def reasons(settings: Settings) -> dict[str, str]:
         "jitter": f"more than {settings.max_jitter:g} mm from the mean of its neighbours",
         "disagreement": "landmarks as a whole beside the surface by more than "
         f"{settings.max_disagreement:g} standard errors",
+        "unlike": f"over {settings.max_unlikeness:g} times as far from the adapted template as its "
+        "people are in the median",
     }

@@ -1,7 +1,7 @@
 """What registration needs of the template, computed once: unwrapping, spline, prior, Laplacian."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from scipy import sparse
 
 from affect4d.geometry.raster import rasterise
 from affect4d.geometry.surface import cotangent
+from affect4d.registration.consistency import NOTHING_USUAL, Usual
 from affect4d.registration.cylinder import Cylinder
 from affect4d.registration.prior import Prior, make_prior
 from affect4d.registration.scan import signed_area
@@ -38,8 +39,7 @@ class Reference:
     prior : Prior
     laplacian : (V, V), cotangent weights
     area : (V,) mm^2
-    usual_offset : mm, from the surface, of a face's landmarks as a whole: what is no larger is no
-        disagreement; 0 where no people have shown it
+    usual : of the people that the template is the mean of
     """
 
     template: Template
@@ -47,12 +47,12 @@ class Reference:
     prior: Prior
     laplacian: sparse.csr_matrix
     area: NDArray[np.float64]
-    usual_offset: float = 0.0
+    usual: Usual = NOTHING_USUAL
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays that restore it, by name."""
-        usual = {"usual_offset": np.array([self.usual_offset])} if self.usual_offset else {}
-        return usual | {
+        usual = {f"usual_{name}": np.array([value]) for name, value in asdict(self.usual).items()}
+        return (usual if self.usual.offset else {}) | {
             "vertices": self.template.vertices,
             "triangles": self.template.triangles,
             "landmarks": self.template.landmarks,
@@ -78,7 +78,8 @@ class Reference:
             shape=(len(template.vertices),) * 2,
         )
         prior = Prior(part("modes"), part("precision"))
-        usual = float(part("usual_offset")[0]) if "usual_offset" in arrays else 0.0
+        names = [f"usual_{one.name}" for one in fields(Usual)]
+        usual = Usual(*(float(part(name)[0]) for name in names if name in arrays))
         return cls(template, part("kernel"), prior, laplacian, part("area"), usual)
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,6 +10,7 @@ from affect4d.config.registration import Settings
 from affect4d.geometry.raster import draw
 from affect4d.geometry.surface import vertex_normals
 from affect4d.registration.blind import BlindSpot
+from affect4d.registration.consistency import Likeness, disagreement
 from affect4d.registration.cylinder import Located, UnwrappedScan
 from affect4d.registration.fill import Filler
 from affect4d.registration.lids import Lids, from_outline
@@ -24,7 +24,7 @@ from affect4d.registration.reference import (
 )
 from affect4d.registration.refine import Refiner
 from affect4d.registration.robust import Checked, align, drop_outliers
-from affect4d.registration.scan import folded_share, signed_area, skin, smooth_once
+from affect4d.registration.scan import folded_share, signed_area, skin, smooth_once, step_across
 from affect4d.registration.smooth import Smoother
 from affect4d.registration.spline import SurfaceSpline
 from affect4d.registration.track import CylinderRaster, Texture, Tracker
@@ -47,7 +47,6 @@ _MAX_FOLDED, _MAX_SMOOTHINGS = 0.3, 12
 _LIPS_MM, _OTHER_LIP_MM = 6.0, 3.0
 # The surface is sought along the normal no farther than this.
 _MAX_ACROSS_MM = 5.0
-_MIN_DISTANCE_MM = 1e-6  # no division by zero for landmarks without noise
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,7 @@ class Registered:
     triangle : (V,), the scan's triangle each vertex was taken from, -1 where filled
     weights : (V, 3), barycentric coordinates in it
     offset : mm, of the kept landmarks as a whole from where landmarks and surface put them
+    deviation : mm, of the face from the template's (`Likeness.deviation`)
     lids : mm, what brought the vertices around the eyes to the landmarks, for `Lids.corrected`
     field : (V, 3) mm, from the template to where landmarks and surface put the vertices
     checked : its landmarks
@@ -73,6 +73,7 @@ class Registered:
     triangle: NDArray[np.int32]
     weights: NDArray[np.float32]
     offset: float
+    deviation: float
     lids: NDArray[np.float32]
     field: NDArray[np.float32]
     checked: Checked
@@ -96,7 +97,7 @@ class Registrar:
         reference = template if isinstance(template, Reference) else prepare(template)
         self.settings = settings or Settings()
         self.template = reference.template
-        self._usual_offset = reference.usual_offset
+        self._usual, self._likeness = reference.usual, Likeness(reference.template)
         self._cylinder = fit_cylinder(self.template, self.settings.resolution)
         self._shown = single_valued(self.template, self._cylinder)
         uv, depth = self._cylinder.unwrap(self.template.vertices)
@@ -201,7 +202,7 @@ class Registrar:
             rest=None if tracker is not None and texture is not None else neutral,
         )
         field = predicted - self.template.vertices
-        offset, disagreement = self._disagreement(checked, predicted)
+        offset, excess = self._disagreement(checked, predicted)
         lids = self._lids.correction(checked, predicted) if neutral is None else neutral.lids
         predicted = self._lids.corrected(predicted, lids)
         predicted_uv, _ = self._cylinder.unwrap(predicted)
@@ -218,20 +219,24 @@ class Registrar:
             placed = self._stable.place(positions, seen, self.template.vertices)
         else:
             placed = self.place(positions, seen, neutral.vertices)
+        deviation = self._likeness.deviation(placed, seen)
         quality = Quality(
             landmark_residual=float(np.nanmean(checked.residual)),
             landmarks_dropped=float(checked.dropped + alignment.relabelled),
             similarity_residual=alignment.residual,
             scale=1.0 / enlarged,
             scale_change=float("nan"),
-            disagreement=disagreement,
+            disagreement=excess,
             flipped=float((signed_area(predicted_uv, self._measured) <= 0).mean()),
             seen=float(seen[self.template.inner & self._shown].mean()),
             mirrored=float(alignment.mirrored),
             unit=alignment.unit,
             jitter=float("nan"),
+            unlikeness=neutral.quality.unlikeness
+            if neutral
+            else deviation / (self._usual.deviation or np.nan),
         )
-        return Registered(placed, seen, quality, *located, offset, lids, field, checked)
+        return Registered(placed, seen, quality, *located, offset, deviation, lids, field, checked)
 
     def fill(
         self, values: NDArray[np.floating[Any]], seen: NDArray[np.bool_]
@@ -242,19 +247,11 @@ class Registrar:
     def _disagreement(
         self, checked: Checked, predicted: NDArray[np.float32]
     ) -> tuple[float, float]:
-        """Length (mm) of the mean vector from where landmarks and surface together put the kept
-        landmarks to where they are; and that over what their distances, without a common direction,
-        would leave of it: noise has none, landmarks beside the face have. 0 where it is usual."""
+        """See `disagreement`, of the kept landmarks."""
         kept = INTERNAL[np.isfinite(checked.residual[INTERNAL])]
-        if not len(kept):
-            return float("nan"), float("nan")
         at = self.template.landmark_vertices[kept]
-        missed = checked.raw[kept] - (predicted[at] - self.template.vertices[at])
-        distance = np.linalg.norm(missed, axis=1).mean()
-        offset = float(np.linalg.norm(missed.mean(0)))
-        if offset < self._usual_offset:
-            return offset, 0.0
-        return offset, float(np.sqrt(len(kept)) * offset / max(distance, _MIN_DISTANCE_MM))
+        expected = predicted[at] - self.template.vertices[at]
+        return disagreement(checked.raw[kept] - expected, self.template.vertices[at], self._usual)
 
     def _predict(
         self,
@@ -342,7 +339,7 @@ class Registrar:
         """The predicted vertices moved along their normals onto the scan, where it is near."""
         located = scan.locate(self._cylinder.pixels(uv))
         normals = vertex_normals(predicted, self.template.triangles)
-        return _step_across(
+        return step_across(
             predicted, normals, scan.points(located), located.triangle, np.float32(_MAX_ACROSS_MM)
         )
 
@@ -396,24 +393,3 @@ class Registrar:
         (V, 3) mm
         """
         return self._skull.place(positions, seen, neutral)
-
-
-@numba.njit(cache=True)
-def _step_across(
-    points: NDArray[np.float32],
-    normals: NDArray[np.float64],
-    surface: NDArray[np.float32],
-    triangle: NDArray[np.int32],
-    max_step: np.float32,
-) -> NDArray[np.float32]:
-    moved = points.copy()
-    for v in range(len(points)):
-        if triangle[v] < 0:
-            continue
-        step = np.float32(0.0)
-        for k in range(3):
-            step += (surface[v, k] - points[v, k]) * np.float32(normals[v, k])
-        if abs(step) <= max_step:
-            for k in range(3):
-                moved[v, k] += step * np.float32(normals[v, k])
-    return moved

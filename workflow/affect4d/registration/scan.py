@@ -262,3 +262,26 @@ def _shrunk(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     share = np.maximum(1.0 - _LIP_MARGIN_MM / np.maximum(length, _MIN_LENGTH_MM), 0.0)
     shrunk: NDArray[np.float64] = centre + offset * share
     return shrunk
+
+
+@numba.njit(cache=True)
+def step_across(
+    points: NDArray[np.float32],
+    normals: NDArray[np.float64],
+    surface: NDArray[np.float32],
+    triangle: NDArray[np.int32],
+    max_step: np.float32,
+) -> NDArray[np.float32]:
+    """Points (N, 3) mm moved along normals (N, 3) by their distance from a surface (N, 3) mm, where
+    it has a triangle (N,) and the step is not longer than `max_step` mm."""
+    moved = points.copy()
+    for v in range(len(points)):
+        if triangle[v] < 0:
+            continue
+        step = np.float32(0.0)
+        for k in range(3):
+            step += (surface[v, k] - points[v, k]) * np.float32(normals[v, k])
+        if abs(step) <= max_step:
+            for k in range(3):
+                moved[v, k] += step * np.float32(normals[v, k])
+    return moved
