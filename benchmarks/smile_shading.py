@@ -6,7 +6,7 @@ The people of benchmarks/readers.py who show their teeth. Photographs are brough
 their smiles' landmarks; the change is the logarithm of smiling over neutral luminance, less its
 median over the face; of it the median person. Printed for two halves of the people: root mean
 square difference of what is made from what is real, their correlation, and the ratio of their
-standard deviations, beside the mouth and under the eyes.
+standard deviations, beside and under the mouth and under the eyes.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from affect4d.synthesis.editing.scene import LUMINANCE
 from affect4d.template.ibug68 import (
     LOWER_LIDS,
     LOWER_LIP,
+    MOUTH_CORNERS,
     NOSE_WINGS,
     OUTER_EYE_CORNERS,
     OUTER_LIPS,
@@ -107,6 +108,7 @@ def zones(shape):
     below_eyes = row > (lids + shape[NOSE_WINGS, 1].mean()) / 2
     return {
         "beside the mouth": face & ~lips & ~nose & below_eyes & (row < shape[LOWER_LIP, 1].max()),
+        "under the mouth": face & ~lips & (row > shape[MOUTH_CORNERS, 1].mean()),
         "under the eyes": face & (row > lids + LID_PX[0]) & (row < lids + LID_PX[1]),
     }
 

@@ -121,7 +121,7 @@ def test_folds_can_be_left_out_and_dampened():
 @pytest.mark.parametrize("side", [-1, 1])
 def test_a_fold_is_brighter_on_the_wall_that_faces_the_light(side):
     """A vertical fold under light from one side: the wall away from the light is darker."""
-    style = np.array([2, 2, 0, 1], np.float32)
+    style = np.array([2, 2, 0, 1, 1], np.float32)
     towards, away = (
         _profile(np.float32(2), True, np.float32(side * light), style, np.float32(0))
         for light in (-0.4, 0.4)
@@ -129,7 +129,8 @@ def test_a_fold_is_brighter_on_the_wall_that_faces_the_light(side):
     assert (towards - away) * side > 0
 
 
-def test_a_fold_darkens_along_its_line():
+@pytest.mark.parametrize(("name", "sign"), [("nasolabial", -1), ("below the mouth corner", 1)])
+def test_a_smile_darkens_its_fold_and_brightens_the_skin_it_draws_tight(name, sign):
     own = Editor(frontal(), Settings(relight=0))
     plain = Editor(frontal(), Settings(relight=0, folds=0)).edit(smile()).image
     made = own.edit(smile())
@@ -137,8 +138,8 @@ def test_a_fold_darkens_along_its_line():
     (line,) = (
         placed.line.vertices[len(placed.line.vertices) // 2, :1]
         for placed in frontal().anatomy.creases
-        if placed.crease is CREASES["nasolabial"] and placed.side == 1
+        if placed.crease is CREASES[name] and placed.side == 1
     )
     vertex = np.flatnonzero(own.mesh.vertices == line[0])
     (x, y), *_ = made.motion.positions(vertex)[0]
-    assert cv2.blur(change, (3, 3))[round(float(y)), round(float(x))] < -3
+    assert sign * cv2.blur(change, (3, 3))[round(float(y)), round(float(x))] > 3

@@ -52,6 +52,8 @@ class Crease:
     ends : two lines from the landmark that are used instead
     bulge : share of the darkening by which skin beside the fold brightens, and mm to its middle
         (left of the line positive), which is two standard deviations
+    shade : share of the depth by which the line darkens; negative where skin that is pushed out or
+        drawn flat brightens
     """
 
     landmark: int
@@ -62,44 +64,85 @@ class Crease:
     gauge: float = 9.0
     ends: tuple[Line, Line] | None = None
     bulge: tuple[float, float] = (0.0, 1.0)
+    shade: float = 1.0
 
 
 EYE, LID, WING, CORNER = (
     int(pair[LEFT]) for pair in (OUTER_EYE_CORNERS, INNER_EYE_CORNERS, NOSE_WINGS, MOUTH_CORNERS)
 )
 FINE_MM = (0.8, 0.8)  # lines in thin skin
-# Widths and gain of the first were chosen among six pairs: with them the picture changes beside the
-# mouth (standard deviation over the skin, median person) from neutral to smiling .81 and 1.00 times
-# as much as in real photographs, in two halves of 20 people of the Face Research Lab London Set who
-# show their teeth. The others fold alike; of finer lines, several share one compression.
+# Pairs of lines between the ends of muscles: levator labii (inner eye corner to upper lip) to
+# zygomaticus major (cheek bone to mouth corner), and the latter alone. Their origins do not move:
+# they tell how much the muscles have shortened.
+LEVATORS = (((0.3, 40.0), (26.5, 40.5)), ((-0.6, -18.3), (8.6, -25.2)))  # beside WING
+ZYGOMATICUS = (((11.5, 65.5), (18.0, 65.8)), ((-2.5, 2.3), (0.1, 0.1)))  # beside CORNER
+# What follows these muscles and the lower lid is fitted to how the smiles of every other person of
+# the Face Research Lab London Set who shows the teeth change the light, by least squares of the
+# median person, and explains the light on the other half as well (docs/synthesis.md); the two on
+# the chin have half of that, as they looked like paint. The cheek comes forward and the lips are
+# drawn back: the skin between them gets darker as a whole, down to the corner of the mouth and no
+# farther; below, where it is drawn tight, it gets brighter. Other folds have two thirds of the gain
+# beside the nose or less; of finer lines, several share one compression.
 CREASES = {
-    # from levator labii (inner eye corner to upper lip) to zygomaticus major (outer eye corner to
-    # mouth corner), whose origins do not move
     "nasolabial": Crease(
         WING,
-        (
-            (2.0, 10.0),
-            (5.5, 5.0),
-            (9.5, -1.5),
-            (12.5, -9.0),
-            (15.0, -17.0),
-            (16.5, -25.0),
-            (16.5, -34.0),
-            (15.0, -41.0),
-        ),
+        ((2.0, 10.0), (5.5, 5.0), (9.5, -1.5), (12.5, -9.0), (15.0, -17.0), (16.5, -25.0)),
         widths=(1.5, 4.0),
-        gain=2.0,
+        gain=3.0,
         onset=0.0,
-        ends=(((0.3, 40.0), (26.5, 40.5)), ((-0.6, -18.3), (8.6, -25.2))),
-        bulge=(0.4, 10.0),
+        ends=LEVATORS,
+    ),
+    "upper lip's flank": Crease(
+        WING,
+        ((2.0, 4.0), (5.0, -4.0), (8.0, -12.0), (9.0, -20.0)),
+        widths=(5.0, 5.0),
+        gain=0.65,
+        onset=0.0,
+        ends=LEVATORS,
+    ),
+    "cheek": Crease(
+        CORNER,
+        ((11.5, 33.3), (17.5, 28.3), (21.5, 21.3)),
+        widths=(7.0, 7.0),
+        gain=0.3,
+        onset=0.0,
+        ends=ZYGOMATICUS,
+        shade=-1.0,
+    ),
+    "below the mouth corner": Crease(
+        CORNER,
+        ((3.0, -5.0), (5.0, -11.0), (5.0, -18.0), (2.0, -26.0)),
+        widths=(5.0, 5.0),
+        gain=1.0,
+        onset=0.0,
+        ends=ZYGOMATICUS,
+        shade=-1.0,
+    ),
+    # half of it each, as either side follows its own corner
+    "below the lower lip": Crease(
+        CORNER,
+        ((-24.4, -16.5), (-20.9, -16.5), (-14.9, -17.5)),
+        widths=(5.0, 5.0),
+        gain=0.5,
+        onset=0.0,
+        ends=ZYGOMATICUS,
+        shade=-1.0,
+    ),
+    "chin's boss": Crease(
+        CORNER,
+        ((-24.7, -37.4), (-21.2, -37.4), (-16.2, -36.4)),
+        widths=(4.0, 4.0),
+        gain=0.5,
+        onset=0.0,
+        ends=ZYGOMATICUS,
+        shade=-1.0,
     ),
     "lower lid": Crease(
         LID,
-        ((4, -7.5), (9, -10.3), (14.5, -11.8), (21, -11), (27, -9)),
-        widths=(2.0, 2.5),
-        gain=0.6,
+        ((4, -5), (9, -8), (14.5, -9), (21, -9), (29, -7)),
+        widths=(4.0, 4.0),
+        gain=0.5,
         gauge=12.0,
-        bulge=(0.5, 5.5),
     ),
     "upper crow's foot": Crease(EYE, ((6, 2), (16, 7)), FINE_MM, 0.5),
     "middle crow's foot": Crease(EYE, ((7, -1), (18, -2)), FINE_MM, 0.5),
@@ -118,11 +161,11 @@ CREASES = {
         NASION,
         ((7, 9), (8.5, 23)),
         (1.0, 1.0),
-        1.3,
+        2.0,
         onset=0.05,
         ends=(((-10.5, 9.0), (-10.5, 22.0)), ((10.5, 9.0), (10.5, 22.0))),
     ),
-    "nasal root": Crease(NASION, ((-7, 1), (0, 0), (7, 1)), (1.0, 1.0), 1.3),
+    "nasal root": Crease(NASION, ((-7, 1), (0, 0), (7, 1)), (1.0, 1.0), 2.0),
     # beside the ridge, across the pull of levator labii alaeque nasi, from its origin beside the
     # inner eye corner to the nose's wing
     **{
@@ -130,7 +173,7 @@ CREASES = {
             NASION,
             line,
             FINE_MM,
-            1.3,
+            2.0,
             onset=0.0,
             ends=(((2.0, 0.0), (10.0, 0.0)), ((4.0, -36.0), (11.0, -38.0))),
         )
@@ -144,7 +187,7 @@ CREASES = {
         WING,
         ((1.5, 11.0), (4.5, 6.0), (8.0, 0.0), (11.0, -6.0)),
         widths=(0.8, 2.2),
-        gain=1.3,
+        gain=2.0,
         ends=(((-1.0, 38.0), (10.0, 36.0)), ((0.0, 2.0), (5.0, -3.0))),
         bulge=(0.3, 8.0),
     ),

@@ -114,19 +114,20 @@ def _gauges(
 
 
 def _lines(creases: Sequence[PlacedCrease], vertices: Floats) -> tuple[Floats, Ints, Floats]:
-    """Points (P, 3) of all creases' lines, mm, the first of each (C + 1,), their styles (C, 4).
+    """Points (P, 3) of all creases' lines, mm, the first of each (C + 1,), their styles (C, 5).
 
-    A style is the two widths, left and right of the line's direction, the bulge's share, and its
-    middle, positive to the left.
+    A style is the two widths, left and right of the line's direction, the bulge's share, its
+    middle, positive to the left, and the line's share.
     """
     lines = [placed.line.on(vertices) for placed in creases]
     styles = []
     for placed in creases:
         share, middle = placed.crease.bulge
-        styles.append([*placed.crease.widths[:: placed.side], share, placed.side * middle])
+        widths, shade = placed.crease.widths[:: placed.side], placed.crease.shade
+        styles.append([*widths, share, placed.side * middle, shade])
     starts = np.cumsum([0, *(len(line) for line in lines)])
     points = np.concatenate([np.zeros((0, 3), np.float32), *lines])
-    return points, starts.astype(np.int64), np.array(styles, np.float32).reshape(-1, 4)
+    return points, starts.astype(np.int64), np.array(styles, np.float32).reshape(-1, 5)
 
 
 def _line_gain(scene: Scene, nodes: Bools) -> Floats:
@@ -226,7 +227,7 @@ def _profile(
     steps = distance / wider
     dark = width / wider * np.exp(np.float32(-0.5) * steps * steps)
     # a wall on this side of the line faces the line
-    value = -dark * (1 + np.float32(WALL_SHADE) * light * steps)
+    value = -style[4] * dark * (1 + np.float32(WALL_SHADE) * light * steps)
     if style[2] > 0:
         offset = (distance if left else -distance) - style[3]
         steps = 2 * offset / abs(style[3])

@@ -68,7 +68,7 @@ class Light:
         self.lit = np.asarray(normals.any(2))
         brightness = scene.image[::STEP, ::STEP][self.lit] @ LUMINANCE
         terms = np.concatenate([np.ones((len(brightness), 1)), normals[self.lit]], axis=1)
-        self.harmonics: Floats = _robust(terms, brightness).astype(np.float32)
+        self.harmonics: Floats = _shrunk(terms, brightness).astype(np.float32)
         before = self.lit * (self.harmonics[0] + normals @ self.harmonics[1:])
         mean = float(before[self.lit].mean()) if self.lit.any() else MIN_MEAN_SHADE
         self._floor = np.float32(DARKEST * max(mean, MIN_MEAN_SHADE))
@@ -158,6 +158,23 @@ def _mask(scene: Scene) -> Bools:
     size = 2 * int(np.ceil(EDGE_SHARE * scene.inter_ocular)) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return cv2.erode(filled, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+
+
+def _shrunk(terms: NDArray[np.float64], values: Floats) -> NDArray[np.floating]:
+    """Coefficients (K,) of `_robust`, those after the constant by the share that they explain.
+
+    Where the way the skin faces explains little of its brightness, as under soft light, what it
+    seems to explain is the skin's own colour, beard or hair's shade in good part.
+    """
+    solution = _robust(terms, values)
+    light = terms[:, 1:] @ solution[1:]
+    spread, rest = (
+        DEVIATION * np.median(np.abs(x - np.median(x))) if len(x) else 0.0
+        for x in (light, values - solution[0] - light)
+    )
+    share = spread**2 / max(spread**2 + rest**2, MIN_SCALE)
+    middle = light.mean() if len(light) else 0.0
+    return np.concatenate([[solution[0] + (1 - share) * middle], share * solution[1:]])
 
 
 def _robust(terms: NDArray[np.float64], values: Floats) -> NDArray[np.floating]:
