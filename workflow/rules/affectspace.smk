@@ -20,7 +20,7 @@ rule affectspace:
     threads: 1
     resources:
         mem_mb=grown(1500),
-        runtime=grown(15),
+        runtime=grown(60),
     params:
         settings=settings("affectspace"),
         code=code("affectspace", script="affectspace.py"),

@@ -50,7 +50,7 @@ rule dataset:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(60),
+        runtime=grown(240),
     params:
         settings=settings("dataset", "neutrals", "gallery", *LABEL_SETTINGS)
         | part_of("blendshapes", "target"),
