@@ -148,7 +148,10 @@ def run(models, *, kinds, count, sequences, frames, adapt_people):
         measure(f"{name}, template as given", given)
         if adapt_people:
             made, spent = adapted(given, model, adapt_people)
-            print(f"\n{name}: adapted to {adapt_people} people in {spent:.0f} s CPU")
+            print(
+                f"\n{name}: adapted to {adapt_people} people in {spent:.0f} s CPU "
+                f"({spent / 3600:.3f} core-hours, whatever the number of frames)"
+            )
             measure(f"{name}, template adapted", made)
 
 
