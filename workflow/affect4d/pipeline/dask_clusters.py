@@ -4,7 +4,9 @@ Whoever reaches a scheduler of Dask can run code: connections are encrypted, and
 made for the cluster and that only this user can read.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 from importlib import import_module
 from pathlib import Path
@@ -100,6 +102,7 @@ def _make_keys(folder: Path) -> Any:
     """
     security = _module("distributed.security").Security
     made, keys = security.temporary(), Path(tempfile.mkdtemp(prefix="affect4d-keys-", dir=folder))
+    atexit.register(shutil.rmtree, keys, ignore_errors=True)
     files = {"ca_file": made.tls_ca_file}
     for role in _ROLES:
         files[f"{role}_cert"] = getattr(made, f"tls_{role}_cert")
