@@ -203,6 +203,19 @@ def test_anger_and_fear_do_not_mix_where_people_are_angry():
     assert (upper_left[:, NAMES.index("AU4")] > 0.6).all()
 
 
+def test_people_smile_openly_where_they_are_delighted_and_drop_no_jaw(model):
+    # Russell 1980: delighted (.9, .3), happy (.85, .15); from there to excitement smiles are open
+    places = np.array([[0.7, 0.5], [0.9, 0.1], [0.9, 0.3], [0.85, 0.15], [0.81, 0.51]])
+    units = intensities(places)
+    assert (units[:, NAMES.index("AU12")] > 0.9).all()
+    assert (units[:, NAMES.index("AU26")] < 0.2).all()
+    # with as much surprise as a class mixes in, the corners of the lips are still up
+    mixed = 0.75 * units[0] + 0.25 * prototype("surprise")
+    moved = model.expressions(np.array([units[0], mixed]), np.zeros(len(NAMES)))
+    up = moved[:, model.template.landmark_vertices[MOUTH_CORNERS], 1].mean(axis=1)
+    assert up[0] > 5 and up[1] > 0.6 * up[0]
+
+
 def test_people_lean_to_one_of_the_emotions_that_lie_near_each_other():
     between = (np.array(AFFECT["anger"]) + AFFECT["fear"]) / 2
     angry, afraid = (prototype(name) for name in ("anger", "fear"))
