@@ -20,7 +20,7 @@ from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
 from affect4d.gallery.jobs import chunks
 from affect4d.gallery.synthetic import mpfb, portraits, scans
-from affect4d.gallery.synthetic.action_units import NAMES
+from affect4d.gallery.synthetic.action_units import NAMES, SMILING_JAW
 from affect4d.gallery.synthetic.affect import (
     AFFECT,
     POSED_STRENGTH,
@@ -133,6 +133,12 @@ def test_a_smile_holds_the_corners_of_the_lips_while_the_jaw_drops(model, smile,
     # teeth part, and the chin falls, as far as without the smile
     for landmark in (8, 62, 66):
         np.testing.assert_allclose(both[landmark], alone[landmark] + dropped[landmark], atol=0.4)
+
+
+def test_a_crooked_smile_stays_so_while_the_jaw_drops():
+    smile, both = (NAMES.index(name) for name in ("AU12", SMILING_JAW))
+    people = [make_person(f"s{n:03d}", 3, 0).asymmetry for n in range(1, 9)]
+    assert all(person[smile] == person[both] for person in people)
 
 
 def test_lips_that_press_and_tighten_lose_half_of_their_red(model):

@@ -25,8 +25,10 @@ from affect4d.template.ibug68 import (
     COUNT,
     EYES,
     INNER_LIPS,
+    LEFT_BROW,
     LEFT_EYE,
     MIRROR,
+    RIGHT_BROW,
     RIGHT_EYE,
     UPPER_INNER_LIP,
     UPPER_LIDS,
@@ -61,6 +63,23 @@ def assert_same_but_for_rounding(one, other, inner):
     assert distance[both & inner].max() < 0.05
     assert np.percentile(distance[both], 99.8) < 0.01
     assert (one.seen != other.seen).mean() < 1e-3
+
+
+def test_the_forehead_stays_where_brows_frown(template, registrar, truth):
+    brows = template.landmarks[[*LEFT_BROW, *RIGHT_BROW]]
+    apart = np.linalg.norm(template.vertices[:, None] - brows, axis=2).min(axis=1)
+    frown = truth.copy()
+    frown[:, 1] -= 6 * np.exp(-((apart / 12) ** 2))
+    rest = registrar.register(*scan_of(template, truth, seed=2, noise=0.3))
+    frame = registrar.register(*scan_of(template, frown, seed=3, noise=0.3), neutral=rest)
+    change = frame.vertices - rest.vertices - (frown - truth)
+    above = template.vertices - brows.mean(axis=0)
+    forehead = (above[:, 1] > 30) & (np.abs(above[:, 0]) < 40) & (above[:, 2] > -40) & frame.seen
+    assert forehead.sum() > 100
+    assert np.median(np.linalg.norm(change[forehead], axis=1)) < 3  # half of what the brows move
+    lowered = frame.vertices - rest.vertices
+    marked = template.landmark_vertices[[*LEFT_BROW, *RIGHT_BROW]]
+    assert np.median(lowered[marked, 1]) < -4
 
 
 def test_recovers_known_correspondence(template, registrar, truth, scan):

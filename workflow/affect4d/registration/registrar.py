@@ -12,16 +12,12 @@ from affect4d.geometry.surface import vertex_normals
 from affect4d.registration.blind import BlindSpot
 from affect4d.registration.consistency import Likeness, disagreement
 from affect4d.registration.cylinder import Located, UnwrappedScan
+from affect4d.registration.extrapolation import believed_share
 from affect4d.registration.fill import Filler
 from affect4d.registration.lids import Lids, from_outline
 from affect4d.registration.placing import moved, skull_skin, stable_skin
 from affect4d.registration.quality import Quality
-from affect4d.registration.reference import (
-    Reference,
-    fit_cylinder,
-    prepare,
-    single_valued,
-)
+from affect4d.registration.reference import Reference, fit_cylinder, prepare, single_valued
 from affect4d.registration.refine import Refiner
 from affect4d.registration.robust import Checked, align, drop_outliers
 from affect4d.registration.scan import folded_share, signed_area, skin, smooth_once, step_across
@@ -129,6 +125,7 @@ class Registrar:
         )
         self._filler = Filler(reference.laplacian, reference.area)
         self._smoother = Smoother(self.template.triangles, len(self.template.vertices))
+        self._believed = believed_share(self.template, self._cylinder)
         self._blind = BlindSpot(self.template, self._smoother)
         self._stable = stable_skin(self.template)
         self._skull = skull_skin(self.template, np.where(self._shown, reference.area, 0.0))
@@ -202,6 +199,9 @@ class Registrar:
             rest=None if tracker is not None and texture is not None else neutral,
         )
         field = predicted - self.template.vertices
+        if neutral is not None:
+            field = neutral.field + self._believed * (field - neutral.field)
+            predicted = self.template.vertices + field
         offset, excess = self._disagreement(checked, predicted)
         lids = self._lids.correction(checked, predicted) if neutral is None else neutral.lids
         predicted = self._lids.corrected(predicted, lids)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from affect4d.gallery.synthetic.action_units import NAMES
+from affect4d.gallery.synthetic.action_units import NAMES, SMILING_JAW
 from affect4d.gallery.synthetic.identity import BOUND_SD
 from affect4d.random_streams import named_rng
 
@@ -48,6 +48,7 @@ def make_person(name: str, modes: int, seed: int) -> Person:
     identity = np.clip(rng.normal(size=modes), -BOUND_SD, BOUND_SD)
     units = len(NAMES)
     asymmetry = np.clip(ASYMMETRY_SD * rng.normal(size=units), -MAX_ASYMMETRY, MAX_ASYMMETRY)
+    asymmetry[NAMES.index(SMILING_JAW)] = asymmetry[NAMES.index("AU12")]  # the same smile
     overall, *shares = _stratified(name, 1 + units, seed)
     is_rare = np.array(shares) < RARE_SHARE
     # of the units that are rare, and of the others, again a share from 0 to 1
