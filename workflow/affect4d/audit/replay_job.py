@@ -23,7 +23,13 @@ def run_job(description: dict[str, Any], root: str, log: str) -> None:
     """Run a job's script in the results folder `root`; it finds the job as `snakemake`."""
     wildcards, params = description["wildcards"], description["params"]
     snakemake = SimpleNamespace(
-        config={"results": root, "strict": False, "seed": params["settings"]["seed"]},
+        config={
+            "results": root,
+            "strict": False,
+            "seed": params["settings"]["seed"],
+            "engine": "in-process",  # whatever the build used: the bytes are the same
+        },
+        resources={},
         rule=description["rule"],
         input=_Named(**description["input"]),
         output=_Named(**description["output"]),
