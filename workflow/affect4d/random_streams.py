@@ -1,4 +1,4 @@
-"""Chance that derives from names, so that no order of work can change a single number."""
+"""Random generators seeded by names, so that no order of work can change a single number."""
 
 import hashlib
 from collections.abc import Iterable

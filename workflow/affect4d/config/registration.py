@@ -49,7 +49,10 @@ class Settings(Section):
         0.07, "1", "Flag: change of size against the sequence's median.", gt=0
     )
     max_disagreement: float = field(
-        2.3, "standard errors", "Flag: common offset of the landmarks from the surface.", gt=0
+        2.3,
+        "standard errors",
+        "Flag: common offset of the landmarks from the surface or, on an adapted template, turn.",
+        gt=0,
     )
     max_unlikeness: float = field(
         3.0,

@@ -1,7 +1,8 @@
 """Do landmarks belong to the surface, and the face to the people that the template is the mean of?
 
-What is usual is known of those people: `adaptation` measures each on the mean of the others. Of a
-template that no people have shown nothing is usual: it may lie turned to every face's surface.
+What is usual is known of those people: `adaptation` measures each on the mean of the others. For a
+template that was not adapted to people nothing is known of it: it may be turned against the surface
+of every face.
 """
 
 from dataclasses import dataclass

@@ -110,7 +110,7 @@ def reasons(settings: Settings) -> dict[str, str]:
         "scale": f"more than {settings.max_scale:g} times as large or small as the template, or "
         f"{settings.max_scale_change:.0%} beside its sequence's size",
         "jitter": f"more than {settings.max_jitter:g} mm from the mean of its neighbours",
-        "disagreement": "landmarks as a whole beside the surface by more than "
+        "disagreement": "landmarks as a whole beside the surface, or turned against it, by over "
         f"{settings.max_disagreement:g} standard errors",
         "unlike": f"over {settings.max_unlikeness:g} times as far from the adapted template as its "
         "people are in the median",

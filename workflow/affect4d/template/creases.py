@@ -78,8 +78,8 @@ LEVATORS = (((0.3, 40.0), (26.5, 40.5)), ((-0.6, -18.3), (8.6, -25.2)))  # besid
 ZYGOMATICUS = (((11.5, 65.5), (18.0, 65.8)), ((-2.5, 2.3), (0.1, 0.1)))  # beside CORNER
 # What follows these muscles and the lower lid is fitted to how the smiles of every other person of
 # the Face Research Lab London Set who shows the teeth change the light, by least squares of the
-# median person, and explains the light on the other half as well (docs/synthesis.md); the two on
-# the chin have half of that, as they looked like paint. The cheek comes forward and the lips are
+# median person (docs/synthesis.md says what it explains of the other half's); the two on the chin
+# have half of that, beyond which they look drawn. The cheek comes forward and the lips are
 # drawn back: the skin between them gets darker as a whole, down to the corner of the mouth and no
 # farther; below, where it is drawn tight, it gets brighter. Other folds have two thirds of the gain
 # beside the nose or less; of finer lines, several share one compression.
