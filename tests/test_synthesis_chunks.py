@@ -107,6 +107,16 @@ def test_chunk_holds_every_class_of_every_usable_photograph(tmp_path, atlas_path
     assert (out / "000.manifest.json").read_bytes() == (again / "000.manifest.json").read_bytes()
 
 
+def test_one_picture_alone_is_that_of_its_photograph_not_of_one_whose_name_begins_alike(
+    tmp_path, atlas_path
+):
+    only = "people-a-2-v+0.5_a+0.5"
+    out = chunk_of_people(tmp_path, atlas_path, Settings(size=96), second="a-2", only=only)
+    stored = store.open(out / "000.zarr")
+    assert stored.attributes["image_ids"] == [only]
+    assert [each["image_id"] for each in stored.attributes["photographs"]] == ["a-2"]
+
+
 def test_an_interpolated_class_says_so_in_the_chunk_and_in_the_dataset(tmp_path, atlas_path):
     stored = store.open(atlas_path)
     status, shares = stored["status"][...], stored["shares"][...]

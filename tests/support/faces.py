@@ -182,18 +182,21 @@ def photographed():
     return read_image(data / "takeo.ppm"), read_landmarks(data / "takeo.pts")
 
 
-def chunk_of_people(root, atlas_path, settings, strict=False):
-    """Synthesize the chunk people/000: one usable photograph and two others; gives its folder."""
+def chunk_of_people(root, atlas_path, settings, *, strict=False, second="gated", only=""):
+    """Synthesize the chunk people/000: one usable photograph and two others; gives its folder.
+
+    A second photograph of another name than `gated` is usable too.
+    """
     (root / "photographs").mkdir(parents=True)
     atlas = ATLAS.path(root)
     shutil.copytree(atlas_path, atlas, copy_function=os.link)
     os.link(store.manifest_of(atlas_path), store.manifest_of(atlas))
     write_image(root / "photographs" / "a.png", photo())
     quality = dict.fromkeys(FIT_METRICS, 0.0)
-    fits = [fit_of(camera(), **{**quality, "accepted": a}) for a in (1.0, 0.0, 1.0)]
+    fits = [fit_of(camera(), **{**quality, "accepted": a}) for a in (1.0, second != "gated", 1.0)]
     images = pd.DataFrame(
         {
-            "image_id": ["a", "gated", "missing"],
+            "image_id": ["a", second, "missing"],
             "subject": ["p1", "p2", "p3"],
             "path": ["photographs/a.png", "photographs/a.png", "photographs/none.png"],
         }
@@ -212,5 +215,6 @@ def chunk_of_people(root, atlas_path, settings, strict=False):
         "000",
         anatomy=default_anatomy(),
         settings=settings,
+        only=only,
     )
     return root / "synthesis/people"

@@ -14,6 +14,7 @@ from affect4d.artifacts.synthesis import CHUNK, QUARANTINE
 from affect4d.blendshapes.targets import Atlas
 from affect4d.config.synthesis import Settings
 from affect4d.pipeline.context import RunContext
+from affect4d.synthesis.imposed import target_names
 from affect4d.synthesis.photographs import read_photographs
 from affect4d.synthesis.pictures import (
     FLOW_STEP,
@@ -60,12 +61,16 @@ def synthesize_chunk(
     root, quarantine = context.root, context.quarantine
     request = Request(database, anatomy, settings, only)
     photographs = list(read_photographs(root / "fits" / database / f"{chunk}.zarr"))
-    if only:
-        photographs = [each for each in photographs if only.startswith(request.image_id(each))]
+    atlas = Atlas(ATLAS.path(root))
+    if only:  # by its complete name: another photograph's may begin alike
+        names = target_names(atlas, settings.samples)
+        photographs = [
+            each for each in photographs if only in {request.image_id(each, name) for name in names}
+        ]
     size = min(MAX_PHOTOGRAPHS, -(-len(photographs) // context.engine.workers)) or 1
     groups = [photographs[start : start + size] for start in range(0, len(photographs), size)]
     made = chain.from_iterable(context.map(partial(edit_photographs, request), groups))
-    pictures = _Pictures(database, Atlas(ATLAS.path(root)), settings)
+    pictures = _Pictures(database, atlas, settings)
     for each in made:
         pictures.add(each)
         quarantine.rows += each.quarantine.rows

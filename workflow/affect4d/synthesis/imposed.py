@@ -34,6 +34,16 @@ class ClassSample:
         return f"{classes[self.index]}{suffix}"
 
 
+def target_names(atlas: Atlas, samples: int) -> list[str]:
+    """The names of all deformations that a photograph may receive, with so many samples a class."""
+    numbers = (MEAN, *range(samples))
+    return [
+        ClassSample(index, number).name(atlas.names)
+        for index in atlas.usable.tolist()
+        for number in numbers
+    ]
+
+
 @dataclass(frozen=True)
 class Imposed(ClassSample):
     """What photographs receive: `deformation` is (V, 3), mm."""
