@@ -17,11 +17,10 @@ from affect4d.config.gallery import Manifest
 from affect4d.formats.markup import MARKUP_FILES, load_markup
 from affect4d.formats.paths import inside, safe_name
 from affect4d.gallery.jobs import FileState
-from affect4d.gallery.user_table import FILE_COLUMNS
+from affect4d.gallery.user_table import BOOLEANS, FILE_COLUMNS
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.system_files import is_system_file
 
-_BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _PER_SEQUENCE = ("subject", "session", "task")
 _FRAME = re.compile(r"[0-9]{1,9}(\.0*)?")  # tables that went through a float column write 3 as 3.0
 
@@ -171,7 +170,7 @@ def _integer(text: str, table: str | None) -> int:
 
 def _boolean(name: str, text: str, table: str | None) -> bool:
     try:
-        return _BOOLEANS[text.lower()]
+        return BOOLEANS[text.lower()]
     except KeyError:
         raise BadInput(table, f"{name} {text!r} is not a boolean", "write true or false") from None
 

@@ -21,7 +21,7 @@ from affect4d.formats.markup import MARKUP_FILES
 from affect4d.gallery.user_table import (
     FILE_COLUMNS,
     chunk_name,
-    read_people,
+    read_neutral_people,
     read_sequences,
 )
 from affect4d.random_streams import choose_names
@@ -60,8 +60,8 @@ def chunks(settings: Settings) -> dict[str, list[str]]:
 
 
 def chunks_of(people: int, settings: Settings) -> list[str]:
-    """The chunks with the scans of so many people, whom `choose_names` chooses."""
-    named = read_people(settings) if settings.source == "manifest" else chunks(settings)
+    """The chunks with the neutral scans of so many people, whom `choose_names` chooses."""
+    named = read_neutral_people(settings) if settings.source == "manifest" else chunks(settings)
     chosen = set(choose_names((name for names in named.values() for name in names), people))
     return [chunk for chunk, names in named.items() if chosen & set(names)]
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -25,6 +24,7 @@ OPTIONAL_COLUMNS = ("frame_id", "task", "markup")
 TABLE_COLUMNS = (
     *(name for name in SCAN_COLUMNS if name not in OPTIONAL_COLUMNS), "valence", "arousal",
 )  # fmt: skip
+BOOLEANS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _MAX_SHOWN = 160  # characters of another library's message
 
 
@@ -41,11 +41,13 @@ def read_sequences(settings: Settings) -> list[str]:
     return sequences
 
 
-def read_people(settings: Settings) -> dict[str, list[str]]:
-    """The people in each chunk of the table."""
-    table = _read_columns(settings, ("sequence", "subject"))
+def read_neutral_people(settings: Settings) -> dict[str, list[str]]:
+    """The people in each chunk of the table of whom it has a neutral scan."""
+    table = _read_columns(settings, ("sequence", "subject", "is_neutral"))
     jobs = _codes(table["sequence"]).indices.to_numpy() // settings.manifest.sequences_per_job
-    people = pd.Series(table["subject"].to_pylist()).groupby(jobs).unique()
+    true = pa.array([text for text, value in BOOLEANS.items() if value])
+    neutral = pc.is_in(pc.utf8_lower(table["is_neutral"]), true).to_numpy()
+    people = table["subject"].to_pandas()[neutral].groupby(jobs[neutral]).unique()
     return {chunk_name(int(job)): list(names) for job, names in people.items()}
 
 
