@@ -67,18 +67,31 @@ def test_without_motion_to_go_by_nothing_is_shifted():
 
 
 def test_of_the_embedded_gallery_the_true_delay_is_found_and_labels_come_closer():
-    recording, seen, shown, rng = Synthetic(), [], [], named_rng(0, "scanner")
-    for subject in subjects(Settings()):
-        for take in takes(recording, subject, 0):
-            if take.task == "spontaneous":
-                frame = np.arange(len(take.units), dtype=float)
-                motion = take.units + 0.2 * rng.normal(size=take.units.shape)
-                seen.append(AnnotatedMotion(frame, motion, take.annotation))
-                shown.append(take.affect)
+    spontaneous = [
+        take
+        for subject in subjects(Settings())
+        for take in takes(Synthetic(), subject, 0)
+        if take.task == "spontaneous"
+    ]
+    shown = [take.affect for take in spontaneous]
+
+    def scanned(seed):
+        rng = named_rng(seed, "scanner")
+        return [
+            AnnotatedMotion(
+                np.arange(len(take.units), dtype=float),
+                take.units + 0.2 * rng.normal(size=take.units.shape),
+                take.annotation,
+            )
+            for take in spontaneous
+        ]
+
+    # reactions of .2 to .5 s at 3 Hz: 1.05 frames in the middle, the mean of 72 sequences'
+    # .03 beside it; were annotations not brought to the same variance, it would be .1 less
+    means = [np.mean(estimate_delays(scanned(seed), 3.0)) for seed in range(8)]
+    assert abs(np.mean(means) - 1.05) <= 0.06
+    seen = scanned(0)
     found = estimate_delays(seen, 3.0)
-    # reactions of .2 to .5 s at 3 Hz: 1.05 frames in the middle, those of 72
-    # sequences .03 beside it
-    assert abs(np.mean(found) - 1.05) <= 0.12
 
     def error(delays):
         pairs = zip(seen, delays, shown, strict=True)

@@ -73,9 +73,10 @@ SHARD = Table(
     "the images of one split, or a part of them",
     (*COLUMNS, QUALITY_COLUMN),
 )
-# Of the embedded gallery's units. It has three more, which least squares cannot tell from these:
-# AU16 is nearly AU25 less AU10, AU1+4 a sum of AU1 and AU4, and AU12+26 nearly one of AU12 and
-# AU26, as FACS scores them.
+# Of the embedded gallery's units. It has three more, which are read as these: AU16 is nearly AU25
+# less AU10, AU1+4 a sum of AU1 and AU4. AU12+26 is no sum: of the two that FACS scores AU12 is read
+# as strong as it is, AU26 at six tenths, since the smile holds the corners of the mouth that a jaw
+# takes along; what is held is unexplained.
 ACTION_UNITS = (
     "AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU15", "AU17", "AU20", "AU23",
     "AU24", "AU25", "AU26", "AU43",
