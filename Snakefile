@@ -46,11 +46,15 @@ include: "workflow/rules/report.smk"
 # before Snakemake removes the outputs, and with them the manifests, of the jobs to come
 onstart:
     claim_results(Path(RESULTS))
-    if PROJECT.engine == "dask-jobqueue":
-        # imported here: Dask is slow to load
-        from affect4d.pipeline.dask_clusters import start_queued_workers
+    try:
+        check_engine(PROJECT.engine)
+        if PROJECT.engine == "dask-jobqueue":
+            # imported here: Dask is slow to load
+            from affect4d.pipeline.dask_clusters import start_queued_workers
 
-        start_queued_workers(Path(".snakemake/engine"), PROJECT.engine_workers)
+            start_queued_workers(Path(".snakemake/engine"), PROJECT.engine_workers)
+    except BadInput as error:
+        raise WorkflowError(str(error))
 
 
 # on a cluster, run where snakemake runs: seconds each, also at 600,000 frames

@@ -6,18 +6,14 @@ from types import SimpleNamespace
 from affect4d.artifacts.registry import find_artifact
 from affect4d.config import fitting as fitting_config
 from affect4d.config.gallery import files_root
-from affect4d.config.project import (
-    ADAPT_PEOPLE,
-    ConfigError,
-    check_sources,
-    load,
-)
+from affect4d.config.project import ADAPT_PEOPLE, ConfigError, check_sources, load
 from affect4d.formats.facekit import facekit_files
 from affect4d.gallery import jobs as gallery_jobs
 from affect4d.gallery import user_table
 from affect4d.neutrals.databases.search import shows_scans
 from affect4d.neutrals.withdrawn import withdrawn_digest
 from affect4d.pipeline.code_hash import content_hash, file_state, hash_code
+from affect4d.pipeline.engine_modules import check_engine
 from affect4d.pipeline.file_times import date_outputs_after_inputs
 from affect4d.pipeline.results_folder import claim_results
 from affect4d.pipeline.recorded import differs

@@ -20,6 +20,7 @@ from affect4d.config.project import ConfigError, Project, check_file, load
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.gallery.jobs import chunks
 from affect4d.kernel_cache import is_writable
+from affect4d.pipeline.engine_modules import REMEDY, missing_modules
 from affect4d.provenance.planned_jobs import REPOSITORY, list_jobs
 from affect4d.quarantine import BadInput
 from affect4d.store import StoreError
@@ -74,6 +75,7 @@ def examine(config: Path | None = None, profile: Path | None = None) -> list[Ans
         lambda: _table(project),
         lambda: _template(project),
         lambda: _model(project),
+        lambda: _engine(project.engine),
     )
     answers += [question() for question in questions]
     if profile is not None:
@@ -237,6 +239,14 @@ def _template(project: Project) -> Answer:
     except (BadInput, OSError) as problem:
         return Answer("template", FAIL, str(problem))
     return Answer("template", OK, f"{len(template.vertices)} vertices")
+
+
+def _engine(engine: str) -> Answer:
+    """Whether the packages are there that the engine needs."""
+    missing = missing_modules(engine)
+    if missing:
+        return Answer("engine", FAIL, f"{engine}: {', '.join(missing)} not installed", REMEDY)
+    return Answer("engine", OK, engine)
 
 
 def _model(project: Project) -> Answer:

@@ -10,7 +10,10 @@ from functools import cache, cached_property, partial
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
+import cv2
 import dask.config
+
+from affect4d.pipeline.engine_modules import check_engine
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -77,14 +80,36 @@ class Distributed:
         return max(1, len(self._client.nthreads()))
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """The function of each item, in their order; a lost worker's tasks go to others."""
-        futures = self._client.map(function, list(items), pure=False)
-        while futures:
-            yield futures.pop(0).result()  # without a reference the workers forget it
+        """The function of each item, in their order; a lost worker's tasks go to others.
+
+        Where one fails the others are dropped, and those that run are waited for: none writes
+        once the job has ended.
+        """
+        alone = partial(_on_one_thread, function)
+        futures = self._client.map(alone, list(items), pure=False)
+        try:
+            while futures:
+                yield futures.pop(0).result()  # without a reference the workers forget it
+        finally:
+            self._drop(futures)
+
+    def _drop(self, futures: list[Any]) -> None:
+        """Cancel what does not run, and wait for what does."""
+        if not futures:
+            return
+        at_work = {key for keys in self._client.processing().values() for key in keys}
+        self._client.cancel([future for future in futures if future.key not in at_work])
+        import_module("distributed").wait([f for f in futures if f.key in at_work])
 
     def collections(self) -> AbstractContextManager[Any]:
         """Dask's collections are computed by the workers within the context."""
         return dask.config.set(scheduler=self._client)
+
+
+def _on_one_thread(function: Callable[[T], R], item: T) -> R:
+    """The function of an item in a worker, whose OpenCV would take all of the node's threads."""
+    cv2.setNumThreads(1)
+    return function(item)
 
 
 @cache
@@ -95,9 +120,15 @@ def open_engine(name: str, *, threads: int, memory_mb: int) -> Engine:
     ----------
     name : as the configuration states it
     threads, memory_mb : what the job may use: a Dask cluster in it has as much
+
+    Raises
+    ------
+    BadInput
+        The engine is not installed.
     """
     if name == "in-process":
         return InProcess(threads)
+    check_engine(name)
     clusters = import_module("affect4d.pipeline.dask_clusters")  # slow to load
     if name == "dask":
         return Distributed(partial(clusters.start_local_workers, threads, memory_mb))
