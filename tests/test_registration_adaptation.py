@@ -20,6 +20,7 @@ from affect4d.registration import Registrar, adaptation
 from affect4d.registration.adaptation import NeutralScan, Sample, adapt, choose_neutral
 from affect4d.registration.common_template import read_template
 from affect4d.registration.consistency import Likeness, Usual, disagreement
+from affect4d.registration.quality import flag_names
 from affect4d.registration.reference import Reference
 from affect4d.template.ibug68 import INTERNAL
 
@@ -141,6 +142,15 @@ def test_landmarks_that_turned_disagree_and_noise_does_not(template):
     assert np.isnan(disagreement(noise[:0], marks[:0], usual)).all()
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 6])
+def test_noise_of_few_landmarks_is_no_disagreement(template, count):
+    rng, excess = np.random.default_rng(0), []
+    for _ in range(200):
+        marks = template.landmarks[rng.choice(INTERNAL, count, replace=False)]
+        excess.append(disagreement(rng.normal(size=(count, 3)), marks, Usual(0.1, 1.0))[1])
+    assert np.mean(np.array(excess) > Settings().max_disagreement) <= 0.01
+
+
 def test_a_broken_symmetry_is_less_likely_than_another_width(template):
     likeness, seen = Likeness(template), np.ones(len(template.vertices), dtype=bool)
     assert likeness.deviation(1.1 * template.vertices + 5, seen) < 0.01  # size is no shape
@@ -148,6 +158,29 @@ def test_a_broken_symmetry_is_less_likely_than_another_width(template):
     bent = template.vertices + 0.1 * np.abs(template.vertices) * [1, 0, 0]
     assert likeness.deviation(bent, seen) > 1.5 * likeness.deviation(wider, seen) > 1
     assert np.isnan(likeness.deviation(wider, ~seen))
+
+
+def test_where_the_template_has_no_symmetry_none_can_be_broken(template):
+    shifted = replace(template, vertices=template.vertices + np.float32([5, 0, 0]))
+    likeness, seen = Likeness(shifted), np.ones(len(template.vertices), dtype=bool)
+    noise = np.random.default_rng(0).normal(size=template.vertices.shape)
+    for axis in range(3):
+        face = shifted.vertices + noise * np.eye(3)[axis]
+        assert likeness.deviation(face, seen) == pytest.approx(np.sqrt(2), abs=0.1)
+
+
+def test_a_sequence_is_as_unlike_the_people_as_its_neutral_face(reference, template):
+    scan = scan_of(template, deform(template, seed=3), seed=3, share=0.1)
+    registrar = Registrar(replace(reference, usual=Usual(100.0, 1.0)))
+    neutral = registrar.register(*scan)
+    longer = scan[0] * np.float32([1, 1.3, 1]), scan[1], scan[2] * [1, 1.3, 1]
+    frame = registrar.register(*longer, neutral=neutral)
+    assert frame.deviation > 1.1 * neutral.deviation  # yet the flag is of the person
+    for one in (neutral, frame):
+        assert one.quality.unlikeness == pytest.approx(neutral.deviation)
+        for share, raised in ((0.99, True), (1.01, False)):
+            limit = Settings(max_unlikeness=share * neutral.deviation)
+            assert ("unlike" in flag_names(one.quality.flags(limit))) == raised
 
 
 def test_too_few_people_leave_the_template_as_it_is_given_unless_they_are_asked_for(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
-from support.registration_scans import Chunk, deform
+from support.registration_scans import Chunk, deform, scan_of
 
 from affect4d import store
 from affect4d.config.registration import Settings
@@ -186,6 +186,16 @@ def test_a_frame_of_another_size_is_flagged(chunk):
     sequence = chunk.sequence("s001_1_happiness")
     names = [flag_names(flags) for flags in sequence["flags"][...]]
     assert "scale" in names[1] and not any("scale" in names[other] for other in (0, 2, 3))
+
+
+def test_a_frame_that_is_the_neutral_one_again_stays_where_it_is(template, registrar):
+    scan = scan_of(template, deform(template, seed=4), seed=4, share=0.2)
+    neutral = registrar.register(*scan)
+    again = registrar.register(*scan, neutral=neutral)
+    assert again.quality.flags(registrar.settings) == neutral.quality.flags(registrar.settings)
+    both = registrar.template.inner & again.seen & neutral.seen
+    away = np.linalg.norm(again.vertices - neutral.vertices, axis=1)[both]
+    assert away.mean() < 0.05
 
 
 @pytest.mark.parametrize("settings", [Settings(tracking=False), Settings(refinements=0)])

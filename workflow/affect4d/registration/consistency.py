@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from affect4d.geometry.similarity import fit_similarity
-from affect4d.registration.prior import SYMMETRIC_SHARE
+from affect4d.registration.prior import mirror_images
 from affect4d.template.template import Template
 
 _FREEDOM = 6  # of a rigid motion
@@ -53,22 +52,23 @@ def disagreement(
     Returns
     -------
     offset : mm, root mean square of the rigid motion that explains most of what is missed
+        Of the shift alone below six landmarks, of which a rigid motion explains noise too.
     excess : of the common motion over what the rest, without a common direction, would leave of it
         Of the rigid motion for each degree of freedom, 0 where it is usual; of the shift alone
-        where nothing is usual. NaN for both without landmarks.
+        below six landmarks and where nothing is usual. NaN for both without landmarks.
     """
     count = len(missed)
     if not count:
         return float("nan"), float("nan")
+    shift, are_few = float(np.linalg.norm(missed.mean(0))), count < _FREEDOM
     common = _rigid_part(missed, positions)
-    offset = float(np.sqrt((common**2).sum() / count))
-    if not usual.offset:
-        distance = np.linalg.norm(missed, axis=1).mean()
-        shift = float(np.linalg.norm(missed.mean(0)))
-        return offset, float(np.sqrt(count) * shift / max(distance, _MIN_DISTANCE_MM))
+    offset = shift if are_few else float(np.sqrt((common**2).sum() / count))
     if offset < usual.offset:
         return offset, 0.0
-    rest = ((missed - common) ** 2).sum() / max(3 * count - _FREEDOM, 1)
+    if are_few or not usual.offset:
+        distance = np.linalg.norm(missed, axis=1).mean()
+        return offset, float(np.sqrt(count) * shift / max(distance, _MIN_DISTANCE_MM))
+    rest = ((missed - common) ** 2).sum() / (3 * count - _FREEDOM)
     return offset, float(offset * np.sqrt(count / _FREEDOM) / max(np.sqrt(rest), _MIN_DISTANCE_MM))
 
 
@@ -92,8 +92,8 @@ class Likeness:
     def __init__(self, template: Template) -> None:
         self._rows = np.flatnonzero(template.inner)[::_STEP]
         self._vertices = template.vertices.astype(np.float64)
-        mirrored = self._vertices[self._rows] * [-1.0, 1.0, 1.0]
-        self._images = cKDTree(self._vertices).query(mirrored)[1]
+        images, self._symmetric = mirror_images(self._vertices, self._rows)
+        self._images = images[self._rows]
 
     def deviation(self, face: NDArray[np.floating[Any]], seen: NDArray[np.bool_]) -> float:
         """Of a face (V, 3) mm where it is `seen` (V,): mm, NaN where too little is."""
@@ -105,4 +105,4 @@ class Likeness:
         own, other = (motion.apply(face[at]) - self._vertices[at] for at in (rows, images))
         other = other * [-1.0, 1.0, 1.0]
         kept, broken = ((((own + sign * other) / 2) ** 2).sum(1).mean() for sign in (1.0, -1.0))
-        return float(np.sqrt(kept / SYMMETRIC_SHARE + broken / (1 - SYMMETRIC_SHARE)))
+        return float(np.sqrt(kept / self._symmetric + broken / (1 - self._symmetric)))

@@ -22,7 +22,9 @@ _MIN_SPACING_MM, _GROWTH, _MAX_SPACING_MM = 2.8, 0.25, 9.8
 # The points cover the head up to this distance from the nose tip, ears included.
 _HEAD_RADIUS_MM = 110.0
 # Share of the variance of displacements that keep the symmetry, and modes kept: by experiment.
-SYMMETRIC_SHARE, _MODES = 0.88, 240
+_SYMMETRIC_SHARE, _MODES = 0.88, 240
+# That share where no symmetry is known.
+_ANY_SHARE = 0.5
 # A point this near to the middle is its own mirror image: less than the template's edges.
 _MIDDLE_MM = 0.6
 # Median distance of mirrored vertices from the template, beyond which it is not symmetric.
@@ -125,17 +127,29 @@ def _variance(parity: int, symmetric: float) -> NDArray[np.float64]:
     return np.array([odd, even, even] if parity > 0 else [even, odd, odd])
 
 
+def mirror_images(
+    vertices: NDArray[np.float64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], float]:
+    """The vertex nearest to each one's mirror image (V,), and the share of symmetric variance.
+
+    Of vertices (V, 3) mm of which those in `rows` are not symmetric, each is its own image.
+    """
+    distance, image = cKDTree(vertices).query(vertices * [-1, 1, 1])
+    if np.median(distance[rows]) > _MAX_ASYMMETRY_MM:
+        return np.arange(len(vertices)), _ANY_SHARE
+    return image, _SYMMETRIC_SHARE
+
+
 def _mirrored(
     vertices: NDArray[np.float64],
     landmarks: NDArray[np.float64],
     candidates: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
     """Points, each one's mirror image among them, and the share of symmetric variance."""
-    tree = cKDTree(vertices)
-    distance, image = tree.query(vertices * [-1, 1, 1])
-    if np.median(distance[candidates]) > _MAX_ASYMMETRY_MM:
+    image, symmetric = mirror_images(vertices, candidates)
+    if symmetric == _ANY_SHARE:
         points = scatter(vertices, landmarks, candidates)
-        return points, np.arange(len(points)), 0.5
+        return points, np.arange(len(points)), symmetric
     x = vertices[candidates, 0]
     middle = candidates[np.abs(x) < _MIDDLE_MM]
     middle = scatter(vertices, landmarks, middle)
@@ -144,4 +158,4 @@ def _mirrored(
     points = np.concatenate([middle, side, image[side]])
     m, n = len(middle), len(side)
     mirror = np.concatenate([np.arange(m), np.arange(m + n, m + 2 * n), np.arange(m, m + n)])
-    return points, mirror, SYMMETRIC_SHARE
+    return points, mirror, symmetric
