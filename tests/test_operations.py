@@ -111,6 +111,20 @@ def test_jobs_of_one_size_cost_what_they_did_and_their_memory_does_not_grow(monk
     assert cost.memory.at(1000) == 100
 
 
+def test_jobs_without_items_cost_what_they_did(monkeypatch, tmp_path):
+    cost = learn(monkeypatch, tmp_path, [0, 0])
+    assert (cost.seconds.at(0), cost.memory.at(9)) == (pytest.approx(3), 100)
+    assert (cost.mb.at(9), cost.files.at(9)) == (0, 0)
+
+
+def test_photographs_that_cannot_be_found_are_a_note_of_the_plan(tmp_path):
+    missing = {"adapter": "folder", "root": str(tmp_path / "nowhere")}
+    project = Project.model_validate({"neutrals": {"databases": {"mine": missing}}})
+    sizes = count_sizes(project, tmp_path)
+    assert sizes.photographs["mine"] == 0
+    assert len(sizes.notes) == 1 and "no photograph of mine is counted" in sizes.notes[0]
+
+
 @pytest.mark.parametrize("content", ["", "s\tmax_rss\n1\t2\n", "s\tmax_rss\tcpu_time\n-\t-\t-\n"])
 def test_a_benchmark_that_cannot_be_read_is_no_run(tmp_path, content):
     (tmp_path / "benchmarks").mkdir()

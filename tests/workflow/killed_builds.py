@@ -37,8 +37,9 @@ class Killed:
 def build_with_kills(tree, kills, total, *, cores=1, seed=0):
     """Build `tree`, killing it `kills` times on the way.
 
-    Each kill waits for a number of artifacts, drawn at random, and half of them for a job's
-    unfinished files besides: how fast the machine is makes no difference.
+    Each kill waits for a number of artifacts, drawn at random from the first two thirds; the first
+    for a job's unfinished files besides, or the next artifact where none are seen. So all kills
+    happen, however fast the machine is.
 
     Parameters
     ----------
@@ -47,9 +48,9 @@ def build_with_kills(tree, kills, total, *, cores=1, seed=0):
     total : artifacts of an undisturbed build
     """
     draw, seen = random.Random(seed), Killed()
-    for number, count in enumerate(sorted(draw.sample(range(1, total - kills), kills))):
+    for number, count in enumerate(sorted(draw.sample(range(1, 2 * total // 3), kills))):
         wanted = max(count, seen.artifacts[-1] + 1 if seen.artifacts else 0)
-        if not _killed_at(tree, wanted, cores=cores, writing=number % 2 == 0):
+        if not _killed_at(tree, wanted, cores=cores, writing=number == 0):
             return seen
         seen.survivors += _survivors(tree)
         visible = manifests(tree)
@@ -82,7 +83,7 @@ def _files(tree, *, hidden=False):
 def _killed_at(tree, count, *, cores, writing):
     """Run snakemake and kill its process group at `count` artifacts; False if it was done before.
 
-    `writing`: and not before a job has begun to write the next one.
+    `writing`: once a job has begun to write the next one, if that is seen before it is there.
     """
     command = [str(BINARIES / "snakemake"), "--cores", str(cores)]
     with (tree.folder / "killed.log").open("a") as said:
@@ -92,7 +93,8 @@ def _killed_at(tree, count, *, cores, writing):
         )  # fmt: skip
         before = _unfinished(tree)
         while build.poll() is None:
-            if len(manifests(tree)) >= count and not (writing and _unfinished(tree) <= before):
+            made = len(manifests(tree))
+            if made > count or (made == count and not (writing and _unfinished(tree) <= before)):
                 os.killpg(build.pid, signal.SIGKILL)
                 build.wait()
                 return True

@@ -29,11 +29,10 @@ CONFIG_FILES = map(
     os.path.relpath, [*workflow.configfiles[::-1], *workflow.overwrite_configfiles]
 )
 
-date_outputs_after_inputs()
-
 try:
     files = " overridden by ".join(dict.fromkeys(CONFIG_FILES)) or str(CONFIG)
     PROJECT = load(config, files)
+    date_outputs_after_inputs(Path(PROJECT.results))
     if workflow.is_main_process:
         keep_unanswered_jobs()
         check_sources(PROJECT, files)

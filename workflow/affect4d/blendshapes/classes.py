@@ -9,7 +9,6 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -194,9 +193,9 @@ class ClassFitter:
             if store.is_current(item.manifest, provenance):
                 log.info("%s is current", item.name)
             else:
-                pending.append((item, provenance))
-        write = partial(self._write, sequences)
-        for _ in self.context.map(write, pending, what="classes"):
+                own = {name: sequences[name] for name in item.sequences}
+                pending.append((item, provenance, own))
+        for _ in self.context.map(self._write, pending, what="classes"):
             pass
         return manifests
 
@@ -234,11 +233,10 @@ class ClassFitter:
 
     def _write(
         self,
-        sequences: Mapping[str, SequenceWithNeutral],
         _: RunContext,
-        pending: tuple[_ClassFrames, store.Provenance],
+        pending: tuple[_ClassFrames, store.Provenance, Mapping[str, SequenceWithNeutral]],
     ) -> None:
-        item, provenance = pending
+        item, provenance, sequences = pending
         fitted = subsample_by_subject(item.frames, self.settings.max_frames)
         fitted = fitted.sort_values("sequence", kind="stable")
         D, mean = self._read(item, fitted, sequences)

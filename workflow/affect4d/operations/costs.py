@@ -87,7 +87,8 @@ def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
         holds_images = sample.held != sample.units
         memory_line = _line(sample.held, sample.memory, least_mb if holds_images else np.inf)
         mb, files = (
-            Line(0.0, float(total / items)) for items, total in np.sum(stored[rule], axis=0)
+            Line(0.0, float(total / items) if items else 0.0)
+            for items, total in np.sum(stored[rule], axis=0)
         )
         costs[rule] = RuleCost(time_line, memory_line, mb, files, len(sample.units))
     return costs
@@ -124,6 +125,8 @@ def _stored(root: Path, jobs: Iterable[PlannedJob], sizes: Sizes) -> dict[str, F
 def _line(items: list[float], figures: list[float], floor: float) -> Line:
     """The line through jobs of some items; from the floor on where all are of one size."""
     units, values = np.array(items), np.array(figures)
+    if not units.any():
+        return Line(float(values.mean() if np.isfinite(floor) else values.max()), 0.0)
     if units.max() >= MIN_RATIO * units.min():
         return _fit(units, values)
     if np.isinf(floor):

@@ -43,6 +43,7 @@ class Plan:
     workers : how many run at a time
     unknown : rules of which no former run is known
     basis : what the costs were learnt from
+    notes : what could not be counted, and why
     """
 
     jobs: tuple[JobCost, ...]
@@ -50,6 +51,7 @@ class Plan:
     workers: int
     unknown: tuple[str, ...]
     basis: str
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def _before(self) -> dict[int, list[int]]:
@@ -149,6 +151,7 @@ class Plan:
             "chain": [c.job.rule for c in self.longest_chain],
             "without_former_run": list(self.unknown),
             "basis": self.basis,
+            "notes": list(self.notes),
         }
 
     def text(self) -> str:
@@ -172,6 +175,7 @@ class Plan:
         ]
         if self.unknown:
             lines.append(f"no former run of {', '.join(self.unknown)}: the mean of the others")
+        lines += self.notes
         return "\n".join(lines)
 
 
@@ -216,6 +220,7 @@ def make_plan(
         workers,
         tuple(sorted({sizes.kind(job.rule) for job in needed} - set(costs))),
         f"{runs} runs of jobs in {names}",
+        sizes.notes,
     )
 
 

@@ -90,6 +90,7 @@ class Sizes:
     shard_rows : images of a file of the dataset
     source : of the scans
     search_frames : of which the validation's search, its longest part, takes no more
+    notes : what could not be counted, and why
     """
 
     frames: Mapping[str, int]
@@ -103,6 +104,7 @@ class Sizes:
     shard_rows: int
     source: str
     search_frames: int
+    notes: tuple[str, ...] = ()
 
     def kind(self, rule: str) -> str:
         """The rule, with the source of the scans where it does other work for another."""
@@ -176,11 +178,11 @@ def count_sizes(project: Project, root: Path) -> Sizes:
     frames, sequences = _gallery(project.gallery)
     affectspace = project.affectspace
     groups = -(-(affectspace.bins**2) // project.blendshapes.classes_per_job)
-    photographs = {}
+    photographs, notes = {}, list[str]()
     for name, database in project.neutrals.databases.items():
         accepted = _rows(ACCEPTED_TABLE.path(root, database=name))
         if accepted is None:
-            found = _found(name, database, project, root=root)
+            found = _found(name, database, project, root=root, notes=notes)
             photographs[name] = min(project.neutrals.max_images, found)
         else:
             photographs[name] = len(accepted)
@@ -197,16 +199,18 @@ def count_sizes(project: Project, root: Path) -> Sizes:
         shard_rows=project.dataset.shard_rows,
         source=project.gallery.source,
         search_frames=project.validation.search_frames,
+        notes=tuple(notes),
     )
 
 
-def _found(name: str, database: Database, project: Project, *, root: Path) -> int:
-    """Images of a database of which none is accepted yet."""
+def _found(name: str, database: Database, project: Project, *, root: Path, notes: list[str]) -> int:
+    """Images of a database of which none is accepted yet; where they cannot be found, a note."""
     if database.built_folder:
         return project.gallery.synthetic.portraits
     try:
         return len(find_candidates(name, database, results=root, quarantine=Quarantine("plan")))
-    except BadInput:
+    except BadInput as problem:
+        notes.append(f"no photograph of {name} is counted: {problem}")
         return 0
 
 

@@ -7,14 +7,19 @@ makes them older than its inputs, which a node has written whose clock is ahead.
 import functools
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 _MODULE = "snakemake.dag"
 
 
-def date_outputs_after_inputs() -> None:
-    """Have Snakemake date outputs as the newest input, where they would be older."""
+def date_outputs_after_inputs(results: Path) -> None:
+    """Have Snakemake date outputs as the newest input, where they would be older.
+
+    A file outside the results folder counts only where it is dated in the future: one that is newer
+    for another reason was changed while the job ran, which is not to be hidden.
+    """
     planner = sys.modules[_MODULE].DAG
     if hasattr(planner.check_output_mtime, "__wrapped__"):
         return
@@ -22,7 +27,10 @@ def date_outputs_after_inputs() -> None:
 
     @functools.wraps(check)
     async def date_and_check(self: Any, job: Any, outputs: list[Any]) -> None:
-        newest = max(map(_time, job.input), default=0)
+        now, root = time.time_ns(), results.absolute()
+        times = [(path, _time(path)) for path in job.input]
+        counted = [t for path, t in times if t > now or root in Path(path).absolute().parents]
+        newest = max(counted, default=0)
         for path in outputs:
             if 0 < _time(path) < newest:
                 os.utime(path, ns=(newest, newest))

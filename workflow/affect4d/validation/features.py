@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +44,9 @@ def project_chunk(context: RunContext, chunk: str, blendshapes: BlendshapeSettin
     registered = root / f"registered/chunks/{chunk}{MANIFEST_SUFFIX}"
     frames = pd.read_parquet(open_file(root / LABELS))
     used = dict(list(frames[frames["status"] == USED].groupby("sequence", sort=True)))
-    names = sequences_of(registered)
-    project = _Projection(used, blendshapes).store
-    written = [m for m in context.map(project, names, what="sequences") if m is not None]
+    items = [(name, used.get(name)) for name in sequences_of(registered)]
+    project = partial(_project_sequence, blendshapes)
+    written = [m for m in context.map(project, items, what="sequences") if m is not None]
     rejected = out / "quarantine" / f"{chunk}.csv"
     with store.atomic(rejected) as unfinished:
         context.quarantine.write(unfinished)
@@ -65,40 +64,42 @@ def sequences_of(manifest: Path) -> list[str]:
     return sorted(name.removesuffix(suffix) for name in files if name.endswith(suffix))
 
 
-@dataclass(frozen=True)
-class _Projection:
-    """The used frames of each sequence; what says which mesh of a sequence is the neutral one."""
+def _project_sequence(
+    blendshapes: BlendshapeSettings, context: RunContext, item: tuple[str, pd.DataFrame | None]
+) -> Path | None:
+    """Project a sequence, unless it is current; its manifest, or None where it cannot be.
 
-    used: dict[str, pd.DataFrame]
-    blendshapes: BlendshapeSettings
+    Parameters
+    ----------
+    blendshapes : say which mesh of a sequence is the neutral one
+    context : of the sequence
+    item : its name and its used frames, None where there are none
+    """
+    name, frames = item
+    root = context.root
+    path, basis = root / f"validation/features/{name}.zarr", root / "validation/basis.zarr"
+    manifest = store.manifest_of(path)
+    try:
+        if frames is None or not basis.exists():
+            raise _NothingToProject
+        sequence = _UsedSequence(root / f"registered/{name}.zarr", frames, blendshapes)
+        inputs = [store.manifest_of(basis), store.manifest_of(sequence.sequence.path)]
+        provenance = context.provenance(inputs, item=name, settings=sequence.state)
+        if not store.is_current(manifest, provenance):
+            arrays = sequence.project(*_bases(basis, store.digest(store.manifest_of(basis))))
+            store.write(path, arrays, {"frame_ids": sequence.frame_ids}, provenance=provenance)
+        return manifest
+    except (BadInput, _NothingToProject) as problem:
+        remove(manifest)
+        remove(path)
+        if isinstance(problem, BadInput):
+            context.quarantine.add(name, problem)
+        return None
 
-    def store(self, context: RunContext, name: str) -> Path | None:
-        """Project a sequence, unless it is current; its manifest, or None where it cannot be."""
-        root = context.root
-        path, basis = root / f"validation/features/{name}.zarr", root / "validation/basis.zarr"
-        manifest = store.manifest_of(path)
-        try:
-            if name not in self.used or not basis.exists():
-                raise _NothingToProject
-            registered = root / f"registered/{name}.zarr"
-            item = _UsedSequence(registered, self.used[name], self.blendshapes)
-            inputs = [store.manifest_of(basis), store.manifest_of(item.sequence.path)]
-            provenance = context.provenance(inputs, item=name, settings=item.state)
-            if not store.is_current(manifest, provenance):
-                arrays = item.project(*_bases(basis))
-                store.write(path, arrays, {"frame_ids": item.frame_ids}, provenance=provenance)
-            return manifest
-        except (BadInput, _NothingToProject) as problem:
-            remove(manifest)
-            remove(path)
-            if isinstance(problem, BadInput):
-                context.quarantine.add(name, problem)
-            return None
 
-
-@cache
-def _bases(path: Path) -> tuple[dict[Key, Basis], NDArray[np.int64]]:
-    """The bases, read once per process."""
+@lru_cache(maxsize=1)
+def _bases(path: Path, _: str) -> tuple[dict[Key, Basis], NDArray[np.int64]]:
+    """The bases whose manifest has a digest: a worker that stays reads new ones anew."""
     return read_bases(path)
 
 
