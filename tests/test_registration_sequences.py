@@ -1,5 +1,6 @@
 """The chunk's job: sequences into stores, bad frames into quarantine, what is complete kept."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,26 @@ def test_a_frame_of_another_size_is_flagged(chunk):
     sequence = chunk.sequence("s001_1_happiness")
     names = [flag_names(flags) for flags in sequence["flags"][...]]
     assert "scale" in names[1] and not any("scale" in names[other] for other in (0, 2, 3))
+
+
+def test_without_texture_a_frame_of_who_is_unlike_the_template_is_a_change_of_the_neutral_face(
+    template, registrar
+):
+    errors = []
+    for seed in range(2):
+        face = deform(template, seed)
+        change = deform(template, seed, jaw=0.8) - face
+        rest = template.vertices + 2.5 * (face - template.vertices)
+        neutral = registrar.register(*scan_of(template, rest, seed, share=0.2))
+        scan = scan_of(template, rest + change, seed + 50, share=0.2)
+        # a neutral face of which no landmark is kept tells nothing of other frames
+        unkept = replace(neutral.checked, keep=np.zeros_like(neutral.checked.keep))
+        for one in (neutral, replace(neutral, checked=unkept)):
+            frame = registrar.register(*scan, neutral=one)
+            both = template.inner & frame.seen & neutral.seen
+            found = (frame.vertices - neutral.vertices)[both]
+            errors.append(np.linalg.norm(found - change[both], axis=1).mean())
+    assert np.mean(errors[::2]) < 0.9 * np.mean(errors[1::2])
 
 
 def test_a_frame_that_is_the_neutral_one_again_stays_where_it_is(template, registrar):
