@@ -3,8 +3,8 @@
     python benchmarks/unit_weights.py --results results
 
 The true intensities of every frame derive from names and seed, as the gallery drew them; a class's
-are the means over the frames that it was built from. AU16, AU1+4 and AU12+26 (see `combine`) count
-as the combinations of other units that come nearest.
+are the means over the frames that it was built from. AU16 and AU1+4 count as the combinations of
+other units that they are.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from affect4d.artifacts.gallery import MODEL
 from affect4d.blendshapes.targets import Atlas
 from affect4d.config.gallery import Synthetic
 from affect4d.dataset.unit_weights import UnitBasis
-from affect4d.gallery.synthetic.action_units import NAMES, combine
+from affect4d.gallery.synthetic.action_units import NAMES
 from affect4d.gallery.synthetic.model import read_model
 from affect4d.gallery.synthetic.sequences import styled_units, takes
 from affect4d.registration.common_template import read_template
@@ -39,7 +39,7 @@ def true_units(root, model, frames):
             shown |= dict(zip(take.frame_ids(), units, strict=True))
     fields = model.units.reshape(len(NAMES), -1).T.astype(float)
     kept = fields[:, [NAMES.index(name) for name in ACTION_UNITS]]
-    found = combine(np.array([shown[name] for name in frames["frame_id"]]))
+    found = np.array([shown[name] for name in frames["frame_id"]])
     return found @ np.linalg.lstsq(kept, fields, rcond=None)[0].T
 
 
