@@ -116,7 +116,7 @@ def test_the_gate_needs_the_readers(tmp_path, monkeypatch):
     monkeypatch.setenv(environment.VARIABLE, str(tmp_path / "none"))
     settings = SETTINGS.model_copy(update={"min_read": 0.0})
     with pytest.raises(BadInput, match="make face-readers"):
-        chunk_of_people(tmp_path, write_atlas(tmp_path / "a.zarr"), settings)
+        chunk_of_people(tmp_path, write_atlas(tmp_path / "atlas.zarr"), settings)
 
 
 @pytest.mark.parametrize(

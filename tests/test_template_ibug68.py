@@ -98,7 +98,7 @@ def literals(tree):
                 yield node.lineno, ast.unparse(node)
         if isinstance(node, ast.Subscript):
             name = ast.unparse(node.value).split(".")[-1]
-            first = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) else node.slice
+            first, *_ = getattr(node.slice, "elts", None) or [node.slice]  # tuple[()] has none
             parts = [first.lower, first.upper] if isinstance(first, ast.Slice) else [first]
             if any(number(part) for part in parts) and name in LANDMARK_NAMES:
                 yield node.lineno, ast.unparse(node)
