@@ -11,7 +11,7 @@ The folder is a clone of ICT-FaceKit, or part of one: the environment variable A
 
 import json
 import os
-import tarfile
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +71,7 @@ def _unpacked(archive):
     folder = Path(tempfile.gettempdir()) / f"ict_facekit_{os.getuid()}"
     if not folder.exists():
         unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}_"))
-        with tarfile.open(archive) as content:
-            content.extractall(unfinished, filter="data")
+        shutil.unpack_archive(archive, unfinished)
         unfinished.rename(folder)
     return folder
 

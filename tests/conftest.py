@@ -1,7 +1,7 @@
 """The template, what registration makes of it, and ICT-FaceKit: once for all tests of a process."""
 
 import os
-import tarfile
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,8 +70,7 @@ def clone(tmp_path_factory):
     place = Path(os.environ.get("AFFECT4D_ICT", ARCHIVE))
     if place.is_file():
         folder = tmp_path_factory.mktemp("ict")
-        with tarfile.open(place) as archive:
-            archive.extractall(folder, filter="data")
+        shutil.unpack_archive(place, folder)
         place = folder
     found = sorted(place.rglob("FaceXModel/vertex_indices.json")) if place.is_dir() else []
     if not found:
