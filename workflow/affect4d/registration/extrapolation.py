@@ -5,12 +5,12 @@ and the neck, the prior would continue it linearly: brows that frown by 6 mm too
 by 10 to 27 mm, farther than a tracker finds its way back.
 """
 
-import igl
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
 from affect4d.registration.cylinder import Cylinder
+from affect4d.registration.lids import from_polygon
 from affect4d.template.template import Template
 
 # The change is believed in full as far as this from the landmarks' hull, the width of a brow, and
@@ -23,15 +23,11 @@ def believed_share(template: Template, cylinder: Cylinder) -> NDArray[np.float32
 
     1 within the convex hull of the landmarks on the unwrapped cylinder, 0 far beyond.
     """
-    uv, _ = cylinder.unwrap(template.vertices)
-    marked, _ = cylinder.unwrap(template.landmarks)
-    edge = marked[ConvexHull(marked).vertices]
-    count = len(edge)
-    corners = np.column_stack([np.vstack([edge, edge.mean(axis=0)]), np.zeros(count + 1)])
-    around = np.arange(count)
-    fan = np.stack([around, np.roll(around, -1), np.full(count, count)], axis=1)
-    plane = np.column_stack([uv, np.zeros(len(uv))]).astype(np.float64)
-    squared = igl.point_mesh_squared_distance(plane, corners, fan)[0]
-    beyond = np.maximum(np.sqrt(np.asarray(squared)) - _WHOLE_MM, 0)
+    plane, marked = (
+        np.pad(cylinder.unwrap(points)[0], ((0, 0), (0, 1)))
+        for points in (template.vertices, template.landmarks)
+    )
+    hull = marked[ConvexHull(marked[:, :2]).vertices]
+    beyond = np.maximum(from_polygon(plane, hull) - _WHOLE_MM, 0)
     share: NDArray[np.float32] = np.exp(-0.5 * (beyond / _FADE_MM) ** 2).astype(np.float32)[:, None]
     return share

@@ -64,9 +64,17 @@ class Lids:
 
 def from_outline(template: Template, outline: NDArray[np.int64]) -> NDArray[np.float64]:
     """Distance (V,) mm of the vertices from the surface that landmarks (n,) in order enclose."""
-    edge, count = template.landmarks[outline], len(outline)
+    return from_polygon(template.vertices, template.landmarks[outline])
+
+
+def from_polygon(
+    points: NDArray[np.floating], corners: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Distance (N,) of points (N, 3) from the triangles between a polygon's corners (n, 3), in
+    order, and their mean."""
+    count = len(corners)
     around = np.arange(count)
     fan = np.stack([around, np.roll(around, -1), np.full(count, count)], axis=1)
-    corners = np.vstack([edge, edge.mean(axis=0)])
-    squared = igl.point_mesh_squared_distance(template.vertices.astype(np.float64), corners, fan)[0]
+    surface = np.vstack([corners, corners.mean(axis=0)])
+    squared = igl.point_mesh_squared_distance(points.astype(np.float64), surface, fan)[0]
     return np.sqrt(np.asarray(squared, dtype=np.float64))
