@@ -20,6 +20,7 @@ from support.database_layouts import put
 from support.page_server import serving
 from typer.testing import CliRunner
 
+from affect4d import store
 from affect4d.cli import app
 from affect4d.config.neutrals import Database, Settings
 from affect4d.local_page.server import MAX_CONTENT
@@ -245,6 +246,24 @@ class TestPage:
         assert len(shown["image_ids"]) == 2 * PEOPLE
         assert sorted(shown["image_ids"][:PEOPLE]) == used(results)
         assert set(shown["reasons"][:PEOPLE]) == {"used"}
+
+    def test_a_face_has_the_measures_of_its_selection_and_of_its_fit(self, results, tmp_path):
+        copied, image = tmp_path / "results", used(results)[0]
+        shutil.copytree(results, copied)
+        store.write(
+            copied / "fits/mine/000.zarr",
+            {"quality": np.array([[12.0, 0.3, 1.0]])},
+            {"image_ids": [image], "quality": ["yaw", "error_model", "gate_yaw"]},
+            provenance=None,
+        )
+        shown = ReviewedDatabase(copied, "mine").describe()
+        measures = {name: values[0] for name, values in shown["measures"].items()}
+        row = pd.read_parquet(copied / "neutrals/mine/candidates.parquet").set_index("image_id")
+        assert shown["image_ids"][0] == image
+        for name in ("eye_distance", "sharpness", "landmark_error", "yaw", "covered"):
+            assert measures.pop(name) == row[name][image]
+        assert measures == {"fit_yaw": 12.0, "fit_error_model": 0.3}
+        assert shown["measures"]["fit_yaw"][1] is None and shown["measures"]["yaw"][1] is not None
 
     def test_a_decision_is_on_the_disk_when_it_is_answered(self, results, tmp_path):
         table, image = tmp_path / "d.csv", used(results)[0]

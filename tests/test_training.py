@@ -8,7 +8,7 @@ import pytest
 
 from affect4d.config.training import Learning, Settings
 from affect4d.quarantine import BadInput
-from affect4d.training.arms import ARMS, Arm, Batches
+from affect4d.training.arms import ARMS, Arm, Batches, hold_out
 from affect4d.training.comparison import (
     ccc_of_classes,
     compare_arms,
@@ -184,6 +184,22 @@ class TestArms:
         frames, _ = self.batches("synthetic")(0)
         assert len(frames) == 8 and frames.max() < 18
 
+    def test_what_is_held_out_is_the_same_people_in_all_arms_and_nobody_learns_from_them(self):
+        held = {}
+        for name in ARMS:
+            given = self.arm(name)
+            left, faces = hold_out(given, seed=1)
+            held[name] = set(faces.table["subject"])
+            for kind in ("real", "synthetic"):
+                rest, all_ = getattr(left, kind).table, getattr(given, kind).table
+                assert held[name].isdisjoint(rest["subject"]) and 0 < len(rest) < len(all_)
+        assert len(held["real"]) == 2 and len(set(map(frozenset, held.values()))) == 1
+
+    @staticmethod
+    def arm(name):
+        real, synthetic = faces(clips(people=10, clips=1)), faces(clips(people=10, clips=1))
+        return Arm(ARMS[name], real, synthetic, "fold 0")
+
 
 class TestComparison:
     @staticmethod
@@ -248,6 +264,9 @@ def test_settings_that_are_wrong_are_refused_by_name(tmp_path):
     file = tmp_path / "training.yaml"
     file.write_text("network: {width: 2}")
     with pytest.raises(BadInput, match=r"network\.width"):
+        read_settings(file)
+    file.write_text("layout: aff_wild2")
+    with pytest.raises(BadInput, match="is not rendered"):
         read_settings(file)
     file.write_text("london: /data/london")
     assert read_settings(file) == Settings(london="/data/london")

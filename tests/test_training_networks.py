@@ -57,5 +57,20 @@ def test_a_killed_run_ends_as_an_undisturbed_one(done):
     assert len(losses) == 8 and len(set(losses)) > 1
 
 
+def test_a_run_stops_early_with_the_best_network_and_killed_with_the_same(done):
+    losses, _ = done["early"]
+    steps, held_out = zip(*done["held_out"], strict=True)
+    assert steps == tuple(range(len(losses))) and 5 < len(losses) < 60
+    assert np.argmin(held_out) == len(losses) - 1 - 6  # the patience
+    assert done["kept"] == pytest.approx(min(held_out), rel=1e-5)
+    assert done["early_killed"] == done["early"]
+
+
+def test_tensorboard_s_log_has_each_step_once_after_a_kill(done):
+    steps, losses = zip(*done["logged"], strict=True)
+    assert steps == tuple(range(8))
+    assert losses == pytest.approx(done["undisturbed"][0], rel=1e-6)
+
+
 def test_what_pads_a_sequence_changes_nothing_before_it(done):
     assert done["padded"] < 1e-6 and done["unread"]

@@ -1,4 +1,4 @@
-"""The rendered stand-in for AFEW-VA: the database's own adapter reads it, and nobody is known."""
+"""The rendered clips: the adapters of AFEW-VA and Aff-Wild read them, and nobody is known."""
 
 from pathlib import Path
 
@@ -7,18 +7,22 @@ import pandas as pd
 import pytest
 
 from affect4d.config.synthesis import Settings
+from affect4d.config.training import Settings as Training
 from affect4d.gallery.synthetic.action_units import action_fields
 from affect4d.gallery.synthetic.affect import ceiling
 from affect4d.gallery.synthetic.identity import identity_modes
 from affect4d.gallery.synthetic.model import Model
 from affect4d.gallery.synthetic.mpfb import Face
-from affect4d.gallery.synthetic.wild import clip_affect, write_wild
+from affect4d.gallery.synthetic.wild import clip_affect, film_clips
 from affect4d.neutrals.candidates import Candidate
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.synthesis.imposed import Imposed
 from affect4d.training import augmentation
 from affect4d.training.face_set import FaceSet
-from affect4d.training.faces import find_frames, read_frames
+from affect4d.training.faces import RENDERED_FOLDER, find_frames, read_frames
+from affect4d.training.folds import make_folds
+from affect4d.training.sequences import windows
+from affect4d.training.wild_layouts import WRITERS
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +31,20 @@ def model():
     return Model(face.template, identity_modes(face), action_fields(face), [])
 
 
-def test_clips_are_read_as_afew_va_and_are_the_same_bytes_again(model, tmp_path):
-    for name in ("first", "again"):
-        (tmp_path / name).mkdir()
-        write_wild(tmp_path / name, model, sizes=(2, 1, 8), seed=0)
+def written(folder, model, settings, clips=1):
+    """The frames of two people's clips of eight frames, written and read in the layout."""
+    root = folder / RENDERED_FOLDER
+    root.mkdir(parents=True)
+    for clip in film_clips(model, sizes=(2, clips, 8), seed=0):
+        WRITERS[settings.layout](root, clip)
     quarantine = Quarantine("test")
-    real = read_frames(find_frames(tmp_path / "first", quarantine), 32, quarantine)
-    again = read_frames(find_frames(tmp_path / "again", quarantine), 32, quarantine)
+    frames = read_frames(find_frames(folder, settings, quarantine), 32, quarantine)
     assert not quarantine.rows
+    return frames
+
+
+def test_clips_are_read_as_afew_va_and_are_the_same_bytes_again(model, tmp_path):
+    real, again = (written(tmp_path / name, model, Training()) for name in ("first", "again"))
     assert real.images.shape == (16, 32, 32, 3)
     assert set(real.table["subject"]) == {"wild_001", "wild_002"}
     assert real.table["clip"].nunique() == 2
@@ -43,6 +53,27 @@ def test_clips_are_read_as_afew_va_and_are_the_same_bytes_again(model, tmp_path)
     # frames of a clip differ less than clips do: one light, one person, one background
     clips = real.images.reshape(2, 8, -1).astype(float)
     assert clips.std(axis=1).mean() < np.abs(clips[0] - clips[1]).mean()
+
+
+def test_aff_wild_s_layout_gives_the_same_frames_and_a_person_s_videos_are_in_one_fold(
+    model, tmp_path
+):
+    afew_va = written(tmp_path / "afew_va", model, Training(), clips=2)
+    aff_wild = written(tmp_path / "aff_wild", model, Training(layout="aff_wild"), clips=2)
+    columns = ["subject", "clip", "frame"]
+    pd.testing.assert_frame_equal(aff_wild.table[columns], afew_va.table[columns])
+    # landmarks have three digits there, four here
+    assert np.abs(aff_wild.images.astype(int) - afew_va.images).max() <= 1
+    # tenths there, as annotated here
+    assert np.abs(aff_wild.labels - afew_va.labels).max() <= 0.0501
+    assert len(np.unique(aff_wild.labels)) > 25
+    folds = make_folds(aff_wild.table, 2, seed=0)
+    assert folds[["subject", "frames"]].to_numpy().tolist() == [["wild_001", 16], ["wild_002", 16]]
+    for sequence in windows(aff_wild.table, 6):
+        assert aff_wild.table["clip"].iloc[sequence[sequence >= 0]].nunique() == 1
+    settings = Training(layout="aff_wild", every=3)
+    frames = find_frames(tmp_path / "aff_wild", settings, Quarantine("test"))
+    assert [frame.frame for frame in frames] == [0, 3, 6] * 4
 
 
 @pytest.mark.parametrize("length", [8, 12, 40])

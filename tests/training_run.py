@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from affect4d.config.training import Learning, Network, Settings
 from affect4d.quarantine import BadInput
-from affect4d.training.arms import ARMS, Arm, Batches
+from affect4d.training.arms import ARMS, Arm, Batches, hold_out
 from affect4d.training.face_set import FaceSet
 from affect4d.training.pytorch.learning import Run, ccc_loss, read_sequences, train
 from affect4d.training.pytorch.networks import load_weights, make_network
+from affect4d.training.sequences import windows
 
 SMALL = Network(backbone="vgg", width=0.03, size=32)
 SETTINGS = Settings(
@@ -28,7 +30,8 @@ SETTINGS = Settings(
 
 def main(folder):
     torch.set_num_threads(1)
-    print(json.dumps(networks() | losses() | weights(folder) | resumed(folder) | padded()))
+    shown = networks() | losses() | weights(folder) | resumed(folder) | padded()
+    print(json.dumps(shown | stopped(folder) | {"logged": logged(folder / "killed")}))
 
 
 def networks():
@@ -98,27 +101,57 @@ def faces():
     return FaceSet(rng.integers(0, 255, (24, 32, 32, 3), dtype=np.uint8), table)
 
 
-def run(checkpoint, stop=None):
+def run(folder, stop=None, settings=SETTINGS):
     """The losses and what is read; stopped before a step as a kill would."""
-    batches = Batches(Arm(ARMS["augmented"], faces(), faces(), "test"), SETTINGS)
+    arm, held = hold_out(Arm(ARMS["augmented"], faces(), faces(), "test"), settings.seed)
+    batches = Batches(arm, settings)
+    folder.mkdir(exist_ok=True)
 
     def batch(step):
         if step == stop:
             raise KeyboardInterrupt
         return batches(step)
 
-    network, losses = train(Run(5, batch, checkpoint), SETTINGS)
-    read = read_sequences(network, faces().images, np.arange(24).reshape(6, 4))
+    held_out = (held, windows(held.table, 4)) if settings.learning.patience else None
+    network, losses = train(Run(5, batch, folder / "checkpoint.pt", held_out), settings)
+    read = read_sequences(network, faces().images, windows(faces().table, 4))
     return [losses, read.tolist()]
 
 
-def resumed(folder):
-    undisturbed = run(folder / "undisturbed.pt")
+def killed(folder, settings=SETTINGS):
+    """As `run`, killed before the fifth step and begun again."""
     try:
-        run(folder / "killed.pt", stop=5)
+        run(folder, stop=5, settings=settings)
     except KeyboardInterrupt:
         torch.manual_seed(99)  # another process's generator
-    return {"undisturbed": undisturbed, "resumed": run(folder / "killed.pt")}
+    return run(folder, settings=settings)
+
+
+def resumed(folder):
+    return {"undisturbed": run(folder / "undisturbed"), "resumed": killed(folder / "killed")}
+
+
+def stopped(folder):
+    """A run that stops early, undisturbed and killed, with the loss of its network on held-out."""
+    learning = Learning(sequence=4, batch=2, steps=60, checkpoint_every=1, rate=1e-2, patience=6)
+    settings = SETTINGS.model_copy(update={"learning": learning})
+    names = {"early": run, "early_killed": killed}
+    done = {name: do(folder / name, settings=settings) for name, do in names.items()}
+    return done | {"held_out": logged(folder / "early", "held_out"), **on_held_out(done)}
+
+
+def on_held_out(done):
+    """The loss of what the kept network reads of the held-out person."""
+    _, held = hold_out(Arm(ARMS["augmented"], faces(), faces(), "test"), SETTINGS.seed)
+    mine = faces().table["subject"].isin(set(held.table["subject"])).to_numpy()
+    read = torch.tensor(np.array(done["early"][1])[mine])
+    return {"kept": ccc_loss(read, torch.from_numpy(held.labels)).item()}
+
+
+def logged(folder, name="loss"):
+    """Steps and values of a scalar in TensorBoard's log."""
+    events = EventAccumulator(str(folder)).Reload().Scalars(name)
+    return [[event.step, event.value] for event in events]
 
 
 def padded():

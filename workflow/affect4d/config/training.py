@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from affect4d.config.base import Section, field
 
 
@@ -28,6 +30,13 @@ class Learning(Section):
     steps: int = field(300, "steps", "Steps of the optimiser, the same for every arm.", ge=1)
     rate: float = field(1e-3, "1", "Largest learning rate (Adam; it falls as a cosine).", gt=0)
     checkpoint_every: int = field(50, "steps", "Steps between checkpoints.", ge=1)
+    patience: int = field(
+        0,
+        "checkpoints",
+        "Early stop: after so many checkpoints without a smaller loss on held-out people of the "
+        "training part; the best network is kept. 0: every arm takes all steps.",
+        ge=0,
+    )
 
 
 class Wild(Section):
@@ -43,8 +52,12 @@ class Settings(Section):
 
     seed: int = field(0, "", "Seed of folds, initialisation, order and rendering.", ge=0)
     real: str | None = field(
-        None, "", "Folder in AFEW-VA's layout; by default a rendered set takes its place."
+        None, "", "Folder of the real database; by default a rendered set takes its place."
     )
+    layout: Literal["afew_va", "aff_wild", "aff_wild2"] = field(
+        "afew_va", "", "How `real` lies on disk, and the rendered set, which is never `aff_wild2`."
+    )
+    every: int = field(1, "frames", "Each so many-th frame of a clip is used.", ge=1)
     london: str | None = field(
         None,
         "",
@@ -58,3 +71,9 @@ class Settings(Section):
     network: Network = field(Network, "", "The network.")
     learning: Learning = field(Learning, "", "How it learns.")
     wild: Wild = field(Wild, "", "The rendered stand-in.")
+
+    @model_validator(mode="after")
+    def _layout_is_rendered(self) -> "Settings":
+        if self.real is None and self.layout == "aff_wild2":
+            raise ValueError("layout: aff_wild2 is not rendered: name a folder `real`")
+        return self

@@ -20,6 +20,7 @@ from affect4d.fitting.fitted import Fit
 from affect4d.fitting.storage import read_fits, read_model
 from affect4d.neutrals.databases.search import find_candidates
 from affect4d.neutrals.loading import Loaded, read_candidate
+from affect4d.neutrals.scores import Scores
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.synthesis.crop import square_around
 from affect4d.system_files import find_files
@@ -43,6 +44,7 @@ class ReviewedDatabase:
     settings : of the database, as the build's manifest states them
     table : neutral rows of candidates.parquet, those that are used first, with a column for each
         measure of the fits; NaN where a face was not fitted
+    measures : names of its columns that measure a face, by its selection or by its fit
 
     Raises
     ------
@@ -74,10 +76,14 @@ class ReviewedDatabase:
         self._triangles = lru_cache(1)(lambda: read_model(self._model).triangles)
         self._fits, measures = _measures(results, name)
         table = pd.read_parquet(open_file(CANDIDATES.path(results, database=name)))
-        table = table[table["is_neutral"]].join(measures, on="image_id")
+        scores = [name for name in Scores._fields if table[name].notna().any()]
+        # both measure such as `yaw`: the selection with the template, the fit with its model
+        table = table[table["is_neutral"]].join(
+            measures.rename(columns=lambda name: f"fit_{name}"), on="image_id"
+        )
         order = ["accepted", "subject_id", "image_id"]
         self.table = table.sort_values(order, ascending=[False, True, True], ignore_index=True)
-        self.measures = list(measures.columns)
+        self.measures = [*scores, *(f"fit_{name}" for name in measures)]
         self._shown = set(self.table["image_id"])
 
     def describe(self) -> dict[str, Any]:

@@ -5,7 +5,8 @@ with the same initialisation. Arms differ in the second half alone, so a differe
 not one of more steps, or of more frames per step: `repeated` has as many of both as `augmented`.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -57,6 +58,27 @@ class Arm:
         """The faces that the halves draw from: `real`, `synthetic`, or both."""
         kinds = {"real" if half in ("real", "altered") else "synthetic" for half in self.halves}
         return {kind: getattr(self, kind) for kind in sorted(kinds)}
+
+
+def hold_out(arm: Arm, seed: int) -> tuple[Arm, FaceSet]:
+    """Part an arm's people: an arm without a fifth of them, and their faces, to stop early by.
+
+    The faces are of the kind of the first half. It is the same people in all arms of a fold.
+    """
+    kinds = {"real": arm.real, "synthetic": arm.synthetic}
+    held: set[str] = set()
+    for faces in kinds.values():
+        people = sorted(
+            faces.table["subject"].unique(), key=lambda name: named_rng(seed, "held", name).random()
+        )
+        held.update(people[: math.ceil(HELD_OUT * len(people))])
+    is_held = {kind: faces.table["subject"].isin(held).to_numpy() for kind, faces in kinds.items()}
+    real, synthetic = (faces.take(~is_held[kind]) for kind, faces in kinds.items())
+    first = arm.halves[0]
+    return replace(arm, real=real, synthetic=synthetic), kinds[first].take(is_held[first])
+
+
+HELD_OUT = 0.2  # of the people
 
 
 class Batches:

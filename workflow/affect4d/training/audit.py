@@ -20,7 +20,7 @@ from affect4d.neutrals.candidates import normalise
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store import StoreError
 from affect4d.training.face_set import TEXT
-from affect4d.training.faces import RENDERED_FOLDER, find_frames, read_accepted
+from affect4d.training.faces import find_frames, read_accepted
 from affect4d.training.leaks import (
     REAL,
     People,
@@ -48,8 +48,7 @@ def audit_training(results: Path, folder: Path) -> Iterator[str]:
     """
     settings = Settings.model_validate_json((folder / "settings.json").read_text("utf-8"))
     published = Published(results / DATASET.name()).rows
-    root = Path(settings.real) if settings.real else folder / RENDERED_FOLDER
-    photographs = list_frames(find_frames(root, Quarantine("training")))
+    photographs = list_frames(find_frames(folder, settings, Quarantine("training")))
     accepted = read_accepted(results, published["database"])
     people = people_behind(pd.concat([photographs, accepted]))
     added = read_csv(folder / "added.csv", text=TEXT)

@@ -20,10 +20,12 @@ from affect4d.artifacts.neutrals import ACCEPTED_TABLE
 from affect4d.artifacts.reading import check_content, open_file
 from affect4d.config.neutrals import Database
 from affect4d.config.synthesis import Settings as SynthesisSettings
-from affect4d.formats.images import read_photograph
+from affect4d.config.training import Settings
+from affect4d.formats.limits import DEFAULT
 from affect4d.formats.own_tables import read_csv
 from affect4d.neutrals.candidates import Candidate
 from affect4d.neutrals.databases.search import find_candidates
+from affect4d.neutrals.loading import read_candidate
 from affect4d.quarantine import BadInput, Quarantine, as_bad_input
 from affect4d.synthesis.crop import square_around
 from affect4d.system_files import find_files
@@ -40,17 +42,37 @@ _READ = (
 )  # fmt: skip
 
 
-def find_frames(root: Path, quarantine: Quarantine) -> list[Candidate]:
-    """Every annotated frame of a folder in AFEW-VA's layout, clip by clip in order of time.
+def find_frames(folder: Path, settings: Settings, quarantine: Quarantine) -> list[Candidate]:
+    """Every annotated frame of the real database, clip by clip in order of time.
+
+    Parameters
+    ----------
+    folder : of the experiment: the rendered clips, where no database is named, are in it
+    settings : of the experiment
+    quarantine : receives what cannot be used
 
     Raises
     ------
     BadInput
-        The folder is missing.
+        The database's folder is missing.
     """
-    database = Database(adapter="afew_va", root=str(root))
+    root = Path(settings.real) if settings.real else folder / RENDERED_FOLDER
+    is_afew_va = settings.layout == "afew_va"
+    database = Database(
+        adapter="afew_va" if is_afew_va else "aff_wild",
+        root=str(root),
+        layout=settings.layout,
+        # this adapter gives neutral frames alone; within 1 of neutral are all
+        override={} if is_afew_va else {"tolerance": 1},
+    )
     found = find_candidates(REAL, database, results=root, quarantine=quarantine)
-    return sorted(found, key=lambda c: (Path(c.source).parent.as_posix(), c.frame))
+    chosen = [frame for frame in found if frame.frame % settings.every == 0]
+    return sorted(chosen, key=lambda frame: (clip_of(frame), frame.frame))
+
+
+def clip_of(frame: Candidate) -> str:
+    """The clip, or track, of a frame: unique in its database."""
+    return Path(frame.clip).name
 
 
 def read_frames(frames: list[Candidate], size: int, quarantine: Quarantine) -> FaceSet:
@@ -72,8 +94,8 @@ def read_frames(frames: list[Candidate], size: int, quarantine: Quarantine) -> F
     rows, images = [], []
     for candidate in frames:
         try:
-            photograph, _ = read_photograph(candidate.path)
-            images.append(cut(photograph, candidate.read_landmarks(), size))
+            loaded = read_candidate(candidate, DEFAULT)
+            images.append(cut(loaded.image, loaded.landmarks, size))
         except (BadInput, OSError) as error:
             quarantine.add(candidate.image_id, as_bad_input(error, candidate.path))
             continue
@@ -81,14 +103,14 @@ def read_frames(frames: list[Candidate], size: int, quarantine: Quarantine) -> F
             {
                 "image_id": candidate.image_id,
                 "subject": candidate.subject_id,
-                "clip": Path(candidate.source).parent.as_posix(),
+                "clip": clip_of(candidate),
                 "frame": candidate.frame,
                 "valence": candidate.valence,
                 "arousal": candidate.arousal,
             }
         )
     if not rows:
-        raise BadInput("the real set", "holds no usable frame", "give a folder in AFEW-VA's layout")
+        raise BadInput("the real set", "holds no usable frame", "check `real` and `layout`")
     return FaceSet(np.array(images), pd.DataFrame(rows))
 
 

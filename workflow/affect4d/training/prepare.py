@@ -24,7 +24,7 @@ from affect4d.fitting.detection import detect_landmarks
 from affect4d.formats.content import read_yaml
 from affect4d.formats.images import read_photograph
 from affect4d.gallery.synthetic.model import read_model
-from affect4d.gallery.synthetic.wild import write_wild
+from affect4d.gallery.synthetic.wild import film_clips
 from affect4d.neutrals.candidates import normalise
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store import StoreError
@@ -47,6 +47,7 @@ from affect4d.training.leaks import (
     people_behind,
     withdrawn_names,
 )
+from affect4d.training.wild_layouts import WRITERS
 
 log = logging.getLogger(__name__)
 LONDON = ("neutral_front/*_03.jpg", "smiling_front/*_08.jpg")  # as published
@@ -87,9 +88,10 @@ def prepare_training(results: Path, folder: Path, settings: Settings) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     quarantine, size = Quarantine("training"), settings.network.size
-    root = Path(settings.real) if settings.real else _rendered(results, folder, settings)
-    gone = withdrawn_names(results)
-    frames = [f for f in find_frames(root, quarantine) if gone.isdisjoint(names_of(f))]
+    if not settings.real:
+        _render(results, folder, settings)
+    gone, found = withdrawn_names(results), find_frames(folder, settings, quarantine)
+    frames = [frame for frame in found if gone.isdisjoint(names_of(frame))]
     real = read_frames(frames, size, quarantine)
     published = _without(read_published(results / DATASET.name(), size), gone)
     folds = make_folds(real.table, settings.folds, settings.seed)
@@ -122,18 +124,19 @@ def _without(faces: FaceSet, gone: set[str]) -> FaceSet:
     return faces.take(~faces.table["subject"].map(normalise).isin(gone).to_numpy())
 
 
-def _rendered(results: Path, folder: Path, settings: Settings) -> Path:
-    """The folder of the rendered clips, rendered now unless they are there with these settings."""
+def _render(results: Path, folder: Path, settings: Settings) -> None:
+    """Render the clips that stand in for a database, unless they are there with these settings."""
     wild, root = settings.wild, folder / RENDERED_FOLDER
-    text = f"{settings.seed} {wild.model_dump_json()}"
+    text = f"{settings.seed} {settings.layout} {wild.model_dump_json()}"
     mark = folder / RENDERED
     if not mark.is_file() or mark.read_text(encoding="utf-8") != text:
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir()
-        model = read_model(MODEL.path(results))
-        write_wild(root, model, sizes=(wild.people, wild.clips, wild.frames), seed=settings.seed)
+        model, sizes = read_model(MODEL.path(results)), (wild.people, wild.clips, wild.frames)
+        write = WRITERS[settings.layout]
+        for clip in film_clips(model, sizes=sizes, seed=settings.seed):
+            write(root, clip)
         mark.write_text(text, encoding="utf-8")
-    return root
 
 
 def _used(published: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:

@@ -79,10 +79,11 @@ TITLES = {
 
 def describe_data(settings: Settings, read: pd.DataFrame) -> str:
     """The data that the figures were measured on, in one line."""
-    source = settings.real or "rendered stand-in for AFEW-VA (no real person)"
+    source = settings.real or "rendered clips (no real person)"
     network = settings.network
     return (
-        f"{source}: {read['subject'].nunique()} people, {len(read)} frames, "
+        f"{source} in the layout {settings.layout}: {read['subject'].nunique()} people, "
+        f"{len(read)} frames, "
         f"{settings.folds} folds; {network.backbone} of width {network.width:g}, "
         f"{network.size} px, {settings.learning.steps} steps"
     )
@@ -144,9 +145,11 @@ def _curves(folder: Path, settings: Settings) -> pd.DataFrame:
     rows = []
     for arm in ARMS:
         files = [folder / "runs" / f"fold{f}-{arm}" / "losses.csv" for f in range(settings.folds)]
-        losses = np.mean([pd.read_csv(file)["loss"] for file in files], axis=0)
+        # a run that stopped early has fewer steps than others
+        losses = pd.concat([pd.read_csv(file)["loss"] for file in files], axis=1).mean(axis=1)
+        losses = losses.reindex(range(steps)).to_numpy()
         parts = np.split(losses, ends[:-1])
-        values = [part.mean() if len(part) else np.nan for part in parts]
+        values = [np.nanmean(part) if np.isfinite(part).any() else np.nan for part in parts]
         rows.append({"arm": MEANING[arm], **dict(zip(map(str, ends), values, strict=True))})
     return pd.DataFrame(rows)
 

@@ -1,20 +1,18 @@
-"""Clips of synthetic people in the wild, laid out as AFEW-VA is: where no such database is at hand.
+"""Clips of synthetic people in the wild: where no such database is at hand.
 
 The people are none of the gallery's and none of the portraits'. Lights, poses, backgrounds, cameras
 and occluders are others than the portraits', and the head turns during a clip. Annotators see what
 the gallery's see: late, drifting, and a mood that no face shows.
 """
 
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from affect4d.formats.images import write_image
 from affect4d.gallery.synthetic.affect import TWITCH_SD, annotate, intensities
 from affect4d.gallery.synthetic.model import Model
 from affect4d.gallery.synthetic.noise import smooth_noise
@@ -47,12 +45,31 @@ OCCLUDED_SHARE = 0.15  # of the clips in which something covers a part of the fa
 OCCLUDER_RADII, OCCLUDER_REACH = (25, 60), 0.2  # pixels, from and to; of the photograph's side
 
 
-def write_wild(folder: Path, model: Model, *, sizes: tuple[int, int, int], seed: int) -> None:
-    """Render clips into an empty folder: `NNN/NNN.json` beside `NNN/00000.png`, ...
+@dataclass(frozen=True)
+class Clip:
+    """A clip as a camera and annotators give it.
+
+    Attributes
+    ----------
+    name : its number, three digits
+    person : the name of who is in it
+    images : (T, H, W, 3)
+    landmarks : (T, 68, 2) pixels counted from 0
+    affect : (T, 2) annotated valence and arousal, in [-1, 1]
+    """
+
+    name: str
+    person: str
+    images: NDArray[np.uint8]
+    landmarks: NDArray[np.float64]
+    affect: NDArray[np.float64]
+
+
+def film_clips(model: Model, *, sizes: tuple[int, int, int], seed: int) -> Iterator[Clip]:
+    """Render clips, person by person.
 
     Parameters
     ----------
-    folder : exists
     model : the generator of a build
     sizes : numbers of people, of clips per person, of frames per clip
     seed : of people, clips and cameras
@@ -64,13 +81,9 @@ def write_wild(folder: Path, model: Model, *, sizes: tuple[int, int, int], seed:
         texture, hair = paint(model.template, name, seed), hair_colour(name, seed)
         for clip in range(clips):
             video = f"{number * clips + clip + 1:03d}"
-            (folder / video).mkdir()
             actor = _Actor(model, person, texture, hair)
-            rng = named_rng(seed, "wild", video)
-            frames = _film(actor, folder / video, length=length, rng=rng)
-            content = {"actor": f"Wild {name[1:]}", "video_id": video, "frames": frames}
-            text = json.dumps(content, indent=1, sort_keys=True)
-            (folder / video / f"{video}.json").write_text(text + "\n", encoding="utf-8")
+            images, landmarks, affect = _film(actor, video, length=length, seed=seed)
+            yield Clip(video, f"Wild {name[1:]}", images, landmarks, affect)
 
 
 @dataclass(frozen=True)
@@ -84,11 +97,11 @@ class _Actor:
 
 
 def _film(
-    actor: _Actor, folder: Path, *, length: int, rng: np.random.Generator
-) -> dict[str, object]:
-    """Render a clip; returns AFEW-VA's description of its frames."""
-    model, person = actor.model, actor.person
-    affect, noted = clip_affect(int(folder.name), length, rng)
+    actor: _Actor, video: str, *, length: int, seed: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
+    """Render a clip: its images, landmarks and annotations, as of `Clip`."""
+    model, person, rng = actor.model, actor.person, named_rng(seed, "wild", video)
+    affect, noted = clip_affect(int(video), length, rng)
     shown = intensities(affect)
     shown = shown + TWITCH_SD * smooth_noise(
         rng, length, CORRELATION_FRAMES, channels=shown.shape[1]
@@ -97,18 +110,12 @@ def _film(
     faces = model.neutral(person.identity) + model.expressions(shown, person.asymmetry)
     settings = _settings(rng, actor.hair, length)
     camera = _Camera(rng)
-    frames: dict[str, object] = {}
-    for index, (face, setting) in enumerate(zip(faces, settings, strict=True)):
+    images, landmarks = [], []
+    for face, setting in zip(faces, settings, strict=True):
         image = render_photograph(model, face, actor.texture, setting=setting)
-        write_image(folder / f"{index:05d}.png", camera.record(image))
-        landmarks = photograph_landmarks(model.template, face, setting)
-        valence, arousal = (10 * noted[index]).round().astype(int).tolist()
-        frames[f"{index:05d}"] = {
-            "valence": valence,
-            "arousal": arousal,
-            "landmarks": landmarks.round(3).tolist(),
-        }
-    return frames
+        images.append(camera.record(image))
+        landmarks.append(photograph_landmarks(model.template, face, setting))
+    return np.array(images), np.array(landmarks), noted
 
 
 def clip_affect(

@@ -2,9 +2,9 @@
 
 It reads what `prepare` wrote and writes below `runs`, one folder per run: `read.csv` (what the
 network reads of each frame of the fold's test part, or of the images that it is a reader of),
-`learned.csv` (the images that it learned from), `losses.csv`, and `network.safetensors` where the
-network is of use to others. A finished run is not repeated; one that was killed goes on from its
-checkpoint and ends with the same numbers.
+`learned.csv` (the images that it learned from), `losses.csv`, TensorBoard's log, and
+`network.safetensors` where the network is of use to others. A finished run is not repeated; one
+that was killed goes on from its checkpoint and ends with the same numbers.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from safetensors.torch import save_file
 from affect4d.config.training import Settings
 from affect4d.formats.own_tables import read_csv
 from affect4d.random_streams import named_rng
-from affect4d.training.arms import ARMS, Arm, Batches
+from affect4d.training.arms import ARMS, Arm, Batches, hold_out
 from affect4d.training.face_set import AXES, TEXT, FaceSet, read_face_set
 from affect4d.training.pytorch.learning import Run, read_sequences, train
 from affect4d.training.sequences import Rows, windows
@@ -102,7 +102,11 @@ def do_run(folder: Path, settings: Settings, plan: Plan) -> float:
     checkpoint = out / "checkpoint.pt"
     # one initialisation per fold: arms are paired
     seed = int(named_rng(settings.seed, "initialisation", plan.fold).integers(2**31))
-    network, losses = train(Run(seed, Batches(arm, settings), checkpoint), settings)
+    held_out = None
+    if settings.learning.patience:
+        arm, faces = hold_out(arm, settings.seed)
+        held_out = faces, _sequences(faces, settings)
+    network, losses = train(Run(seed, Batches(arm, settings), checkpoint, held_out), settings)
     pd.DataFrame({"loss": losses}).to_csv(out / "losses.csv", index_label="step")
     learned = {name: faces.table["image_id"] for name, faces in arm.learned.items()}
     pd.concat(learned, names=["set"]).reset_index("set").to_csv(out / "learned.csv", index=False)
@@ -110,8 +114,8 @@ def do_run(folder: Path, settings: Settings, plan: Plan) -> float:
         save_file(network.state_dict(), out / "network.safetensors")
         tested = _stills(folder, published)
     parts = [
-        _table(name, faces, read_sequences(network, faces.images, sequences))
-        for name, faces, sequences in _sequences(tested, settings)
+        _table(name, faces, read_sequences(network, faces.images, _sequences(faces, settings)))
+        for name, faces in tested.items()
     ]
     unfinished = out / "read.unfinished"
     pd.concat(parts).to_csv(unfinished, index=False)
@@ -152,15 +156,11 @@ def _stills(folder: Path, published: FaceSet) -> dict[str, FaceSet]:
     return stills
 
 
-def _sequences(
-    parts: dict[str, FaceSet], settings: Settings
-) -> Iterator[tuple[str, FaceSet, Rows]]:
-    """What is read, with its sequences: a clip's windows, or each still by itself."""
-    for name, faces in parts.items():
-        if "clip" in faces.table:
-            yield name, faces, windows(faces.table, settings.learning.sequence)
-        else:
-            yield name, faces, np.arange(len(faces))[:, None]
+def _sequences(faces: FaceSet, settings: Settings) -> Rows:
+    """In what sequences faces are read: a clip's windows, or each still by itself."""
+    if "clip" in faces.table:
+        return windows(faces.table, settings.learning.sequence)
+    return np.arange(len(faces))[:, None]
 
 
 def _table(name: str, faces: FaceSet, read: NDArray[np.float64]) -> pd.DataFrame:

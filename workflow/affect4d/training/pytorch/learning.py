@@ -5,17 +5,22 @@ killed ends with the same numbers, bit by bit, for which generator, schedule and
 be restored anyway. Every batch derives from the run's name and the number of the step alone.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from affect4d.config.training import Settings
+from affect4d.training.face_set import FaceSet
 from affect4d.training.pytorch.networks import SequenceReader, make_network
+from affect4d.training.sequences import Rows
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]
 READ_BATCH = 16  # sequences that are read at once
@@ -30,12 +35,48 @@ class Run:
     ----------
     seed : of initialisation and dropout
     batch : the batch of a step: frames (B, T, S, S, 3), labels (B, T, 2)
-    checkpoint : file of its state
+    checkpoint : file of its state; TensorBoard's log is written beside it
+    held_out : faces that are not learned from and their sequences, on whose loss it stops early
     """
 
     seed: int
     batch: Callable[[int], Batch]
     checkpoint: Path
+    held_out: tuple[FaceSet, Rows] | None = None
+
+
+class Best:
+    """The network of the smallest loss on held-out people, and whether a smaller one is awaited."""
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+        self._found: dict[str, Any] = {"loss": math.inf, "network": {}, "since": 0}
+
+    @property
+    def is_final(self) -> bool:
+        """Whether `patience` checkpoints brought no smaller loss."""
+        return bool(0 < self._patience <= self._found["since"])
+
+    def add(self, loss: float, network: torch.nn.Module) -> None:
+        """Take in a checkpoint."""
+        if loss < self._found["loss"]:
+            state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+            self._found = {"loss": loss, "network": state, "since": 0}
+        else:
+            self._found["since"] += 1
+
+    def restore(self, network: torch.nn.Module) -> None:
+        """Give a network the best one's weights; its own stay where no loss was defined."""
+        if self._found["network"]:
+            network.load_state_dict(self._found["network"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return self._found
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self._found = state
 
 
 def ccc_loss(predicted: Tensor, labels: Tensor) -> Tensor:
@@ -57,7 +98,7 @@ def train(run: Run, settings: Settings) -> tuple[SequenceReader, list[float]]:
 
     Returns
     -------
-    the network, and the loss of every step
+    the network, the best one where it stops early, and the loss of every step
     """
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     torch.manual_seed(run.seed)
@@ -67,33 +108,53 @@ def train(run: Run, settings: Settings) -> tuple[SequenceReader, list[float]]:
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, learning.rate, total_steps=learning.steps + 1, pct_start=WARM_UP
     )
-    parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
+    best = Best(learning.patience)
+    parts = {"network": network, "optimiser": optimiser, "schedule": schedule, "best": best}
     losses = _restore(run.checkpoint, parts)
-    network.train()
-    for step in range(len(losses), learning.steps):
-        frames, labels = (torch.from_numpy(array).to(place) for array in run.batch(step))
-        # half precision where it is faster; a CPU's results stay those of single precision
-        with torch.autocast(place.type, enabled=place.type == "cuda"):
-            predicted = network(frames)
-        loss = ccc_loss(predicted.float(), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        losses.append(loss.item())
-        if len(losses) % learning.checkpoint_every == 0:
-            _store(run.checkpoint, parts, losses)
+    # a run that goes on writes the steps after its checkpoint again: those of the log are dropped
+    with SummaryWriter(str(run.checkpoint.parent), purge_step=len(losses) or None) as log:
+        network.train()
+        while len(losses) < learning.steps and not best.is_final:
+            frames, labels = (torch.from_numpy(a).to(place) for a in run.batch(len(losses)))
+            # half precision where it is faster; a CPU's results stay those of single precision
+            with torch.autocast(place.type, enabled=place.type == "cuda"):
+                predicted = network(frames)
+            loss = ccc_loss(predicted.float(), labels)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            log.add_scalar("loss", loss.item(), len(losses))
+            log.add_scalar("rate", schedule.get_last_lr()[0], len(losses))
+            schedule.step()
+            losses.append(loss.item())
+            if len(losses) % learning.checkpoint_every == 0:
+                if run.held_out is not None:
+                    held_out = loss_on(network, *run.held_out)
+                    log.add_scalar("held_out", held_out, len(losses) - 1)
+                    best.add(held_out, network)
+                _store(run.checkpoint, parts, losses)
+    best.restore(network)
     return network, losses
 
 
-def _store(file: Path, parts: dict[str, torch.nn.Module], losses: list[float]) -> None:
+def loss_on(network: SequenceReader, faces: FaceSet, sequences: Rows) -> float:
+    """The loss on faces, read in sequences of rows, padded with -1; the network stays in training.
+
+    NaN where what it reads is constant.
+    """
+    read = read_sequences(network, faces.images, sequences)
+    network.train()
+    return float(ccc_loss(torch.from_numpy(read), torch.from_numpy(faces.labels)))
+
+
+def _store(file: Path, parts: dict[str, Any], losses: list[float]) -> None:
     state = {name: part.state_dict() for name, part in parts.items()}
     unfinished = file.with_suffix(".unfinished")
     torch.save(state | {"losses": losses, "random": torch.get_rng_state()}, unfinished)
     unfinished.replace(file)  # a killed process leaves the former checkpoint
 
 
-def _restore(file: Path, parts: dict[str, torch.nn.Module]) -> list[float]:
+def _restore(file: Path, parts: dict[str, Any]) -> list[float]:
     """Load a checkpoint into the parts; the losses up to it, none if there is no checkpoint."""
     if not file.is_file():
         return []
