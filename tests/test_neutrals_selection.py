@@ -1,5 +1,7 @@
 """Which neutral faces are taken, and the files that the build makes of them."""
 
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from affect4d.neutrals.selection import UNUSABLE, Quota, select
 from affect4d.quarantine import BadInput
 from affect4d.readers.environment import VARIABLE
 from affect4d.store.protocol import LIST
+
+LONDON = Path(os.environ.get("AFFECT4D_LONDON", Path(__file__).parents[2] / "shared/data/london"))
 
 
 class TestSelection:
@@ -223,6 +227,29 @@ class TestBuild:
         with pytest.raises(BadInput, match="make face-readers"):
             build(tmp_path, Database(adapter="embedded"), faces=rules)
         assert not list(tmp_path.iterdir())
+
+    @pytest.mark.skipif(VARIABLE not in os.environ, reason=f"{VARIABLE} names no interpreter")
+    @pytest.mark.skipif(not LONDON.is_dir(), reason="AFFECT4D_LONDON names no folder")
+    def test_the_expression_reader_s_neutral_is_a_measure_and_a_rule(self, tmp_path):
+        for path in sorted((LONDON / "neutral_front").glob("[0-9]*"))[:8]:
+            (tmp_path / "faces").mkdir(exist_ok=True)
+            shutil.copy(path, tmp_path / "faces")
+        database = Database(adapter="london", root=str(tmp_path / "faces"))
+
+        def built(least):
+            folder = tmp_path / f"least {least}"
+            accepted, _ = build(folder, database, faces=FaceRules(min_neutral=least))
+            rows = pd.read_parquet(folder / "neutrals/db/candidates.parquet")
+            return set(accepted["image_id"]), rows.set_index("image_id")
+
+        used, rows = built(0)
+        assert len(used) == 4 and rows["neutral"].between(0, 1).all()
+        assert rows["neutral"].median() > 0.5  # they were asked not to smile
+        least = float(rows["neutral"].sort_values().iloc[2])
+        kept, others = built(least)
+        assert kept == set(rows.index[rows["neutral"] >= least]) and len(kept) == 2
+        left_out = others.loc[sorted(used - kept), "reason"]
+        assert left_out.str.match(r"neutral \S+ is less than min_neutral").all()
 
     def test_nothing_neutral_gives_empty_tables(self, tmp_path):
         root = tmp_path / "photographs"

@@ -222,9 +222,12 @@ class TestComparison:
             assert (found.loc["same", f"{kind}high"] > 0).all()
 
     def test_measures_are_those_of_the_validation(self):
-        measured = measure_arms({"base": self.reads(0, 1)})
+        measured = measure_arms({"base": self.reads(0, 1)}, seed=0)
         assert measured["ccc"].tolist() == pytest.approx([1, 1])
         assert measured["mse"].tolist() == pytest.approx([0, 0])
+        noisy = measure_arms({"base": self.reads(1, 1)}, seed=0)
+        assert (noisy["ccc_low"] < noisy["ccc"]).all() and (noisy["ccc"] < noisy["ccc_high"]).all()
+        assert (noisy["ccc_high"] - noisy["ccc_low"]).between(0.02, 0.3).all()
 
     def test_class_means_average_what_is_read_of_different_people(self):
         rng = np.random.default_rng(0)

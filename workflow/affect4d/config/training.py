@@ -66,7 +66,7 @@ class Settings(Section):
     )
     folds: int = field(5, "folds", "Folds, by person.", ge=2)
     people: list[int] = field(
-        lambda: [8], "people", "Numbers of real people to train on, beside all of them."
+        lambda: [8, 16], "people", "Numbers of real people to train on, beside all of them."
     )
     network: Network = field(Network, "", "The network.")
     learning: Learning = field(Learning, "", "How it learns.")

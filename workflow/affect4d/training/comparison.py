@@ -14,7 +14,7 @@ from scipy import stats
 
 from affect4d.random_streams import named_rng
 from affect4d.training.face_set import AXES
-from affect4d.validation.metrics import bootstrap_difference, ccc, mse, pearson
+from affect4d.validation.metrics import bootstrap, bootstrap_difference, ccc, mse, pearson
 
 RESAMPLES, LEVEL = 2000, 0.95
 BASELINE = "repeated"  # as many steps and frames as every arm that is compared with it
@@ -22,23 +22,33 @@ AFEW_VA_UNITS = 10.0  # of AFEW-VA per unit of [-1, 1]
 MEASURES = {"ccc": ccc, "pearson": pearson, "mse": mse}
 
 
-def measure_arms(arms: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def measure_arms(arms: Mapping[str, pd.DataFrame], seed: int) -> pd.DataFrame:
     """CCC, Pearson's correlation and MSE of each arm; values are in [-1, 1].
 
     Parameters
     ----------
     arms : name -> fold, subject, valence, arousal, read_valence, read_arousal of every frame
+    seed : of the bootstrap
 
     Returns
     -------
     DataFrame
-        One row per arm and axis: arm, axis, the measures; NaN where one is not defined.
+        One row per arm and axis: arm, axis, the measures and their intervals over people
+        (`ccc_low`, `ccc_high`, ...); NaN where one is not defined.
     """
     rows = []
     for name, read in arms.items():
         for axis in AXES:
             values = {m: _defined(f, read, axis) for m, f in MEASURES.items()}
-            rows.append({"arm": name, "axis": axis, **values})
+            rng = named_rng(seed, "arms", axis)  # the same people for every arm
+            asked, given = read[axis], read[f"read_{axis}"]
+            ends = bootstrap(asked, given, read["subject"], resamples=RESAMPLES, rng=rng)
+            intervals = {
+                f"{m}_{end}": bound
+                for m, interval in ends.items()
+                for end, bound in zip(("low", "high"), interval, strict=True)
+            }
+            rows.append({"arm": name, "axis": axis, **values, **intervals})
     return pd.DataFrame(rows)
 
 

@@ -46,7 +46,7 @@ def write_report(folder: Path) -> str:
     settings = Settings.model_validate_json((folder / "settings.json").read_text("utf-8"))
     arms = {arm: _read_arm(folder, settings, arm) for arm in ARMS}
     data = describe_data(settings, arms[BASELINE])
-    measures = measure_arms(arms)
+    measures = measure_arms(arms, settings.seed)
     tables = {
         "table2": _table(measures, "pearson", data, paper=("AFEW-VA", TABLE_2)),
         "table3": _table(measures, "ccc", data, paper=("Aff-Wild", TABLE_3)),
@@ -65,9 +65,10 @@ def write_report(folder: Path) -> str:
     return text
 
 
+INTERVALS = f"low, high: 95 %, bootstrap over people, {RESAMPLES} draws"
 TITLES = {
-    "table2": "## Table 2: Pearson's correlation, MSE on [-10, 10]",
-    "table3": "## Table 3: CCC, MSE on [-1, 1]",
+    "table2": f"## Table 2: Pearson's correlation, MSE on [-10, 10] ({INTERVALS})",
+    "table3": f"## Table 3: CCC, MSE on [-1, 1] ({INTERVALS})",
     "differences": f"## CCC minus that of the arm `{BASELINE}` (equal steps and frames per step; "
     f"95 % intervals: bootstrap over people, {RESAMPLES} draws; Student's t over folds)",
     "people": f"## Gain of `augmented` over `{BASELINE}` by number of real people trained on",
@@ -118,10 +119,14 @@ def _table(
         by_axis = part.set_index("axis")
         values = [by_axis.loc[axis, measure] for axis in AXES]
         values += [scale * by_axis.loc[axis, "mse"] for axis in AXES]
-        rows.append(
-            {"group": MEANING[str(arm)], **dict(zip(columns, values, strict=True)), "data": data}
-        )
+        row = {"group": MEANING[str(arm)], **dict(zip(columns, values, strict=True)), "data": data}
+        for axis in AXES:
+            row |= {f"{measure}_{axis}_{e}": by_axis.loc[axis, f"{measure}_{e}"] for e in ENDS}
+        rows.append(row)
     return pd.DataFrame(rows)
+
+
+ENDS = ("low", "high")  # of an interval over people; the paper states none
 
 
 def _by_people(folder: Path, settings: Settings) -> Iterator[pd.DataFrame]:
@@ -131,7 +136,7 @@ def _by_people(folder: Path, settings: Settings) -> Iterator[pd.DataFrame]:
         arms = {
             arm: _read_arm(folder, settings, arm, people=suffix) for arm in (BASELINE, "augmented")
         }
-        base = measure_arms(arms).query("arm == @BASELINE")["ccc"].to_numpy()
+        base = measure_arms(arms, settings.seed).query("arm == @BASELINE")["ccc"].to_numpy()
         gains = compare_arms(arms, BASELINE, settings.seed).drop(columns="arm")
         gains.insert(0, "people", str(people or "all"))
         gains.insert(2, f"ccc_{BASELINE}", base)
@@ -205,7 +210,9 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 def _cell(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float | np.floating) else str(value)
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    return f"{value:.3f}" if np.isfinite(value) else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

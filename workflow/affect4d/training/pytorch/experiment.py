@@ -176,7 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """`python -m affect4d.training.pytorch.experiment FOLDER [--workers N]`."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
     parser.add_argument("folder", type=Path, help="that affect4d.training.prepare wrote")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    at_once = 1 if torch.cuda.is_available() else os.cpu_count() or 1
+    parser.add_argument("--workers", type=int, default=at_once, help="processes")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     run_experiment(given.folder, given.workers)

@@ -116,8 +116,9 @@ def train(run: Run, settings: Settings) -> tuple[SequenceReader, list[float]]:
         network.train()
         while len(losses) < learning.steps and not best.is_final:
             frames, labels = (torch.from_numpy(a).to(place) for a in run.batch(len(losses)))
-            # half precision where it is faster; a CPU's results stay those of single precision
-            with torch.autocast(place.type, enabled=place.type == "cuda"):
+            # half precision where it is faster; a CPU's results stay those of single precision.
+            # bfloat16 has the range of single precision: small gradients need no scaling
+            with torch.autocast(place.type, torch.bfloat16, enabled=place.type == "cuda"):
                 predicted = network(frames)
             loss = ccc_loss(predicted.float(), labels)
             optimiser.zero_grad()
