@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.database_chain import replace_detector
+from support.database_layouts import write_database
 
 from affect4d.config.synthesis import Settings
 from affect4d.config.training import Settings as Training
@@ -74,6 +76,20 @@ def test_aff_wild_s_layout_gives_the_same_frames_and_a_person_s_videos_are_in_on
     settings = Training(layout="aff_wild", every=3)
     frames = find_frames(tmp_path / "aff_wild", settings, Quarantine("test"))
     assert [frame.frame for frame in frames] == [0, 3, 6] * 4
+
+
+def test_of_aff_wild2_every_frame_is_read_that_has_labels_and_a_crop(tmp_path, monkeypatch):
+    replace_detector(monkeypatch.setattr)
+    write_database("aff_wild2", tmp_path / "root")
+    settings = Training(layout="aff_wild2", real=str(tmp_path / "root"))
+    frames = read_frames(
+        find_frames(tmp_path, settings, Quarantine("test")), 32, Quarantine("test")
+    )
+    by_track = frames.table.groupby("clip")["frame"].agg(list).to_dict()
+    # crops count from 1 and some are missing; the labels of the last frame are -5
+    usual, other = [0, 1, 2, 4], [0, 1, 2, 3]
+    assert by_track == {"10-60-1280x720": usual, "video5": usual, "video5_right": other}
+    assert frames.labels.min() == -0.5 and len(set(frames.table["subject"])) == 3
 
 
 @pytest.mark.parametrize("length", [8, 12, 40])
