@@ -19,7 +19,7 @@ from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
 from affect4d.gallery.jobs import chunks
-from affect4d.gallery.synthetic import mpfb, portraits, scans
+from affect4d.gallery.synthetic import mpfb, portraits, scans, skin_motion
 from affect4d.gallery.synthetic.action_units import NAMES, SMILING_JAW
 from affect4d.gallery.synthetic.affect import (
     AFFECT,
@@ -103,6 +103,32 @@ def test_units_do_what_the_facs_manual_says(model):
     moves_as_described(model)
     top = model.template.vertices[:, 1] > model.template.landmarks[19, 1] + 70
     assert top.any() and np.abs(model.units[:, top]).max() < 0.5
+
+
+def test_flesh_goes_with_the_unit_that_moves_it_and_the_brows_and_lids_stay(model):
+    """Figures: .8 of ICT-FaceKit's, whose shapes come of scans (benchmarks/unit_motion.py)."""
+    landmarks = model.template.landmarks
+    size = np.linalg.norm(np.diff(landmarks[[36, 45]], axis=0)) / 90
+    for unit, points in skin_motion.MOTION.items():
+        field = model.units[NAMES.index(unit)]
+        for point, goal in points.items():
+            left, *right = skin_motion.point_vertices(model.template, point)
+            given = ~np.isnan(goal)
+            moved = field[left][given] / size
+            np.testing.assert_allclose(moved, np.array(goal)[given], atol=0.15, err_msg=point)
+            for vertex in right:
+                np.testing.assert_allclose(field[vertex], field[left] * [-1, 1, 1], atol=0.5)
+    chin = skin_motion.point_vertices(model.template, "chin")
+    lip = model.template.landmark_vertices[57]
+    assert (model.units[NAMES.index("AU17")][[chin[0], lip], 1] > 5).all()
+    mouth = model.template.landmark_vertices[[48, 51, 54]]
+    assert (model.units[NAMES.index("AU12")][mouth, 2] < -2).all()  # around the teeth
+    brows_and_lids = (
+        model.template.landmark_vertices[17:27],
+        model.template.landmark_vertices[36:48],
+    )
+    for kept in brows_and_lids:
+        assert np.abs(model.units[NAMES.index("AU17")][kept]).max() < 0.05
 
 
 def test_a_brow_moves_as_one_and_the_lid_stays(model):

@@ -1,8 +1,9 @@
 """Facial action units (FACS, Ekman & Friesen 1978) as displacement fields on the face.
 
 Each unit is a combination of MPFB's face units, which a modeller made after FACS and ARKit's
-blendshapes. The weights give a unit's full intensity the extent that the FACS manual describes for
-"maximum"; those that move the mouth in a smile follow real ones (docs/gallery.md). The face units
+blendshapes, and of what these lack of the flesh's motion (`skin_motion`). The weights give a unit's
+full intensity the extent that the FACS manual describes for "maximum"; those that move the mouth in
+a smile follow real ones (docs/gallery.md). The face units
 move the skin under a brow less the nearer it is to the lid, so that a brow that is lowered got
 thinner; hair, muscle and fat of a brow move as one, and the thin skin of the lid gives way.
 """
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from affect4d.gallery.synthetic.mpfb import FACE_UNITS, Face
+from affect4d.gallery.synthetic.skin_motion import added_motion
 from affect4d.template.ibug68 import LEFT_BROW, MOUTH_CORNERS, NASION, RIGHT_BROW, UPPER_LID_LINES
 from affect4d.template.template import Template
 
@@ -76,12 +78,20 @@ DEPTH_MM = 60.0  # behind the nasion, from which on it is the back of the head
 def action_fields(face: Face) -> NDArray[np.float32]:
     """The units on the face: (A, V, 3), mm at full intensity."""
     weights, follow = _brows(face.template)
-    fields = np.array([face.field(_targets(UNIT_SHAPES[name])) for name in NAMES], np.float32)
+    moved = face_unit_fields(face)
+    for name, added in added_motion(face.template, moved).items():
+        moved[name] += added
+    fields = np.array(list(moved.values()), np.float32)
     for name in (*BROWS_MOVE, *BROWS_STAY):
         field = fields[NAMES.index(name)]
         field += weights[:, None] * ((follow @ field if name in BROWS_MOVE else 0) - field)
     fields[NAMES.index(SMILING_JAW)] = smiling_jaw(fields, face.template)
     return fields
+
+
+def face_unit_fields(face: Face) -> dict[str, Floats]:
+    """What the face units alone do in each unit: {name: (V, 3)}, mm at full intensity."""
+    return {name: face.field(_targets(shapes)) for name, shapes in UNIT_SHAPES.items()}
 
 
 def smiling_jaw(fields: NDArray[np.float32], template: Template) -> NDArray[np.float32]:

@@ -40,9 +40,12 @@ PROTOTYPES = {  # intensities of the units
     "anger": {
         "AU4": 1.0, "AU5": 0.6, "AU7": 1.0, "AU10": 0.7, "AU16": 0.3, "AU23": 0.5, "AU25": 1.0,
     },
-    "fear": {"AU1+4": 1.0, "AU2": 0.7, "AU5": 1.0, "AU20": 1.0, "AU25": 0.7},
-    "disgust": {"AU6": 0.5, "AU7": 0.6, "AU9": 1.0, "AU10": 1.0, "AU15": 0.3, "AU17": 0.6},
-    "sadness": {"AU1+4": 1.0, "AU15": 1.0, "AU17": 0.7},
+    "fear": {"AU1+4": 1.0, "AU2": 1.0, "AU5": 1.0, "AU20": 1.0, "AU25": 1.0, "AU26": 0.3},
+    # the lower lip meets the raised upper one (17), which sets it apart from anger's bared teeth;
+    # cheeks that the wrinkled nose lifts narrow the eyes
+    "disgust": {"AU6": 0.8, "AU7": 0.8, "AU9": 1.0, "AU10": 0.5, "AU17": 0.5},
+    # who is sad looks down (64), and the upper lids follow
+    "sadness": {"AU1+4": 1.0, "AU15": 1.0, "AU17": 0.7, "AU43": 0.3},
     "bored": {"AU15": 0.4, "AU43": 0.5},
     "relaxed": {"AU6": 0.2, "AU12": 0.5, "AU43": 0.2},
 }  # fmt: skip

@@ -1,0 +1,67 @@
+"""How far the skin goes with each action unit: ICT-FaceKit's shapes, the face units, the gallery's.
+
+    python benchmarks/unit_motion.py
+
+ICT-FaceKit's expression shapes are made from scans of people; AFFECT4D_ICT names its folder or an
+archive of it. Of the points that `gallery/synthetic/skin_motion.py` names it prints, mm outwards,
+upwards and forwards on a face whose outer eye corners are 90 mm apart: what ICT-FaceKit's shape
+does, times SHARE (mean of both sides), what MPFB's face units do alone, and what the unit does.
+
+Exit status 1 where the table MOTION is not SHARE of ICT-FaceKit's motion; 0, with a line that says
+so, where the folder is absent.
+"""
+
+import sys
+
+import numpy as np
+import pandas as pd
+from ict_truth import clone
+from thresholds import Threshold, check
+
+from affect4d.gallery.synthetic.action_units import NAMES, action_fields, face_unit_fields
+from affect4d.gallery.synthetic.facekit import facekit_model
+from affect4d.gallery.synthetic.mpfb import Face
+from affect4d.gallery.synthetic.skin_motion import EYES_MM, MOTION, SHARE, point_vertices
+from affect4d.template.ibug68 import OUTER_EYE_CORNERS
+
+AVERAGED = 12  # vertices about a point: ICT-FaceKit's are 3 mm apart
+ROUNDING_MM = 0.051  # the table has one digit
+
+
+def motion(template, field, point):
+    """Of a point, (3,) mm outwards, upwards, forwards: mean of the sides and of the vertices."""
+    eyes = template.landmarks[OUTER_EYE_CORNERS]
+    size = np.linalg.norm(eyes[0] - eyes[1]) / EYES_MM
+    sides = []
+    for vertex in point_vertices(template, point):
+        away = np.linalg.norm(template.vertices - template.vertices[vertex], axis=1)
+        mean = field[np.argsort(away)[:AVERAGED]].mean(axis=0)
+        sides.append(mean * [np.sign(template.vertices[vertex, 0]), 1, 1])
+    mean = np.mean(sides, axis=0)
+    return (mean if len(sides) == 2 else mean * [0, 1, 1]) / size
+
+
+def main():
+    if clone() is None:
+        print("ICT-FaceKit is absent: nothing is measured (set AFFECT4D_ICT)")
+        return 0
+    face, scanned = Face(), facekit_model(clone().parent, 0)
+    alone, units = face_unit_fields(face), action_fields(face)
+    rows, beyond = {}, 0.0
+    for unit, points in MOTION.items():
+        index = NAMES.index(unit)
+        for point, given in points.items():
+            goal = SHARE * motion(scanned.template, scanned.units[index], point)
+            beyond = max(beyond, np.nanmax(np.abs(goal - given)))
+            rows[unit, point] = {
+                f"{SHARE} ICT": goal,
+                "face units": motion(face.template, alone[unit], point),
+                "unit": motion(face.template, units[index], point),
+            }
+    table = pd.DataFrame(rows).T.map(lambda mm: " ".join(f"{value:5.1f}" for value in mm))
+    print(table.to_string())
+    return check([Threshold("MOTION beside ICT-FaceKit's, mm", beyond, ROUNDING_MM)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
