@@ -6,8 +6,7 @@ both together make a worried face. Russell's circumplex (1980; read off by Palto
 2013) has fear ("afraid") as aroused and less unpleasant, and surprise ("astonished") more aroused
 than delight, which drops no jaw. Where emotions lie near each other, people lean to one. Their
 units: EMFACS (Friesen & Ekman 1983), of the posed ones those of the Radboud Faces Database (Langner
-et al. 2010), of anger and disgust also what Du, Tao & Martinez 2014 found of 230 people (4 and 7;
-9, 10 and 17). Happiness is as strong as people's smiles for a photographer that show the teeth
+et al. 2010), of anger also what Du, Tao & Martinez 2014 found of 230 people (4 and 7). Happiness is as strong as people's smiles for a photographer that show the teeth
 (docs/gallery.md); the other intensities are chosen by eye.
 """
 
@@ -40,10 +39,12 @@ PROTOTYPES = {  # intensities of the units
     "anger": {
         "AU4": 1.0, "AU5": 0.6, "AU7": 1.0, "AU10": 0.7, "AU16": 0.3, "AU23": 0.5, "AU25": 1.0,
     },
-    "fear": {"AU1+4": 1.0, "AU2": 1.0, "AU5": 1.0, "AU20": 1.0, "AU25": 1.0, "AU26": 0.3},
-    # the lower lip meets the raised upper one (17), which sets it apart from anger's bared teeth;
-    # cheeks that the wrinkled nose lifts narrow the eyes
-    "disgust": {"AU6": 0.8, "AU7": 0.8, "AU9": 1.0, "AU10": 0.5, "AU17": 0.5},
+    "fear": {"AU1+4": 1.0, "AU2": 1.0, "AU5": 1.0, "AU20": 1.0, "AU25": 1.0, "AU26": 0.5},
+    # of EMFACS' forms of disgust the one that opens the mouth; cheeks that the wrinkled nose lifts
+    # narrow the eyes
+    "disgust": {
+        "AU6": 0.8, "AU7": 0.8, "AU9": 1.0, "AU10": 0.3, "AU15": 0.3, "AU16": 0.5, "AU26": 0.3,
+    },
     # who is sad looks down (64), and the upper lids follow
     "sadness": {"AU1+4": 1.0, "AU15": 1.0, "AU17": 0.7, "AU43": 0.3},
     "bored": {"AU15": 0.4, "AU43": 0.5},
