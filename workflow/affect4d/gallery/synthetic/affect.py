@@ -6,8 +6,9 @@ both together make a worried face. Russell's circumplex (1980; read off by Palto
 2013) has fear ("afraid") as aroused and less unpleasant, and surprise ("astonished") more aroused
 than delight, which drops no jaw. Where emotions lie near each other, people lean to one. Their
 units: EMFACS (Friesen & Ekman 1983), of the posed ones those of the Radboud Faces Database (Langner
-et al. 2010), of anger also what Du, Tao & Martinez 2014 found of 230 people (4 and 7). Happiness is as strong as people's smiles for a photographer that show the teeth
-(docs/gallery.md); the other intensities are chosen by eye.
+et al. 2010), of anger also what Du, Tao & Martinez 2014 found of 230 people (4 and 7). Happiness is
+as strong as people's smiles for a photographer that show the teeth (docs/gallery.md); the other
+intensities are chosen by eye.
 """
 
 import numpy as np
