@@ -58,7 +58,9 @@ def write_report(folder: Path) -> str:
     for name, table in tables.items():
         table.round(6).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     if (folder / EXPRESSIONS).is_file():
-        tables["expressions"] = pd.read_csv(folder / EXPRESSIONS)
+        expressions = pd.read_csv(folder / EXPRESSIONS)
+        # empty where the build had no readers
+        tables |= {"expressions": expressions} if len(expressions) else {}
     text = "\n\n".join(f"{TITLES[name]}\n\n{_markdown(table)}" for name, table in tables.items())
     text = f"# Training: {data}\n\n{text}\n"
     (folder / "report.md").write_text(text, encoding="utf-8")
