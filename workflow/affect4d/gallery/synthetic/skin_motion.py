@@ -14,7 +14,15 @@ import igl
 import numpy as np
 from numpy.typing import NDArray
 
-from affect4d.template.ibug68 import BROWS, EYES, MIRROR, NASION, NOSE_TIP, OUTER_EYE_CORNERS
+from affect4d.template.ibug68 import (
+    BROWS,
+    EYES,
+    LOWER_LIDS,
+    MIRROR,
+    NASION,
+    NOSE_TIP,
+    OUTER_EYE_CORNERS,
+)
 from affect4d.template.template import Template
 
 Floats = NDArray[np.float64]
@@ -24,6 +32,7 @@ EYES_MM = 90.0  # distance of the outer eye corners on the face that mm are give
 # Points of the left side: landmarks between which they lie, and mm outwards and upwards from there.
 # Those between landmarks of the middle line have no counterpart on the other side.
 POINTS: dict[str, tuple[tuple[int, ...], tuple[float, float]]] = {
+    "lower lid": ((46, 47), (0, 0)),
     "side of the nose": ((29, 35), (4, 4)),
     "nose's wing": ((35,), (3, 2)),
     "beside the wing": ((35,), (8, 2)),
@@ -45,7 +54,9 @@ KEEP = np.nan  # the face units' own
 # Of each unit: where points go, mm outwards, upwards and forwards, SHARE of ICT-FaceKit's. The lips
 # of smiles are fitted to photographs from the front, which leaves their depth.
 MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
+    "AU5": {"lower lid": (KEEP, 0.2, KEEP)},
     "AU6": {
+        "lower lid": (KEEP, 1.7, KEEP),
         "cheek": (0.0, 3.6, 1.5),
         "front of the cheek": (0.3, 2.5, 0.7),
         "beside the mouth": (0.9, 1.4, -1.1),
@@ -74,6 +85,7 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "side of the upper lip": (1.1, 6.7, -0.9),
     },
     "AU12": {
+        "lower lid": (KEEP, 0.5, KEEP),
         "nose's wing": (KEEP, KEEP, -1.0),
         "beside the wing": (KEEP, KEEP, -1.2),
         "cheek": (2.9, 3.3, 1.6),
@@ -105,9 +117,9 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "side of the lower lip": (KEEP, KEEP, -1.9),
     },
 }
-# Brows, eyes and the root of the nose keep their motion, and so does what lies farther from the tip
-# of the nose than the flesh of the cheeks.
-KEPT = np.concatenate([BROWS, EYES, [NASION]])
+# Brows, the rest of the eyes and the root of the nose keep their motion, and so does what lies
+# farther from the tip of the nose than the flesh of the cheeks.
+KEPT = np.concatenate([BROWS, np.setdiff1d(EYES, LOWER_LIDS), [NASION]])
 REACH_MM = 95.0
 BEHIND_MM = 30.0  # a surface so far behind a point is another side of the head
 BIHARMONIC = 2  # order of the surface's Laplacian: smooth, also where points are given
