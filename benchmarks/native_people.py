@@ -95,16 +95,16 @@ def load_people(name):
     return Model(template, identity, units, [subdivided(template.triangles, 0)])
 
 
-def person(model, name, spread=1.0):
+def person(model, name, spread=1.0, seed=SEED):
     """A neutral face (N, 3) mm."""
-    weights = named_rng(SEED, "native", name).normal(size=len(model.identity))
+    weights = named_rng(seed, "native", name).normal(size=len(model.identity))
     return model.neutral(spread * np.clip(weights, -BOUND_SD, BOUND_SD)).astype(float)
 
 
-def sitter(model, name, *, number=0, spread=1.0):
+def sitter(model, name, *, number=0, spread=1.0, seed=SEED):
     """The person of that name; `number` says what is shown: every fourth is neutral."""
-    rng = named_rng(SEED, "native expression", name)
-    face = person(model, name, spread)
+    rng = named_rng(seed, "native expression", name)
+    face = person(model, name, spread, seed)
     if number % 4:
         units = rng.uniform(*STRENGTH) * prototype(list(PROTOTYPES)[number % len(PROTOTYPES)])
         face = face + model.expressions(units[None], ASYMMETRY_SD * rng.normal(size=len(units)))[0]
@@ -158,13 +158,13 @@ class Correspondence:
         self.triangles, self.weights = nearest(middle, mean, triangles)
 
     @classmethod
-    def of_registrar(cls, registrar, model, people):
+    def of_registrar(cls, registrar, model, people, seed=SEED):
         """The consensus of a registrar's clean registrations of so many people."""
         landed = []
         for number in range(people):
-            shown = sitter(model, f"consensus{number:03d}")
+            shown = sitter(model, f"consensus{number:03d}", seed=seed)
             clean = replace(shown, noise=0.0, landmark_noise=0.0)
-            made = scan(model, clean, named_rng(SEED, "consensus"), STILL)
+            made = scan(model, clean, named_rng(seed, "consensus"), STILL)
             found = registrar.register(made.vertices, made.triangles, made.landmarks)
             seen = found.seen & registrar.template.inner
             corners = made.vertices[made.triangles[found.triangle[seen]]]
@@ -293,20 +293,20 @@ SOUND = (
 SPREAD = {"spread 2.5": 2.5, "asymmetric": 2.5}
 
 
-def cases(model, kind, count):
+def cases(model, kind, count, seed=SEED):
     """`count` Scans of one of `KINDS`, another person each."""
     spread = SPREAD.get(kind, 1.0)
     for number in range(count):
-        name, rng = f"p{number:03d}", named_rng(SEED, "native scan", kind, str(number))
-        shown = sitter(model, name, number=number, spread=spread)
-        other = sitter(model, f"other{number:03d}", number=number, spread=spread)
+        name, rng = f"p{number:03d}", named_rng(seed, "native scan", kind, str(number))
+        shown = sitter(model, name, number=number, spread=spread, seed=seed)
+        other = sitter(model, f"other{number:03d}", number=number, spread=spread, seed=seed)
         yield scan(model, KINDS[kind](model, shown, rng, other), rng)
 
 
-def sequence(model, number, frames):
+def sequence(model, number, frames, seed=SEED):
     """A person's Scans from neutral to an expression and back, and the face's texture."""
     name = f"sequence{number:03d}"
-    rng, neutral = named_rng(SEED, "native sequence", name), person(model, name)
+    rng, neutral = named_rng(seed, "native sequence", name), person(model, name, seed=seed)
     units = prototype(list(PROTOTYPES)[number % len(PROTOTYPES)])
     strength = np.sin(np.pi * np.arange(frames) / frames)  # frame 0 is neutral
     moved = model.expressions(strength[:, None] * units, ASYMMETRY_SD * rng.normal(size=len(units)))
@@ -315,4 +315,4 @@ def sequence(model, number, frames):
         scan(model, whole(model, neutral + change), rng, pose)
         for change, pose in zip(moved, poses, strict=True)
     ]
-    return scans, paint(model.template, name, SEED)
+    return scans, paint(model.template, name, seed)

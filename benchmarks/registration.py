@@ -41,6 +41,7 @@ from pathlib import Path
 import cv2
 import ict_sequences
 import ict_truth
+import native_people
 import numpy as np
 import pandas as pd
 import registration_native
@@ -180,11 +181,11 @@ def sizes_of(registrar, scan):
     )
 
 
-def run_singles(registrar, truth, count, mode):
+def run_singles(registrar, truth, count, *, mode, seed):
     """Errors (list of (n,) arrays) and Timing of single scans."""
     profile, cpu, found, scan = cProfile.Profile(), 0.0, [], None
     for number, (_, scan) in enumerate(
-        tqdm(ict_truth.singles(truth, count, ict_truth.SEED), f"singles, {mode}", count)
+        tqdm(ict_truth.singles(truth, count, seed), f"singles, {mode}", count)
     ):
         if number == 0:  # what the first call compiles is not part of the work
             registrar.register(scan.vertices, scan.triangles, scan.landmarks)
@@ -197,14 +198,14 @@ def run_singles(registrar, truth, count, mode):
     return found, measured(profile, "registrar.register", cpu, count, sizes_of(registrar, scan))
 
 
-def run_sequences(registrar, truth, count, frames):
+def run_sequences(registrar, truth, count, *, frames, seed):
     """Errors by name (lists of arrays), Timing, number of frames lost."""
     errors: dict[str, list] = {name: [] for name in SEQUENCE_ERRORS}
     profile, cpu, lost = cProfile.Profile(), 0.0, 0
     for number in tqdm(range(count), "sequences"):
         with tempfile.TemporaryDirectory() as scratch:
             root = Path(scratch)
-            scans, texture = ict_truth.sequence(truth, number, frames, ict_truth.SEED)
+            scans, texture = ict_truth.sequence(truth, number, frames, seed)
             ict_sequences.write_table(
                 root, ict_sequences.write_sequence(root, "take", scans, texture)
             )
@@ -287,19 +288,25 @@ def main():
     parser.add_argument("--singles", type=int, default=40, help="single scans (default 40)")
     parser.add_argument("--sequences", type=int, default=6, help="sequences (default 6)")
     parser.add_argument("--frames", type=int, default=20, help="frames per sequence (default 20)")
+    parser.add_argument(
+        "--seed", type=int, help=f"people (default {ict_truth.SEED}; native {native_people.SEED})"
+    )
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     if arguments.people == "native":
         return run_native(arguments)
+    seed = ict_truth.SEED if arguments.seed is None else arguments.seed
     truth = ict_truth.load()
     speed = bandwidth(), arithmetic()
     reference = prepare(truth.template)
     registrars = {mode: Registrar(reference, Settings(**MODES[mode])) for mode in MODES}
     singles = {
-        mode: run_singles(registrar, truth, arguments.singles, mode)
+        mode: run_singles(registrar, truth, arguments.singles, mode=mode, seed=seed)
         for mode, registrar in registrars.items()
     }
-    sequences = run_sequences(registrars["refined"], truth, arguments.sequences, arguments.frames)
+    sequences = run_sequences(
+        registrars["refined"], truth, arguments.sequences, frames=arguments.frames, seed=seed
+    )
     print_errors(singles, sequences[0])
     # once more: other jobs may have slowed the first
     speed = max(speed[0], bandwidth()), max(speed[1], arithmetic())
@@ -318,6 +325,7 @@ def run_native(arguments):
         sequences=arguments.sequences,
         frames=arguments.frames,
         adapt_people=arguments.adapt_people,
+        seed=native_people.SEED if arguments.seed is None else arguments.seed,
     )
     if arguments.others:
         for model in arguments.models:

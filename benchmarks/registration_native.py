@@ -46,11 +46,11 @@ class Case:
     seconds: float
 
 
-def register_kinds(registrar, model, *, places, kinds, count, name):
+def register_kinds(registrar, model, *, places, kinds, count, seed, name):
     """Cases of a registrar on people of a model, whose Correspondence is `places`."""
     found = []
     for kind in tqdm(kinds, name, unit="kind"):
-        for made in cases(model, kind, count):
+        for made in cases(model, kind, count, seed):
             start = time.process_time()
             result = registrar.register(made.vertices, made.triangles, made.landmarks)
             spent = time.process_time() - start
@@ -103,13 +103,13 @@ def flags_in_all(found):
     )
 
 
-def register_sequences(registrar, model, *, places, count, frames):
+def register_sequences(registrar, model, *, places, count, frames, seed):
     """Errors of sequences by name: frame, frame minus neutral, jitter (lists of arrays, mm)."""
     errors = {"frame": [], "frame minus neutral": [], "jitter": []}
     for number in tqdm(range(count), "sequences"):
         with tempfile.TemporaryDirectory() as scratch:
             root = Path(scratch)
-            scans, texture = sequence(model, number, frames)
+            scans, texture = sequence(model, number, frames, seed)
             rows = ict_sequences.write_sequence(root, "take", scans, texture)
             ict_sequences.write_table(root, rows)
             ict_sequences.register(registrar, root)
@@ -124,30 +124,36 @@ def register_sequences(registrar, model, *, places, count, frames):
     return errors
 
 
-def adapted(reference, model, people):
+def adapted(reference, model, people, seed=SEED):
     """The Reference that `people` people of a model adapt, and the CPU seconds of it."""
     scans = []
     for number in range(people):
-        rng = named_rng(SEED, "sample", str(number))
-        made = scan(model, sitter(model, f"sample{number:03d}"), rng)
+        rng = named_rng(seed, "sample", str(number))
+        made = scan(model, sitter(model, f"sample{number:03d}", seed=seed), rng)
         scans.append(NeutralScan(made.vertices, made.triangles, made.landmarks))
     start = time.process_time()
     made = adapt(reference, scans, Settings())
     return made, time.process_time() - start
 
 
-def run(models, *, kinds, count, sequences, frames, adapt_people):
+def run(models, *, kinds, count, sequences, frames, adapt_people, seed):
     """Print the tables of every model of `native_people.load_people`: on the given template, and on
-    one adapted to `adapt_people` other people of the model, if any."""
+    one adapted to `adapt_people` other people of the model, if any; `seed` draws all of them."""
     given = prepare(load_template())
     for name in models:
         model = load_people(name)
         measure = partial(
-            print_tables, model, kinds=kinds, count=count, sequences=sequences, frames=frames
+            print_tables,
+            model,
+            kinds=kinds,
+            count=count,
+            sequences=sequences,
+            frames=frames,
+            seed=seed,
         )
         measure(f"{name}, template as given", given)
         if adapt_people:
-            made, spent = adapted(given, model, adapt_people)
+            made, spent = adapted(given, model, adapt_people, seed)
             print(
                 f"\n{name}: adapted to {adapt_people} people in {spent:.0f} s CPU "
                 f"({spent / 3600:.3f} core-hours, whatever the number of frames)"
@@ -155,18 +161,22 @@ def run(models, *, kinds, count, sequences, frames, adapt_people):
             measure(f"{name}, template adapted", made)
 
 
-def print_tables(model, title, reference, *, kinds, count, sequences, frames):
+def print_tables(model, title, reference, *, kinds, count, sequences, frames, seed):
     """Errors and flags by kind, and of sequences, of the people of a model on a template."""
     registrar = Registrar(reference, Settings())
-    places = Correspondence.of_registrar(registrar, model, CONSENSUS_PEOPLE)
-    found = register_kinds(registrar, model, places=places, kinds=kinds, count=count, name=title)
-    print(f"\n{title}: {count} people a kind, consensus of {CONSENSUS_PEOPLE} others")
+    places = Correspondence.of_registrar(registrar, model, CONSENSUS_PEOPLE, seed)
+    found = register_kinds(
+        registrar, model, places=places, kinds=kinds, count=count, seed=seed, name=title
+    )
+    print(f"\n{title}: {count} people a kind, consensus of {CONSENSUS_PEOPLE} others, seed {seed}")
     print(summarise(found).to_string(index=False, float_format="%.2f"))
     print(flags_in_all(found))
     print(f"CPU a scan: {1e3 * np.median([case.seconds for case in found]):.0f} ms (median)")
     for skin in ("textured", "without texture") if sequences else ():
         tracker = Registrar(reference, Settings(tracking=skin == "textured"))
-        errors = register_sequences(tracker, model, places=places, count=sequences, frames=frames)
+        errors = register_sequences(
+            tracker, model, places=places, count=sequences, frames=frames, seed=seed
+        )
         rows = [(what, *mean_p95(values)) for what, values in errors.items()]
         table = pd.DataFrame(rows, columns=["error", "mean mm", "p95 mm"])
         print(f"\n{title}: {sequences} sequences of {frames} frames, {skin}")

@@ -497,6 +497,17 @@ def test_the_chunks_of_the_chosen_people_stay_when_others_join(tmp_path):
     assert len(chosen(40, neutral=8)) == 4 and chosen(40, neutral=39) == ["c0000", "c0039"]
 
 
+def test_people_who_are_asked_for_are_missed_where_no_row_is_neutral(tmp_path):
+    manifest = Manifest(root=str(tmp_path), table=str(tmp_path / "t.csv"))
+    here = Settings(source="manifest", manifest=manifest)
+    pd.DataFrame("x", range(4), TABLE_COLUMNS).assign(is_neutral="0").to_csv(manifest.table)
+    assert chunks_of(4, here) == []
+    with pytest.raises(BadInput, match=r"t\.csv.*no row is neutral.*set is_neutral"):
+        chunks_of(4, here, required=True)
+    made = Settings()  # whose people all have neutral scans
+    assert chunks_of(4, made, required=True) == chunks_of(4, made)
+
+
 def by_rows(table, size):
     """The rows of each chunk with frame_id, task and repeated, by the rules of docs/own-data.md."""
     rows, known = [], set()

@@ -134,9 +134,15 @@ def template_sections():
 
 def adapted_scans(wildcards):
     """The scans to whose mean the template moves: other people's jobs do not count."""
-    people = PROJECT.template.adapt_people or ADAPT_PEOPLE
-    adapts = PROJECT.adapts_template
-    chunks = gallery_jobs.chunks_of(people, PROJECT.gallery) if adapts else []
+    chunks = []
+    if PROJECT.adapts_template:
+        asked = PROJECT.template.adapt_people
+        try:
+            chunks = gallery_jobs.chunks_of(
+                asked or ADAPT_PEOPLE, PROJECT.gallery, required=asked is not None
+            )
+        except BadInput as error:
+            raise WorkflowError(str(error))
     return expand(f"{RESULTS}/gallery/scans/{{chunk}}.manifest.json", chunk=chunks)
 
 

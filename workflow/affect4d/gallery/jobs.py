@@ -24,6 +24,7 @@ from affect4d.gallery.user_table import (
     read_neutral_people,
     read_sequences,
 )
+from affect4d.quarantine import BadInput
 from affect4d.random_streams import choose_names
 
 # A look-up waits for a cluster's file system, not for the processor: 16 at once shorten the wait,
@@ -59,9 +60,21 @@ def chunks(settings: Settings) -> dict[str, list[str]]:
     return {chunk_name(start // size): members[start : start + size] for start in starts}
 
 
-def chunks_of(people: int, settings: Settings) -> list[str]:
-    """The chunks with the neutral scans of so many people, whom `choose_names` chooses."""
+def chunks_of(people: int, settings: Settings, *, required: bool = False) -> list[str]:
+    """The chunks with the neutral scans of so many people, whom `choose_names` chooses.
+
+    Raises
+    ------
+    BadInput
+        They are required, and the table has no neutral scan.
+    """
     named = read_neutral_people(settings) if settings.source == "manifest" else chunks(settings)
+    if required and not named:
+        raise BadInput(
+            str(settings.manifest.table),
+            "no row is neutral, so that template.adapt_people has no people to adapt to",
+            "set is_neutral in the rows of neutral frames, or template.adapt_people: 0",
+        )
     chosen = set(choose_names((name for names in named.values() for name in names), people))
     return [chunk for chunk, names in named.items() if chosen & set(names)]
 
