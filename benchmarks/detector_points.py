@@ -24,6 +24,7 @@ from affect4d.fitting.detection import MESH, ROUNDS
 from affect4d.fitting.face_mesh import IRISES, Square, find_squares, fit_mesh
 from affect4d.fitting.mesh_points import FILE, MeshPoints
 from affect4d.fitting.native_messages import log_native_messages
+from affect4d.formats.content import read_yaml
 from affect4d.formats.images import read_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.template.ibug68 import INNER_LIPS, LEFT_EYE, OUTER_EYE_CORNERS, RIGHT_EYE
@@ -101,7 +102,7 @@ def away(meshes, marks):
     fold, found = np.arange(len(marks)) % FOLDS, np.empty_like(marks)
     for number in range(FOLDS):
         kept = fold != number
-        placed = MeshPoints(*place_points(meshes[kept], marks[kept]), np.empty(0))
+        placed = MeshPoints(*place_points(meshes[kept], marks[kept]))
         found[~kept] = placed.of(meshes[~kept])
     return found - marks
 
@@ -109,6 +110,11 @@ def away(meshes, marks):
 def deviations(difference):
     """Standard deviation (68,) of x and y."""
     return np.sqrt(((difference - difference.mean(0)) ** 2).mean((0, 2)))
+
+
+def written_deviations():
+    """Those of the package's file, (68, 1), in outer-eye distances."""
+    return np.array(read_yaml(FILE, "table of points")["points"])[:, 6:]
 
 
 def main():

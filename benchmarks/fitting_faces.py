@@ -6,7 +6,7 @@ inner ones on their vertices, the jaw's on the outline where the head hides its 
 noise.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ict_truth
 import numpy as np
@@ -14,7 +14,9 @@ from scipy.spatial.transform import Rotation
 
 from affect4d.config.fitting import Settings
 from affect4d.fitting import Camera, MorphableModel
+from affect4d.fitting.facekit import read_facekit
 from affect4d.fitting.learning import identity_modes, principal_modes
+from affect4d.fitting.smooth_identity import smooth_modes
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
 from affect4d.random_streams import named_rng
@@ -61,13 +63,23 @@ def make_model(truth, components=slice(None)):
     apexes = np.array(apexes, dtype=np.float32)
     expression = principal_modes(apexes, settings.expression_modes, centred=False)
     vertices = photograph_vertices(template.vertices, template.landmark_vertices)
-    return MorphableModel(mean, identity, expression, template.triangles, vertices)
+    smooth = smooth_modes(mean, template)
+    return MorphableModel(mean, identity, expression, template.triangles, vertices, smooth)
 
 
-def take_shots(truth, count, noise=NOISE):
+def of_another_mean(truth):
+    """The Truth of people whose mean is ICT-FaceKit's neutral face, as registration finds it, and
+    not the template."""
+    clone = ict_truth.clone().parent
+    mean, identity = read_facekit(clone, truth.template, len(truth.identity))
+    return replace(truth, template=replace(truth.template, vertices=mean), identity=identity)
+
+
+def take_shots(truth, count, noise=NOISE, first=0):
     """`count` Shots of as many people; the landmarks' noise is in inter-ocular distances."""
     vertices = photograph_vertices(truth.template.vertices, truth.template.landmark_vertices)
-    return [_shot(truth, f"shot{number:03d}", vertices, noise) for number in range(count)]
+    numbers = range(first, first + count)
+    return [_shot(truth, f"shot{number:03d}", vertices, noise) for number in numbers]
 
 
 def _shot(truth, name, landmark_vertices, noise):

@@ -76,12 +76,13 @@ def fit_many(
     centres = np.array([[image.shape[1] - 1, image.shape[0] - 1] for image in images]) / 2
     solver = Solver(model, settings)
     state = solver.run(targets, centres)
-    faces, chosen = model.shapes(state.coefficients), solver.used[state.rows]
+    own, smooth = np.split(state.coefficients, [len(model.modes)], axis=1)
+    faces, chosen = model.shapes(own) + model.smooth_fields(smooth), solver.used[state.rows]
     return [
         _finish(
             images[index],
             targets[index],
-            _Solution(state.camera[index], state.coefficients[index], faces[index], chosen[index]),
+            _Solution(state.camera[index], own[index], faces[index], chosen[index]),
             model=model,
             settings=settings,
         )

@@ -17,7 +17,8 @@ class Fit:
     camera : that took the photograph
     identity : (Ki,) standard deviations
     expression : (Ke,) standard deviations
-    vertices : (V, 3) mm, the fitted face in the template's frame
+    vertices : (V, 3) mm, the fitted face in the template's frame: the mean's, identity's,
+        expression's and a smooth field's that the model's people do not span
     offset : (V, 2) pixels; project(vertices)[:, :2] + offset meets the landmarks
     landmarks : (68, 2) pixels; one that was rejected is where the fit has it
     quality : see `affect4d.fitting.quality.measure`

@@ -4,6 +4,7 @@ Identity: generalised Procrustes alignment and PCA of one neutral face per subje
 mirror images, or the modes of a published model (`fitting.lsfm`, `fitting.facekit`).
 Expression: PCA of the posed apexes as differences from the neutral face of the same sequence,
 not centred, so that the neutral face stays at the origin.
+What neither spans: smooth fields (`fitting.smooth_identity`).
 """
 
 import logging
@@ -19,6 +20,7 @@ from affect4d.config.fitting import Settings
 from affect4d.fitting.facekit import read_facekit
 from affect4d.fitting.lsfm import read_lsfm
 from affect4d.fitting.model import MorphableModel
+from affect4d.fitting.smooth_identity import smooth_modes
 from affect4d.geometry.procrustes import align_faces
 from affect4d.geometry.similarity import Similarity, fit_similarity
 from affect4d.quarantine import BadInput
@@ -63,7 +65,14 @@ def learn_model(
     expression = principal_modes(apexes, settings.expression_modes, centred=False)
     log.info("%d identity modes, %d expression modes", len(identity), len(expression))
     landmark_vertices = photograph_vertices(template.vertices, template.landmark_vertices)
-    return MorphableModel(mean, identity, expression, template.triangles, landmark_vertices)
+    return MorphableModel(
+        mean,
+        identity,
+        expression,
+        template.triangles,
+        landmark_vertices,
+        smooth_modes(mean, template),
+    )
 
 
 def gather_faces(

@@ -1,10 +1,10 @@
-"""Where iBUG's 68 points lie on MediaPipe's face mesh, and how far from there people put them.
+"""Where iBUG's 68 points lie on MediaPipe's face mesh.
 
 No point of the mesh is iBUG's: those that come nearest lie 3 % of the outer-eye distance off in the
 mean, always to the same side. So each landmark is a weighted mean of three points of the mesh,
 which turn with the head; of the inner lips it is a single one, on its own side. `mesh_points.yaml`
 holds what `benchmarks/detector_points.py` measured on neutral photographs that annotators have
-marked; the file names them.
+marked, and how far from there these put each point; the file names the photographs.
 """
 
 from dataclasses import dataclass
@@ -28,13 +28,10 @@ class MeshPoints:
     ----------
     corners : (68, 3), points of the mesh
     weights : (68, 3), theirs, which add up to 1
-    deviation : (68,), standard deviation of x and of y of a detected landmark from an annotated
-        one, in outer-eye distances
     """
 
     corners: NDArray[np.int64]
     weights: Floats
-    deviation: Floats
 
     def of(self, mesh: Floats) -> Floats:
         """The landmarks (..., 68, 2) of meshes (..., 478, 2), in their unit."""
@@ -46,5 +43,5 @@ class MeshPoints:
 def read_mesh_points() -> MeshPoints:
     """What was measured."""
     rows = np.array(read_yaml(FILE, "table of points")["points"], dtype=np.float64)
-    corners, weights, deviation = np.split(rows, [3, 6], axis=1)
-    return MeshPoints(corners.astype(np.int64), weights, deviation[:, 0])
+    corners, weights, _ = np.split(rows, [3, 6], axis=1)
+    return MeshPoints(corners.astype(np.int64), weights)

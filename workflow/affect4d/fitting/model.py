@@ -1,6 +1,6 @@
 """The 3D morphable model: a mean face, identity and expression modes, the 68 landmarks on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,7 @@ class MorphableModel:
     expression : (Ke, V, 3) mm at one standard deviation
     triangles : (F, 3)
     landmark_vertices : (68,), iBUG order, where photographs have them (`template.nose_ridge`)
+    smooth : (Ks, V, 3) mm, of whoever no identity modes span (`fitting.smooth_identity`)
     """
 
     mean: NDArray[np.float32]
@@ -36,10 +37,13 @@ class MorphableModel:
     expression: NDArray[np.float32]
     triangles: NDArray[np.int32]
     landmark_vertices: NDArray[np.int64]
+    smooth: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0, 3), np.float32))
 
     def __post_init__(self) -> None:
         count = len(self.mean)
-        for name in ("identity", "expression"):
+        if not len(self.smooth):
+            object.__setattr__(self, "smooth", self.smooth.reshape(0, count, 3))
+        for name in ("identity", "expression", "smooth"):
             modes = getattr(self, name)
             if modes.ndim != 3 or modes.shape[1:] != (count, 3):
                 raise ValueError(f"{name} modes of shape {modes.shape}, expected (K, {count}, 3)")
@@ -90,3 +94,9 @@ class MorphableModel:
         faces: NDArray[np.float32] = (weights @ flat).reshape(-1, *self.mean.shape)
         faces += self.mean
         return faces
+
+    def smooth_fields(self, coefficients: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Displacements (N, V, 3) mm of coefficients (N, Ks) of the smooth modes, mm."""
+        flat = self.smooth.reshape(len(self.smooth), self.mean.size)
+        fields: NDArray[np.float32] = coefficients.astype(np.float32) @ flat
+        return fields.reshape(-1, *self.mean.shape)

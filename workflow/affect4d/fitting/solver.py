@@ -4,6 +4,10 @@ The energy of one photograph is sum_i w_i rho(|project(V)_i - l_i|) / (sigma d)^
 + w_e |expression|^2 + log(distance / D)^2 / s^2 (Blanz & Vetter, PAMI 2003, eq. 14, landmarks
 only), with d the distance of the outer eye corners at the camera's scale. rho is Geman and
 McClure's function (Bull. ISI 1987), which a landmark far off stops pulling at.
+
+Last, the camera stays and a smooth field joins the shape. A field that the camera's rotation is
+estimated with takes on what is rotation: the two are kept apart (cutting feedback: Plummer, Stat.
+Comput. 2015).
 """
 
 from dataclasses import dataclass, replace
@@ -17,6 +21,7 @@ from affect4d.fitting.contour import pick_contour
 from affect4d.fitting.initial_camera import initial_cameras
 from affect4d.fitting.model import MorphableModel
 from affect4d.fitting.quality import inter_ocular
+from affect4d.fitting.smooth_identity import likeliest_amplitudes
 from affect4d.template.ibug68 import INTERNAL, JAW
 
 CONTOUR_REACH = 0.2  # inter-ocular distances that count for a candidate that can be no landmark
@@ -35,7 +40,7 @@ class State:
     Attributes
     ----------
     camera : a stack of N
-    coefficients : (N, K), identity and expression, standard deviations
+    coefficients : (N, K + Ks), identity and expression, standard deviations; smooth field, mm
     rows : (N, 68), which of the solver's `used` vertices correspond to the landmarks
     residual : (N, 68, 2) pixels, landmarks less these vertices
     weight : (N, 68), 1/pixels^2, of the landmarks, by their residuals
@@ -69,11 +74,13 @@ class Solver:
         self.contour = model.contour
         self.used = np.concatenate([model.landmark_vertices, self.contour.ravel()])
         self.mean = model.mean[self.used].astype(np.float64)
-        self.flat = (
-            model.modes[:, self.used].reshape(len(model.modes), self.mean.size).astype(np.float64)
+        modes = np.concatenate([model.modes[:, self.used], model.smooth[:, self.used]])
+        self.flat = modes.reshape(len(modes), self.mean.size).astype(np.float64)
+        # the modes of a vertex lie together: (U, 3, K) and (U, 3, Ks)
+        self.modes, self.smooth = (
+            np.ascontiguousarray(part.T.reshape(len(self.used), 3, len(part)))
+            for part in np.split(self.flat, [len(model.modes)])
         )
-        # the modes of a vertex lie together: (U, 3, K)
-        self.modes = np.ascontiguousarray(self.flat.T.reshape(len(self.used), 3, len(self.flat)))
         self.normals = model.normals[self.contour.ravel()]
         self.weights = np.ones(len(model.landmark_vertices))
         self.weights[JAW] = settings.jaw_weight
@@ -81,7 +88,7 @@ class Solver:
         self.prior[len(model.identity) :] = settings.expression_prior
 
     def run(self, landmarks: Floats, centres: Floats) -> State:
-        """Pose alone, then pose and shape; the contour is picked before each step.
+        """Pose alone, then pose and shape, then shape; the contour is picked before each step.
 
         Parameters
         ----------
@@ -94,12 +101,17 @@ class Solver:
         pinhole = self.settings.camera == "perspective"
         inverse = np.full(len(landmarks), 1 / self.settings.distance if pinhole else 0.0)
         camera = Camera(weak.scale, weak.rotation, weak.translation, centres, inverse)
-        coefficients = np.zeros((len(landmarks), len(self.prior)))
+        coefficients = np.zeros((len(landmarks), len(self.flat)))
         state = self.estimate(camera, coefficients, landmarks, noise=noise)
         for step in range(self.settings.pose_iterations + self.settings.iterations):
             posing = step < self.settings.pose_iterations
             camera, coefficients = self.step(state, posing=posing)
             state = self.estimate(camera, coefficients, landmarks, noise=noise)
+        if self.smooth.shape[-1]:
+            amplitudes = self.amplitudes(state)
+            for _ in range(self.settings.iterations):
+                coefficients = self.deform(state, amplitudes)
+                state = self.estimate(camera, coefficients, landmarks, noise=noise)
         return state
 
     def estimate(
@@ -110,7 +122,7 @@ class Solver:
         Parameters
         ----------
         camera : a stack of N
-        coefficients : (N, K)
+        coefficients : (N, K + Ks)
         landmarks : (N, 68, 2) pixels
         noise : (N,) pixels, standard deviation of a landmark
         """
@@ -160,15 +172,43 @@ class Solver:
             pull[:, free - 1] = prior[:, free - 1] * np.log(
                 camera.inverse_distance * settings.distance
             )
+        own = state.coefficients[:, : len(self.prior)]
         if not posing:
             prior[:, free:] = self.prior
-            pull[:, free:] = self.prior * state.coefficients
+            pull[:, free:] = self.prior * own
         change = _solve(jacobian, state.weight, state.residual, prior=prior, pull=pull)
         camera = self.clip_distance(camera.moved(np.clip(change[:, :free], *STEP[:, :free])))
         if posing:
             return camera, state.coefficients
         bound = settings.coefficient_bound
-        return camera, np.clip(state.coefficients + change[:, free:], -bound, bound)
+        own = np.clip(own + change[:, free:], -bound, bound)
+        return camera, np.concatenate([own, state.coefficients[:, len(self.prior) :]], axis=1)
+
+    def amplitudes(self, state: State) -> Floats:
+        """Standard deviations (N,) mm of the smooth fields, which have none so far."""
+        count, own = len(state.rows), state.coefficients[:, : len(self.prior)]
+        by_own = state.by_point @ self.modes[state.rows]
+        return likeliest_amplitudes(
+            state.residual + (by_own @ own[:, None, :, None])[..., 0],
+            state.weight,
+            explained=(by_own / np.sqrt(self.prior)).reshape(count, -1, len(self.prior)),
+            by_smooth=(state.by_point @ self.smooth[state.rows]).reshape(
+                count, -1, self.smooth.shape[-1]
+            ),
+        )
+
+    def deform(self, state: State, amplitudes: Floats) -> Floats:
+        """Coefficients (N, K + Ks) after one Gauss-Newton step in which the cameras stay."""
+        modes = self.modes[state.rows], self.smooth[state.rows]
+        jacobian = np.concatenate([state.by_point @ part for part in modes], axis=-1)
+        deviation = np.ones_like(state.coefficients)
+        deviation[:, len(self.prior) :] = amplitudes[:, None]
+        prior = deviation**-2
+        prior[:, : len(self.prior)] = self.prior
+        pull = prior * state.coefficients
+        change = _solve(jacobian, state.weight, state.residual, prior=prior, pull=pull)
+        bound = self.settings.coefficient_bound * deviation
+        return np.clip(state.coefficients + change, -bound, bound)
 
     def clip_distance(self, camera: Camera) -> Camera:
         """Cameras no nearer and no farther than the bound of every coefficient allows."""

@@ -22,7 +22,7 @@ CAMERA = [
     "centre_y",
     "inverse_distance",
 ]
-_MODEL = ("mean", "identity", "expression", "triangles", "landmark_vertices")
+_MODEL = ("mean", "identity", "expression", "triangles", "landmark_vertices", "smooth")
 
 
 def write_model(path: Path, model: MorphableModel, provenance: store.Provenance | None) -> None:

@@ -1,0 +1,84 @@
+"""A smooth field for faces that no identity modes span."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.fitting_faces import IMAGE, a_face, camera_at, seen_landmarks, smooth_model
+
+from affect4d.config.fitting import Settings
+from affect4d.fitting import fit
+from affect4d.fitting.smooth_identity import AMPLITUDES_MM, likeliest_amplitudes, smooth_modes
+from affect4d.fitting.solver import Solver
+from affect4d.geometry.similarity import fit_similarity
+from affect4d.template.template import load_template
+
+TEMPLATE, MODEL = load_template(), smooth_model()
+SMOOTH = replace(MODEL, smooth=smooth_modes(MODEL.mean, TEMPLATE))
+NARROW = replace(SMOOTH, identity=SMOOTH.identity[:1])  # most people are strangers to it
+INNER = np.flatnonzero(TEMPLATE.inner)
+
+
+def error(face, truth):
+    """Mean distance (mm) of two inner faces after a similarity."""
+    moved = fit_similarity(face[INNER], truth[INNER]).apply(face[INNER])
+    return np.linalg.norm(moved - truth[INNER], axis=1).mean()
+
+
+def test_smooth_fields_neither_move_nor_turn_nor_enlarge_the_face():
+    for mode in SMOOTH.smooth[:10]:
+        moved = fit_similarity(MODEL.mean[INNER], MODEL.mean[INNER] + mode[INNER])
+        assert moved.scale == pytest.approx(1, abs=2e-3)
+        np.testing.assert_allclose(moved.rotation, np.eye(3), atol=2e-3)
+        centre = MODEL.mean[INNER].mean(0)
+        assert np.linalg.norm(moved.apply(centre[None]) - centre) < 0.05
+
+
+def test_smooth_fields_are_smooth_mostly_symmetric_and_of_a_millimetre():
+    variance = (SMOOTH.smooth[:, INNER] ** 2).sum(0).mean(0)
+    assert (variance > 0.3).all() and (variance < 1.2).all()
+    edges = SMOOTH.triangles[np.isin(SMOOTH.triangles, INNER).all(1)][:, :2]
+    step = np.abs(SMOOTH.smooth[:, edges[:, 0]] - SMOOTH.smooth[:, edges[:, 1]])
+    assert step.max() < 0.3
+    image = np.linalg.norm(
+        MODEL.mean[INNER, None] * [-1, 1, 1] - MODEL.mean[None, INNER[::40]], axis=2
+    ).argmin(0)
+    one, other = SMOOTH.smooth[:, INNER[::40]], SMOOTH.smooth[:, INNER[image]] * [-1, 1, 1]
+    kept, broken = ((one + sign * other).var() for sign in (1, -1))
+    assert kept > 3 * broken
+
+
+@pytest.mark.parametrize("yaw", [0, 20])
+def test_a_stranger_comes_out_nearer_and_the_camera_is_the_same(yaw):
+    identity = a_face(MODEL)
+    truth = MODEL.shape(identity, np.zeros(len(MODEL.expression)))
+    landmarks = seen_landmarks(MODEL, camera_at(yaw, distance=900), identity)
+    without, found = (
+        fit(IMAGE, landmarks, model) for model in (replace(NARROW, smooth=MODEL.smooth), NARROW)
+    )
+    np.testing.assert_array_equal(found.camera.rotation, without.camera.rotation)
+    assert found.camera.inverse_distance == without.camera.inverse_distance
+    assert error(found.vertices, truth) < 0.85 * error(without.vertices, truth)
+
+
+def test_who_is_spanned_by_the_model_stays_as_without_a_field():
+    identity = a_face(MODEL)
+    truth = MODEL.shape(identity, np.zeros(len(MODEL.expression)))
+    landmarks = seen_landmarks(MODEL, camera_at(10, distance=900), identity)
+    landmarks = landmarks + np.random.default_rng(0).normal(size=landmarks.shape)
+    without, found = fit(IMAGE, landmarks, MODEL), fit(IMAGE, landmarks, SMOOTH)
+    assert error(found.vertices, truth) < error(without.vertices, truth) + 0.05
+    state = Solver(SMOOTH, Settings()).run(landmarks[None], np.array([[299.5, 299.5]]))
+    assert np.abs(state.coefficients[0, -len(SMOOTH.smooth) :]).max() < 3 * AMPLITUDES_MM[1]
+
+
+@pytest.mark.parametrize("amplitude", [0.25, 1.0, 4.0])
+def test_the_amplitude_of_a_simulated_field_is_found(amplitude):
+    rng, count = np.random.default_rng(1), 40
+    by_smooth, explained = rng.normal(size=(count, 136, 60)), rng.normal(size=(count, 136, 20))
+    values = explained @ rng.normal(size=(count, 20, 1))
+    values = values + amplitude * by_smooth @ rng.normal(size=(count, 60, 1))
+    values = (values[..., 0] + 0.5 * rng.normal(size=(count, 136))).reshape(count, 68, 2)
+    weight = np.full((count, 68), 0.5**-2)
+    found = likeliest_amplitudes(values, weight, explained=explained, by_smooth=by_smooth)
+    assert (found == amplitude).mean() > 0.8
