@@ -183,6 +183,16 @@ def test_a_sequence_is_as_unlike_the_people_as_its_neutral_face(reference, templ
             assert ("unlike" in flag_names(one.quality.flags(limit))) == raised
 
 
+@pytest.mark.parametrize(("usual", "raised"), [(Usual(), False), (Usual(100.0, 100.0), True)])
+def test_landmarks_must_fit_an_adapted_template_better(reference, template, usual, raised):
+    scan = scan_of(template, deform(template, seed=3), seed=3, share=0.1)
+    found = Registrar(replace(reference, usual=usual)).register(*scan).quality
+    middle = replace(found, similarity_residual=7.0).flags(Settings())
+    assert ("similarity" in flag_names(middle)) == raised
+    assert "similarity" in flag_names(replace(found, similarity_residual=8.5).flags(Settings()))
+    assert "similarity" not in flag_names(replace(found, similarity_residual=5.5).flags(Settings()))
+
+
 def test_too_few_people_leave_the_template_as_it_is_given_unless_they_are_asked_for(
     write, monkeypatch, tmp_path, template
 ):

@@ -36,6 +36,12 @@ class Settings(Section):
     max_similarity_residual: float = field(
         8.0, "mm", "Flag: mean distance of the landmarks from the template's after alignment.", gt=0
     )
+    max_adapted_residual: float = field(
+        6.0,
+        "mm",
+        "The same on an adapted template: what builds and expressions leave.",
+        gt=0,
+    )
     max_flipped: float = field(
         0.02, "1", "Flag: share of the face's triangles turned over by the warp.", gt=0, le=1
     )

@@ -1,6 +1,7 @@
 """What is measured of every registered frame, and the flags that follow from it."""
 
 from dataclasses import astuple, dataclass, fields
+from math import isnan
 
 from affect4d.config.registration import Settings
 
@@ -73,9 +74,13 @@ class Quality:
 
     def flags(self, settings: Settings) -> int:
         """Bit mask over `FLAGS` under the thresholds of the registration's settings."""
+        adapted = not isnan(self.unlikeness)
+        max_residual = (
+            settings.max_adapted_residual if adapted else settings.max_similarity_residual
+        )
         raised = (
             self.landmarks_dropped > 0 or self.landmark_residual > settings.max_landmark_residual,
-            self.similarity_residual > settings.max_similarity_residual,
+            self.similarity_residual > max_residual,
             self.flipped > settings.max_flipped,
             self.seen < settings.min_seen,
             self.mirrored > 0,
@@ -102,7 +107,8 @@ def reasons(settings: Settings) -> dict[str, str]:
     return {
         "landmarks": "a landmark dropped or relabelled, or a mean residual above "
         f"{settings.max_landmark_residual:g} mm",
-        "similarity": f"landmarks over {settings.max_similarity_residual:g} mm from the template's",
+        "similarity": f"landmarks over {settings.max_similarity_residual:g} mm from the template's "
+        f"({settings.max_adapted_residual:g} mm where it is adapted)",
         "folded": f"more than {settings.max_flipped:g} of the face turned over",
         "unseen": f"less than {settings.min_seen:g} of the face seen",
         "mirrored": "the landmarks are a mirror image",
