@@ -34,7 +34,7 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 # what only the detector's or menpo's users have installed
-autodoc_mock_imports = ["mediapipe"]
+autodoc_mock_imports = ["distributed", "mediapipe"]
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True

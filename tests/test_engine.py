@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from affect4d.pipeline.engine import InProcess, open_engine
 from affect4d.quarantine import BadInput
 
 ITEMS = [3, 1, 2, 0]
+PATIENCE_S = 600.0  # until a test fails that waits for something
 NOTED = ("begun", "ended")
 
 
@@ -81,6 +84,43 @@ def test_opencv_uses_one_thread_in_a_worker(workers):
     assert list(workers.map(threads_of_opencv, [0])) == [1]
 
 
+class Shared:
+    """What tasks share: notes each process that reads it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __setstate__(self, state):
+        self.__dict__ = state
+        tempfile.mkstemp(prefix=f"{os.getpid()}-", dir=self.folder)
+
+    def __call__(self, item):
+        return os.getpid()
+
+
+def test_what_tasks_share_reaches_each_worker_once(tmp_path, workers):
+    used = set(workers.map(Shared(tmp_path), range(20)))
+    read = Counter(int(path.name.split("-")[0]) for path in tmp_path.iterdir())
+    assert {read[worker] for worker in used} == {1}
+
+
+def meet(folder, item):
+    """Whether another worker is at the other item while this one waits."""
+    (folder / str(item)).touch()
+    return wait_until(lambda: len(list(folder.iterdir())) == 2)
+
+
+def wait_until(is_reached):
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_reached() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return is_reached()
+
+
+def test_few_tasks_that_share_something_are_done_at_once(tmp_path, workers):
+    assert list(workers.map(partial(meet, tmp_path), range(2))) == [True, True]
+
+
 def fail_or_write(folder, item):
     """The first fails once another is at work; each of these notes its beginning and end."""
     if item == 0:
@@ -103,6 +143,46 @@ def test_nothing_of_a_failed_job_runs_on(tmp_path, workers, monkeypatch):
         list(workers.map(partial(fail_or_write, tmp_path), range(40)))
     begun, ended = ({path.name[6:] for path in tmp_path.glob(f"{what}-*")} for what in NOTED)
     assert begun == ended and 0 < len(begun) < 39
+
+
+KILLED = "AFFECT4D_KILLED"  # in the environment of a job that is killed, and of all it starts
+WAITING_JOB = """
+import sys
+from functools import partial
+from pathlib import Path
+from affect4d.pipeline.engine import open_engine
+from test_engine import never_end
+engine = open_engine("dask", threads=2, memory_mb=2000)
+list(engine.map(partial(never_end, Path(sys.argv[1])), range(2)))
+"""
+
+
+def never_end(folder, item):
+    (folder / str(item)).touch()
+    while True:
+        time.sleep(0.1)
+
+
+def started_by(job):
+    """How many processes run that have a job's mark in their environment."""
+    count = 0
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            count += f"{KILLED}={job}".encode() in path.read_bytes().split(b"\0")
+    return count
+
+
+def test_nothing_of_a_killed_job_runs_on(tmp_path):
+    path = f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    environment = {**os.environ, "PYTHONPATH": path, KILLED: str(tmp_path)}
+    job = subprocess.Popen([sys.executable, "-c", WAITING_JOB, tmp_path], env=environment)
+    try:
+        at_work = wait_until(lambda: len(list(tmp_path.iterdir())) == 2 or job.poll() is not None)
+        assert at_work and job.poll() is None and started_by(tmp_path) > 3
+    finally:
+        job.kill()
+        job.wait()
+    assert wait_until(lambda: started_by(tmp_path) == 0)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,8 @@ from affect4d import store
 from affect4d.config.project import Project
 from affect4d.operations import changes, costs, doctor, plan, status
 from affect4d.operations.count import count_build
-from affect4d.operations.sizes import (
-    PER_SAMPLE,
-    PLAIN_FILES,
-    PLAIN_PIXELS,
-    PLAIN_STORED,
-    count_sizes,
-)
+from affect4d.operations.image_work import ImageWork
+from affect4d.operations.sizes import PLAIN_FILES, PLAIN_STORED, count_sizes
 from affect4d.provenance.planned_jobs import PlannedJob, recorded_run
 from affect4d.store import Provenance, StoreError
 
@@ -74,8 +69,11 @@ def write_run(path, seconds, cpu, memory):
     path.write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t{memory}\t{cpu}\n")
 
 
-def learn(monkeypatch, tmp_path, sizes):
-    """The costs learnt from jobs of rule `fit` of given sizes: 3 s and .5 s per item, 100 MB."""
+def learn(monkeypatch, tmp_path, sizes, *, late=()):
+    """The costs learnt from jobs of rule `fit` of given sizes: 3 s and .5 s per item, 100 MB.
+
+    Those that are `late` took 20 s more.
+    """
 
     class Sizes:
         def units(self, rule, wildcards):
@@ -89,7 +87,7 @@ def learn(monkeypatch, tmp_path, sizes):
     jobs = []
     for size in sizes:
         benchmark = f"benchmarks/{size}.tsv"
-        write_run(tmp_path / benchmark, 9, 3 + 0.5 * size, 100)
+        write_run(tmp_path / benchmark, 9, 3 + 0.5 * size + 20 * (size in late), 100)
         jobs.append(planned("fit", wildcards={"size": str(size)}, benchmark=benchmark))
     monkeypatch.setattr(costs, "stated_config", lambda root: {})
     monkeypatch.setattr(costs, "count_sizes", lambda project, root: Sizes())
@@ -103,6 +101,11 @@ def test_start_and_share_are_told_apart_where_jobs_differ_in_size(monkeypatch, t
     assert cost.seconds.at(1000) == pytest.approx(503)
     assert cost.memory.at(1000) == pytest.approx(100)
     assert cost.runs == 3
+
+
+def test_a_job_that_compiled_does_not_bend_what_the_others_say(monkeypatch, tmp_path):
+    cost = learn(monkeypatch, tmp_path, [4, 4.5, 10, 40], late=[4])
+    assert (cost.seconds.start, cost.seconds.per_unit) == pytest.approx((3, 0.5))
 
 
 def test_jobs_of_one_size_cost_what_they_did_and_their_memory_does_not_grow(monkeypatch, tmp_path):
@@ -156,14 +159,15 @@ def test_sizes_follow_from_the_configuration_before_anything_is_built(tmp_path):
     assert sizes.units("registration", {"chunk": "c0002"}) == frames
     assert sizes.units("affectspace", {}) == 5 * frames
     assert sizes.units("fitting", {"database": "portraits", "chunk": "001"}) == 2
-    image = 1 + 256**2 / PLAIN_PIXELS
-    synthesis = sizes.units("synthesis", {"database": "portraits", "chunk": "001"})
-    assert synthesis == 2 * 16 * 2 * image + 16 * PER_SAMPLE
+    one = {"database": "portraits", "chunk": "001"}
+    assert sizes.units("synthesis", one) == 2 * 16 * 2
+    work = ImageWork(photograph=1000.0, image=3.0, pixel=0.5, sample=7.0)
+    images = 2 * 16 * 2 * (3 + 0.5 * 256**2)
+    assert replace(sizes, work=work).units("synthesis", one) == 2 * 1000 + images + 16 * 7
     images = (6 + EMBEDDED) * 16 * 2
-    assert sizes.units("audit", {}) == images * image
+    assert sizes.units("audit", {}) == images * (256**2 + PLAIN_STORED)
     assert sizes.stored("dataset", {}) == images * (256**2 + PLAIN_STORED)
     assert sizes.files("synthesis", {"database": "portraits"}) == 6 * 16 * 2 + PLAIN_FILES
-    one = {"database": "portraits", "chunk": "001"}
     assert sizes.held("synthesis", one) == 2 * 16 * 2 * 256**2
     assert sizes.held("dataset", {}) == images * 256**2
     assert sizes.files("registration", {"chunk": "c0000"}) == 2 * (2 + 6)

@@ -15,11 +15,13 @@ from PIL import Image
 from support.declared import missing, undeclared
 from workflow_tree import Tree
 
+from affect4d import store
 from affect4d.audit import audit_build
 from affect4d.config.synthesis import Settings
 from affect4d.formats.images import read_image
 from affect4d.interop.export import export_face
 from affect4d.provenance import explain_name
+from affect4d.store.manifest import SUFFIX
 
 BEFORE_AFFECT = {"gallery_scans", "registration", "neutrals", "fitting", "fitting_model"}
 AFTER_SYNTHESIS = {
@@ -105,12 +107,15 @@ def test_the_plan_says_what_a_changed_setting_makes_again(built):
         said = built.affect4d("plan", "--changed").stdout
         cost = json.loads(built.affect4d("plan", "--json").stdout)
         jobs = built.planned()
+        built.configure({"synthesis": {"intensity": 1.0, "size": 64, "samples": 3}})
+        other = json.loads(built.affect4d("plan", "--json", "--former", built.results).stdout)
     finally:
-        built.configure({"synthesis": {"intensity": 1.0}})
+        built.configure({"synthesis": {"intensity": 1.0, "size": 128, "samples": 0}})
     assert "setting synthesis.intensity: 1.0 -> 0.8: synthesis " in said
     assert set(jobs) == AFTER_SYNTHESIS
     assert cost["jobs"] == sum(count for rule, count in jobs.items() if rule != "all")
     assert cost["cpu_h"] > 0 and not cost["without_former_run"]
+    assert other["cpu_h"] > 0 and other["notes"] == []  # what other images take has been tried
 
 
 def test_a_changed_setting_counts_without_snakemake_s_memory(built):
@@ -308,6 +313,22 @@ def test_diff_names_the_setting_behind_a_change(built, tmp_path):
     assert built.affect4d("diff", old, "results").returncode == 0
     crate = "ro-crate-metadata.json"
     assert (built.results / crate).read_bytes() == (old / crate).read_bytes()
+
+
+def test_a_job_by_workers_of_dask_gives_the_same_bytes(built):
+    goal = next((built.results / "registered/chunks").glob("*.manifest.json"))
+    before, chunk = goal.read_bytes(), store.read_manifest(goal)
+    sequences = [chunk.locate(file) for file in chunk.files if file.path.endswith(SUFFIX)]
+    for sequence in sequences[:2]:  # the others are current
+        sequence.unlink()
+    engine = ("--config", "engine=dask", "--set-threads", "registration=2")
+    memory = ("--set-resources", "registration:mem_mb=3000")
+    built.snakemake(*engine, *memory, "--forcerun", "registration", "--", goal)
+    log = built.results / f"logs/registration/{goal.name.removesuffix(SUFFIX)}.log"
+    assert "waiting for 2 of Dask's workers" in log.read_text()
+    assert goal.read_bytes() == before and store.verify(goal) == []
+    built.snakemake()
+    assert built.planned() == {}
 
 
 def test_synth_edits_any_photograph_with_landmarks(built, tmp_path):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ class ClassModel:
     distribution: WeightDistribution
     constraint: str
 
+    @cached_property
+    def _components_float64(self) -> NDArray[np.float64]:
+        """The components in the type of the sum, to which each sample would convert them anew."""
+        return self.components.astype(np.float64)
+
     def deformation(
         self, weights: NDArray[np.floating], intensity: float = 1.0
     ) -> NDArray[np.float32]:
@@ -51,7 +57,7 @@ class ClassModel:
         -------
         (V, 3), mm
         """
-        offset = np.tensordot(weights - self.distribution.mean, self.components, 1)
+        offset = np.tensordot(weights - self.distribution.mean, self._components_float64, 1)
         return np.asarray(intensity * (self.mean + offset), np.float32)
 
 

@@ -1,21 +1,22 @@
 """What a job costs, learnt from former builds: Snakemake's benchmark files, and manifests.
 
-Processor time and memory of a rule are a start and a share per item (least squares, neither below
-zero). Where former jobs differ in size by less than twice, one cannot be told from the other: then
-the start is that of the cheapest job of all and the rest grows with the items; memory, which grows
-with pixels where a job holds images, is the largest seen where it does not hold any.
+Processor time and memory of a rule are a start and a share per item (least absolute errors, neither
+below zero). Where former jobs differ in size by less than twice, one cannot be told from the other:
+then the start is that of the cheapest job of all and the rest grows with the items; memory, which
+grows with pixels where a job holds images, is the largest seen where it does not hold any.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import linprog
 
 from affect4d.config.project import Project
+from affect4d.operations.image_work import ImageWork
 from affect4d.operations.sizes import Sizes, count_sizes
 from affect4d.provenance.lineage import load_build
 from affect4d.provenance.planned_jobs import PlannedJob, plan_jobs, recorded_run, stated_config
@@ -63,8 +64,13 @@ class _Samples:
     memory: list[float] = field(default_factory=list)
 
 
-def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
+def learn_costs(former: Iterable[Path], work: ImageWork | None = None) -> dict[str, RuleCost]:
     """The cost of each kind of job (`Sizes.kind`), from the results folders of former builds.
+
+    Parameters
+    ----------
+    former : results folders
+    work : of synthesis, as for `Sizes`
 
     Raises
     ------
@@ -75,6 +81,8 @@ def learn_costs(former: Iterable[Path]) -> dict[str, RuleCost]:
     stored: dict[str, list[Floats]] = defaultdict(list)
     for root in former:
         sizes = count_sizes(Project.model_validate(stated_config(root)), root)
+        if work is not None:
+            sizes = replace(sizes, work=work)
         jobs = plan_jobs(root)
         _add_runs(samples, root, jobs, sizes=sizes)
         for rule, row in _stored(root, jobs, sizes).items():
@@ -124,7 +132,7 @@ def _stored(root: Path, jobs: Iterable[PlannedJob], sizes: Sizes) -> dict[str, F
 
 def _line(items: list[float], figures: list[float], floor: float) -> Line:
     """The line through jobs of some items; from the floor on where all are of one size."""
-    units, values = np.array(items), np.array(figures)
+    units, values = np.array(items), np.maximum(figures, np.finfo(float).tiny)
     if not units.any():
         return Line(float(values.mean() if np.isfinite(floor) else values.max()), 0.0)
     if units.max() >= MIN_RATIO * units.min():
@@ -136,11 +144,21 @@ def _line(items: list[float], figures: list[float], floor: float) -> Line:
 
 
 def _fit(units: Floats, values: Floats) -> Line:
-    """The line of least squared relative errors whose coefficients are not negative."""
-    weights = 1 / np.maximum(values, np.finfo(float).tiny)
-    design = np.stack([np.ones_like(units), units], axis=1) * weights[:, None]
-    scale = np.linalg.norm(design, axis=0)
-    start, per_unit = nnls(design / scale, values * weights)[0] / scale
+    """The line of least absolute relative errors whose coefficients are not negative.
+
+    Not of least squares: one job that compiled code or met a busy node would bend it.
+    """
+    relative = np.stack([np.ones_like(units), units], axis=1) / values[:, None]
+    scale = np.linalg.norm(relative, axis=0)
+    errors, ones = np.eye(len(units)), np.ones(len(units))
+    above = np.hstack([relative / scale, -errors])
+    below = np.hstack([-relative / scale, -errors])
+    found = linprog(
+        np.concatenate([np.zeros(2), ones]),
+        A_ub=np.vstack([above, below]),
+        b_ub=np.concatenate([ones, -ones]),
+    )
+    start, per_unit = found.x[:2] / scale
     return Line(float(start), float(per_unit))
 
 

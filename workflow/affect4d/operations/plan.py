@@ -3,17 +3,19 @@
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from affect4d.config.project import Project
+from affect4d.config.synthesis import Settings
 from affect4d.operations.changes import explain_jobs
 from affect4d.operations.costs import RuleCost, average, learn_costs
+from affect4d.operations.image_work import measure_image_work
 from affect4d.operations.sizes import Sizes, count_sizes
-from affect4d.provenance.planned_jobs import PlannedJob, list_jobs
+from affect4d.provenance.planned_jobs import PlannedJob, list_jobs, stated_config
 
 # What a job on a cluster costs before its work, measured by benchmarks/scale.py (`job`) on 2 cores:
 # Snakemake starts, parses the workflow and plans the job.
@@ -205,12 +207,14 @@ def make_plan(
         The workflow refuses the configuration; the text is its last line.
     """
     former = list(former)
-    costs = learn_costs(former)
     arguments = [*map(str, configs), *([] if from_nothing else ["--as-is"])]
     config, jobs = list_jobs(*arguments)
     project = Project.model_validate(config)
-    sizes = count_sizes(project, Path(project.results))
     needed = [job for job in jobs if job.is_needed]
+    sizes = count_sizes(project, Path(project.results))
+    if any(job.rule == "synthesis" for job in needed):
+        sizes = _with_image_work(sizes, project.synthesis, former)
+    costs = learn_costs(former, sizes.work)
     start = CLUSTER_START_S if on_cluster else 0.0
     runs = sum(cost.runs for cost in costs.values())
     names = ", ".join(map(str, former)) or "no former build"
@@ -222,6 +226,19 @@ def make_plan(
         f"{runs} runs of jobs in {names}",
         sizes.notes,
     )
+
+
+def _with_image_work(sizes: Sizes, settings: Settings, former: Iterable[Path]) -> Sizes:
+    """The sizes, with what an image takes where a former build's are of another size."""
+    wanted, notes = (settings.size, settings.samples), list(sizes.notes)
+    for root in former:
+        made = Project.model_validate(stated_config(root)).synthesis
+        if (made.size, made.samples) != wanted:
+            work = measure_image_work(root)
+            if work is not None:
+                return replace(sizes, work=work)
+            notes.append(f"{root} lacks the faces to try what images of another size take")
+    return replace(sizes, notes=tuple(notes))
 
 
 def _cost(job: PlannedJob, costs: Mapping[str, RuleCost], sizes: Sizes, *, start: float) -> JobCost:

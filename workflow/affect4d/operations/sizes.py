@@ -22,17 +22,13 @@ from affect4d.config.project import Project
 from affect4d.gallery.jobs import chunks
 from affect4d.gallery.user_table import scan_rows
 from affect4d.neutrals.databases.search import find_candidates
+from affect4d.operations.image_work import BY_IMAGES, ImageWork
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store import StoreError
 
 FRAMES, SEQUENCES, PHOTOGRAPHS, IMAGES, CLASSES_MADE = (
     "frames", "sequences", "photographs", "images", "classes",
 )  # fmt: skip
-# What an image of synthesis costs beside its pixels, in pixels: 1.4 ms, and .16 us per pixel
-# (demo's faces at 64 and 256 pixels a side, one core of 2 GHz).
-PLAIN_PIXELS = 9_000
-# To draw and smooth a sample of a class, once per job, in images without pixels: 3.2 ms.
-PER_SAMPLE = 2.2
 # What an image of synthesis takes of a disk beside its pixels, in pixels: .9 KB, and .5 bytes per
 # pixel (the same builds).
 PLAIN_STORED = 1_900
@@ -90,6 +86,7 @@ class Sizes:
     shard_rows : images of a file of the dataset
     source : of the scans
     search_frames : of which the validation's search, its longest part, takes no more
+    work : what synthesis takes per image; images alone count where it is not measured
     notes : what could not be counted, and why
     """
 
@@ -104,6 +101,7 @@ class Sizes:
     shard_rows: int
     source: str
     search_frames: int
+    work: ImageWork = BY_IMAGES
     notes: tuple[str, ...] = ()
 
     def kind(self, rule: str) -> str:
@@ -112,17 +110,21 @@ class Sizes:
 
     def units(self, rule: str, wildcards: Mapping[str, str]) -> float:
         """What a job's time grows with; 1 where it does not grow."""
-        if rule == "dataset":  # decodes and encodes every pixel
+        if rule in ("dataset", "audit"):  # decode every pixel
             return self.stored(rule, wildcards)
         items = self._count(MEASURE.get(rule), wildcards)
+        if rule == "synthesis":
+            return self.work.of(
+                photographs=self._count(PHOTOGRAPHS, wildcards),
+                images=items,
+                pixels=self.pixels,
+                samples=self.classes * self.samples if items else 0,
+            )
         if rule == "validation":
             return min(items, self.search_frames)
         if rule == "blendshapes":
             return items / self.groups
-        if MEASURE.get(rule) != IMAGES:
-            return items
-        samples = self.classes * self.samples if rule == "synthesis" and items else 0
-        return items * (1 + self.pixels / PLAIN_PIXELS) + samples * PER_SAMPLE
+        return items
 
     def held(self, rule: str, wildcards: Mapping[str, str]) -> float:
         """What a job's memory grows with: pixels where it holds images, else its items."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import dask.config
 
+from affect4d.pipeline.ends_with_job import JOB
 from affect4d.quarantine import BadInput
 
 log = logging.getLogger("affect4d")
@@ -37,6 +38,7 @@ _START_S = 600.0
 _QUEUE_S = 24 * 3600.0
 _IN_QUEUE = "jobqueue.slurm (~/.config/dask/jobqueue.yaml)"
 _KEYS, _LOCK = "affect4d-keys-", "lock"
+_ENDS_WITH_JOB = ["affect4d.pipeline.ends_with_job"]
 
 
 def start_local_workers(workers: int, memory_mb: int) -> Any:
@@ -55,13 +57,18 @@ def start_local_workers(workers: int, memory_mb: int) -> Any:
     if workers < wanted:
         log.info("%d MB suffice for %d workers, not %d", memory_mb, workers, wanted)
     security = make_keys(Path(tempfile.gettempdir()))
+    os.environ[JOB] = str(os.getpid())
     # not LocalCluster, whose processes would run the job's script once more
     cluster = _module("distributed.deploy.subprocess").SubprocessCluster(
         n_workers=workers,
         threads_per_worker=1,
         dashboard_address=None,
-        scheduler_kwargs={"protocol": "tls"},
-        worker_kwargs={"protocol": "tls", "memory_limit": memory_mb * 10**6 // workers},
+        scheduler_kwargs={"protocol": "tls", "preload": _ENDS_WITH_JOB},
+        worker_kwargs={
+            "protocol": "tls",
+            "memory_limit": memory_mb * 10**6 // workers,
+            "preload_nanny": _ENDS_WITH_JOB,
+        },
         security=security,
     )
     client = connect(cluster, workers=workers, limit_s=_START_S)

@@ -10,7 +10,6 @@ from functools import cache, cached_property, partial
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
-import cv2
 import dask.config
 
 from affect4d.pipeline.engine_modules import check_engine
@@ -85,13 +84,14 @@ class Distributed:
         Where one fails the others are dropped, and those that run are waited for: none writes
         once the job has ended.
         """
-        alone = partial(_on_one_thread, function)
-        futures = self._client.map(alone, list(items), pure=False)
-        try:
-            while futures:
-                yield futures.pop(0).result()  # without a reference the workers forget it
-        finally:
-            self._drop(futures)
+        shared = import_module("affect4d.pipeline.dask_shared")  # slow to load
+        with shared.sent_to_workers(self._client, function) as call:
+            futures = self._client.map(call, list(items), pure=False)
+            try:
+                while futures:
+                    yield futures.pop(0).result()  # without a reference the workers forget it
+            finally:
+                self._drop(futures)
 
     def _drop(self, futures: list[Any]) -> None:
         """Cancel what does not run, and wait for what does."""
@@ -104,12 +104,6 @@ class Distributed:
     def collections(self) -> AbstractContextManager[Any]:
         """Dask's collections are computed by the workers within the context."""
         return dask.config.set(scheduler=self._client)
-
-
-def _on_one_thread(function: Callable[[T], R], item: T) -> R:
-    """The function of an item in a worker, whose OpenCV would take all of the node's threads."""
-    cv2.setNumThreads(1)
-    return function(item)
 
 
 @cache

@@ -70,7 +70,7 @@ def synthesize_chunk(
     size = min(MAX_PHOTOGRAPHS, -(-len(photographs) // context.engine.workers)) or 1
     groups = [photographs[start : start + size] for start in range(0, len(photographs), size)]
     made = chain.from_iterable(context.map(partial(edit_photographs, request), groups))
-    pictures = _Pictures(database, atlas, settings)
+    pictures = ChunkPictures(database, atlas, settings)
     for each in made:
         pictures.add(each)
         quarantine.rows += each.quarantine.rows
@@ -90,7 +90,7 @@ def synthesize_chunk(
     store.record(listing.with_suffix(".manifest.json"), [listing], provenance)
 
 
-class _Pictures:
+class ChunkPictures:
     """The chunk's accepted pictures, and the photographs that they show."""
 
     def __init__(self, database: str, atlas: Atlas, settings: Settings) -> None:
