@@ -1,12 +1,13 @@
-"""The small build by workers of Dask in the queue of a real Slurm, one of them lost on the way.
+"""The small build by workers of Dask in the queue of a real Slurm: killed, then a worker is lost.
 
     python benchmarks/engine.py                 # needs root and slurm-wlm, munge
     python benchmarks/engine.py --built TREE    # a tree of tests/workflow that is built already
 
 `engine: dask-jobqueue` computes the sequences of registration, the models of the classes, the
-projections and the regression of the validation, and the pictures on two nodes. The first worker
-that registers is cancelled with what it holds. Exit status 1 where an artifact differs from that
-of a build on this machine.
+projections and the regression of the validation, and the pictures on two nodes. Snakemake alone is
+killed once a sequence is registered, and nothing of it may run on; then it is started again, and a
+worker is cancelled with what it holds. Exit status 1 where an artifact differs from that of a build
+on this machine.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from affect4d import store
 from affect4d.store.manifest import SUFFIX
 
 WORKERS = 2
+PATIENCE_S = 300  # until what outlives snakemake counts as left
 COMPARED = ("registered", "blendshapes", "validation", "synthesis")
 
 
@@ -40,6 +42,18 @@ def worker_jobs():
     return sorted(jobs, key=int)
 
 
+def processes_in(folder):
+    """The processes that work in a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if entry.readlink() == folder:
+                found.append(f"process {entry.parent.name}")
+        except OSError:  # it has ended
+            continue
+    return found
+
+
 def lose_worker(tree, build, lost):
     """Once a sequence is registered, cancel a worker, with the sequence that it registers."""
     while build.poll() is None and not lost:
@@ -50,19 +64,45 @@ def lose_worker(tree, build, lost):
         time.sleep(0.2)
 
 
+def start_build(tree):
+    """The process of snakemake."""
+    engine = f"engine=dask-jobqueue engine_workers={WORKERS}".split()
+    command = [sys.executable, "-m", "snakemake", "--cores", str(WORKERS), "--config", *engine]
+    with (tree.folder / "engine.log").open("a") as log:
+        return subprocess.Popen(
+            command, cwd=tree.folder, env=tree.environment, stdout=log, stderr=log
+        )
+
+
+def kill_build(tree):
+    """Kill snakemake once a sequence is registered; seconds until nothing of it runs, and what."""
+    build = start_build(tree)
+    while not list((tree.results / "registered").glob("*.manifest.json")):
+        if build.poll() is not None:
+            raise SystemExit((tree.folder / "engine.log").read_text()[-8000:])
+        time.sleep(0.2)
+    start = time.monotonic()
+    build.kill()
+    build.wait()
+    while (left := at_work(tree)) and time.monotonic() - start < PATIENCE_S:
+        time.sleep(0.2)
+    tree.snakemake("--unlock")
+    return time.monotonic() - start, left
+
+
+def at_work(tree):
+    """The processes of a tree's jobs, and the workers in Slurm's queue."""
+    return [f"job {job}" for job in worker_jobs()] + processes_in(tree.folder)
+
+
 def build_by_workers(tree):
     """Build a tree; returns the seconds and the jobs of the workers that were lost."""
     start, lost = time.monotonic(), []
-    engine = f"engine=dask-jobqueue engine_workers={WORKERS}".split()
-    command = [sys.executable, "-m", "snakemake", "--cores", str(WORKERS), "--config", *engine]
-    with (tree.folder / "engine.log").open("w") as log:
-        build = subprocess.Popen(
-            command, cwd=tree.folder, env=tree.environment, stdout=log, stderr=log
-        )
-        watcher = threading.Thread(target=lose_worker, args=(tree, build, lost))
-        watcher.start()
-        build.wait()
-        watcher.join()
+    build = start_build(tree)
+    watcher = threading.Thread(target=lose_worker, args=(tree, build, lost))
+    watcher.start()
+    build.wait()
+    watcher.join()
     if build.returncode:
         raise SystemExit((tree.folder / "engine.log").read_text()[-8000:])
     return time.monotonic() - start, lost
@@ -91,6 +131,8 @@ def run(folder, built):
         here.snakemake()
     tree = Tree(folder / "workers", code=here)
     with SlurmCluster(folder / "s"):
+        waited, left = kill_build(tree)
+        print(f"killed: {waited:.0f} s until nothing ran; left: {', '.join(left) or 'nothing'}")
         seconds, lost = build_by_workers(tree)
     print(f"built in {seconds:.0f} s; lost on the way: job {', '.join(lost)}")
     differing = []
@@ -103,6 +145,7 @@ def run(folder, built):
     return [
         Threshold("artifacts that differ", len(differing), 0),
         Threshold("checksums of the dataset differ", int(tree.checksums() != here.checksums()), 0),
+        Threshold("processes that outlive snakemake", len(left), 0),
         Threshold("lost workers", len(lost), 1, at_least=True),
     ]
 

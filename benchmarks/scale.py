@@ -31,6 +31,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from support.contexts import context
 from support.empty_builds import write_empty_build
+from support.recorded import record
 from thresholds import Threshold, check
 from tqdm import tqdm
 
@@ -94,6 +95,14 @@ def write_config(folder, synthesis_jobs):
     return config
 
 
+def report(what, measured):
+    """Print a figure of `measure` as soon as it is there, with the machine's load; returns it."""
+    seconds, cpu, gb = measured
+    load = os.getloadavg()[0]
+    print(f"{what}: {seconds:.1f} s ({cpu:.1f} CPU s), {gb:.2f} GB, load {load:.0f}", flush=True)
+    return measured
+
+
 def measure(folder, *command):
     """Run a command in a folder: seconds, CPU seconds, and GB of its largest resident memory."""
     start = time.monotonic()
@@ -124,6 +133,7 @@ def write_registered(folder, config):
     path = FRAMES.path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     frames.to_parquet(path, index=False)
+    record(folder, path)
     os.fsync = lambda descriptor: None  # made-up sequences need not outlast a power cut
     rng = np.random.default_rng(0)
     neutral, basis = rng.normal(0, 50, (VERTICES, 3)), rng.normal(0, 1, (2, VERTICES, 3))
@@ -149,19 +159,20 @@ def figures(folder, arguments):
     write_table(folder, arguments.sequences, arguments.frames, one_file=arguments.one_file)
     config = write_config(folder, arguments.jobs)
     plan = snakemake("--dry-run", "--quiet", "all")
-    measured = {"plan": measure(folder, *plan)}
+    measured = {"plan": report("plan", measure(folder, *plan))}
     one = "results/gallery/scans/c0000.manifest.json"
     rule = ("--allowed-rules", "gallery_scans", "--")
-    measured["job"] = measure(folder, *snakemake("--dry-run", "--quiet", "all", *rule, one))
+    job = snakemake("--dry-run", "--quiet", "all", *rule, one)
+    measured["job"] = report("job", measure(folder, *job))
     write_empty_build(folder, REPOSITORY)
-    measured["plan again"] = measure(folder, *plan)
+    measured["plan again"] = report("plan again", measure(folder, *plan))
     if "Nothing to be done" not in (folder / "out.txt").read_text():
         print("the second plan is not empty: " + (folder / "out.txt").read_text()[:2000])
     if arguments.affectspace:
         built = folder / "affectspace"
         write_registered(built, config)
         here = (sys.executable, str(Path(__file__).resolve()), "--folder", str(built))
-        measured["affectspace"] = measure(folder, *here)
+        measured["affectspace"] = report("affectspace", measure(folder, *here))
     return measured
 
 
