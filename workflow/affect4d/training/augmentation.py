@@ -12,8 +12,9 @@ import pandas as pd
 
 from affect4d.artifacts.blendshapes import ATLAS
 from affect4d.blendshapes.targets import Atlas
-from affect4d.formats.images import read_photograph
+from affect4d.formats.limits import DEFAULT
 from affect4d.neutrals.candidates import Candidate
+from affect4d.neutrals.loading import read_candidate
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.synthesis.editing.flow import stack_deformations
 from affect4d.synthesis.imposed import Imposed, deformations
@@ -51,9 +52,9 @@ class Augmenter:
         BadInput
             The frame cannot be read or fitted.
         """
-        photograph, _ = read_photograph(frame.path)
+        loaded = read_candidate(frame, DEFAULT)
         try:
-            editor = self._build.open(photograph, frame.read_landmarks(), crop=True)
+            editor = self._build.open(loaded.image, loaded.landmarks, crop=True)
         except ValueError as error:
             raise BadInput(frame.path, str(error), "mark its landmarks anew") from None
         if editor.fit_refusal:
