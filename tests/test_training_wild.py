@@ -1,6 +1,7 @@
 """The rendered clips: the adapters of AFEW-VA and Aff-Wild read them, and nobody is known."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from affect4d.quarantine import BadInput, Quarantine
 from affect4d.synthesis.imposed import Imposed
 from affect4d.training import augmentation
 from affect4d.training.face_set import FaceSet
-from affect4d.training.faces import RENDERED_FOLDER, find_frames, read_frames
+from affect4d.training.faces import RENDERED_FOLDER, cut, find_frames, read_frames
 from affect4d.training.folds import make_folds
 from affect4d.training.sequences import windows
 from affect4d.training.wild_layouts import WRITERS
@@ -33,11 +34,16 @@ def model():
     return Model(face.template, identity_modes(face), action_fields(face), [])
 
 
-def written(folder, model, settings, clips=1):
-    """The frames of two people's clips of eight frames, written and read in the layout."""
+def film(model, clips=1):
+    """Clips of eight frames of two people."""
+    return list(film_clips(model, sizes=(2, clips, 8), seed=0))
+
+
+def written(folder, clips, settings):
+    """The frames of clips, written and read in the layout."""
     root = folder / RENDERED_FOLDER
     root.mkdir(parents=True)
-    for clip in film_clips(model, sizes=(2, clips, 8), seed=0):
+    for clip in clips:
         WRITERS[settings.layout](root, clip)
     quarantine = Quarantine("test")
     frames = read_frames(find_frames(folder, settings, quarantine), 32, quarantine)
@@ -46,7 +52,7 @@ def written(folder, model, settings, clips=1):
 
 
 def test_clips_are_read_as_afew_va_and_are_the_same_bytes_again(model, tmp_path):
-    real, again = (written(tmp_path / name, model, Training()) for name in ("first", "again"))
+    real, again = (written(tmp_path / name, film(model), Training()) for name in ("first", "again"))
     assert real.images.shape == (16, 32, 32, 3)
     assert set(real.table["subject"]) == {"wild_001", "wild_002"}
     assert real.table["clip"].nunique() == 2
@@ -60,8 +66,9 @@ def test_clips_are_read_as_afew_va_and_are_the_same_bytes_again(model, tmp_path)
 def test_aff_wild_s_layout_gives_the_same_frames_and_a_person_s_videos_are_in_one_fold(
     model, tmp_path
 ):
-    afew_va = written(tmp_path / "afew_va", model, Training(), clips=2)
-    aff_wild = written(tmp_path / "aff_wild", model, Training(layout="aff_wild"), clips=2)
+    clips = film(model, clips=2)
+    afew_va = written(tmp_path / "afew_va", clips, Training())
+    aff_wild = written(tmp_path / "aff_wild", clips, Training(layout="aff_wild"))
     columns = ["subject", "clip", "frame"]
     pd.testing.assert_frame_equal(aff_wild.table[columns], afew_va.table[columns])
     # landmarks have three digits there, four here
@@ -100,26 +107,47 @@ def test_annotators_keep_up_with_the_faces_however_few_frames_there_are(length):
     assert ceiling(shown, noted).min() > 0.8
 
 
-def test_classes_are_imposed_with_the_build_s_own_template_and_settings(monkeypatch):
-    class Built:
-        anatomy = object()
+class Built:
+    """In place of a build; it opens no photograph."""
 
-        def __init__(self, results):
-            pass
+    anatomy = object()
+    opened: ClassVar[list] = []
 
-        def settings(self):
-            return Settings(intensity=0.5)
+    def __init__(self, results):
+        pass
 
-    used = []
+    def settings(self):
+        return Settings(intensity=0.5)
+
+    def open(self, photograph, landmarks, *, crop):
+        self.opened.append((photograph, landmarks))
+        raise ValueError("no face")
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """What an Augmenter asks of a build."""
+    given = []
     imposed = [Imposed(0, -1, np.ones((4, 3), np.float32))]
     monkeypatch.setattr(augmentation, "Build", Built)
     monkeypatch.setattr(augmentation, "Atlas", lambda path: path)
-    monkeypatch.setattr(
-        augmentation, "deformations", lambda *given, **_: used.append(given) or imposed
-    )
-    monkeypatch.setattr(augmentation, "stack_deformations", lambda *given: used.append(given))
+    monkeypatch.setattr(augmentation, "deformations", lambda *of, **_: given.append(of) or imposed)
+    monkeypatch.setattr(augmentation, "stack_deformations", lambda *of: given.append(of))
+    return given
+
+
+def test_classes_are_imposed_with_the_build_s_own_template_and_settings(used):
     augmentation.Augmenter(Path("results"), 8)
     assert used[0][2] is Built.anatomy and used[1][1] == 0.5
+
+
+def test_a_frame_of_a_video_is_edited(used, model, tmp_path):
+    settings = Training(layout="aff_wild")
+    read = written(tmp_path, film(model), settings)
+    frame = find_frames(tmp_path, settings, Quarantine("test"))[9]
+    with pytest.raises(BadInput, match="no face"):
+        augmentation.Augmenter(tmp_path, 32).edit(frame)
+    np.testing.assert_array_equal(cut(*Built.opened[-1], 32), read.images[9])
 
 
 def test_each_persons_frame_nearest_to_neutral_is_edited(monkeypatch):
