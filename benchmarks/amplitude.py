@@ -8,9 +8,10 @@ at the inner lips: on which lip its place is, is not known where lips touch.
 Expressions: of the prototype at full intensity, how much is left in the true apex frames (posed
 strength, people's styles), in these registered, and in the target; amplitude is the projection on
 the prototype as a share of it, by region; `kept` that of the registered mean on the true one, what
-registration leaves. Classes, by the radius of their label: length of the
-target over that of the median true frame, and of the target's projection on what the mean person
-shows who has the label; how far the true affect of the frames behind it lies from the label.
+registration leaves; the mean motion of the smallest regions in mm, true and registered. Classes, by
+the radius of their label: length of the target over that of the median true frame, and of the
+target's projection on what the mean person shows who has the label; how far the true affect of the
+frames behind it lies from the label.
 Choices of target: `mean` and `strength` (`blendshapes.target`), the mean of the half of the frames
 nearest to the label, or nearest in shape to the frame in the middle, and the mean of people each
 brought to the median person's length. The last line of a table has annotations as noted, with
@@ -44,6 +45,9 @@ RADII = (0.0, 0.2, 0.4, 0.6, 0.8, 1.5)  # of labels
 REGIONS = {"brows": (range(17, 27), 6), "lids": (range(36, 48), 4), "mouth": (range(48, 68), 6)}
 INNER_LIPS_MM = 2  # what is nearer has no known place
 LIDS, CORNERS, CHEEK_MM = [[40, 41], [46, 47]], [48, 54], 14  # a cheek lies between these
+# discs seen from the front: wings lie beside and above the last landmarks of the nose's base
+WINGS, WING_MM, DISC_MM = [31, 35], [[-3, 2, 0], [3, 2, 0]], 3
+SMALL = ["mouth corners", "nose wings"]
 
 
 class Study:
@@ -63,6 +67,7 @@ class Study:
         masks = _regions(reference.template)
         self._rows = np.flatnonzero(np.any(list(masks.values()), axis=0))
         self.regions = {name: mask[self._rows] for name, mask in masks.items()}
+        self._side = np.sign(reference.template.vertices[self._rows, :1])
         self.regions["all"] = np.ones(len(self._rows), bool)
         self.true, self.found, self.affect, self.place = {}, {}, {}, {}
         for path in sorted((results / "gallery/truth").glob("*.zarr")):
@@ -81,6 +86,11 @@ class Study:
     def show(self, units):
         """What the mean person shows with units of these intensities (A,)."""
         return self.carry(self._model.expressions(units[None], np.zeros(len(units)))[0])
+
+    def motion(self, moved, region):
+        """Mean (3,) over a region of displacements (V, 3): outward, up, forward."""
+        outward = moved * np.hstack([self._side, np.ones((len(moved), 2))])
+        return outward[self.regions[region]].mean(0)
 
     def _add_truth(self, truth):
         names = truth.attributes["frame_ids"]
@@ -109,10 +119,16 @@ def _regions(template):
     }
     for eye in EYE_OUTLINES:
         masks["lids"] &= ~points_in_poly(vertices[:, :2], marks[eye, :2])
-    masks["mouth"] &= from_outline(template, INNER_LIPS) > INNER_LIPS_MM
+    is_known = from_outline(template, INNER_LIPS) > INNER_LIPS_MM
+    masks["mouth"] &= is_known
+    for name, middles in zip(SMALL, (marks[CORNERS], marks[WINGS] + WING_MM), strict=True):
+        masks[name] = _disc(vertices, middles, DISC_MM) & is_known & template.inner
     cheeks = (np.array([marks[lid].mean(0) for lid in LIDS]) + marks[CORNERS]) / 2
-    beside = np.linalg.norm(vertices[:, None, :2] - cheeks[:, :2], axis=2).min(1) < CHEEK_MM
-    return masks | {"cheeks": beside & template.inner}
+    return masks | {"cheeks": _disc(vertices, cheeks, CHEEK_MM) & template.inner}
+
+
+def _disc(vertices, middles, radius):
+    return np.linalg.norm(vertices[:, None, :2] - middles[:, :2], axis=2).min(1) < radius
 
 
 def length(displacements):
@@ -187,7 +203,7 @@ def print_classes(study, frames, noted):
 
 def print_expressions(study, gallery):
     posed = gallery[(gallery["task"] == "posed") & gallery["is_apex"]]
-    rows = {}
+    rows, motions = {}, {}
     for name, apexes in posed.groupby("expression"):
         truth = study.show(prototype(name))
         true = np.mean([study.true[frame] for frame in apexes["frame_id"]], axis=0)
@@ -199,8 +215,13 @@ def print_expressions(study, gallery):
                 stage: amplitude(each[mask], truth[mask]) for stage, each in stages.items()
             }
             rows[name, region]["kept"] = amplitude(found.mean[mask], true[mask])
+        for region in SMALL:
+            sides = [study.motion(each, region) for each in (true, found.mean)]
+            motions[name, region] = np.concatenate(sides)
     print("expressions: amplitude of what is left of the prototype")
     print(pd.DataFrame(rows).T.round(2).to_string())
+    print("\nmean motion, mm: outward, up, forward; then as registered")
+    print(pd.DataFrame(motions).T.round(1).to_string(header=False))
 
 
 def main():

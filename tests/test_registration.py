@@ -288,6 +288,22 @@ def test_denoising_brings_landmarks_nearer_the_truth(template, registrar):
     np.testing.assert_allclose(fewer[3].displacement[50], checks[3].displacement[50], atol=1)
 
 
+def test_a_weak_expression_of_few_frames_is_not_taken_for_noise(template, registrar):
+    rng = np.random.default_rng(0)
+    way = np.zeros((68, 3))
+    way[48:68] = [0, -3, 0]
+    shown = np.array([0, 0.5, 1, 1, 1, 0.5])[:, None, None] * way
+    marked = [template.landmarks + each + rng.normal(size=way.shape) for each in shown]
+    checks = denoise_landmarks([registrar.check(points) for points in marked])
+    found = np.array([check.displacement - checks[0].displacement for check in checks])
+    error, still = (np.square(each - shown).mean() for each in (found, 0 * shown))
+    noise = np.square(
+        [points - marked[0] - each for points, each in zip(marked, shown, strict=True)]
+    ).mean()
+    assert error < min(still, noise)
+    assert (found * shown).sum() > 0.2 * np.square(shown).sum()
+
+
 def test_frames_that_mark_other_points_keep_their_own(template, registrar):
     rng = np.random.default_rng(0)
     noisy = [template.landmarks + rng.normal(size=(68, 3)) for _ in range(6)]

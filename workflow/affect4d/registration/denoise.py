@@ -1,8 +1,9 @@
 """Landmarks of a sequence, freed of the noise that differs from frame to frame.
 
 A face's landmarks move in few ways, so the sequence's displacements are a low-rank matrix plus
-noise: singular values under the optimal hard threshold (Gavish & Donoho, IEEE Trans. Inf. Theory
-2014) are noise. Time plays no part, so that no apex is smoothed away.
+noise: its singular values are shrunk to what is left of them without noise (Gavish & Donoho, IEEE
+Trans. Inf. Theory 2017). Time plays no part, so that no apex is smoothed away; nor is one that
+stands out little from the noise, as a threshold would have it in a short sequence.
 """
 
 from collections.abc import Sequence
@@ -18,8 +19,9 @@ _MIN_FRAMES = 5
 # Of those that most frames share; fewer do not register a face.
 _MIN_LANDMARKS = 12
 # The optimal threshold over the median singular value, as a cubic in the matrix's aspect ratio
-# (Gavish & Donoho 2014, eq. 5), highest power first.
+# (Gavish & Donoho, IEEE Trans. Inf. Theory 2014, eq. 5), highest power first.
 _THRESHOLD = (0.56, -0.95, 1.82, 1.43)
+_MIN_NOISE = 1e-9  # mm: no division by zero
 
 
 def denoise_landmarks(checks: Sequence[Checked]) -> list[Checked]:
@@ -66,13 +68,25 @@ def _interpolate(values: NDArray[np.float64], trusted: NDArray[np.bool_]) -> NDA
 
 
 def _low_rank(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """The values (T, 68, 3) without the singular values that are noise, and how many remain."""
+    """The values (T, 68, 3) with singular values freed of noise, and how many remain."""
     matrix = values.reshape(len(values), -1)
     mean = matrix.mean(0)
     left, singular, right = np.linalg.svd(matrix - mean, full_matrices=False)
     beta = min(matrix.shape) / max(matrix.shape)
-    cubic, square, linear, constant = _THRESHOLD
-    omega = cubic * beta**3 + square * beta**2 + linear * beta + constant
-    signal = singular > omega * np.median(singular[:-1])  # the mean took one away
-    smooth = (left[:, signal] * singular[signal]) @ right[signal] + mean
+    noise = _noise(float(np.median(singular[:-1])), beta)  # the mean took one away
+    squared = (singular / noise) ** 2
+    signal = squared > (1 + np.sqrt(beta)) ** 2
+    # optimal in the Frobenius norm
+    power = np.where(signal, (squared - beta - 1) ** 2 - 4 * beta, 0)
+    shrunk = noise * np.sqrt(power / np.where(signal, squared, 1))
+    smooth = (left * shrunk) @ right + mean
     return smooth.reshape(values.shape), int(signal.sum())
+
+
+def _noise(median: float, beta: float) -> float:
+    """Noise of an entry, times the root of the longer side, of a matrix of aspect ratio `beta`
+    whose singular values have that median: the threshold for known noise over that for unknown."""
+    cubic, square, linear, constant = _THRESHOLD
+    unknown = cubic * beta**3 + square * beta**2 + linear * beta + constant
+    known = 2 * (beta + 1) + 8 * beta / (beta + 1 + np.sqrt(beta**2 + 14 * beta + 1))
+    return max(float(median * unknown / np.sqrt(known)), _MIN_NOISE)

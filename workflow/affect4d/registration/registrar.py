@@ -97,12 +97,11 @@ class Registrar:
         self._cylinder = fit_cylinder(self.template, self.settings.resolution)
         self._shown = single_valued(self.template, self._cylinder)
         uv, depth = self._cylinder.unwrap(self.template.vertices)
-        lips = uv[self.template.landmark_vertices[INNER_LIPS]]
         from_tip = np.linalg.norm(
             self.template.vertices - self.template.landmarks[NOSE_TIP], axis=1
         )
         face = (from_tip < _FOLLOWED_RADIUS_MM) & self._shown
-        self.raster = CylinderRaster(uv, depth, self.template.triangles, face=face, lips=lips)
+        self.raster = CylinderRaster(uv, depth, self.template.triangles, face=face)
         inner = self.template.inner & self._shown
         near_lips = from_outline(self.template, INNER_LIPS) < _LIPS_MM
         self._max_depth = np.full(len(near_lips), self.settings.max_depth)
@@ -180,7 +179,7 @@ class Registrar:
         landmarks : (68, 3) in iBUG order and the scan's frame, or what `check` gave for them
         neutral : of the same sequence
             On it the skin that follows the skull comes to lie, on the template when absent; the
-            lids are corrected as its are. What no tracker follows is its face, changed.
+            lids are corrected as its are. The frame is its face, changed.
         tracker : corrects the correspondence by the skin's pattern; it needs `texture`
         texture : of the scan
 
@@ -192,12 +191,8 @@ class Registrar:
         checked = landmarks if isinstance(landmarks, Checked) else self.check(landmarks)
         alignment = checked.alignment
         corners = np.ascontiguousarray(triangles, dtype=np.int32)
-        predicted, scan = self._predict(
-            checked,
-            moved(alignment.similarity, vertices),
-            triangles=corners,
-            rest=None if tracker is not None and texture is not None else neutral,
-        )
+        aligned = moved(alignment.similarity, vertices)
+        predicted, scan = self._predict(checked, aligned, triangles=corners, rest=neutral)
         field = predicted - self.template.vertices
         if neutral is not None:
             field = neutral.field + self._believed * (field - neutral.field)

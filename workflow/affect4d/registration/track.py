@@ -13,18 +13,23 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.registration.cylinder import Located, UnwrappedScan, sample
 
 # Pixels per mm of the pictures: fine enough for freckles, coarse enough for DIS's patches.
 _RESOLUTION = 1.5
-# Standard deviation of the Gaussian that averages the flow, weighted by the pattern's contrast.
+# Standard deviation of the Gaussian that averages the flow, weighted by the pattern's contrast; it
+# doubles with each halving of the pictures.
 _SMOOTH_MM = 1.2
+# Weight of no flow where no skin is known, over the mean weight where it is: the flow is continued
+# from the skin beside, and fades only where there is none. As much weight as the skin has would
+# hold back the corners of the mouth and the wings of the nose, which lie at an edge of the picture.
+_NO_FLOW = 0.01
 # The pictures are drawn again along the corrected correspondence: the first flow is too short. For
-# each pass, how often the resolution is halved: patches of halved pictures reach from lid to brow.
-_HALVINGS = (1, 0)
+# each pass, how often the resolution is halved: patches of halved pictures reach from lid to brow,
+# those of pictures halved twice find skin that moved by 10 mm.
+_HALVINGS = (2, 1, 0)
 # Lighting varies over this distance and more (a Gaussian's standard deviation); it is removed, at a
 # resolution so many times coarser, and contrast is measured over twice the distance.
 _LIGHT_MM, _COARSER = 5.0, 4
@@ -36,8 +41,6 @@ _LUMINANCE = np.array([0.3, 0.6, 0.1], dtype=np.float32)
 _GREY, _LEVELS_PER_SD, _CAMERA_NOISE = 128, 48, 4.0
 # Pictures are not compared this near to where one of them ends.
 _MARGIN_PX = 2
-# The flow replaces the landmarks from this distance from the inner lips on.
-_LIPS_MM = 0.6
 # Corrections beyond this are no landmark noise: the flow has failed.
 _MAX_CORRECTION_MM = 6.0
 # DIS: half the work of the preset MEDIUM for a hundredth more error.
@@ -109,8 +112,6 @@ class CylinderRaster:
     uv, depth : (V, 2) and (V,) mm, the unwrapped template
     triangles : (F, 3)
     face : (V,), vertices that may show
-    lips : (K, 2) mm, the unwrapped inner lips, where landmarks are dense and skin appears and
-        disappears
     """
 
     def __init__(
@@ -120,7 +121,6 @@ class CylinderRaster:
         triangles: NDArray[np.int32],
         *,
         face: NDArray[np.bool_],
-        lips: Floats,
     ) -> None:
         low, high = uv[face].min(0), uv[face].max(0)
         self.xy = ((uv - [low[0], high[1]]) * [_RESOLUTION, -_RESOLUTION]).astype(np.float32)
@@ -128,9 +128,6 @@ class CylinderRaster:
         self.triangles = triangles
         keep = np.all(face[triangles], axis=1)
         self._raster = rasterise(self.xy, depth, triangles, shape=(height, width), keep=keep)
-        distance = cKDTree(lips).query(uv)[0] / _LIPS_MM
-        fade = 1.0 - np.exp(-0.5 * np.maximum(distance - 1.0, 0.0)[:, None] ** 2)
-        self.trust = self.picture(fade)
 
     def picture(self, values: Floats) -> NDArray[np.float32]:
         """Values (V, C) at the template's vertices as a picture (H, W, C)."""
@@ -199,7 +196,7 @@ class Tracker:
         for number, halvings in enumerate(_HALVINGS):
             if number:
                 pattern = self._pattern(scan, corrected, texture)
-            flow = self._flow(self._neutral, pattern, halvings)
+            flow = _flow(self._neutral, pattern, halvings)
             if not _agrees_better(self._neutral, pattern, flow):
                 break
             # a step on the picture is a step on the plane: both are the cylinder's, near enough
@@ -224,30 +221,30 @@ class Tracker:
         levels = _GREY + _LEVELS_PER_SD * contrast / (np.sqrt(variance) + _CAMERA_NOISE)
         return Pattern(np.clip(levels, 0, 255).astype(np.uint8), known)
 
-    def _flow(self, reference: Pattern, pattern: Pattern, halvings: int) -> NDArray[np.float32]:
-        """Flow (H, W, 2) px from the neutral's picture to this one, smooth, zero where unknown."""
-        neutral = reference.grey
-        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        search.setFinestScale(halvings)
-        search.setPatchStride(_PATCH_STRIDE)
-        search.setGradientDescentIterations(_DESCENTS)
-        search.setVariationalRefinementIterations(_REFINEMENTS)
-        flow = search.calc(neutral, pattern.grey, None)  # type: ignore[call-overload]  # no guess
-        margin = np.ones((2 * _MARGIN_PX + 1,) * 2, dtype=np.uint8)
-        both = (pattern.known & reference.known).astype(np.uint8)
-        sure = cv2.erode(both, margin).astype(bool)
-        sure &= np.linalg.norm(flow, axis=2) < _MAX_CORRECTION_MM * _RESOLUTION
-        gradient = (
-            cv2.Sobel(neutral, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(neutral, cv2.CV_32F, 0, 1) ** 2
-        )
-        weight = np.where(sure, gradient + 1.0, 0).astype(np.float32)
-        sigma = _SMOOTH_MM * _RESOLUTION
-        # where no skin is known the flow fades to none
-        unknown = np.where(sure, 0, weight[sure].mean() if sure.any() else 1).astype(np.float32)
-        total = cv2.GaussianBlur(weight + unknown, (0, 0), sigma)[..., None]
-        smooth = cv2.GaussianBlur(flow * weight[..., None], (0, 0), sigma)
-        corrections: NDArray[np.float32] = smooth / np.maximum(total, _MIN_WEIGHT)
-        return corrections * self._raster.trust
+
+def _flow(reference: Pattern, pattern: Pattern, halvings: int) -> NDArray[np.float32]:
+    """Flow (H, W, 2) px from the neutral's picture to this one, smooth, continued from what is
+    known of it."""
+    neutral = reference.grey
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(halvings)
+    search.setPatchStride(_PATCH_STRIDE)
+    search.setGradientDescentIterations(_DESCENTS)
+    search.setVariationalRefinementIterations(_REFINEMENTS)
+    flow = search.calc(neutral, pattern.grey, None)  # type: ignore[call-overload]  # no guess
+    margin = np.ones((2 * _MARGIN_PX + 1,) * 2, dtype=np.uint8)
+    both = (pattern.known & reference.known).astype(np.uint8)
+    sure = cv2.erode(both, margin).astype(bool)
+    sure &= np.linalg.norm(flow, axis=2) < _MAX_CORRECTION_MM * _RESOLUTION
+    gradient = cv2.Sobel(neutral, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(neutral, cv2.CV_32F, 0, 1) ** 2
+    weight = np.where(sure, gradient + 1.0, 0).astype(np.float32)
+    sigma = _SMOOTH_MM * _RESOLUTION * 2**halvings
+    no_flow = _NO_FLOW * weight[sure].mean() if sure.any() else 1.0
+    unknown = np.where(sure, 0, no_flow).astype(np.float32)
+    total = cv2.GaussianBlur(weight + unknown, (0, 0), sigma)[..., None]
+    smooth = cv2.GaussianBlur(flow * weight[..., None], (0, 0), sigma)
+    corrections: NDArray[np.float32] = smooth / np.maximum(total, _MIN_WEIGHT)
+    return corrections
 
 
 def _agrees_better(reference: Pattern, pattern: Pattern, flow: NDArray[np.float32]) -> bool:
