@@ -61,7 +61,7 @@ class Settings(Section):
         gt=0,
     )
     max_unlikeness: float = field(
-        3.0,
+        3.5,
         "1",
         "Flag: deviation of the face from an adapted template, over its people's in the median.",
         gt=1,
