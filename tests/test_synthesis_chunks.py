@@ -31,7 +31,7 @@ from affect4d.formats.images import read_image
 from affect4d.quarantine import BadInput
 from affect4d.store.protocol import LIST
 from affect4d.synthesis import Atlas, PhotographEditor, sheet
-from affect4d.synthesis.illustrate import TILE_PX, write_pictures
+from affect4d.synthesis.illustrate import TILE_PX, take_turns, write_pictures
 from affect4d.synthesis.imposed import deformations
 from affect4d.synthesis.sheet import GAP, STRIP, points_of_plane
 from affect4d.template.anatomy import default_anatomy
@@ -217,3 +217,21 @@ def test_without_an_accepted_photograph_there_is_no_sheet(tmp_path, atlas_path):
         LIST,
         PICTURES_STATED.path(tmp_path).name,
     }
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [((4, 13), "aaaabbbb"), ((4, 13, 40), "aaabbbcc"), ((1, 0, 9), "accccccc"), ((2, 1), "aab")],
+)
+def test_every_database_is_on_the_sheets_as_evenly_as_it_can_be(counts, shown):
+    drawn = []
+
+    def queue(name, count):
+        for number in range(count):
+            drawn.append(name)
+            yield name, number
+
+    found = take_turns([queue(*each) for each in zip("abc", counts, strict=False)], 8)
+    assert "".join(name for name, _ in found) == shown
+    assert [number for name, number in found if name == "a"] == list(range(shown.count("a")))
+    assert sorted(drawn) == sorted(shown)  # nothing is opened that is not shown

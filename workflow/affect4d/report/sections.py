@@ -123,8 +123,8 @@ def read_synthesis(root: Path, images: pd.DataFrame) -> Section:
     """Neutral faces beside synthesized ones, and the contact sheet of both blends."""
     # photographs of people before rendered ones, one neutral image per subject
     neutral = images[images["class"] < 0].sort_values(["kind", "image_id"])
-    pairs, levels = [], []
-    for _, person in neutral.drop_duplicates("subject").head(PEOPLE_SHOWN).iterrows():
+    people, pairs, levels = neutral.drop_duplicates("subject").head(PEOPLE_SHOWN), [], []
+    for _, person in people.iterrows():
         made = images[images["neutral_image_id"] == person["image_id"]]
         made = made[made["class"] >= 0]
         if len(made):
@@ -133,7 +133,7 @@ def read_synthesis(root: Path, images: pd.DataFrame) -> Section:
     return {
         "pairs": _data_uri(contact_sheet([list(row) for row in zip(*pairs, strict=True)]), "jpeg"),
         "levels": _data_uri(contact_sheet(levels), "jpeg"),
-        "has_rendered": bool((images["kind"] == RENDERED).any()),
+        "has_rendered": bool((people["kind"] == RENDERED).any()),
         "pair_at": PAIR,
         "levels_at": LEVELS,
         "pictures": read_pictures(synthesis.PICTURES.manifest(root)),

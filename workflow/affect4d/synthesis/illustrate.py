@@ -4,7 +4,9 @@ import json
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +39,7 @@ from affect4d.synthesis.sheet import (
 )
 from affect4d.template.anatomy import Anatomy
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_PHOTOGRAPHS = 8  # sixteen rows of tiles: what a page of the report shows
@@ -60,14 +63,12 @@ def write_pictures(
     Parameters
     ----------
     context : of the rule's run
-    chunks : the fits to choose from, in the order of preference: one photograph per subject
+    chunks : the fits to choose from, database by database: databases take turns
     anatomy : of the template
     settings : of the build
     """
     atlas = Atlas(context.root / "blendshapes" / "atlas.zarr")
-    found = (
-        list(_select(context.root, chunks, anatomy, settings=settings)) if len(atlas.own) else []
-    )
+    found = _select(context.root, chunks, anatomy, settings=settings) if len(atlas.own) else []
     rows = [row for shown in found for row in _over_plane(shown, atlas, settings)]
     tiles = [tile for row in rows for tile in row]
     stated = {
@@ -128,17 +129,34 @@ def _with_expressions(
 
 def _select(
     root: Path, chunks: Iterable[Path], anatomy: Anatomy, *, settings: Settings
-) -> Iterator[_Shown]:
-    """The first photographs that can be used, one per subject."""
+) -> list[_Shown]:
+    """Some photographs of every database: the first that can be used, one per subject."""
     neutralise = read_neutraliser(root, anatomy, settings)
     subjects: set[str] = set()
-    for photograph in (photograph for chunk in chunks for photograph in read_photographs(chunk)):
-        if photograph.subject in subjects or len(subjects) == MAX_PHOTOGRAPHS:
-            continue
-        try:
-            photo = photograph.read(root, settings)
-            _, scene = photograph.align(photo, anatomy, settings, neutralise=neutralise)
-        except BadInput:  # its chunk's quarantine has it
-            continue
-        subjects.add(photograph.subject)
-        yield _Shown(photograph, photo, scene)
+
+    def usable(database: list[Path]) -> Iterator[_Shown]:
+        for photograph in (one for chunk in database for one in read_photographs(chunk)):
+            if photograph.subject in subjects:
+                continue
+            try:
+                photo = photograph.read(root, settings)
+                _, scene = photograph.align(photo, anatomy, settings, neutralise=neutralise)
+            except BadInput:  # its chunk's quarantine has it
+                continue
+            subjects.add(photograph.subject)
+            yield _Shown(photograph, photo, scene)
+
+    databases = [list(part) for _, part in groupby(chunks, key=lambda chunk: chunk.parent)]
+    return take_turns([usable(database) for database in databases], MAX_PHOTOGRAPHS)
+
+
+def take_turns(queues: list[Iterator[T]], most: int) -> list[T]:
+    """At most so many items, as evenly of each queue as it has them; those of one together."""
+    taken: list[list[T]] = [[] for _ in queues]
+    waiting = list(zip(queues, taken, strict=True))
+    while waiting and sum(map(len, taken)) < most:
+        queue, mine = waiting.pop(0)
+        for item in islice(queue, 1):
+            mine.append(item)
+            waiting.append((queue, mine))
+    return list(chain.from_iterable(taken))
