@@ -30,11 +30,11 @@ AFFECT = {  # valence, arousal
     "relaxed": (0.68, -0.46),
 }
 PROTOTYPES = {  # intensities of the units
-    "happiness": {"AU6": 0.9, "AU12": 1.0, "AU25": 1.0, "AU26": 0.1},
+    "happiness": {"AU6": 0.9, "AU12": 0.9, "AU25": 0.9, "AU26": 0.1},
     "excited": {
-        "AU1": 0.3, "AU2": 0.4, "AU5": 0.4, "AU6": 0.7, "AU12": 1.0, "AU25": 1.0, "AU26": 0.1,
+        "AU1": 0.3, "AU2": 0.4, "AU5": 0.3, "AU6": 0.9, "AU12": 0.9, "AU25": 0.9, "AU26": 0.1,
     },
-    "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 0.9},
+    "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 1.0},
     # of the two mouths of anger (Ekman & Friesen 1975) the square one, which bares the teeth;
     # pressed lips (AU24) are lost to scans, which do not see what rolls inwards
     "anger": {
@@ -44,10 +44,10 @@ PROTOTYPES = {  # intensities of the units
     # of EMFACS' forms of disgust the one that opens the mouth; cheeks that the wrinkled nose lifts
     # narrow the eyes
     "disgust": {
-        "AU6": 0.8, "AU7": 0.8, "AU9": 1.0, "AU10": 0.3, "AU15": 0.3, "AU16": 0.5, "AU26": 0.3,
+        "AU6": 0.8, "AU7": 0.8, "AU9": 1.0, "AU10": 0.3, "AU15": 0.2, "AU16": 0.4, "AU26": 0.2,
     },
     # who is sad looks down (64), and the upper lids follow
-    "sadness": {"AU1+4": 1.0, "AU15": 1.0, "AU17": 0.7, "AU43": 0.3},
+    "sadness": {"AU1+4": 1.0, "AU6": 0.4, "AU15": 1.0, "AU17": 0.9, "AU43": 0.3},
     "bored": {"AU15": 0.4, "AU43": 0.5},
     "relaxed": {"AU6": 0.2, "AU12": 0.5, "AU43": 0.2},
 }  # fmt: skip

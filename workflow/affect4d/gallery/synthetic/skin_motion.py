@@ -54,7 +54,6 @@ KEEP = np.nan  # the face units' own
 # Of each unit: where points go, mm outwards, upwards and forwards, SHARE of ICT-FaceKit's. The lips
 # of smiles are fitted to photographs from the front, which leaves their depth.
 MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
-    "AU5": {"lower lid": (KEEP, 0.2, KEEP)},
     "AU6": {
         "lower lid": (KEEP, 1.7, KEEP),
         "cheek": (0.0, 3.6, 1.5),
@@ -99,7 +98,10 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "beyond the corner": (KEEP, KEEP, -2.6),
         "lower lip": (KEEP, KEEP, -1.6),
         "side of the lower lip": (KEEP, KEEP, -2.9),
+        "chin": (KEEP, 3.4, KEEP),
+        "side of the chin": (KEEP, 3.7, KEEP),
     },
+    "AU16": {"chin": (0.0, -3.9, -2.0), "side of the chin": (1.2, -3.6, -1.8)},
     "AU17": {
         "lower lip": (0.0, 6.2, 4.2),
         "side of the lower lip": (0.3, 5.7, 3.8),
@@ -116,6 +118,7 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "lower lip": (KEEP, KEEP, -1.5),
         "side of the lower lip": (KEEP, KEEP, -1.9),
     },
+    "AU25": {"chin": (0.0, -2.0, -1.0), "side of the chin": (0.6, -1.8, -0.9)},
 }
 # Brows, the rest of the eyes and the root of the nose keep their motion, and so does what lies
 # farther from the tip of the nose than the flesh of the cheeks.
