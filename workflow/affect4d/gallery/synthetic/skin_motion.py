@@ -146,7 +146,7 @@ def added_motion(template: Template, units: Mapping[str, Floats]) -> dict[str, F
     size = _size(template)
     kept = np.union1d(np.flatnonzero(far > REACH_MM * size), template.landmark_vertices[KEPT])
     kept = np.setdiff1d(kept, given)
-    columns = [_missing(units[unit], MOTION[unit], at, size) for unit in MOTION]
+    columns = [_missing(units[unit], MOTION[unit], at, size=size) for unit in MOTION]
     values = np.concatenate([np.hstack(columns), np.zeros((len(kept), 3 * len(columns)))])
     fields = igl.harmonic(
         template.vertices.astype(np.float64),
@@ -189,6 +189,7 @@ def _missing(
     field: Floats,
     motion: Mapping[str, tuple[float, float, float]],
     at: Mapping[str, NDArray[np.int64]],
+    *,
     size: float,
 ) -> Floats:
     """What a unit (V, 3) lacks at the vertices of all points, (n, 3) mm; 0 where none is given."""
