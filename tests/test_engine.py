@@ -1,5 +1,6 @@
 """Tasks of a job on workers of Dask: the same results, whatever becomes of a worker."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import distributed
 import pytest
 from support.contexts import context
 
-from affect4d.pipeline import dask_clusters, engine_modules
+from affect4d.pipeline import dask_clusters, ends_with_job, engine_modules
 from affect4d.pipeline.engine import InProcess, open_engine
 from affect4d.quarantine import BadInput
 
@@ -183,6 +184,12 @@ def test_nothing_of_a_killed_job_runs_on(tmp_path):
         job.kill()
         job.wait()
     assert wait_until(lambda: started_by(tmp_path) == 0)
+
+
+def test_where_no_parent_s_end_is_told_of_the_workers_start_all_the_same(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())  # which has no prctl
+    assert ends_with_job.dask_setup(None) is None
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,17 @@ def test_a_job_that_compiled_does_not_bend_what_the_others_say(monkeypatch, tmp_
     assert (cost.seconds.start, cost.seconds.per_unit) == pytest.approx((3, 0.5))
 
 
+def test_a_job_too_short_for_its_benchmark_file_takes_next_to_nothing():
+    line = costs._line([1, 10, 20, 40], [0.0, 0.5, 1.0, 2.0], floor=0.0)
+    assert line.at(20) == pytest.approx(1)
+    assert costs._line([1, 10, 20], [0.0, 0.0, 0.0], floor=0.0).at(20) == 0
+
+
+def test_a_job_that_had_nothing_to_do_does_not_bend_what_the_others_say():
+    line = costs._line([10, 20, 40, 41], [8, 13, 23, 2.5], floor=2.5)
+    assert (line.start, line.per_unit) == pytest.approx((3, 0.5))
+
+
 def test_jobs_of_one_size_cost_what_they_did_and_their_memory_does_not_grow(monkeypatch, tmp_path):
     cost = learn(monkeypatch, tmp_path, [10, 10])
     assert cost.seconds.at(10) == pytest.approx(8)

@@ -1,5 +1,6 @@
 """Folds, leaks, sequences, arms and comparisons of the training."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +195,11 @@ class TestArms:
                 rest, all_ = getattr(left, kind).table, getattr(given, kind).table
                 assert held[name].isdisjoint(rest["subject"]) and 0 < len(rest) < len(all_)
         assert len(held["real"]) == 2 and len(set(map(frozenset, held.values()))) == 1
+
+    def test_nobody_is_held_out_where_nobody_would_be_left(self):
+        given = replace(self.arm("augmented"), synthetic=faces(clips(people=1, clips=1)))
+        with pytest.raises(BadInput, match=r"nobody left in its synthetic faces.*patience: 0"):
+            hold_out(given, seed=1)
 
     @staticmethod
     def arm(name):

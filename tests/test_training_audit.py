@@ -13,7 +13,7 @@ from affect4d.neutrals.withdrawn import Person, add_withdrawn
 from affect4d.quarantine import BadInput
 from affect4d.training import prepare
 from affect4d.training.audit import audit_training, main
-from affect4d.training.face_set import read_face_set
+from affect4d.training.face_set import EXPRESSIONS, read_face_set
 from affect4d.training.leaks import withdrawn_names
 
 PEOPLE = (("ann", "bob"), ("null",))
@@ -107,6 +107,13 @@ def test_nobody_who_withdrew_is_learned_from_or_tested_on(world):
     prepared(world)
     assert set(read_face_set(world / "training", "real").table["subject"]) == {"ann", "bob"}
     assert json.loads((world / "training/settings.json").read_text())["folds"] == 2
+
+
+def test_what_a_former_experiment_had_beside_it_is_gone(world):
+    for name in ("london.npy", "london.csv", EXPRESSIONS):
+        (world / "training" / name).write_text("former")
+    prepared(world)
+    assert not [path for path in (world / "training").iterdir() if path.read_bytes() == b"former"]
 
 
 def test_an_experiment_without_a_finished_run_is_not_passed(world):

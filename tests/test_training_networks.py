@@ -70,6 +70,15 @@ def test_tensorboard_s_log_has_each_step_once_after_a_kill(done):
     steps, losses = zip(*done["logged"], strict=True)
     assert steps == tuple(range(8))
     assert losses == pytest.approx(done["undisturbed"][0], rel=1e-6)
+    assert done["resumed_first"] == done["undisturbed"]
+    assert [step for step, _ in done["logged_first"]] == list(range(8))
+
+
+def test_finished_runs_stay_and_those_of_other_settings_or_data_are_refused(done):
+    # 6 arms and 2 folds, reader and student; two more arms with few people
+    assert done["runs"] == [14, 18] and done["kept_runs"]
+    for problem in done["other_runs"]:
+        assert "holds runs of other data or settings" in problem and "delete it" in problem
 
 
 def test_what_pads_a_sequence_changes_nothing_before_it(done):

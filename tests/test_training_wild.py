@@ -20,7 +20,7 @@ from affect4d.gallery.synthetic.wild import clip_affect, film_clips
 from affect4d.neutrals.candidates import Candidate
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.synthesis.imposed import Imposed
-from affect4d.training import augmentation
+from affect4d.training import augmentation, prepare
 from affect4d.training.face_set import FaceSet
 from affect4d.training.faces import RENDERED_FOLDER, cut, find_frames, read_frames
 from affect4d.training.folds import make_folds
@@ -61,6 +61,28 @@ def test_clips_are_read_as_afew_va_and_are_the_same_bytes_again(model, tmp_path)
     # frames of a clip differ less than clips do: one light, one person, one background
     clips = real.images.reshape(2, 8, -1).astype(float)
     assert clips.std(axis=1).mean() < np.abs(clips[0] - clips[1]).mean()
+
+
+def test_clips_that_were_rendered_in_part_are_rendered_again(tmp_path, monkeypatch):
+    rendered, first, other = [], Training(), Training(layout="aff_wild")
+
+    def clips(model, *, sizes, seed):
+        yield "first"
+        if len(rendered) == 3:
+            raise KeyboardInterrupt
+        yield "second"
+
+    monkeypatch.setattr(prepare, "read_model", lambda path: None)
+    monkeypatch.setattr(prepare, "film_clips", clips)
+    note = dict.fromkeys(WRITERS, lambda folder, clip: rendered.append(clip))
+    monkeypatch.setattr(prepare, "WRITERS", note)
+    prepare._render(tmp_path, tmp_path, first)
+    prepare._render(tmp_path, tmp_path, first)
+    assert rendered == ["first", "second"]
+    with pytest.raises(KeyboardInterrupt):
+        prepare._render(tmp_path, tmp_path, other)
+    prepare._render(tmp_path, tmp_path, first)
+    assert rendered[3:] == ["first", "second"]
 
 
 def test_aff_wild_s_layout_gives_the_same_frames_and_a_person_s_videos_are_in_one_fold(

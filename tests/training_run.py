@@ -18,6 +18,7 @@ from affect4d.config.training import Learning, Network, Settings
 from affect4d.quarantine import BadInput
 from affect4d.training.arms import ARMS, Arm, Batches, hold_out
 from affect4d.training.face_set import FaceSet
+from affect4d.training.pytorch.experiment import run_experiment
 from affect4d.training.pytorch.learning import Run, ccc_loss, read_sequences, train
 from affect4d.training.pytorch.networks import load_weights, make_network
 from affect4d.training.sequences import windows
@@ -31,7 +32,9 @@ SETTINGS = Settings(
 def main(folder):
     torch.set_num_threads(1)
     shown = networks() | losses() | weights(folder) | resumed(folder) | padded()
-    print(json.dumps(shown | stopped(folder) | {"logged": logged(folder / "killed")}))
+    shown |= stopped(folder) | {"logged": logged(folder / "killed")}
+    shown |= {"logged_first": logged(folder / "first")}
+    print(json.dumps(shown | experiment(folder / "experiment")))
 
 
 def networks():
@@ -118,17 +121,18 @@ def run(folder, stop=None, settings=SETTINGS):
     return [losses, read.tolist()]
 
 
-def killed(folder, settings=SETTINGS):
-    """As `run`, killed before the fifth step and begun again."""
+def killed(folder, settings=SETTINGS, stop=5):
+    """As `run`, killed before a step and begun again."""
     try:
-        run(folder, stop=5, settings=settings)
+        run(folder, stop=stop, settings=settings)
     except KeyboardInterrupt:
         torch.manual_seed(99)  # another process's generator
     return run(folder, settings=settings)
 
 
 def resumed(folder):
-    return {"undisturbed": run(folder / "undisturbed"), "resumed": killed(folder / "killed")}
+    done = {"undisturbed": run(folder / "undisturbed"), "resumed": killed(folder / "killed")}
+    return done | {"resumed_first": killed(folder / "first", stop=2)}  # before a checkpoint
 
 
 def stopped(folder):
@@ -152,6 +156,50 @@ def logged(folder, name="loss"):
     """Steps and values of a scalar in TensorBoard's log."""
     events = EventAccumulator(str(folder)).Reload().Scalars(name)
     return [[event.step, event.value] for event in events]
+
+
+def experiment(folder):
+    """Runs of two folds: begun again, with more arms, and with other settings or data."""
+    folder.mkdir()
+    real = faces()
+    real.table["image_id"] = [f"i{number}" for number in range(len(real))]
+    made = FaceSet(real.images, real.table.drop(columns=["clip", "frame"]))
+    for name, each in {"real": real, "published": made, "added": made}.items():
+        each.write(folder, name)
+    folds = pd.DataFrame({"subject": ["a", "b"], "fold": [0, 1]})
+    folds.to_csv(folder / "folds.csv", index=False)
+    used = made.table.assign(fold=1 - made.table["subject"].map({"a": 0, "b": 1}))
+    used.to_csv(folder / "used.csv", index=False)
+    settings = SETTINGS.model_copy(update={"folds": 2, "people": []})
+    begin(folder, settings)
+    first = written(folder)
+    begin(folder, settings.model_copy(update={"people": [1]}))
+    again = written(folder)
+    refused = []
+    other = SETTINGS.learning.model_copy(update={"steps": 9})
+    refused.append(begin(folder, settings.model_copy(update={"learning": other})))
+    (folder / "added.csv").write_text((folder / "added.csv").read_text().replace("i0", "j0"))
+    refused.append(begin(folder, settings))
+    return {
+        "runs": [len(first), len(again)],
+        "kept_runs": all(again[name] == time for name, time in first.items()),
+        "other_runs": refused,
+    }
+
+
+def begin(folder, settings):
+    """The refusal of an experiment of these settings, if it is refused."""
+    (folder / "settings.json").write_text(settings.model_dump_json())
+    try:
+        run_experiment(folder, workers=1)
+    except BadInput as problem:
+        return str(problem)
+    return None
+
+
+def written(folder):
+    """When each run's readings were written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("runs/*/read.csv")}
 
 
 def padded():

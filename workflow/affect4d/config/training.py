@@ -33,7 +33,7 @@ class Learning(Section):
     patience: int = field(
         0,
         "checkpoints",
-        "Early stop: after so many checkpoints without a smaller loss on held-out people of the "
+        "Early stop: after this many checkpoints without a smaller loss on held-out people of the "
         "training part; the best network is kept. 0: every arm takes all steps.",
         ge=0,
     )
@@ -57,7 +57,7 @@ class Settings(Section):
     layout: Literal["afew_va", "aff_wild", "aff_wild2"] = field(
         "afew_va", "", "How `real` lies on disk, and the rendered set, which is never `aff_wild2`."
     )
-    every: int = field(1, "frames", "Each so many-th frame of a clip is used.", ge=1)
+    every: int = field(1, "frames", "Every n-th frame of a clip is used.", ge=1)
     london: str | None = field(
         None,
         "",

@@ -56,6 +56,9 @@ class RuleCost:
     runs: int
 
 
+_RESOLUTION = 0.01  # of Snakemake's benchmark files, s and MB: the least that 0.00 can mean
+
+
 @dataclass
 class _Samples:
     units: list[float] = field(default_factory=list)
@@ -132,7 +135,7 @@ def _stored(root: Path, jobs: Iterable[PlannedJob], sizes: Sizes) -> dict[str, F
 
 def _line(items: list[float], figures: list[float], floor: float) -> Line:
     """The line through jobs of some items; from the floor on where all are of one size."""
-    units, values = np.array(items), np.maximum(figures, np.finfo(float).tiny)
+    units, values = np.array(items), np.array(figures)
     if not units.any():
         return Line(float(values.mean() if np.isfinite(floor) else values.max()), 0.0)
     if units.max() >= MIN_RATIO * units.min():
@@ -144,19 +147,26 @@ def _line(items: list[float], figures: list[float], floor: float) -> Line:
 
 
 def _fit(units: Floats, values: Floats) -> Line:
-    """The line of least absolute relative errors whose coefficients are not negative.
+    """The line of least absolute errors, relative to what it says itself.
 
-    Not of least squares: one job that compiled code or met a busy node would bend it.
+    Not of least squares: one job that compiled code or met a busy node would bend it. Nor relative
+    to what was measured: one job that had nothing to do would.
     """
-    relative = np.stack([np.ones_like(units), units], axis=1) / values[:, None]
-    scale = np.linalg.norm(relative, axis=0)
-    errors, ones = np.eye(len(units)), np.ones(len(units))
-    above = np.hstack([relative / scale, -errors])
-    below = np.hstack([-relative / scale, -errors])
+    first = _least_absolute(units, values, np.ones_like(units))
+    return _least_absolute(
+        units, values, 1 / np.maximum(first.start + first.per_unit * units, _RESOLUTION)
+    )
+
+
+def _least_absolute(units: Floats, values: Floats, weights: Floats) -> Line:
+    """The line of least absolute weighted errors whose coefficients are not negative."""
+    design = np.stack([np.ones_like(units), units], axis=1) * weights[:, None]
+    scale, goal = np.linalg.norm(design, axis=0), values * weights
+    errors = np.eye(len(units))
     found = linprog(
-        np.concatenate([np.zeros(2), ones]),
-        A_ub=np.vstack([above, below]),
-        b_ub=np.concatenate([ones, -ones]),
+        np.concatenate([np.zeros(2), np.ones(len(units))]),
+        A_ub=np.block([[design / scale, -errors], [-design / scale, -errors]]),
+        b_ub=np.concatenate([goal, -goal]),
     )
     start, per_unit = found.x[:2] / scale
     return Line(float(start), float(per_unit))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d.config.training import Settings
+from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
 from affect4d.training.face_set import FaceSet
 from affect4d.training.sequences import Order, Walks, alter, filled, permute_labels, windows
@@ -64,6 +65,11 @@ def hold_out(arm: Arm, seed: int) -> tuple[Arm, FaceSet]:
     """Part an arm's people: an arm without a fifth of them, and their faces, to stop early by.
 
     The faces are of the kind of the first half. It is the same people in all arms of a fold.
+
+    Raises
+    ------
+    BadInput
+        Nobody would be left to learn from.
     """
     kinds = {"real": arm.real, "synthetic": arm.synthetic}
     held: set[str] = set()
@@ -73,6 +79,10 @@ def hold_out(arm: Arm, seed: int) -> tuple[Arm, FaceSet]:
         )
         held.update(people[: math.ceil(HELD_OUT * len(people))])
     is_held = {kind: faces.table["subject"].isin(held).to_numpy() for kind, faces in kinds.items()}
+    for kind, held_faces in is_held.items():
+        if held_faces.all():
+            rule = f"has nobody left in its {kind} faces where a fifth of the people is held out"
+            raise BadInput(arm.name, rule, "set learning.patience: 0, or train on more people")
     real, synthetic = (faces.take(~is_held[kind]) for kind, faces in kinds.items())
     first = arm.halves[0]
     return replace(arm, real=real, synthetic=synthetic), kinds[first].take(is_held[first])

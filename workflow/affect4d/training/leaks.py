@@ -1,6 +1,6 @@
 """Who is on the images that networks learn from: nobody of the test part, nobody who withdrew.
 
-The dataset's column `subject` is not believed: each image is followed to its neutral photograph,
+The dataset's column `subject` is not relied on: each image is followed to its neutral photograph,
 and `neutrals/*/accepted.csv`, or the real database itself, says who is in that. A name that is
 written alike, once normalised, counts as one person, whatever the database.
 """

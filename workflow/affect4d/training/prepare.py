@@ -88,6 +88,8 @@ def prepare_training(results: Path, folder: Path, settings: Settings) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     quarantine, size = Quarantine("training"), settings.network.size
+    for former in ("london.npy", "london.csv", EXPRESSIONS):  # which are not always written
+        (folder / former).unlink(missing_ok=True)
     if not settings.real:
         _render(results, folder, settings)
     gone, found = withdrawn_names(results), find_frames(folder, settings, quarantine)
@@ -130,6 +132,7 @@ def _render(results: Path, folder: Path, settings: Settings) -> None:
     text = f"{settings.seed} {settings.layout} {wild.model_dump_json()}"
     mark = folder / RENDERED
     if not mark.is_file() or mark.read_text(encoding="utf-8") != text:
+        mark.unlink(missing_ok=True)
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir()
         model, sizes = read_model(MODEL.path(results)), (wild.people, wild.clips, wild.frames)

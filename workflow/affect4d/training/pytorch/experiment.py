@@ -4,10 +4,13 @@ It reads what `prepare` wrote and writes below `runs`, one folder per run: `read
 network reads of each frame of the fold's test part, or of the images that it is a reader of),
 `learned.csv` (the images that it learned from), `losses.csv`, TensorBoard's log, and
 `network.safetensors` where the network is of use to others. A finished run is not repeated; one
-that was killed goes on from its checkpoint and ends with the same numbers.
+that was killed goes on from its checkpoint and ends with the same numbers. Runs of other data or
+settings are refused: `runs/inputs.json` says what they were trained on.
 """
 
 import argparse
+import hashlib
+import json
 import logging
 import multiprocessing
 import os
@@ -25,6 +28,7 @@ from safetensors.torch import save_file
 
 from affect4d.config.training import Settings
 from affect4d.formats.own_tables import read_csv
+from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
 from affect4d.training.arms import ARMS, Arm, Batches, hold_out
 from affect4d.training.face_set import AXES, TEXT, FaceSet, read_face_set
@@ -65,8 +69,14 @@ def run_experiment(folder: Path, workers: int) -> None:
     ----------
     folder : that `prepare` wrote
     workers : processes
+
+    Raises
+    ------
+    BadInput
+        Earlier runs are of other data or settings, or people are too few for an arm.
     """
     settings = Settings.model_validate_json((folder / "settings.json").read_text("utf-8"))
+    _check_runs(folder, settings)
     plans = [
         p for p in plan_runs(settings) if not (folder / "runs" / p.name / "read.csv").is_file()
     ]
@@ -76,6 +86,38 @@ def run_experiment(folder: Path, workers: int) -> None:
         for number, (plan, future) in enumerate(zip(plans, done, strict=True), 1):
             loss = future.result()
             log.info("%d of %d: %s, loss %.3f", number, len(plans), plan.name, loss)
+
+
+def _check_runs(folder: Path, settings: Settings) -> None:
+    """Note what the runs are trained on; raise where earlier ones are of something else."""
+    files = sorted(
+        file
+        for name in _TRAINED_ON
+        for file in folder.glob(f"{name}.*")
+        if file.suffix in _SUFFIXES
+    )
+    inputs = {
+        "settings": settings.model_dump(mode="json", include={"seed", "network", "learning"}),
+        "files": {file.name: _digest(file) for file in files},
+    }
+    text, runs = json.dumps(inputs, indent=1, sort_keys=True) + "\n", folder / "runs"
+    stated = runs / INPUTS
+    if not any(runs.glob("*/*")):
+        runs.mkdir(exist_ok=True)
+        stated.write_text(text, encoding="utf-8")
+    elif not stated.is_file() or stated.read_text(encoding="utf-8") != text:
+        rule = "holds runs of other data or settings than those of its parent folder"
+        raise BadInput(runs, rule, "delete it: every network is trained anew")
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+INPUTS = "inputs.json"  # of `runs`
+_TRAINED_ON = ("real", "published", "added", "london", "folds", "used")
+_SUFFIXES = (".npy", ".csv")
 
 
 def _end_with_parent() -> None:
@@ -180,7 +222,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=at_once, help="processes")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    run_experiment(given.folder, given.workers)
+    try:
+        run_experiment(given.folder, given.workers)
+    except BadInput as problem:
+        raise SystemExit(f"affect4d: {problem}") from None
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def train(run: Run, settings: Settings) -> tuple[SequenceReader, list[float]]:
     parts = {"network": network, "optimiser": optimiser, "schedule": schedule, "best": best}
     losses = _restore(run.checkpoint, parts)
     # a run that goes on writes the steps after its checkpoint again: those of the log are dropped
-    with SummaryWriter(str(run.checkpoint.parent), purge_step=len(losses) or None) as log:
+    with SummaryWriter(str(run.checkpoint.parent), purge_step=len(losses)) as log:
         network.train()
         while len(losses) < learning.steps and not best.is_final:
             frames, labels = (torch.from_numpy(a).to(place) for a in run.batch(len(losses)))
