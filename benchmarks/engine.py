@@ -55,13 +55,19 @@ def processes_in(folder):
 
 
 def lose_worker(tree, build, lost):
-    """Once a sequence is registered, cancel a worker, with the sequence that it registers."""
+    """Once another sequence is registered, cancel a worker, with the one that it registers."""
+    before = registered(tree)
     while build.poll() is None and not lost:
         jobs = worker_jobs()
-        if jobs and list((tree.results / "registered").glob("*.manifest.json")):
+        if jobs and registered(tree) > before:
             subprocess.run(["scancel", jobs[0]], check=True)
             lost.append(jobs[0])
         time.sleep(0.2)
+
+
+def registered(tree):
+    """How many sequences are registered."""
+    return len(list((tree.results / "registered").glob("*.manifest.json")))
 
 
 def start_build(tree):
@@ -77,7 +83,7 @@ def start_build(tree):
 def kill_build(tree):
     """Kill snakemake once a sequence is registered; seconds until nothing of it runs, and what."""
     build = start_build(tree)
-    while not list((tree.results / "registered").glob("*.manifest.json")):
+    while not registered(tree):
         if build.poll() is not None:
             raise SystemExit((tree.folder / "engine.log").read_text()[-8000:])
         time.sleep(0.2)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from affect4d import store
 from affect4d.config.project import Project
-from affect4d.operations import changes, costs, doctor, plan, status
+from affect4d.operations import changes, costs, doctor, image_work, plan, status
 from affect4d.operations.count import count_build
 from affect4d.operations.image_work import ImageWork
 from affect4d.operations.sizes import PLAIN_FILES, PLAIN_STORED, count_sizes
@@ -147,6 +147,36 @@ def test_a_benchmark_that_cannot_be_read_is_no_run(tmp_path, content):
 
 
 EMBEDDED = 5  # photographs, fewer than `neutrals.max_images`
+
+
+class Timed:
+    """Jobs of synthesis that take what a given work says; 16 classes."""
+
+    work = ImageWork(photograph=0.1, image=0.003, pixel=1e-7, sample=0.01)
+
+    def __init__(self, root, photographs):
+        self.photographs = len(photographs)
+
+    def run(self, timed):
+        size, samples, count = timed
+        count = min(count, self.photographs)
+        images, drawn = count * 16 * (1 + samples), 16 * samples
+        seconds = self.work.of(photographs=count, images=images, pixels=size**2, samples=drawn)
+        return [count, images, images * size**2, drawn], seconds
+
+
+@pytest.mark.parametrize("photographs", [2, 3, 9])
+def test_what_photographs_images_pixels_and_samples_take_is_told_apart(monkeypatch, photographs):
+    monkeypatch.setattr(image_work, "_photographs", lambda root: iter(range(photographs)))
+    monkeypatch.setattr(image_work, "_Timer", Timed)
+    measured = image_work.measure_image_work(Path("results"))
+    assert astuple(measured) == pytest.approx(astuple(Timed.work))
+
+
+def test_of_one_photograph_they_are_not(monkeypatch):
+    monkeypatch.setattr(image_work, "_photographs", lambda root: iter(range(1)))
+    monkeypatch.setattr(image_work, "_Timer", Timed)
+    assert image_work.measure_image_work(Path("results")) is None
 
 
 def test_sizes_follow_from_the_configuration_before_anything_is_built(tmp_path):

@@ -34,6 +34,7 @@ _log = logging.getLogger("affect4d")
 # Pixels a side, samples of each class and photographs of the jobs that are timed: as many as there
 # are unknowns, each of which grows by itself between two of them.
 _TIMED = ((64, 0, 2), (256, 0, 2), (64, 4, 1), (64, 4, 4))
+_MIN_PHOTOGRAPHS = 2  # of one alone, what it takes cannot be told from what its samples take
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ BY_IMAGES = ImageWork()  # where all images are of one size, and drawn alike
 
 
 def measure_image_work(root: Path) -> ImageWork | None:
-    """The work by images of a finished build, in some 10 s; None where it does not have its faces.
+    """The work by images of a finished build, in some 10 s; None where it has too few faces.
 
     Parameters
     ----------
@@ -74,15 +75,16 @@ def measure_image_work(root: Path) -> ImageWork | None:
     level = _log.level
     _log.setLevel(logging.ERROR)  # what is refused of these images is no matter
     try:
-        timer = _Timer(root)
+        photographs = list(islice(_photographs(root), max(n for *_, n in _TIMED)))
+        if len(photographs) < _MIN_PHOTOGRAPHS:
+            return None
+        timer = _Timer(root, photographs)
         timer.run(_TIMED[0])  # compiled code is loaded
         rows, seconds = zip(*(timer.run(timed) for timed in _TIMED), strict=True)
     except (StoreError, BadInput, OSError):
         return None
     finally:
         _log.setLevel(level)
-    if not np.any(rows):
-        return None
     design = np.array(rows, float) / np.array(seconds)[:, None]
     scale = np.maximum(np.linalg.norm(design, axis=0), np.finfo(float).tiny)
     return ImageWork(*(float(x) for x in nnls(design / scale, np.ones(len(design)))[0] / scale))
@@ -91,9 +93,9 @@ def measure_image_work(root: Path) -> ImageWork | None:
 class _Timer:
     """Jobs of synthesis on the first photographs of a build."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, photographs: list[FittedPhotograph]) -> None:
         self._root, self._anatomy = root, anatomy_of(read_template(root))
-        self._photographs = list(islice(_photographs(root), max(n for *_, n in _TIMED)))
+        self._photographs = photographs
         self._atlas = Atlas(ATLAS.path(root))
 
     def run(self, timed: tuple[int, int, int]) -> tuple[list[float], float]:
@@ -109,7 +111,7 @@ class _Timer:
         with tempfile.TemporaryDirectory() as folder:
             store.write(Path(folder) / "images.zarr", pictures.arrays(), pictures.attributes())
         images = len(photographs) * (len(self._atlas.usable) + samples * len(self._atlas.own))
-        drawn = samples * len(self._atlas.own) if photographs else 0
+        drawn = samples * len(self._atlas.own)
         row = [float(n) for n in (len(photographs), images, images * size**2, drawn)]
         return row, time.process_time() - start
 

@@ -237,7 +237,7 @@ def _with_image_work(sizes: Sizes, settings: Settings, former: Iterable[Path]) -
             work = measure_image_work(root)
             if work is not None:
                 return replace(sizes, work=work)
-            notes.append(f"{root} lacks the faces to try what images of another size take")
+            notes.append(f"{root} has too few faces to try what images of another size take")
     return replace(sizes, notes=tuple(notes))
 
 
