@@ -16,15 +16,17 @@ def write_empty_build(folder, repository, environment=None):
     repository : where Snakefile and workflow are
     environment : of the programs; this process's own where it is None
     """
-    listed = _run(folder, environment, repository / "workflow/list_jobs.py")
+    jobs = json.loads(_run(folder, environment, repository / "workflow/list_jobs.py"))["jobs"]
     claim_results(folder / "results")
-    for job in json.loads(listed)["jobs"]:
+    for job in jobs:
         for name in job["output"]["values"]:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             content = {"settings": job["params"]["settings"], "code": job["params"]["code"]}
             path.write_text(json.dumps(content))
-    snakemake = ("-m", "snakemake", "--snakefile", repository / "Snakefile", "--cores", 1)
+    # all at once: Snakemake compares all jobs that could run with each other for every one it takes
+    cores = ("--cores", len(jobs) + 1)
+    snakemake = ("-m", "snakemake", "--snakefile", repository / "Snakefile", *cores)
     _run(folder, environment, *snakemake, "--touch", "--forceall", "--quiet", "all")
 
 

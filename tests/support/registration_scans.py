@@ -14,8 +14,19 @@ from affect4d.formats.landmarks import write_pts
 from affect4d.formats.meshes import Mesh, write_ply
 from affect4d.registration.sequences import load_registrar, register_chunk
 from affect4d.registration.spline import SurfaceSpline
+from affect4d.template.template import make_template
 from support.contexts import context
 from support.recorded import record
+
+
+def coarser(template, share):
+    """The template with a share of its triangles: what does not depend on its size takes less."""
+    vertices, triangles = fast_simplification.simplify(
+        template.vertices, template.triangles, target_reduction=1 - share
+    )
+    used, triangles = np.unique(triangles, return_inverse=True)
+    triangles = triangles.reshape(-1, 3).astype(np.int32)
+    return make_template(vertices[used].astype(np.float32), triangles, template.landmarks)
 
 
 def deform(template, seed, jaw=0.0):

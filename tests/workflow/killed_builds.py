@@ -14,6 +14,7 @@ from affect4d import store
 from affect4d.store.manifest import SUFFIX
 
 POLL_S = 0.1  # between two looks at a build
+_TMP = ".tmp-"  # in the names of what is being written
 
 
 @dataclass
@@ -64,20 +65,32 @@ def build_with_kills(tree, kills, total, *, cores=1, seed=0):
 
 def manifests(tree):
     """The manifests that a reader sees now."""
-    return sorted(path for path in _files(tree) if path.name.endswith(SUFFIX))
+    return sorted(
+        Path(parent, name)
+        for parent, name in _names(tree)
+        if name.endswith(SUFFIX) and not name.startswith(".")
+    )
 
 
 def _unfinished(tree):
     """What jobs have begun to write, or left unfinished."""
-    return {path for path in _files(tree, hidden=True) if ".tmp-" in path.name}
+    return {Path(*place) for place in _names(tree) if place[1].startswith(".") and _TMP in place[1]}
 
 
-def _files(tree, *, hidden=False):
-    """Files and folders below the results; what vanishes meanwhile is left out."""
+def _names(tree):
+    """(folder, name) of files and folders below the results; what vanishes meanwhile is left out.
+
+    Stores and what manifests list are not entered, where there is no other manifest: a build is
+    looked at often, and has thousands of files there.
+    """
     for parent, folders, files in os.walk(tree.results):
-        yield from (
-            Path(parent, name) for name in folders + files if name.startswith(".") == hidden
-        )
+        yield from ((parent, name) for name in folders + files)
+        listed = {name.removesuffix(SUFFIX) for name in files}
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and not name.endswith(".zarr") and name not in listed
+        ]
 
 
 def _killed_at(tree, count, *, cores, writing):

@@ -27,6 +27,7 @@ from affect4d.artifacts.provenance import CRATE
 from affect4d.audit.draw import IMAGE, Part, draw_parts, list_parts
 from affect4d.audit.seal import unsealed_manifest
 from affect4d.audit.verdict import Finding, Verdict, damaged, guarded
+from affect4d.pipeline.thread_variables import THREAD_VARIABLES
 from affect4d.provenance.lineage import Build, load_build
 from affect4d.provenance.planned_jobs import REPOSITORY, plan_jobs
 from affect4d.store import StoreError
@@ -34,11 +35,6 @@ from affect4d.store.commit import versions
 from affect4d.store.manifest import SUFFIX
 
 _MEMORY_BYTES = 4 * 2**30  # of a job: the most that any rule asks for
-# What Snakemake sets to a rule's threads.
-_THREADS = (
-    "OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS",
-)  # fmt: skip
 
 
 class CannotReplay(Exception):
@@ -245,7 +241,7 @@ def _run(part: Part, root: Path) -> str:
     if part.stratum == "image":
         description["params"]["only"] = part.name.removeprefix(IMAGE)
     request = {"description": description, "root": str(root), "log": str(root.parent / "log")}
-    threads = dict.fromkeys(_THREADS, str(description["threads"]))
+    threads = dict.fromkeys(THREAD_VARIABLES, str(description["threads"]))
     process = subprocess.run(
         [sys.executable, "-m", "affect4d.audit.replay_job"],
         input=json.dumps(request),

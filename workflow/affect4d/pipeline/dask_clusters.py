@@ -19,6 +19,7 @@ from typing import Any
 import dask.config
 
 from affect4d.pipeline.ends_with_job import JOB
+from affect4d.pipeline.thread_variables import ON_ONE_THREAD
 from affect4d.quarantine import BadInput
 
 log = logging.getLogger("affect4d")
@@ -57,7 +58,8 @@ def start_local_workers(workers: int, memory_mb: int) -> Any:
     if workers < wanted:
         log.info("%d MB suffice for %d workers, not %d", memory_mb, workers, wanted)
     security = make_keys(Path(tempfile.gettempdir()))
-    os.environ[JOB] = str(os.getpid())
+    # a task has one thread, however many the job was given
+    os.environ |= ON_ONE_THREAD | {JOB: str(os.getpid())}
     # not LocalCluster, whose processes would run the job's script once more
     cluster = _module("distributed.deploy.subprocess").SubprocessCluster(
         n_workers=workers,
@@ -101,8 +103,11 @@ def start_queued_workers(folder: Path, workers: int) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     security = make_keys(folder)
     stated = dask.config.get("jobqueue.slurm", {})
+    prologue = dask.config.get("jobqueue.slurm.job-script-prologue", None) or []
+    one_thread = [f"export {name}={value}" for name, value in ON_ONE_THREAD.items()]
     cluster = _module("dask_jobqueue").SLURMCluster(
         **{key: value for key, value in _JOB.items() if stated.get(key) is None},
+        job_script_prologue=[*prologue, *one_thread],
         death_timeout=_DEATH_TIMEOUT_S,
         log_directory=str(folder),
         protocol="tls://",
