@@ -4,13 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.faces import bump
 from support.fitting_faces import IMAGE, a_face, camera_at, seen_landmarks, smooth_model
 
+from affect4d import store
 from affect4d.config.fitting import Settings
 from affect4d.fitting import fit
+from affect4d.fitting.amplitudes import estimate_amplitudes
 from affect4d.fitting.smooth_identity import AMPLITUDES_MM, likeliest_amplitudes, smooth_modes
 from affect4d.fitting.solver import Solver
+from affect4d.fitting.storage import read_model, write_model
 from affect4d.geometry.similarity import fit_similarity
+from affect4d.template.ibug68 import MOUTH_CORNERS
 from affect4d.template.template import load_template
 
 TEMPLATE, MODEL = load_template(), smooth_model()
@@ -70,6 +75,26 @@ def test_who_is_spanned_by_the_model_stays_as_without_a_field():
     assert error(found.vertices, truth) < error(without.vertices, truth) + 0.05
     state = Solver(SMOOTH, Settings()).run(landmarks[None], np.array([[299.5, 299.5]]))
     assert np.abs(state.coefficients[0, -len(SMOOTH.smooth) :]).max() < 3 * AMPLITUDES_MM[1]
+
+
+def test_a_smile_that_the_field_follows_is_still_found():
+    smile = bump(48, 14, [-3, 4, -1]) + bump(54, 14, [3, 4, -1])
+    model = replace(NARROW, expression=MODEL.expression[:0])
+    smiling = replace(model, mean=model.mean + smile)
+    found = fit(IMAGE, seen_landmarks(smiling, camera_at(10, distance=900), np.zeros(1)), model)
+    field = found.vertices - model.shape(found.identity, found.expression)
+    corners = MODEL.landmark_vertices[MOUTH_CORNERS]
+    assert np.linalg.norm(field[corners], axis=1).min() > 1
+    assert estimate_amplitudes(found, model, smile[None]) == pytest.approx([1], abs=0.15)
+
+
+def test_a_model_of_an_earlier_version_has_no_field(tmp_path):
+    write_model(tmp_path / "new.zarr", SMOOTH, None)
+    np.testing.assert_array_equal(read_model(tmp_path / "new.zarr").smooth, SMOOTH.smooth)
+    stored = store.open(tmp_path / "new.zarr")
+    former = {name: stored[name][...] for name in stored.keys() if name != "smooth"}  # noqa: SIM118
+    store.write(tmp_path / "old.zarr", former, {"unit": "mm"}, provenance=None)
+    assert read_model(tmp_path / "old.zarr").smooth.shape == MODEL.smooth.shape
 
 
 @pytest.mark.parametrize("amplitude", [0.25, 1.0, 4.0])

@@ -304,6 +304,23 @@ def test_a_weak_expression_of_few_frames_is_not_taken_for_noise(template, regist
     assert (found * shown).sum() > 0.2 * np.square(shown).sum()
 
 
+def test_few_marked_points_of_a_long_sequence_are_denoised(template, registrar):
+    """Columns of points that nobody marked once counted as noise of 0 mm."""
+    rng, marked = np.random.default_rng(0), [0, 8, 16, 19, 24, 30, 33, 36, 39, 42, 45, 48, 51, 54]
+    way = 3 * rng.normal(size=(len(marked), 3))
+    clean = template.landmarks[marked] + np.sin(np.arange(100) / 5)[:, None, None] * way
+    points = np.full((100, 68, 3), np.nan)
+    points[:, marked] = clean
+    expected = np.array([registrar.check(each).displacement[marked] for each in points])
+    points[:, marked] += rng.normal(size=clean.shape)
+    noisy = [registrar.check(each) for each in points]
+    before, after = (
+        np.var([check.displacement[marked] for check in checks] - expected, axis=0).mean()
+        for checks in (noisy, denoise_landmarks(noisy))
+    )
+    assert after < before / 2
+
+
 def test_frames_that_mark_other_points_keep_their_own(template, registrar):
     rng = np.random.default_rng(0)
     noisy = [template.landmarks + rng.normal(size=(68, 3)) for _ in range(6)]

@@ -20,7 +20,7 @@ MODEL = Store(
         Array("landmark_vertices", "int64", (COUNT,), "Vertex of each iBUG landmark.",
               counts="vertices"),
         Array("smooth", "float32", ("smooth", "vertices", 3),
-              "Modes of a smooth field, which nobody's identity spans.", unit="mm"),
+              "Modes of a smooth field for what identity does not span.", unit="mm"),
     ),
     (Attribute("unit", "Unit of the floating-point arrays."),),
 )  # fmt: skip

@@ -39,7 +39,7 @@ class Settings(Section):
     max_adapted_residual: float = field(
         6.0,
         "mm",
-        "The same on an adapted template: what builds and expressions leave.",
+        "The same where the template is adapted.",
         gt=0,
     )
     max_flipped: float = field(

@@ -40,8 +40,9 @@ def estimate_amplitudes(
     points = fit.vertices[vertices].astype(np.float64)
     camera = type(fit.camera)(*(np.asarray(value)[None] for value in vars(fit.camera).values()))
     projected, by_camera, by_point = (part[0] for part in camera.linearise(points[None]))
-    # what the fit took for expression is open again
-    own = np.tensordot(fit.expression, model.expression[:, vertices], 1)
+    # what the fit took for expression is open again, and so is the smooth field: it follows a smile
+    identity = np.tensordot(fit.identity, model.identity[:, vertices], 1)
+    own = points - model.mean[vertices] - identity
     residual = fit.landmarks[INTERNAL] - projected + np.einsum("pij,pj->pi", by_point, own)
     modes = np.concatenate([model.identity[:, vertices], expressions[:, vertices]])
     by_mode = np.einsum("pij,kpj->kpi", by_point, modes).reshape(len(modes), -1)

@@ -29,7 +29,7 @@ class MorphableModel:
     expression : (Ke, V, 3) mm at one standard deviation
     triangles : (F, 3)
     landmark_vertices : (68,), iBUG order, where photographs have them (`template.nose_ridge`)
-    smooth : (Ks, V, 3) mm, of whoever no identity modes span (`fitting.smooth_identity`)
+    smooth : (Ks, V, 3) mm, for faces that identity does not span (`fitting.smooth_identity`)
     """
 
     mean: NDArray[np.float32]

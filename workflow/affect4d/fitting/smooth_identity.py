@@ -42,6 +42,13 @@ def smooth_modes(mean: NDArray[np.float32], template: Template) -> NDArray[np.fl
     """
     vertices = mean.astype(np.float64)
     rows = np.flatnonzero(template.inner)[::_STEP]
+    fields = _process(vertices, template, rows)
+    _remove_motion(fields, vertices, rows)
+    return _leading(fields, rows)
+
+
+def _process(vertices: Floats, template: Template, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Fields (M, V, 3) mm whose sum, with coefficients N(0, 1), is the process."""
     image, symmetric = mirror_images(template.vertices.astype(np.float64), rows)
     points = _spread(vertices, vertices[template.landmark_vertices[NOSE_TIP]])
     near, mirrored = (_kernel(vertices, vertices[at]) for at in (points, image[points]))
@@ -58,7 +65,7 @@ def smooth_modes(mean: NDArray[np.float32], template: Template) -> NDArray[np.fl
             share = symmetric if keeps_symmetry else 1 - symmetric
             field[..., axis] = np.sqrt(2 * share) * scalar.T
             fields.append(field)
-    return _leading(_without_motion(np.concatenate(fields), vertices, rows), rows)
+    return np.concatenate(fields)
 
 
 def _spread(vertices: Floats, middle: Floats) -> NDArray[np.int64]:
@@ -74,20 +81,15 @@ def _kernel(one: Floats, other: Floats) -> Floats:
     return kernel
 
 
-def _without_motion(
-    fields: NDArray[np.float32], vertices: Floats, rows: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Fields (K, V, 3) less the similarity that comes nearest to each at the rows."""
+def _remove_motion(fields: NDArray[np.float32], vertices: Floats, rows: NDArray[np.int64]) -> None:
+    """Subtract from fields (M, V, 3), in place, the similarity nearest to each at the rows."""
     from_middle = vertices - vertices[rows].mean(0)
     shifts = np.broadcast_to(np.eye(3)[:, None], (3, *vertices.shape))
     turns = np.cross(np.eye(3)[:, None], from_middle)
     motions = np.concatenate([shifts, turns, from_middle[None]])
     basis = motions[:, rows].reshape(len(motions), -1).T
     shares = np.linalg.lstsq(basis, fields[:, rows].reshape(len(fields), -1).T, rcond=None)[0]
-    freed: NDArray[np.float32] = fields - np.tensordot(
-        shares.T.astype(np.float32), motions.astype(np.float32), axes=1
-    )
-    return freed
+    fields -= np.tensordot(shares.T.astype(np.float32), motions.astype(np.float32), axes=1)
 
 
 def _leading(fields: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:

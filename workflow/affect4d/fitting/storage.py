@@ -33,7 +33,7 @@ def write_model(path: Path, model: MorphableModel, provenance: store.Provenance 
 
 
 def read_model(path: Path) -> MorphableModel:
-    """Read a MorphableModel.
+    """Read a MorphableModel; one of an earlier version has no smooth field, as its fits have none.
 
     Raises
     ------
@@ -41,7 +41,8 @@ def read_model(path: Path) -> MorphableModel:
         The store is damaged or missing.
     """
     stored = store.open(path)
-    return MorphableModel(**{name: stored[name][...] for name in _MODEL})
+    names = [name for name in _MODEL if name in stored or name != "smooth"]
+    return MorphableModel(**{name: stored[name][...] for name in names})
 
 
 def write_fits(

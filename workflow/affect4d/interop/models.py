@@ -30,7 +30,8 @@ def model_to_menpo(model: MorphableModel) -> MenpoFaceModel:
     Our modes are mm at one standard deviation; menpo's components are orthonormal, and their
     eigenvalues variances in mm². Modes that are not orthogonal are rotated among themselves: the
     distribution of faces is the same, the coefficients are not. `fits/model.zarr` does not hold the
-    number of its samples: it is stated as the least possible, the number of modes plus one.
+    number of its samples: it is stated as the least possible, the number of modes plus one. The
+    modes of the smooth field are left out: their amplitude differs from photograph to photograph.
     """
     landmarks = model.mean[model.landmark_vertices].astype(np.float64)
     mean = mesh_to_menpo(MeshArrays(model.mean, model.triangles, landmarks=landmarks))

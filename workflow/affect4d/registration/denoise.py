@@ -41,10 +41,12 @@ def denoise_landmarks(checks: Sequence[Checked]) -> list[Checked]:
         return list(checks)
     trusted = np.stack([check.keep for check in checks])
     filled = _interpolate(np.stack([check.displacement for check in checks]), trusted)
-    smooth, rank = _low_rank(filled)
     known = trusted.sum(0) > frames / 2
     if known.sum() < _MIN_LANDMARKS:  # each frame marks other points
         return list(checks)
+    marked = trusted.any(0)  # constant columns would pass for a matrix of less noise
+    smooth = filled.copy()
+    smooth[:, marked], rank = _low_rank(filled[:, marked])
     # The mean and each way of moving keep 1 / frames of the noise's variance.
     remaining = (1 + rank) / frames
     stiffness = remaining * float(np.median([check.stiffness for check in checks]))
@@ -68,12 +70,13 @@ def _interpolate(values: NDArray[np.float64], trusted: NDArray[np.bool_]) -> NDA
 
 
 def _low_rank(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """The values (T, 68, 3) with singular values freed of noise, and how many remain."""
+    """The values (T, L, 3) with singular values freed of noise, and how many remain."""
     matrix = values.reshape(len(values), -1)
     mean = matrix.mean(0)
     left, singular, right = np.linalg.svd(matrix - mean, full_matrices=False)
     beta = min(matrix.shape) / max(matrix.shape)
-    noise = _noise(float(np.median(singular[:-1])), beta)  # the mean took one away
+    # the mean took one of T away
+    noise = _noise(float(np.median(singular[: len(values) - 1])), beta)
     squared = (singular / noise) ** 2
     signal = squared > (1 + np.sqrt(beta)) ** 2
     # optimal in the Frobenius norm

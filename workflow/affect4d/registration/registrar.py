@@ -178,8 +178,8 @@ class Registrar:
         triangles : (M, 3)
         landmarks : (68, 3) in iBUG order and the scan's frame, or what `check` gave for them
         neutral : of the same sequence
-            On it the skin that follows the skull comes to lie, on the template when absent; the
-            lids are corrected as its are. The frame is its face, changed.
+            The frame is registered as a change of it, with the same correction of the lids, and
+            placed on its skin that follows the skull; on the template's when absent.
         tracker : corrects the correspondence by the skin's pattern; it needs `texture`
         texture : of the scan
 
