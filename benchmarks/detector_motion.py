@@ -8,7 +8,7 @@ Landmarks are detected in both photographs. Prints, for each expression, correla
 of the motion found to the true one, as benchmarks/readers.py does of edited photographs; medians
 over people.
 
-Exit status 0 always: there are no thresholds.
+Exit status 1 where the readers or ICT-FaceKit are missing; there are no thresholds.
 """
 
 import argparse
