@@ -30,7 +30,7 @@ AFFECT = {  # valence, arousal
     "relaxed": (0.68, -0.46),
 }
 PROTOTYPES = {  # intensities of the units
-    "happiness": {"AU6": 0.9, "AU12": 0.95, "AU25": 0.7},
+    "happiness": {"AU6": 0.9, "AU12": 0.95, "AU25": 0.8, "AU26": 0.05},
     "excited": {
         "AU1": 0.3, "AU2": 0.4, "AU5": 0.3, "AU6": 1.0, "AU12": 1.0, "AU25": 0.8, "AU26": 0.1,
     },
