@@ -8,7 +8,8 @@ than delight, which drops no jaw. Where emotions lie near each other, people lea
 units: EMFACS (Friesen & Ekman 1983), of the posed ones those of the Radboud Faces Database (Langner
 et al. 2010), of anger also what Du, Tao & Martinez 2014 found of 230 people (4 and 7). Happiness is
 as strong as people's smiles for a photographer that show the teeth (docs/gallery.md); the other
-intensities are chosen by eye.
+intensities are chosen by eye, and the units of disgust, fear and sadness also by what an expression
+reader makes of them (docs/synthesis.md).
 """
 
 import numpy as np
