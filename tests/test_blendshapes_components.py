@@ -8,7 +8,7 @@ from affect4d import store
 from affect4d.blendshapes.components import component_names, component_target
 from affect4d.blendshapes.model import model_arrays, read_class
 from affect4d.quarantine import BadInput
-from affect4d.synthesis.request import limit_intensity
+from affect4d.synthesis.request_options import limit_intensity
 from affect4d.template.regions import name_region, name_regions, regions_of
 
 REGIONS = regions_of(TEMPLATE.vertices, TEMPLATE.landmarks)

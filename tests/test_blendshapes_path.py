@@ -1,6 +1,7 @@
 """Natural neighbours, paths through the plane, and classes interpolated and labelled as such."""
 
 import shutil
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -84,12 +85,37 @@ def test_inside_the_classes_a_mixture_of_labels_is_the_place():
 @given(st.integers(3, 60), st.integers(0, 1000), place)
 @settings(max_examples=6, deadline=None)
 def test_half_the_step_halves_the_largest_motion(count, seed, start):
-    """Continuous everywhere, borders of classes and a median on the way included."""
+    """Continuous everywhere, borders of classes and a median on the way included.
+
+    Line by line: of a path of several, a line as short as a step is one step of either.
+    """
     interpolant = interpolant_of(count, seed)
     corners = [start, interpolant.medians[0], (-start[0], 0.9)]
     assume(np.linalg.norm(np.diff(corners, axis=0), axis=1).sum() > 0.5)
-    coarse, fine = (trace(interpolant, corners, frames).largest_step for frames in (601, 1201))
+    coarse, fine = (
+        max(trace(interpolant, line, frames).largest_step for line in pairwise(corners))
+        for frames in (301, 601)
+    )
     assert 0.4 * coarse <= fine <= 0.75 * coarse
+
+
+@given(st.lists(place, min_size=2, max_size=8), st.integers(0, 40))
+@settings(max_examples=200, deadline=None)
+def test_a_path_shows_every_corner_and_no_step_is_long(corners, more):
+    lengths = np.linalg.norm(np.diff(corners, axis=0), axis=1)
+    assume(lengths.sum() > 0.1)
+    lines = np.count_nonzero(lengths)
+    frames = lines + 1 + more
+    points = resample(corners, frames)
+    assert points.shape == (frames, 2)
+    at = iter(points)  # in their order
+    for corner, length in zip(corners, [1, *lengths], strict=True):
+        assert not length or any(np.abs(point - corner).max() < 1e-11 for point in at)
+    longest = np.linalg.norm(np.diff(points, axis=0), axis=1).max()
+    assert longest <= lengths.sum() / (frames - lines) + 1e-9
+    if lines > 1:
+        with pytest.raises(ValueError, match=f"at least {lines + 1} frames"):
+            resample(corners, lines)
 
 
 def test_nothing_leaps_at_a_border_of_classes():
@@ -120,6 +146,7 @@ def test_a_mixture_lies_between_the_classes():
 
 def test_a_path_passes_equal_lengths_in_equal_times():
     corners = [(0, 0), (0.6, 0), (0.6, 0), (0.6, 0.3)]
+    assert resample([(0.2, 0.1)] * 2, 3).tolist() == [[0.2, 0.1]] * 3
     points = resample(corners, 10)
     np.testing.assert_allclose(np.abs(np.diff(points, axis=0)).sum(1), 0.1, atol=1e-12)
     assert [0.6, 0.0] in points.tolist()
@@ -286,7 +313,7 @@ def test_a_single_image_has_the_label_that_is_asked_for(folder, tmp_path):
     places = np.random.default_rng(0).uniform(medians.min(0), medians.max(0), (50, 2))
     for point in middle + 0.7 * (places - middle):
         said = []
-        (target,) = find_targets(tmp_path / "blendshapes", point=tuple(point), say=said.append)
+        (target,) = find_targets(tmp_path, point=tuple(point), say=said.append)
         assert (target.valence, target.arousal) == pytest.approx(tuple(point), abs=1e-9)
         assert not said and target.name == GRID.name(int(GRID.assign(*point)))
     valence, arousal = GRID.centres[HOLE] + [0.1, 0.03]
@@ -298,7 +325,7 @@ def test_a_single_image_has_the_label_that_is_asked_for(folder, tmp_path):
 def test_where_there_are_no_data_the_nearest_place_with_data_counts(folder, tmp_path):
     atlas, said = Atlas(atlas_of(folder, tmp_path, False)), []
     far = tuple(GRID.centres[CORNER] * -1)
-    (target,) = find_targets(tmp_path / "blendshapes", point=far, say=said.append)
+    (target,) = find_targets(tmp_path, point=far, say=said.append)
     medians = atlas.median[atlas.own]
     nearest = int(np.argmin(np.linalg.norm(medians - far, axis=1)))
     assert (target.valence, target.arousal) == pytest.approx(tuple(medians[nearest]))
@@ -312,9 +339,7 @@ def test_the_papers_rule_is_the_mean_of_the_class(folder, tmp_path):
     atlas, said = Atlas(atlas_of(folder, tmp_path, False)), []
     index = around()[0]
     point = tuple(GRID.centres[index] + 0.09)
-    (target,) = find_targets(
-        tmp_path / "blendshapes", point=point, class_mean=True, say=said.append
-    )
+    (target,) = find_targets(tmp_path, point=point, class_mean=True, say=said.append)
     assert np.array_equal(target.deformation, atlas.mean(index))
     assert (target.valence, target.arousal) == tuple(median_of(index))
     assert len(said) == 1 and "the class's median is" in said[0]

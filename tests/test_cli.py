@@ -3,11 +3,17 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from affect4d import store
+from affect4d.artifacts.statuses import STATUSES
 from affect4d.cli import app
-from affect4d.synthesis.request import describe, parse_component, parse_points, write_images
+from affect4d.formats.images import write_image
+from affect4d.synthesis import request
+from affect4d.synthesis.request import describe, write_images
+from affect4d.synthesis.request_options import parse_component, parse_points
 
 HEAVY = {"cv2", "numpy", "pandas", "pydantic", "scipy", "zarr"}
 
@@ -27,6 +33,7 @@ def test_help_loads_no_library():
         (["--expression", "fear", "--class-mean"], "--class-mean goes with"),
         (["--path", "0,0"], "at least two points"),
         (["--path", "0,0:a,1"], "is not"),
+        (["--path", "0,0:.5,.5:0,0", "--frames", "2"], "3 points needs at least 3 frames"),
         (["--path", "0,0:3,3"], "3,3: valence and arousal lie between"),
         (["--path", "0,0:nan,0"], "nan,0: valence and arousal lie between"),
         (["--valence", "nan", "--arousal", "0"], "nan"),
@@ -57,9 +64,10 @@ def test_paths_and_components_as_they_are_written():
 def test_a_record_is_one_line():
     record = {"class": "v+0.5_a+0.5", "valence": 0.51, "arousal": float("nan"), "reason": ""}
     record |= {"interpolated": True, "accepted": True}
-    assert describe(record | {"arousal": -0.2}) == (
-        "class v+0.5_a+0.5: valence +0.510, arousal -0.200, interpolated"
-    )
+    for arousal, said in ((-0.2, "-0.200"), (-0.0001, "+0.000")):
+        assert describe(record | {"arousal": arousal}) == (
+            f"class v+0.5_a+0.5: valence +0.510, arousal {said}, interpolated"
+        )
     record |= {"valence": float("nan"), "accepted": False, "reason": "turned away"}
     assert describe(record).endswith(
         "not annotated with valence and arousal, interpolated; rejected: turned away"
@@ -88,6 +96,45 @@ def test_where_to_write_is_checked_before_anything_is_read(tmp_path, out, option
     done = CliRunner().invoke(app, call)
     assert done.exit_code == 1 and words in done.stderr and out in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def write_means(path, names, status):
+    """A store of mean deformations of so many groups, of one vertex."""
+    arrays = {
+        "mean": np.zeros((len(names), 1, 3), np.float32),
+        "median": np.full((len(names), 2), -0.9),
+        "status": np.array([STATUSES.index(one) for one in status], np.uint8),
+    }
+    store.write(path, arrays, {"names": names, "statuses": STATUSES}, provenance=None)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--expression", "joy"], "choose one of fear"),
+        (["--component", "joy:lower lip"], "there is no model joy"),
+        (["--valence", ".5", "--arousal", ".5", "--class-mean"], "is empty"),
+        (["--path", "0,0:.5,.5"], "is empty"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_a_build_does_not_have_is_refused_before_the_photograph_is_opened(
+    tmp_path, monkeypatch, options, words
+):
+    monkeypatch.setattr(request, "open_photograph", None)
+    write_image(tmp_path / "me.png", np.zeros((8, 8, 3), np.uint8))
+    folder = tmp_path / "results/blendshapes"
+    write_means(folder / "expressions.zarr", ["fear"], ["ok"])
+    write_means(folder / "atlas.zarr", list("abcd"), ["ok", "empty", "empty", "empty"])
+    points = np.random.default_rng(0).normal(size=(68, 3))
+    template = points, np.array([[0, 1, 2]]), points
+    names = ("vertices", "triangles", "landmarks")
+    path = tmp_path / "results/registration/template.zarr"
+    store.write(path, dict(zip(names, template, strict=True)), {}, provenance=None)
+    out = tmp_path / ("out.webp" if "--path" in options else "out.png")
+    call = ["synth", str(tmp_path / "me.png"), str(tmp_path / "results"), "-o", str(out)]
+    done = CliRunner().invoke(app, [*call, *options])
+    assert done.exit_code == 1 and words in done.stderr, done.stderr
 
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07b\r\u202ec\x9b"

@@ -14,7 +14,7 @@ from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.eyes import BALL_MM, IRIS_MM, LID_SHARE
 from affect4d.synthesis.editing.scene import make_scene
 from affect4d.synthesis.quality import measure, refusal
-from affect4d.synthesis.request import parse_gaze
+from affect4d.synthesis.request_options import parse_gaze
 from affect4d.template.anatomy import default_anatomy
 from affect4d.template.ibug68 import EYE_OUTLINES, LOWER_LIDS, UPPER_LIDS
 

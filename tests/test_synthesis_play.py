@@ -11,6 +11,7 @@ import socketserver
 import stat
 import threading
 import webbrowser
+from functools import partial
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -28,7 +29,7 @@ from typer.testing import CliRunner
 from affect4d.blendshapes.components import component_target
 from affect4d.cli import app
 from affect4d.local_page import server as page_server
-from affect4d.local_page.server import HOST, MAX_CONNECTIONS, PageServer, link_file
+from affect4d.local_page.server import HOST, MAX_CONNECTIONS, PageServer, check_port, link_file
 from affect4d.quarantine import BadInput
 from affect4d.store import StoreError
 from affect4d.synthesis import play, request
@@ -333,10 +334,12 @@ def test_a_connection_that_says_nothing_is_closed(session, monkeypatch):
 
 
 def test_a_port_in_use_is_one_line_with_a_remedy(session):
-    with PageServer(session) as server, pytest.raises(BadInput) as caught:
-        PageServer(session, server.server_port)
-    assert "the port is in use; choose another --port" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    for listens in (check_port, partial(PageServer, session)):
+        with PageServer(session) as server, pytest.raises(BadInput) as caught:
+            listens(server.server_port)
+        assert "the port is in use; choose another --port" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    check_port(server.server_port)  # free again
 
 
 def test_a_port_of_the_system_is_one_line_with_a_remedy(session, monkeypatch):
@@ -371,6 +374,7 @@ def test_no_command_line_holds_the_token(session, monkeypatch, tmp_path):
 
     monkeypatch.setattr(PageServer, "serve_forever", interrupt)
     done = CliRunner().invoke(app, ["play", "me.jpg"])
+    assert done.stderr.startswith("affect4d: loading me.jpg and the classes of results")
     token = urlsplit(done.stdout.split()[0]).path.strip("/")
     arguments = (tmp_path / "arguments").read_text()
     assert done.exit_code == 0 and len(token) >= 32

@@ -83,7 +83,7 @@ class Trajectory:
 
     Attributes
     ----------
-    points : (T, 2), equally far apart along the path
+    points : (T, 2), along the path
     support_status : (T,), of the points: "ok", "interpolated" or "extrapolated"
     labels : (T, 2), valence and arousal of each frame
     weights : (T, C), of the classes in each frame
@@ -111,7 +111,8 @@ def trace(
     Raises
     ------
     ValueError
-        Fewer than two corners or frames, a corner outside the plane, or no class with a model.
+        Fewer than two corners, fewer frames than corners, a corner outside the plane, or no class
+        with a model.
     """
     points = resample(corners, frames)
     weights = interpolant.weights(points)
@@ -151,12 +152,15 @@ def support_status(
 
 
 def resample(corners: ArrayLike, frames: int) -> NDArray[np.float64]:
-    """Points (frames, 2), equally far apart along the lines through corners (N, 2).
+    """Points (frames, 2) along the lines through corners (N, 2), each corner among them.
+
+    Every line is cut into equal steps, their numbers such that the longest step is as short as
+    possible: at most the path's length over (frames - lines).
 
     Raises
     ------
     ValueError
-        Fewer than two corners or frames, or corners that are not (N, 2).
+        Fewer than two corners, fewer frames than corners, or corners that are not (N, 2).
     """
     corners = np.asarray(corners, dtype=np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2:
@@ -164,8 +168,15 @@ def resample(corners: ArrayLike, frames: int) -> NDArray[np.float64]:
     if len(corners) < 2 or frames < 2:
         raise ValueError("a path needs at least two points and two frames")
     lengths = np.linalg.norm(np.diff(corners, axis=0), axis=1)
-    travelled = np.concatenate([[0], np.cumsum(lengths)])
-    distinct = np.concatenate([[True], lengths > 0])
-    at = np.linspace(0, travelled[-1], frames)
-    axes = [np.interp(at, travelled[distinct], axis[distinct]) for axis in corners.T]
+    ends = corners[np.concatenate([[True], lengths > 0])]
+    lengths = lengths[lengths > 0]
+    if not len(lengths):
+        return np.repeat(ends, frames, axis=0)
+    if frames < len(ends):
+        raise ValueError(f"a path of {len(ends)} points needs at least {len(ends)} frames")
+    steps = np.ones(len(lengths), np.int64)
+    for _ in range(frames - len(ends)):
+        steps[np.argmax(lengths / steps)] += 1
+    at = np.concatenate([[0], np.cumsum(steps)])
+    axes = [np.interp(np.arange(frames), at, axis) for axis in ends.T]
     return np.round(np.stack(axes, axis=1), DECIMALS)

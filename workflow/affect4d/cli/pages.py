@@ -175,7 +175,7 @@ def merge(
     except (StoreError, ValueError, OSError) as error:  # BadInput is a ValueError
         fail(error, 1)
     for name, person in merged.annotators.items():
-        found = f"delay {person.delay:+.2f} s, correlation {person.correlation:.2f}"
+        found = f"delay {person.delay:+z.2f} s, correlation {person.correlation:.2f}"
         found += "".join(f"; {axis} left out: {rule}" for axis, rule in person.left_out.items())
         say(f"{name}: {f'left out: {person.excluded}' if person.excluded else found}")
     overall = merged.agreement[merged.agreement["sequence"] == "all"]

@@ -1,5 +1,6 @@
 """Commands on photographs: `affect4d synth`, `play`, `detect`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -76,7 +77,9 @@ def synth(
         str | None,
         typer.Option(help="V,A:V,A:... - a sequence of images along these points of the plane."),
     ] = None,
-    frames: Annotated[int, typer.Option(min=2, help="Images of a --path.")] = 24,
+    frames: Annotated[
+        int, typer.Option(min=2, help="Images of a --path, its points among them.")
+    ] = 24,
     grid: Annotated[
         int | None,
         typer.Option(min=1, max=15, help="A contact sheet of so many points along each axis."),
@@ -113,7 +116,7 @@ def synth(
     --path 0,0:.7,.5:0,0 -o smile.webp; affect4d synth me.jpg --grid 5 -o plane.jpg
     """
     from affect4d.store import StoreError
-    from affect4d.synthesis import request
+    from affect4d.synthesis import request, request_options
 
     point = None if valence is None or arousal is None else (valence, arousal)
     if point and not all(-1 <= value <= 1 for value in point):
@@ -131,17 +134,26 @@ def synth(
         raise typer.BadParameter("give one of --face, --all-faces, --landmarks")
     if all_faces and (crop or grid is not None):
         raise typer.BadParameter("--all-faces edits the full frame: neither --crop nor --grid")
-    points = parsed(request.parse_points, path)
-    named = parsed(request.parse_component, component)
+    points = parsed(partial(request_options.parse_path, frames=frames), path)
+    named = parsed(request_options.parse_component, component)
     if intensity not in (None, 1) and named is None:
         warn(f"--intensity {intensity:g}: labels are those of faces of intensity 1")
     if named is not None:
-        intensity = request.limit_intensity(intensity, warn)
+        intensity = request_options.limit_intensity(intensity, warn)
     options = _options(gaze, intensity=intensity, blend=blend, neutralise=neutralise, blink=blink)
     root = results_of(folder, results)
-    blendshapes = root / "blendshapes"
     try:
         request.check_output(out, several=path is not None)
+        request.check_photograph(photo, root)
+        targets = request.find_targets(
+            root,
+            point=point,
+            class_mean=class_mean,
+            path=points or (),
+            expression=expression,
+            component=named,
+            say=warn,
+        )
         if all_faces:
             editors = request.open_all_faces(photo, root, options=options)
         else:
@@ -152,19 +164,8 @@ def synth(
                 )
             ]
         if grid is not None:
-            say(request.write_grid(editors[0], blendshapes, grid, out=out))
+            say(request.write_grid(editors[0], root / "blendshapes", grid, out=out))
             return
-        targets = request.find_targets(
-            blendshapes,
-            point=point,
-            class_mean=class_mean,
-            path=points or (),
-            frames=frames,
-            expression=expression,
-            component=named,
-            regions=editors[0].editor.scene.anatomy.regions,
-            say=warn,
-        )
         edited = (request.impose_on_faces(editors, target) for target in targets)
         images, records = zip(*edited, strict=True)
         request.write_images(images, out, several=path is not None)
@@ -205,16 +206,19 @@ def play(
 
     Example: affect4d play me.jpg
     """
-    from affect4d.local_page.server import PageServer, serve
+    if face is not None and landmarks is not None:
+        raise typer.BadParameter("give one of --face, --landmarks")
+    root = results_of(folder, results)
+    warn(f"loading {photo} and the classes of {root}; the page's address follows")
+
+    from affect4d.local_page.server import PageServer, check_port, serve
     from affect4d.store import StoreError
     from affect4d.synthesis.play import PlaySession
     from affect4d.synthesis.request import open_photograph
 
-    if face is not None and landmarks is not None:
-        raise typer.BadParameter("give one of --face, --landmarks")
     options = _options(gaze, neutralise=neutralise, blink=blink)
-    root = results_of(folder, results)
     try:
+        check_port(port)
         photograph = open_photograph(
             photo, landmarks, root, crop=crop, options=options, face=face, say=warn
         )
@@ -227,7 +231,7 @@ def play(
 
 def _options(gaze: str | None, **chosen: object) -> dict[str, object]:
     """Settings of the stage `synthesis` that options choose in place of the build's own."""
-    from affect4d.synthesis.request import parse_gaze
+    from affect4d.synthesis.request_options import parse_gaze
 
     options = {name: value for name, value in chosen.items() if value is not None}
     return options | (parsed(parse_gaze, gaze) or {})

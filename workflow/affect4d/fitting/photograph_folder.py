@@ -126,12 +126,15 @@ def _draw(image: NDArray[np.uint8], face: Candidate, name: str) -> NDArray[np.ui
     tile = cv2.warpAffine(image, matrix, (_TILE, _TILE), flags=cv2.INTER_AREA)
     tile = draw_landmarks(np.asarray(tile, np.uint8), (face.landmarks - corner) * scale)
     caption = f"{Path(name).stem[-22:]} {face.confidence:.2f}"
-    cv2.putText(tile, caption, (3, _TILE - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (255, 255, 255), 1)
+    place, font = (3, _TILE - 5), cv2.FONT_HERSHEY_SIMPLEX
+    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):  # outlined: on any ground
+        cv2.putText(tile, caption, place, font, 0.36, colour, width, cv2.LINE_AA)
     return tile
 
 
 def _rows(tiles: list[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]]:
     blank = np.full((_TILE, _TILE, 3), 255, np.uint8)
+    width = min(_ROW, len(tiles))
     for start in range(0, len(tiles), _ROW):
         row = tiles[start : start + _ROW]
-        yield [*row, *[blank] * (_ROW - len(row))]
+        yield [*row, *[blank] * (width - len(row))]

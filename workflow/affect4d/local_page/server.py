@@ -81,6 +81,28 @@ def json_answer(value: Any) -> Answer:
     return Answer("application/json", json.dumps(value, allow_nan=False).encode())
 
 
+@contextmanager
+def _port_errors(port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        rule = _PORT_ERRORS.get(error.errno or 0, f"cannot listen ({error.strerror})")
+        remedy = "choose another --port, or 0 for any that is free"
+        raise BadInput(f"{HOST}:{port}", rule, remedy) from None
+
+
+def check_port(port: int) -> None:
+    """Refuse a port that no page can be served at, before the page is made.
+
+    Raises
+    ------
+    BadInput
+        The port is in use, or is not for this user.
+    """
+    with _port_errors(port), ThreadingHTTPServer((HOST, port), BaseHTTPRequestHandler):
+        pass
+
+
 class PageServer(ThreadingHTTPServer):
     """A server of the page, not yet running: call `serve_forever` and `server_close`.
 
@@ -106,12 +128,8 @@ class PageServer(ThreadingHTTPServer):
         self.page = page
         self.token = secrets.token_urlsafe(TOKEN_BYTES)
         self._free = threading.Semaphore(MAX_CONNECTIONS)
-        try:
+        with _port_errors(port):
             super().__init__((HOST, port), _Handler)
-        except OSError as error:
-            rule = _PORT_ERRORS.get(error.errno or 0, f"cannot listen ({error.strerror})")
-            remedy = "choose another --port, or 0 for any that is free"
-            raise BadInput(f"{HOST}:{port}", rule, remedy) from None
         self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
         self.url = f"http://{HOST}:{self.server_port}/{self.token}/"
 

@@ -183,7 +183,7 @@ def _clock(results: Path) -> Answer:
             ahead = os.fstat(file.fileno()).st_mtime - time.time()
     except OSError as error:
         return Answer("clock", WARN, f"no file can be dated ({error.strerror})", "see locks")
-    found = f"files are dated {ahead:+.1f} s from this node's clock"
+    found = f"files are dated {ahead:+z.1f} s from this node's clock"
     if abs(ahead) > MAX_CLOCK_S:
         return Answer("clock", WARN, found, "set the clock (NTP), or jobs run again needlessly")
     return Answer("clock", OK, found)

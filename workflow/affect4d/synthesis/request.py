@@ -10,17 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d import store
-from affect4d.blendshapes.components import MAX_INTENSITY, component_target
-from affect4d.blendshapes.path import resample
+from affect4d.blendshapes.components import component_target
 from affect4d.blendshapes.targets import Atlas, Expressions, Target
 from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.neutrals import FileLimits
-from affect4d.config.synthesis import MAX_GAZE_PITCH, MAX_GAZE_YAW
 from affect4d.config.synthesis import Settings as SynthesisSettings
 from affect4d.fitting.detection import detect_faces, face_box
 from affect4d.fitting.landmark_evidence import describe_mismatch
 from affect4d.fitting.storage import read_model
 from affect4d.formats.animations import SUFFIXES, write_animation
+from affect4d.formats.content import read_content
 from affect4d.formats.images import SUFFIXES as IMAGE_SUFFIXES
 from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
@@ -33,76 +32,13 @@ from affect4d.synthesis.sheet import draw_sheet, points_of_plane, tiles_over_pla
 from affect4d.synthesis.single import PhotographEditor
 from affect4d.system_files import find_files
 from affect4d.template.anatomy import anatomy_of
+from affect4d.template.regions import regions_of
 
 FRAME_MS = 80  # of an animation: 12.5 images per second
 SAID_APART = 0.005  # from the place that was asked for: labels are printed with three decimals
 
 Image = NDArray[np.uint8]
 log = logging.getLogger(__name__)
-
-
-def parse_points(text: str) -> list[tuple[float, float]]:
-    """The points of a path written as V,A:V,A:...
-
-    Raises
-    ------
-    ValueError
-        The text is no such path, has less than two points, or one outside the plane.
-    """
-    try:
-        points = [(float(v), float(a)) for v, a in (pair.split(",") for pair in text.split(":"))]
-    except ValueError:
-        raise ValueError(f"{text!r} is not V,A:V,A:...") from None
-    for pair, point in zip(text.split(":"), points, strict=True):
-        if not all(-1 <= value <= 1 for value in point):
-            raise ValueError(f"{pair}: valence and arousal lie between -1 and 1")
-    if len(points) < 2:
-        raise ValueError("a path needs at least two points V,A:V,A")
-    return points
-
-
-def parse_component(text: str) -> tuple[str, str]:
-    """Class, and region or number of a component, written as CLASS:REGION or CLASS:K.
-
-    Raises
-    ------
-    ValueError
-        The text is no such name.
-    """
-    name, _, component = text.rpartition(":")
-    if not name or not component:
-        raise ValueError(f"{text!r} is not CLASS:REGION or CLASS:K")
-    return name, component
-
-
-def parse_gaze(text: str) -> dict[str, float]:
-    """The settings of a gaze written as YAW,PITCH, degrees.
-
-    Raises
-    ------
-    ValueError
-        The text is no such pair, or an angle is greater than the eyes are turned.
-    """
-    try:
-        yaw, pitch = (float(angle) for angle in text.split(","))
-    except ValueError:
-        raise ValueError(f"{text!r} is not YAW,PITCH, two angles in degrees") from None
-    if not (abs(yaw) <= MAX_GAZE_YAW and abs(pitch) <= MAX_GAZE_PITCH):
-        raise ValueError(
-            f"{text!r}: the gaze turns by at most {MAX_GAZE_YAW:g} degrees to either side and "
-            f"{MAX_GAZE_PITCH:g} up or down"
-        )
-    return {"gaze_yaw": yaw, "gaze_pitch": pitch}
-
-
-def limit_intensity(intensity: float | None, say: Callable[[str], None] = log.warning) -> float:
-    """The intensity of a component: at most what the class's frames show, said so if it is less."""
-    if intensity is not None and intensity > MAX_INTENSITY:
-        say(
-            f"--intensity {intensity:g}: a component goes no further than the class's frames do, "
-            f"{MAX_INTENSITY:g}"
-        )
-    return min(intensity or MAX_INTENSITY, MAX_INTENSITY)
 
 
 def open_photograph(
@@ -139,10 +75,11 @@ def open_photograph(
         The landmarks cannot be fitted, or an option is out of range.
     """
     limits = _limits_of(results)
-    image = read_image(photo, limits=limits)
     file = None if face else landmarks or find_beside(photo, [".pts"])
     if file is not None:
         points = read_landmarks(file, dimension=2, max_bytes=limits.side_file_bytes)
+    image, build = read_image(photo, limits=limits), Build(results)
+    if file is not None:
         mismatch = describe_mismatch(image, points)
         if mismatch:
             log.warning("%s: %s", file, mismatch)
@@ -152,7 +89,7 @@ def open_photograph(
         if len(faces) > 1:
             number = f"number {face}" if face else "the largest"
             say(f"{photo}: {describe_faces(faces)}; {number} is edited (--face N, --all-faces)")
-    return Build(results).open(image, points, crop=crop, options=options)
+    return build.open(image, points, crop=crop, options=options)
 
 
 def open_all_faces(
@@ -162,8 +99,7 @@ def open_all_faces(
 
     Parameters and errors are those of `open_photograph`.
     """
-    image = read_image(photo, limits=_limits_of(results))
-    build = Build(results)
+    image, build = read_image(photo, limits=_limits_of(results)), Build(results)
     faces = detect_faces(image, photo)
     return [build.open(image, face, crop=False, options=options) for face in faces]
 
@@ -264,30 +200,26 @@ def _settings_of(folder: Path, section: str) -> dict[str, Any]:
 
 
 def find_targets(
-    folder: Path,
+    results: Path,
     *,
     point: tuple[float, float] | None = None,
     class_mean: bool = False,
     path: Sequence[tuple[float, float]] = (),
-    frames: int = 24,
     expression: str | None = None,
     component: tuple[str, str] | None = None,
-    regions: NDArray[np.int64] | None = None,
     say: Callable[[str], None] = log.warning,
 ) -> list[Target]:
     """The deformations that are asked for: several for a path, one otherwise.
 
     Parameters
     ----------
-    folder : `blendshapes` of the results folder
+    results : the build's results folder
     point : valence and arousal; where there are no data, the nearest place with data counts
     class_mean : the mean of the class that holds the point, labelled with the class's median, as
         the paper does, in place of the mixture of the classes around it
-    path : points (valence, arousal), joined by straight lines
-    frames : images along the path
+    path : points (valence, arousal), one image each
     expression : name of a basic expression
     component : class, and region or number of one of its components
-    regions : (V,), of the template, which a component needs
     say : is told, in one line, where a label differs from the point that was asked for
 
     Raises
@@ -295,9 +227,12 @@ def find_targets(
     BadInput
         There is no such expression or component, or no class around a point has data.
     """
+    folder = results / "blendshapes"
     if expression is not None:
         return [Expressions(folder / "expressions.zarr").target(expression)]
-    if component is not None and regions is not None:
+    if component is not None:
+        template = read_template(results)
+        regions = regions_of(template.vertices, template.landmarks)
         return [component_target(folder, *component, regions=regions)]
     atlas = Atlas(folder / "atlas.zarr")
     if point is not None:
@@ -307,7 +242,7 @@ def find_targets(
             why = "the class's median is" if class_mean else "the nearest place with data is"
             say(f"asked for {_name_place(*point)}; {why} {_name_place(*label)}")
         return [target]
-    return [atlas.between(*at) for at in resample(path, frames)]
+    return [atlas.between(*at) for at in path]
 
 
 def describe(record: Mapping[str, Any]) -> str:
@@ -321,7 +256,18 @@ def describe(record: Mapping[str, Any]) -> str:
 
 
 def _name_place(valence: float, arousal: float) -> str:
-    return f"valence {valence:+.3f}, arousal {arousal:+.3f}"
+    return f"valence {valence:+z.3f}, arousal {arousal:+z.3f}"
+
+
+def check_photograph(photo: Path, results: Path) -> None:
+    """Refuse a file that is not there, or is too large, before anything of a build is read.
+
+    Raises
+    ------
+    BadInput
+        It is no regular file, or beyond the build's limits.
+    """
+    read_content(photo, _limits_of(results).image_bytes, "image", first=1)
 
 
 def check_output(out: Path, *, several: bool) -> None:

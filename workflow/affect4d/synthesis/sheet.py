@@ -94,8 +94,7 @@ def _tile(editor: Editor, edit: Edit, caption: str, *, fit_refusal: str) -> Tile
 
 
 def _name(valence: float, arousal: float) -> str:
-    valence, arousal = (round(value, 2) + 0.0 for value in (valence, arousal))  # no -0.00
-    return f"V {valence:+.2f}  A {arousal:+.2f}"
+    return f"V {valence:+z.2f}  A {arousal:+z.2f}"
 
 
 def draw_sheet(rows: Sequence[Sequence[Tile]], size: int) -> NDArray[np.uint8]:

@@ -257,7 +257,7 @@ def canonical_faces(
     faces = mean + steps * direction[:, None]
     titles = [
         f"variate {number}: r = {correlation:.2f}; "
-        + ", ".join(f"{axis} {slope:+.2f}" for axis, slope in zip(AXES, slopes, strict=True))
+        + ", ".join(f"{axis} {slope:+z.2f}" for axis, slope in zip(AXES, slopes, strict=True))
         for number, (correlation, slopes) in enumerate(
             zip(variates["correlations"], variates["affect"].T, strict=True), 1
         )
