@@ -14,15 +14,16 @@ from affect4d.system_files import find_files
 from affect4d.template.regions import name_regions
 
 MAX_LISTED = 8  # models that an error names
-MAX_INTENSITY = (
-    1.0  # beyond, a component's weight would leave the range that the class's frames show
-)
+MAX_INTENSITY = 1.0  # beyond, a component's weight would leave what the class's frames show
+# The end of a weight's range, as a share of the frames: the largest weight is often that of one
+# frame, twice as strong as others and strong in all components; one of them alone tears.
+_END = 0.95
 
 
 def component_target(
     folder: Path, model: str, component: str, *, regions: NDArray[np.int64]
 ) -> Target:
-    """The mean of a class with one component at the largest weight that the class's frames have.
+    """The mean of a class with one component as strong as 95 % of the class's frames at most show.
 
     The other components keep their mean weights: the face is one that the class may show. A
     component alone is only a part of a difference between such faces, and tears where it ends.
@@ -92,15 +93,15 @@ def _index(component: str, names: Sequence[str]) -> int | None:
 
 
 def _at_its_end(model: ClassModel, index: int) -> NDArray[np.float64]:
-    """Weights (K,): the distribution's mean, but for one, the largest of the class's frames."""
+    """Weights (K,): the distribution's mean, but for one, the end of its range."""
     weights = np.array(model.distribution.mean)
     weights[index] = _ends(model)[index]
     return weights
 
 
 def _ends(model: ClassModel) -> NDArray[np.float64]:
-    """The largest weight (K,) of each component; of both signs, the largest without its sign."""
-    low, high = model.distribution.quantiles[[0, -1]]
+    """The end of each weight's range (K,); of both signs, the larger without its sign."""
+    low, high = model.distribution.at(1 - _END), model.distribution.at(_END)
     return np.asarray(np.where(np.abs(low) > np.abs(high), low, high))
 
 

@@ -64,6 +64,13 @@ class WeightDistribution:
         step = 1 / (len(self.quantiles) - 1)
         return np.asarray(np.trapezoid(self.quantiles, dx=step, axis=0))
 
+    def at(self, level: float) -> NDArray[np.float64]:
+        """The weights (K,) that this share of the frames, 0 to 1, does not exceed."""
+        place = level * (len(self.quantiles) - 1)
+        low = int(min(place, len(self.quantiles) - 2))
+        first, second = self.quantiles[low : low + 2]
+        return np.asarray(first + (place - low) * (second - first))
+
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
         """Draw weights (count, K)."""
         if not len(self.correlation):

@@ -91,7 +91,7 @@ def synth(
         str | None,
         typer.Option(
             help="CLASS:REGION - the class's mean with one component, named by what it moves (or "
-            "CLASS:K, by its number), as strong as the class's frames show it."
+            "CLASS:K, by its number), as strong as nearly all frames of the class show it."
         ),
     ] = None,
     intensity: Annotated[
