@@ -290,8 +290,39 @@ def test_status_tells_done_running_and_failed_jobs_apart(monkeypatch, tmp_path):
     ]
     assert found.exit_code == 1 and found.left_s > 0
     assert "FAILED failed failed: 12:00 ERROR the disk is full" in found.text()
+    assert "jobs per hour; about 0 min left" in found.text()
     shutil.rmtree(memory / "locks")  # no snakemake runs: what it marked was killed
     assert [f.job.rule for f in status.find_status([]).failed] == ["runs", "failed"]
+
+
+def test_without_a_job_of_the_last_hour_the_time_left_is_an_estimate(monkeypatch, tmp_path):
+    """From runs of a former build; a rule without one takes the mean of the others."""
+    root, old = tmp_path / "results", 10_000
+    names = ("done", "known", "new")
+    outputs = {name: str(root / name) for name in names}
+    jobs = [
+        planned(name, outputs=[outputs[name]], root=root, is_needed=name != "done",
+                benchmark=str(root / f"{name}.tsv"), inputs=[outputs["known"]] * (name == "new"))
+        for name in names
+    ]  # fmt: skip
+    root.mkdir()
+    (root / "done").touch()
+    os.utime(root / "done", (old, old))
+    monkeypatch.setattr(status, "list_jobs", lambda *a: ({"results": str(root)}, jobs))
+    unknown = status.find_status([])
+    assert unknown.left_s is None and "time left: not known" in unknown.text()
+    write_run(root / "done.tsv", 1000, 1, 100)
+    write_run(root / "known.tsv", 2000, 1, 100)
+    found = status.find_status([])
+    assert found.left_s == 2000 + 1500 and found.per_hour == 0
+    assert "about 58 min left: an estimate" in found.text()
+
+
+def test_without_a_former_build_a_plan_states_no_time(monkeypatch):
+    jobs = (plan.JobCost(planned("a"), 0.0, 0.0, 0.0, 0.0),)
+    text = plan.Plan(jobs, 3, 2, ("a",), "0 runs").text()
+    assert "1 jobs to run, 3 are done" in text and "not known without a former build" in text
+    assert "0.00" not in text
 
 
 @pytest.fixture

@@ -160,6 +160,14 @@ class Plan:
         """The plan as lines."""
         if not self.jobs:
             return f"nothing to do: all {self.done} jobs are done"
+        if not any(cost.memory for cost in self.jobs):  # no former run is known
+            lines = [
+                self.table()["jobs"].to_string(),
+                "",
+                f"{len(self.jobs)} jobs to run, {self.done} are done",
+                "time, memory and disk: not known without a former build, which --former names",
+            ]
+            return "\n".join(lines)
         total, chain = self.record(), [cost.job.rule for cost in self.longest_chain]
         top = sorted((cost.memory for cost in self.jobs), reverse=True)[: self.workers]
         lines = [

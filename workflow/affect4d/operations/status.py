@@ -6,6 +6,7 @@ unfinished outputs.
 """
 
 import base64
+import os
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from affect4d.operations.plan import JobCost, Plan
 from affect4d.provenance.planned_jobs import PlannedJob, list_jobs, recorded_run
 
 RATE_S = 3600.0  # the last hour says how fast the build is
@@ -37,7 +39,9 @@ class Status:
     running : jobs that are marked as unfinished while a snakemake holds its lock
     failed : jobs with a log whose artifacts are missing, and that do not run
     per_hour : jobs done in the last hour, or since the first of them
-    left_s : estimate of the time left, s; None where nothing was done in the last hour
+    left_s : estimate of the time left, s: at the rate of the last hour, or where nothing was done
+        in it (`per_hour` is 0) as `affect4d plan` does, from what jobs took before; None where no
+        run of a job is recorded
     """
 
     jobs: dict[str, tuple[int, int]]
@@ -55,13 +59,26 @@ class Status:
             lines.append(f"left: {', '.join(left)}")
         if self.running:
             lines.append(f"running: {', '.join(f'{j.rule} {j.item}' for j in self.running)}")
-        if self.left_s is not None and total > done:
-            lines.append(
-                f"{self.per_hour:.0f} jobs per hour; about {self.left_s / 3600:.2f} h left"
-            )
+        if total > done:
+            lines.append(self._time_left())
         for failed in self.failed:
             lines.append(f"FAILED {failed.job.rule} {failed.job.item}: {failed.line}")
         return "\n".join(lines)
+
+    def _time_left(self) -> str:
+        if self.left_s is None:
+            remedy = "`affect4d plan --former RESULTS` estimates it from another build"
+            return f"time left: not known before a job is done; {remedy}"
+        minutes = self.left_s / 60
+        about = (
+            f"about {minutes:.0f} min left" if minutes < 100 else f"about {minutes / 60:.1f} h left"
+        )
+        if self.per_hour:
+            return f"{self.per_hour:.0f} jobs per hour; {about}"
+        return (
+            f"{about}: an estimate from what jobs took before, with {_processors()} at a time, for "
+            "no job was done in the last hour"
+        )
 
     @property
     def exit_code(self) -> int:
@@ -97,6 +114,8 @@ def find_status(configs: Iterable[Path]) -> Status:
         counts[job.rule][1] += 1
     done = [job for job in jobs if job not in left]
     per_hour, left_s = _rate(root, done, left)
+    if left_s is None:
+        left_s = _estimate(root, done, left)
     return Status({r: (a, b) for r, (a, b) in counts.items()}, running, failed, per_hour, left_s)
 
 
@@ -153,6 +172,20 @@ def _rate(root: Path, done: list[PlannedJob], left: list[PlannedJob]) -> tuple[f
     span = min(max(now - first, 1.0), RATE_S)
     speed = sum(cost[i] for i in recent) / span  # s of work per s
     return len(recent) / span * 3600, float(sum(cost[len(done) :]) / speed)
+
+
+def _estimate(root: Path, done: list[PlannedJob], left: list[PlannedJob]) -> float | None:
+    """Seconds that the jobs left will take, as of all recorded runs; None where there is none."""
+    jobs = [*left, *done]
+    if not any(recorded_run(root, job) for job in jobs):
+        return None
+    costs = zip(left, _costs(root, jobs)[: len(left)], strict=True)
+    priced = tuple(JobCost(job, seconds, 0.0, 0.0, 0.0) for job, seconds in costs)
+    return Plan(priced, len(done), _processors(), (), "").makespan()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _costs(root: Path, jobs: list[PlannedJob]) -> list[float]:
