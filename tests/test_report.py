@@ -44,7 +44,7 @@ def drawn(small_build, tmp_path_factory):
         draw(root / "affectspace/histogram.png"),
         draw(root / "blendshapes/pictures/mean_faces.png"),
         state(root / "blendshapes", {"models": 0, "support": None, "path": None}),
-        state(root / "synthesis", {"photographs": []}),
+        state(root / "synthesis", {"photographs": [], "expressions_doubted": 0}),
         draw(root / "synthesis/pictures/expressions.jpg"),
     ]
     worst = [{"picture": "worst_1.jpg", "caption": SCRIPT}]
@@ -134,6 +134,49 @@ def test_flags_of_the_registration_and_of_the_affect_space_add_up(drawn, page):
 
 def test_only_pictures_that_were_drawn_are_announced(page):
     assert "Basic expressions" in page and "<h3>Fits</h3>" not in page
+
+
+def _words(template, **values):
+    return re.sub(r"<[^>]+>|\s+", " ", render(template, **values))
+
+
+def test_captions_name_only_what_is_there():
+    """Pale faces, rings, refusals, flags: each where there is one, none where there is none."""
+    steps = {"frames": 9, "largest_step_mm": 1.0, "largest_inner_step_mm": 1.0}
+    pictures = dict.fromkeys(
+        ["mean_faces", "convergence", "path", "expressions", "sheet", "histogram"], "x"
+    )
+    pictures |= dict.fromkeys(["overview", "people", "strip", "real"], "x")
+    captions = {"overview": "o", "strip": "s", "real": "r", "real_seen": "q", "worst": []}
+    said = []
+    for n in (0, 3):
+        path = steps | {"interpolated": n, "extrapolated": 0}
+        figures = {"models": 7, "components": 0, "support": None, "path": path}
+        faces = {"shown": 7 + n, "interpolated": n, "none": n}
+        models = {"pictures": pictures, "figures": figures, "target": "t", "faces": faces}
+        frames = {"pictures": pictures, "used": 2, "flagged": n, "status": ""}
+        flags = {"pictures": pictures, "captions": captions, "flagged": n + n // 3}
+        doubted = {"photographs": ["a"], "doubted": n, "empty": n, "expressions_doubted": n}
+        edits = {"pictures": pictures, "figures": doubted, "has_rendered": False}
+        edits |= {"pairs": "x", "levels": "x", "pair_at": (0, 0), "levels_at": []}
+        said.append(
+            _words("affectspace", blendshapes=models, affectspace=frames)
+            + _words("blendshapes", blendshapes=models)
+            + _words(
+                "registration",
+                affectspace=frames,
+                registration=flags | {"flags": "", "sequences": ""},
+            )
+            + _words("synthesis", synthesis=edits)
+        )
+    none, some = said
+    for words in (
+        "3 pale faces", "3 classes without a face", "A ring", "3 are interpolated",
+        "3 pictures are red", "3 places have no data", "Of the 4 frames that carry a flag, 3 are",
+        "1 count under another", "most flags", "dropped or relabelled",
+    ):  # fmt: skip
+        assert words in some and words.lstrip("134 ") not in none, words
+    assert none.count("None is rejected") == 2 and "No frame has a flag" in none
 
 
 def test_it_says_which_version_and_commit_wrote_it(page, monkeypatch, tmp_path):

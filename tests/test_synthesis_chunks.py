@@ -202,6 +202,20 @@ def test_the_contact_sheets_of_a_photograph(tmp_path, atlas_path, monkeypatch):
     assert read_image(FIT_SHEET.path(tmp_path)).shape[:2] == (2 * row + GAP, TILE_PX)
 
 
+def test_people_of_one_name_in_two_databases_are_two(tmp_path, atlas_path, monkeypatch):
+    monkeypatch.setattr(sheet, "REACH", 0.5)
+    settings = Settings(size=96)
+    chunk_of_people(tmp_path, atlas_path, settings)
+    write_expressions(EXPRESSIONS.path(tmp_path))
+    first = tmp_path / FITS
+    second = shutil.copytree(first.parent, first.parent.with_name("other")) / first.name
+    run = context(tmp_path, "synthesis")
+    chunks = [first, first, second]
+    write_pictures(run, chunks, anatomy=default_anatomy(), settings=settings)
+    stated = json.loads(PICTURES_STATED.path(tmp_path).read_text())
+    assert stated["photographs"] == ["a", "a"] and stated["expressions_doubted"] == 0
+
+
 def _has_data(atlas, place):
     try:
         return bool(atlas.between(*place))

@@ -25,7 +25,8 @@ from affect4d.artifacts import (
 )
 from affect4d.artifacts.dataset import DATASET, RENDERED, SHARD
 from affect4d.artifacts.reading import open_file, read_file
-from affect4d.artifacts.statuses import FLAGGED, USED
+from affect4d.artifacts.statuses import FLAGGED, INTERPOLATED, OK, USED
+from affect4d.blendshapes.targets import Atlas
 from affect4d.config.blendshapes import TARGETS, Settings
 from affect4d.formats.images import decode_image
 from affect4d.formats.own_tables import read_csv
@@ -99,6 +100,18 @@ def read_blendshapes(root: Path) -> Section:
         "pictures": read_pictures(blendshapes.PICTURES.manifest(root)),
         "figures": json.loads(read_file(blendshapes.PICTURES_STATED.path(root))),
         "target": TARGETS[_stated_target(root)],
+        "faces": _count_faces(root),
+    }
+
+
+def _count_faces(root: Path) -> dict[str, int]:
+    """How many classes have a face on the plane, how many an interpolated one, how many none."""
+    status = Atlas(blendshapes.ATLAS.path(root)).status
+    shown, interpolated = (status.count(one) for one in (OK, INTERPOLATED))
+    return {
+        "shown": shown + interpolated,
+        "interpolated": interpolated,
+        "none": len(status) - shown - interpolated,
     }
 
 
@@ -123,7 +136,8 @@ def read_synthesis(root: Path, images: pd.DataFrame) -> Section:
     """Neutral faces beside synthesized ones, and the contact sheet of both blends."""
     # photographs of people before rendered ones, one neutral image per subject
     neutral = images[images["class"] < 0].sort_values(["kind", "image_id"])
-    people, pairs, levels = neutral.drop_duplicates("subject").head(PEOPLE_SHOWN), [], []
+    people = neutral.drop_duplicates(["database", "subject"]).head(PEOPLE_SHOWN)
+    pairs, levels = [], []
     for _, person in people.iterrows():
         made = images[images["neutral_image_id"] == person["image_id"]]
         made = made[made["class"] >= 0]

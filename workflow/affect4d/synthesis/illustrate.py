@@ -57,8 +57,8 @@ def write_pictures(
     plane. `expressions.jpg` shows each photograph with every basic expression that has a model,
     `fits.jpg` the landmarks (top) and the fitted mesh (bottom) over the photographs.
     `pictures.json` states `photographs` (their image_ids), `doubted` and `empty` (how many tiles of
-    the sheet would be rejected, and have no data), all zero where no fit was accepted or no class
-    has a model: there are no pictures then.
+    the sheet would be rejected, and have no data) and `expressions_doubted`, all zero where no fit
+    was accepted or no class has a model: there are no pictures then.
 
     Parameters
     ----------
@@ -70,18 +70,20 @@ def write_pictures(
     atlas = Atlas(context.root / "blendshapes" / "atlas.zarr")
     found = _select(context.root, chunks, anatomy, settings=settings) if len(atlas.own) else []
     rows = [row for shown in found for row in _over_plane(shown, atlas, settings)]
-    tiles = [tile for row in rows for tile in row]
-    stated = {
-        "photographs": [shown.photograph.image_id for shown in found],
-        "doubted": sum(tile.rejected for tile in tiles),
-        "empty": sum(tile.image is None for tile in tiles),
-    }
-    sheets = {SHEET: rows}
+    sheets = {SHEET: rows, EXPRESSION_SHEET: []}
     if found:
         fits = (overlay_tiles(x.photograph, x.photo, anatomy, size=TILE_PX) for x in found)
         sheets[FIT_SHEET] = list(map(list, zip(*fits, strict=True)))
         expressions = Expressions(EXPRESSIONS.path(context.root))
         sheets[EXPRESSION_SHEET] = _with_expressions(found, expressions, settings)
+    stated = {
+        "photographs": [shown.photograph.image_id for shown in found],
+        "doubted": sum(tile.rejected for tile in chain.from_iterable(rows)),
+        "empty": sum(tile.image is None for tile in chain.from_iterable(rows)),
+        "expressions_doubted": sum(
+            tile.rejected for tile in chain.from_iterable(sheets[EXPRESSION_SHEET])
+        ),
+    }
     with store.atomic_replace(context.root / PICTURES.name(), context.provenance()) as folder:
         folder.mkdir()
         for file, content in sheets.items():
@@ -130,11 +132,11 @@ def _with_expressions(
 def _select(
     root: Path, chunks: Iterable[Path], anatomy: Anatomy, *, settings: Settings
 ) -> list[_Shown]:
-    """Some photographs of every database: the first that can be used, one per subject."""
+    """Some photographs of every database: the first that can be used, one per person."""
     neutralise = read_neutraliser(root, anatomy, settings)
-    subjects: set[str] = set()
 
     def usable(database: list[Path]) -> Iterator[_Shown]:
+        subjects: set[str] = set()
         for photograph in (one for chunk in database for one in read_photographs(chunk)):
             if photograph.subject in subjects:
                 continue
