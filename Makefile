@@ -4,11 +4,13 @@ CORES ?= all
 BIN := .venv/bin
 READERS := build/readers
 FACE_READERS := build/face_readers
+SECOND_READER := build/second_reader
 TRAIN := build/train
 TRAINING := build/training
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: dataset test lint docs generated detector engine readers face-readers train coverage clean
+.PHONY: dataset test lint docs generated detector engine readers face-readers second-reader train \
+	coverage clean
 
 dataset: .venv/pipeline.done
 	$(BIN)/snakemake --cores $(CORES)
@@ -43,6 +45,9 @@ readers: $(READERS)/readers.done
 
 # networks that read expression and identity of faces, apart from what they are to measure
 face-readers: $(FACE_READERS)/readers.done
+
+# another network that reads expressions, for benchmarks/readers.py; it needs Node.js 18 or newer
+second-reader: $(SECOND_READER)/reader.done
 
 # the paper's Tables 2 and 3: networks trained with and without the build's images; PyTorch lies apart
 train: .venv/pipeline.done $(TRAIN)/train.done
@@ -100,6 +105,12 @@ $(FACE_READERS)/readers.done: envs/face_readers.txt envs/face_readers_data.txt
 	$(FACE_READERS)/bin/pip install --quiet --disable-pip-version-check -r envs/face_readers.txt
 	$(FACE_READERS)/bin/pip install --quiet --disable-pip-version-check --no-deps \
 	    --no-build-isolation -r envs/face_readers_data.txt
+	touch $@
+
+$(SECOND_READER)/reader.done: envs/second_reader/package.json
+	mkdir -p $(SECOND_READER)
+	cp $< $(SECOND_READER)
+	npm install --prefix $(SECOND_READER) --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
 
 $(TRAIN)/train.done: envs/train.txt

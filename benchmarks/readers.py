@@ -12,8 +12,9 @@ probability rises over the same person's neutral photograph; confusion), `identi
 descriptors), `landmarks` (motion in mm at 90 mm between the outer eye corners, against the real
 smile and against what was asked), `plane` (happy minus negative against valence, around the plane),
 `intensity` (the asked expression's probability over seven intensities), `neutralise` (the smiling
-photographs made neutral, then sad). The readings of the photographs are kept in
---cache. --sheet writes a picture sheet.
+photographs made neutral, then sad), `second` (read as asked by a second network, on which nothing
+was chosen, and where the two disagree; `make second-reader`). The readings of the photographs are
+kept in --cache. --sheet writes a picture sheet.
 
 Exit status 1 where a threshold is missed; 0, with a line that says so, where the folder is absent.
 """
@@ -31,6 +32,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import readers_people as make
+import second_reader
 from readers_landmarks import ROWS, displacements, in_mm, measures
 from readers_sheet import write_sheet
 from scipy.stats import spearmanr
@@ -43,7 +45,7 @@ from affect4d.readers.reading import EXPRESSIONS as READ
 from affect4d.readers.reading import Readings, read_faces
 from affect4d.synthesis.quality import NEUTRALISED
 
-SECTIONS = ("read", "identity", "landmarks", "plane", "intensity", "neutralise")
+SECTIONS = ("read", "identity", "landmarks", "plane", "intensity", "neutralise", "second")
 NEGATIVE = [READ.index(name) for name in ("anger", "disgust", "fear", "sadness")]
 HAPPY, NEUTRAL = READ.index("happiness"), READ.index("neutral")
 SMILES = ("happiness", "(+0.7, +0.5)", "(+0.9, +0.1)")
@@ -66,6 +68,8 @@ def main():
     sections, blends = arguments.sections.split(","), arguments.blends.split(",")
     if wrong := (set(sections) - set(SECTIONS)) | (set(blends) - set(make.BLENDS)):
         parser.error(f"unknown: {', '.join(sorted(wrong))}")
+    if "second" in sections and not second_reader.is_installed():
+        parser.error("the second reader is not installed: `make second-reader`, or leave it out")
     people = make.open_people(arguments.people, arguments.side, arguments.cache)
     studio = make.Studio(arguments.results, people)
     print(f"{len(people.names)} people of {people.folder}, {arguments.side} pixels; NaN: no face")
@@ -91,9 +95,9 @@ def show(table, digits=2):
     print(table.to_string(float_format=lambda value: f"{value:.{digits}f}"))
 
 
-def shares(readings):
-    """Share of each of READ among Readings."""
-    counts = pd.Series(readings.expression).value_counts(normalize=True)
+def shares(expressions):
+    """Share of each of READ among what was read of N pictures."""
+    counts = pd.Series(expressions).value_counts(normalize=True)
     return counts.reindex(READ, fill_value=0.0)
 
 
@@ -125,11 +129,13 @@ class Study:
     readings : {target: Readings of N people}
     moved : {target: (N, 68, 2)} pixels
     accepted : {target: share of N people}
+    faces : {target: N pictures for the second reader}
     """
 
     def __init__(self, results, people, studio, *, blend):
         self._results, self._people, self._studio = results, people, studio
         self.blend, self.readings, self.moved, self.accepted = blend, {}, {}, {}
+        self.faces = {}
         self._main = make.main_targets(results)
 
     def _read(self, targets, motion=False):
@@ -137,11 +143,12 @@ class Study:
         missing = {name: target for name, target in targets.items() if name not in self.readings}
         if not missing:
             return
-        found, moved, accepted = [], [], []
+        found, moved, accepted, faces = [], [], [], []
         for number in tqdm(range(len(self._people.names)), self.blend, disable=None):
             made = self._studio.make(number, self.blend, missing, motion=motion)
             own = [self._people.neutral.landmarks[number]] * len(missing)
             found.append(read_faces(made.images.values(), None if motion else own))
+            faces.append([*map(second_reader.cut, made.images.values(), found[-1].landmarks)])
             moved.append(list(made.moved.values()))
             accepted.append([record["accepted"] for record in made.records.values()])
         for index, name in enumerate(missing):
@@ -149,6 +156,7 @@ class Study:
             joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
             self.readings[name] = Readings(**joined)
             self.accepted[name] = np.mean([each[index] for each in accepted])
+            self.faces[name] = [each[index] for each in faces]
             if motion:
                 self.moved[name] = np.array([each[index] for each in moved])
 
@@ -168,8 +176,11 @@ class Study:
         """Table of what is read of each target, beside the photographs; thresholds."""
         self._read(self._main, motion=True)
         neutral, smiling = self._people.neutral, self._people.smiling
-        rows = {"neutral photograph": shares(neutral), "real smile": shares(smiling)}
-        rows |= {name: shares(readings) for name, readings in self.readings.items()}
+        rows = {
+            "neutral photograph": shares(neutral.expression),
+            "real smile": shares(smiling.expression),
+        }
+        rows |= {name: shares(each.expression) for name, each in self.readings.items()}
         confusion = pd.DataFrame(rows).T.loc[["neutral photograph", "real smile", *self._main]]
         asked, rises = {}, {}
         for name in (*EXPRESSIONS, "real smile"):
@@ -299,7 +310,7 @@ class Study:
             response = np.array([part.probabilities[:, column] for part in parts])
             monotone = [spearmanr(make.INTENSITIES, each).statistic for each in response.T]
             distance = [np.nanmedian(part.distance(self._people.neutral)) for part in parts]
-            read = [shares(part)[name] for part in parts]
+            read = [shares(part.expression)[name] for part in parts]
             for what, values in (("probability", response.mean(1)), ("read", read)):
                 rows[name, what] = dict(zip(make.INTENSITIES, values, strict=True))
             rows[name, "identity"] = dict(zip(make.INTENSITIES, distance, strict=True))
@@ -326,8 +337,8 @@ class Study:
         for (smiling, name), pictures in made.items():
             readings = read_faces([image for image, _ in pictures])
             rows["smile made neutral" if smiling else "neutral photograph", name] = {
-                "neutral": shares(readings)["neutral"],
-                "sadness": shares(readings)["sadness"],
+                "neutral": shares(readings.expression)["neutral"],
+                "sadness": shares(readings.expression)["sadness"],
                 "identity": np.nanmedian(readings.distance(neutral)),
                 "accepted": np.mean([record["accepted"] for _, record in pictures]),
             }
@@ -341,6 +352,36 @@ class Study:
             self._at_least("smile made neutral read neutral", cleared["neutral"], 0.8),
             self._at_most("smile made neutral: identity distance", cleared["identity"], 0.3),
             self._at_least("smile made sad read sad", sad["sadness"], 0.7),
+        ]
+
+    def second(self):
+        """What the second reader reads, and how often both read what was asked; thresholds."""
+        self._read(self._main, motion=True)
+        people = self._people
+        first = {"neutral photograph": people.neutral, "real smile": people.smiling}
+        faces = {
+            name: [
+                second_reader.cut(people.photograph(number, name == "real smile"), marks)
+                for number, marks in enumerate(readings.landmarks)
+            ]
+            for name, readings in first.items()
+        }
+        first |= self.readings
+        faces |= {name: self.faces[name] for name in self._main}
+        read = {name: second_reader.read_expressions(each) for name, each in faces.items()}
+        show(pd.DataFrame({name: shares(each) for name, each in read.items()}).T)
+        asked = {"real smile": "happiness"} | {name: name for name in EXPRESSIONS}
+        rows = {
+            name: second_reader.agreement(first[name].expression, read[name], wanted)
+            for name, wanted in asked.items()
+        }
+        print("read as asked by the first reader and the second")
+        show(pd.DataFrame(rows).T)
+        found = {name: np.mean(read[name] == wanted) for name, wanted in asked.items()}
+        least = {"happiness": found["real smile"]} | LEAST_READ
+        return [
+            self._at_least(f"second reader: {name} read as asked", found[name], least[name])
+            for name in EXPRESSIONS
         ]
 
     def _at_least(self, what, value, limit):

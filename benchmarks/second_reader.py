@@ -1,0 +1,79 @@
+"""A second reader of expressions: the network of the npm package face-api (MIT), run by Node.js.
+
+`make second-reader` installs it; AFFECT4D_SECOND_READER names the folder of another installation.
+No unit, prototype or setting was chosen by what it reads.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "@vladmandic/face-api"
+SIDE = 112  # pixels, the network's input
+PADDING = 0.2  # by which face-api enlarges the box of the landmarks, of either side (`align`)
+ORDER = ("neutral", "happiness", "sadness", "anger", "fear", "disgust", "surprise")
+
+
+def folder():
+    """Where the packages of envs/second_reader are installed."""
+    return Path(os.environ.get("AFFECT4D_SECOND_READER", ROOT / "build/second_reader"))
+
+
+def is_installed():
+    """Whether Node.js and the package are there."""
+    return shutil.which("node") is not None and (folder() / "node_modules" / PACKAGE).is_dir()
+
+
+def cut(image, landmarks):
+    """The face (112, 112, 3) of a picture, the box of its landmarks (68, 2) padded to a square;
+    None where landmarks are not finite."""
+    if not np.isfinite(landmarks).all():
+        return None
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    margin = PADDING / 2 * (high - low)
+    low, high = np.floor(low - margin), np.ceil(high + margin)
+    left, top = np.maximum(low, 0).astype(int)
+    right, bottom = np.minimum(high, image.shape[1::-1]).astype(int)
+    part = image[top:bottom, left:right]
+    factor = SIDE / max(part.shape)
+    size = [max(round(side * factor), 1) for side in part.shape[1::-1]]
+    part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    face = np.zeros((SIDE, SIDE, 3), np.uint8)
+    top, left = ((SIDE - side) // 2 for side in part.shape[:2])
+    face[top : top + size[1], left : left + size[0]] = part
+    return face
+
+
+def read_expressions(faces):
+    """What is read of N faces that `cut` made: one of EXPRESSIONS, "" where there is none."""
+    found = [face for face in faces if face is not None]
+    best = iter(_probabilities(found).argmax(axis=1))
+    return np.array(["" if face is None else ORDER[next(best)] for face in faces])
+
+
+def agreement(first, second, asked):
+    """How often one reader, both or neither read what was asked, of N readings of either."""
+    one, other = np.array(first) == asked, np.array(second) == asked
+    return {
+        "first alone": np.mean(one & ~other),
+        "both": np.mean(one & other),
+        "second alone": np.mean(other & ~one),
+        "neither": np.mean(~one & ~other),
+    }
+
+
+def _probabilities(faces):
+    """(N, 7), of ORDER."""
+    with tempfile.TemporaryDirectory() as scratch:
+        given, found = Path(scratch) / "faces", Path(scratch) / "probabilities.json"
+        np.array(faces, np.uint8).tofile(given)
+        worker = Path(__file__).with_suffix(".mjs")
+        subprocess.run(["node", worker, folder(), given, found], check=True)
+        return np.array(json.loads(found.read_text())).reshape(-1, len(ORDER))
