@@ -167,6 +167,7 @@ def test_the_card_states_counts_and_where_the_data_are(dataset):
     assert "median valence and arousal" in text
     assert "8 x 8 pixels, PNG (lossless): the square around the 68 landmarks" in text
     assert "as strong as in the scans" in text and "![People" in text and "@inproceedings" in text
+    assert "Images of kind `rendered`" in text and "surface. Folds are shaded" in text
     assert "| photos | as its owners state it | as its owners state it |" in text
     assert about["annotations_creators"] == ["machine-generated"]
     assert about["source_datasets"] == ["extended|other-photos", "original"]
@@ -208,7 +209,9 @@ def test_the_card_and_croissant_follow_the_settings(chunks, build):
                 gallery="manifest",
                 target="strength",
                 synthesis=SynthesisSettings(intensity=intensity, folds=0, relight=0).model_dump(),
-                inspected={"d": "not inspected", "e": "inspected by 2 reviewers"},
+                inspected={
+                    "d": "not inspected", "e": "inspected by 2 reviewers", "f": "not inspected"
+                },
                 annotated={"e": {"v": 7}},
             ),
             size=(8, 8),
@@ -217,9 +220,10 @@ def test_the_card_and_croissant_follow_the_settings(chunks, build):
         for intensity in (1.0, 0.5)
     }  # fmt: skip
     assert "0.5 times as strong" in said[0.5] and "as strong as in the scans" in said[1.0]
-    stated = "- Neutral images were not inspected (`d`), inspected by 2 reviewers (`e`).\n"
+    stated = "- Neutral images were inspected by 2 reviewers (`e`), not inspected (`d`, `f`).\n"
     assert all(stated in text for text in said.values())
     assert all("No new folds or shadows appear." in text for text in said.values())
+    assert not any("of kind `rendered`" in text for text in said.values())  # there is none
     assert all("| `blendshapes.target` | strength: the mean of" in text for text in said.values())
     planes = [text.split("## Valence and arousal")[1].split("##")[0] for text in said.values()]
     assert [planes[0].count(f"| +0 | {n} |") for n in (7, 1, 8)] == [1, 1, 1]  # real, made, both
@@ -329,7 +333,7 @@ def test_another_seed_gives_other_splits_and_more_subjects_keep_the_shares():
     assert set(assign_splits(rows, validation=0, test=0, seed=0)["split"]) == {"train"}
 
 
-def test_the_commands_count_and_show_what_is_published(dataset, tmp_path):
+def test_the_commands_count_and_show_what_is_published(dataset, tmp_path, monkeypatch):
     run = CliRunner()
     done = run.invoke(app, ["dataset", "stats", str(dataset)])
     assert done.exit_code == 0
@@ -344,6 +348,11 @@ def test_the_commands_count_and_show_what_is_published(dataset, tmp_path):
     side = 8 + 4  # a picture and the gap beside it
     assert sheets == [(4 * side, 3 * side), (3 * side, 4 * side)]  # neutral and two classes
     assert run.invoke(app, ["dataset", "stats", str(tmp_path)]).exit_code == 1
+    monkeypatch.chdir(tmp_path / "sheets")
+    assert run.invoke(app, ["dataset", "sample", str(dataset), "--people", "4"]).exit_code == 0
+    assert len(list((tmp_path / "sheets/sheets").iterdir())) == 2  # a folder of their own
+    call = ["dataset", "sample", str(tmp_path / "no dataset"), "-o", "by_class.jpg"]
+    assert "it is a file, not a folder" in run.invoke(app, call).stderr  # before anything is read
 
 
 def test_a_shard_that_is_none_ends_the_commands_with_one_line(dataset, tmp_path):

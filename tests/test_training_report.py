@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from affect4d.config.training import Learning, Settings
+from affect4d.training import audit
 from affect4d.training.arms import ARMS, MEANING
-from affect4d.training.report import PAPER, write_report
+from affect4d.training.report import PAPER, main, write_report
 
 PEOPLE, FRAMES = 8, 10
 # standard deviation of what an arm's network adds to the truth; the control's is the baseline's
@@ -54,6 +55,27 @@ def folder(tmp_path_factory):
     published.assign(kind="photograph").to_csv(root / "published.csv", index=False)
     london.assign(smiles=london["image_id"].str.endswith("08")).to_csv(root / "london.csv")
     return root
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (None, "no experiment is prepared in it; run `make train`"),
+        ("{", "are no settings of an experiment"),
+        (SETTINGS.model_dump_json(), "its run fold0-real is not finished"),
+    ],
+)
+def test_a_folder_without_an_experiment_is_one_line(tmp_path, settings, words):
+    if settings:
+        (tmp_path / "settings.json").write_text(settings)
+    commands = [(main, [str(tmp_path)])]
+    if settings != SETTINGS.model_dump_json():
+        commands.append((audit.main, [str(tmp_path), str(tmp_path)]))
+    for command, arguments in commands:
+        with pytest.raises(SystemExit) as caught:
+            command(arguments)
+        said = str(caught.value)
+        assert said.startswith("affect4d: ") and words in said and "\n" not in said
 
 
 @pytest.fixture(scope="module")

@@ -34,25 +34,33 @@ def stats(folder: Folder = None, results: Results = None) -> None:
 def sample(
     folder: Folder = None,
     results: Results = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the sheets.")] = Path(),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the sheets.")] = Path(
+        "sheets"
+    ),
     people: Annotated[int, typer.Option(min=1, help="People that are shown.")] = 8,
     classes: Annotated[int, typer.Option(min=1, help="Classes that are shown.")] = 10,
 ) -> None:
-    """Write two contact sheets, by_class.jpg and by_subject.jpg: look before you train.
+    """Write two contact sheets, sheets/by_class.jpg and by_subject.jpg: look before you train.
 
     The folder may also be that of a dataset alone.
 
-    Example: affect4d dataset sample -o sheets
+    Example: affect4d dataset sample -o sheets_of_build
     """
     from affect4d.dataset.overview import draw_sheets
+    from affect4d.quarantine import BadInput
 
     root = results_of(folder, results)
+    if out.exists() and not out.is_dir():
+        fail(BadInput(out, "it is a file, not a folder", "name another folder"), 1)
     with _readable(root):
         sheets = draw_sheets(_published(root), people=people, classes=classes)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in sheets.items():
-        (out / f"{name}.jpg").write_bytes(content)
-        say(out / f"{name}.jpg")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, content in sheets.items():
+            (out / f"{name}.jpg").write_bytes(content)
+            say(out / f"{name}.jpg")
+    except OSError as error:
+        fail(error, 1)
 
 
 def _published(root: Path) -> "Published":

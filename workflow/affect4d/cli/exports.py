@@ -44,15 +44,18 @@ def export(
     Examples: affect4d export happiness -o smile.glb; affect4d export v+0.7_a+0.5 --sample 3 -o
     one.ply; affect4d export surprise --blendshapes -o surprise.glb
     """
-    from affect4d.formats.faces import check_suffix, write_face
-    from affect4d.interop.export import export_blendshapes, export_face
-    from affect4d.store import StoreError
-
     if blendshapes and sample is not None:
         raise typer.BadParameter("give one of --sample, --blendshapes")
+
+    from affect4d.formats.faces import check_suffix, write_face
+    from affect4d.store import StoreError
+
     root = results_of(folder, results)
     try:
         check_suffix(out, has_targets=blendshapes)
+
+        from affect4d.interop.export import export_blendshapes, export_face
+
         face = (
             export_blendshapes(root, name) if blendshapes else export_face(root, name, seed=sample)
         )

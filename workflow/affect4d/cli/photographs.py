@@ -115,9 +115,6 @@ def synth(
     Examples: affect4d synth me.jpg --valence .6 --arousal .4 -o happy.png; affect4d synth me.jpg
     --path 0,0:.7,.5:0,0 -o smile.webp; affect4d synth me.jpg --grid 5 -o plane.jpg
     """
-    from affect4d.store import StoreError
-    from affect4d.synthesis import request, request_options
-
     point = None if valence is None or arousal is None else (valence, arousal)
     if point and not all(-1 <= value <= 1 for value in point):
         raise typer.BadParameter(
@@ -134,6 +131,10 @@ def synth(
         raise typer.BadParameter("give one of --face, --all-faces, --landmarks")
     if all_faces and (crop or grid is not None):
         raise typer.BadParameter("--all-faces edits the full frame: neither --crop nor --grid")
+
+    from affect4d.store import StoreError
+    from affect4d.synthesis import request, request_options
+
     points = parsed(partial(request_options.parse_path, frames=frames), path)
     named = parsed(request_options.parse_component, component)
     if intensity not in (None, 1) and named is None:

@@ -15,7 +15,10 @@ is an error. A changed key re-runs what depends on it, and nothing else. Generat
 
 `snakemake --configfile F` reads `config.yaml` first, whatever F is called and wherever it lies, and
 F's keys over it: a key of `config.yaml` that F does not name still counts, and mappings such as
-`neutrals.databases` are joined. `--replace-workflow-config` beside it reads F alone.
+`neutrals.databases` are joined. `--replace-workflow-config` beside it reads F alone. An empty
+`config.yaml` is the default configuration. An empty F is refused by Snakemake itself ("Config file
+must be given as JSON or YAML with keys at top level"): leave `--configfile` out, or write `{}` into
+F.
 
 Paths hold no braces. `results` is a new folder, an empty one or a build: not a folder with other
 files, and none that holds, or lies in, a source, the workflow's code or a hidden folder.

@@ -92,6 +92,7 @@ def render_card(
         encoding="PNG (lossless)" if settings.image_format == "png" else lossy,
         readings=readings,
         inspected=facts.inspected,
+        rendered=RENDERED,
         by_split=_counts(synthesized, ["split"]),
         by_class=_counts(synthesized, ["class", "class_name", "valence", "arousal"]),
         planes=_planes(synthesized, facts.annotated, classes),

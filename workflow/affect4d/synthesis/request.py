@@ -108,7 +108,7 @@ def describe_faces(faces: Sequence[NDArray[np.floating]]) -> str:
     """One line on faces (68, 2): number, size and upper left corner of each, in pixels."""
     boxes = enumerate(map(face_box, faces), start=1)
     each = (f"{n} of {width} x {height} at ({x}, {y})" for n, (x, y, width, height) in boxes)
-    return f"{len(faces)} faces, pixels: {', '.join(each)}"
+    return f"{len(faces)} face{'s' * (len(faces) > 1)}, pixels: {', '.join(each)}"
 
 
 def _choose_face(

@@ -13,13 +13,12 @@ from pathlib import Path
 import pandas as pd
 
 from affect4d.artifacts.dataset import DATASET
-from affect4d.config.training import Settings
 from affect4d.dataset.published import Published
 from affect4d.formats.own_tables import read_csv
 from affect4d.neutrals.candidates import normalise
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.store import StoreError
-from affect4d.training.face_set import TEXT
+from affect4d.training.face_set import TEXT, read_prepared
 from affect4d.training.faces import find_frames, read_accepted
 from affect4d.training.leaks import (
     REAL,
@@ -44,9 +43,9 @@ def audit_training(results: Path, folder: Path) -> Iterator[str]:
     Raises
     ------
     BadInput
-        No run is finished.
+        No experiment is prepared there, or no run is finished.
     """
-    settings = Settings.model_validate_json((folder / "settings.json").read_text("utf-8"))
+    settings = read_prepared(folder)
     published = Published(results / DATASET.name()).rows
     photographs = list_frames(find_frames(folder, settings, Quarantine("training")))
     accepted = read_accepted(results, published["database"])

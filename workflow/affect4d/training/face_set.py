@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from affect4d.config.training import Settings
 from affect4d.formats.own_tables import read_csv
+from affect4d.quarantine import BadInput
 
 AXES = ["valence", "arousal"]
 # columns of text, where a table has them
@@ -45,6 +47,24 @@ class FaceSet:
         """Write `name.npy` and `name.csv`."""
         np.save(folder / f"{name}.npy", self.images)
         self.table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+
+
+def read_prepared(folder: Path) -> Settings:
+    """The settings that an experiment's folder was prepared with.
+
+    Raises
+    ------
+    BadInput
+        None was prepared there, or its settings are damaged.
+    """
+    path = folder / "settings.json"
+    try:
+        return Settings.model_validate_json(path.read_text("utf-8"))
+    except OSError:
+        raise BadInput(folder, "no experiment is prepared in it", "run `make train`") from None
+    except ValueError:
+        rule, remedy = "are no settings of an experiment", "delete the folder, run `make train`"
+        raise BadInput(path, rule, remedy) from None
 
 
 def read_face_set(folder: Path, name: str) -> FaceSet:

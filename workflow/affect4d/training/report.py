@@ -13,6 +13,7 @@ import pandas as pd
 
 from affect4d.config.training import Settings
 from affect4d.formats.own_tables import read_csv
+from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
 from affect4d.training.arms import ARMS, MEANING
 from affect4d.training.comparison import (
@@ -24,7 +25,7 @@ from affect4d.training.comparison import (
     measure_arms,
     order_within_people,
 )
-from affect4d.training.face_set import AXES, EXPRESSIONS, TEXT
+from affect4d.training.face_set import AXES, EXPRESSIONS, TEXT, read_prepared
 from affect4d.validation.metrics import bootstrap, ccc
 
 Values = tuple[float, float, float, float]
@@ -42,8 +43,14 @@ TABLE_3 = {
 
 
 def write_report(folder: Path) -> str:
-    """Write the tables of a finished experiment into its folder; returns `report.md`'s text."""
-    settings = Settings.model_validate_json((folder / "settings.json").read_text("utf-8"))
+    """Write the tables of a finished experiment into its folder; returns `report.md`'s text.
+
+    Raises
+    ------
+    BadInput
+        No experiment is prepared there, or a run is not finished.
+    """
+    settings = read_prepared(folder)
     arms = {arm: _read_arm(folder, settings, arm) for arm in ARMS}
     data = describe_data(settings, arms[BASELINE])
     measures = measure_arms(arms, settings.seed)
@@ -95,12 +102,18 @@ def describe_data(settings: Settings, read: pd.DataFrame) -> str:
 def _read_arm(folder: Path, settings: Settings, arm: str, *, people: str = "") -> pd.DataFrame:
     """What an arm's networks read of every frame, fold by fold."""
     parts = [
-        read_csv(folder / "runs" / f"fold{fold}-{arm}{people}" / "read.csv", text=TEXT).assign(
-            fold=fold
-        )
+        _read_run(folder, f"fold{fold}-{arm}{people}").assign(fold=fold)
         for fold in range(settings.folds)
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _read_run(folder: Path, name: str) -> pd.DataFrame:
+    """What the network of a run read of every image that it was tested on."""
+    file = folder / "runs" / name / "read.csv"
+    if not file.is_file():
+        raise BadInput(folder, f"its run {name} is not finished", "run `make train`")
+    return read_csv(file, text=TEXT)
 
 
 def _table(
@@ -171,7 +184,7 @@ def _readings(folder: Path, settings: Settings) -> Iterator[dict[str, object]]:
         "reader": "trained on real frames only",
         "student": "trained on synthesized images only",
     }
-    reads = {name: read_csv(folder / "runs" / name / "read.csv", text=TEXT) for name in trained}
+    reads = {name: _read_run(folder, name) for name in trained}
     published = reads["reader"].query("set == 'published'").join(images, on="image_id")
     for kind, part in published.groupby("kind"):
         for axis in AXES:
@@ -221,7 +234,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """`python -m affect4d.training.report FOLDER`."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
     parser.add_argument("folder", type=Path, help="of a finished experiment")
-    print(write_report(parser.parse_args(arguments).folder))
+    try:
+        print(write_report(parser.parse_args(arguments).folder))
+    except BadInput as problem:
+        raise SystemExit(f"affect4d: {problem}") from None
 
 
 if __name__ == "__main__":

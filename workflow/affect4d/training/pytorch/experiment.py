@@ -31,7 +31,7 @@ from affect4d.formats.own_tables import read_csv
 from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
 from affect4d.training.arms import ARMS, Arm, Batches, hold_out
-from affect4d.training.face_set import AXES, TEXT, FaceSet, read_face_set
+from affect4d.training.face_set import AXES, TEXT, FaceSet, read_face_set, read_prepared
 from affect4d.training.pytorch.learning import Run, read_sequences, train
 from affect4d.training.sequences import Rows, windows
 
@@ -75,7 +75,7 @@ def run_experiment(folder: Path, workers: int) -> None:
     BadInput
         Earlier runs are of other data or settings, or people are too few for an arm.
     """
-    settings = Settings.model_validate_json((folder / "settings.json").read_text("utf-8"))
+    settings = read_prepared(folder)
     _check_runs(folder, settings)
     plans = [
         p for p in plan_runs(settings) if not (folder / "runs" / p.name / "read.csv").is_file()
