@@ -12,7 +12,7 @@ from affect4d.geometry.surface import vertex_normals
 from affect4d.registration.blind import BlindSpot
 from affect4d.registration.consistency import Likeness, disagreement
 from affect4d.registration.cylinder import Located, UnwrappedScan
-from affect4d.registration.extrapolation import believed_share
+from affect4d.registration.extrapolation import extrapolation_weight
 from affect4d.registration.fill import Filler
 from affect4d.registration.lids import Lids, from_outline
 from affect4d.registration.placing import moved, skull_skin, stable_skin
@@ -124,7 +124,7 @@ class Registrar:
         )
         self._filler = Filler(reference.laplacian, reference.area)
         self._smoother = Smoother(self.template.triangles, len(self.template.vertices))
-        self._believed = believed_share(self.template, self._cylinder)
+        self._change_weight = extrapolation_weight(self.template, self._cylinder)
         self._blind = BlindSpot(self.template, self._smoother)
         self._stable = stable_skin(self.template)
         self._skull = skull_skin(self.template, np.where(self._shown, reference.area, 0.0))
@@ -195,7 +195,7 @@ class Registrar:
         predicted, scan = self._predict(checked, aligned, triangles=corners, rest=neutral)
         field = predicted - self.template.vertices
         if neutral is not None:
-            field = neutral.field + self._believed * (field - neutral.field)
+            field = neutral.field + self._change_weight * (field - neutral.field)
             predicted = self.template.vertices + field
         offset, excess = self._disagreement(checked, predicted)
         lids = self._lids.correction(checked, predicted) if neutral is None else neutral.lids
