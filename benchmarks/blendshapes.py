@@ -46,7 +46,8 @@ from limits import arithmetic, bandwidth, peak_memory
 from stages import Stages
 from thresholds import Threshold, check
 
-from affect4d.blendshapes import Geodesics, SparseLocalizedPCA
+from affect4d.blendshapes import Geodesics
+from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
 from affect4d.template.template import load_template
 
 PARTS = ("textbook", "template", "store")

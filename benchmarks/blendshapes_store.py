@@ -27,7 +27,8 @@ from thresholds import Threshold
 from tqdm import tqdm
 
 from affect4d import store
-from affect4d.blendshapes import SparseLocalizedPCA, StoredFrames
+from affect4d.blendshapes import StoredFrames
+from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
 from affect4d.template.template import load_template
 
 LENGTH = 102  # frames of a sequence; the first two are at rest

@@ -28,13 +28,14 @@ from sklearn.svm import LinearSVR
 from thresholds import Threshold, check
 
 from affect4d.config.validation import Settings
-from affect4d.validation import KernelSVR, LinearCCA, ccc
+from affect4d.validation import ccc
+from affect4d.validation.cca import LinearCCA
 from affect4d.validation.frames import AXES, Frames
 from affect4d.validation.metrics import bootstrap
 from affect4d.validation.primal import minimise
 from affect4d.validation.regression import Regression
 from affect4d.validation.search import sample_evenly, search_parameters
-from affect4d.validation.svr import fit_kernel, kernel_features
+from affect4d.validation.svr import KernelSVR, fit_kernel, kernel_features
 
 FRAMES, COMPONENTS = 480_000, 200
 SUBJECTS, HELD_SUBJECTS = 144, 36

@@ -13,7 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from support.small_components import CONSTRAINTS, TRIANGLES, VERTICES, fit, matched, planted
 
-from affect4d.blendshapes import Geodesics, SparseLocalizedPCA
+from affect4d.blendshapes import Geodesics
+from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
 from affect4d.blendshapes.steps import update_components, update_weights
 
 

@@ -26,3 +26,10 @@ def test_parsing_the_workflow_loads_no_heavy_library():
 
 def test_the_command_line_loads_nothing_before_a_command_runs():
     assert not (HEAVY | {"numpy", "pyarrow"}) & loaded("import affect4d.cli")
+
+
+def test_only_what_fits_or_measures_loads_scikit_learn():
+    """It takes longer to load than most jobs take to compute."""
+    packages = ("audit", "blendshapes", "dataset", "report", "synthesis", "validation")
+    imports = [f"import affect4d.{package}" for package in packages]
+    assert "sklearn" not in loaded("\n".join(imports))

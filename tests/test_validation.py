@@ -11,6 +11,7 @@ from support.recorded import record
 from support.small_validation import CHUNK, SMALL, annotate, settings, table, validate
 
 from affect4d import store
+from affect4d.artifacts.validation import CEILING, DEPENDENT, MAIN, RIDGE, SHUFFLED
 from affect4d.config.validation import Settings
 from affect4d.quarantine import BadInput, Quarantine
 from affect4d.registration.registered_sequence import RegisteredSequence
@@ -22,7 +23,7 @@ from affect4d.validation.prepare import read_bases
 from affect4d.validation.projections import Projections
 from affect4d.validation.regression import Regression, fold_moments
 from affect4d.validation.split import TEST, TRAIN
-from affect4d.validation.study import CEILING, DEPENDENT, LEAK, MAIN, RIDGE, SHUFFLED, Experiment
+from affect4d.validation.study import LEAK, Experiment
 from affect4d.validation.table import tabulate_reason
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.cross_decomposition import CCA
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from affect4d.validation import LinearCCA, pearson
-from affect4d.validation.cca import joint_moments
+from affect4d.validation import pearson
+from affect4d.validation.cca import LinearCCA, joint_moments
 from affect4d.validation.moments import MAX_FRAMES, Moments
 
 FITTED = (

@@ -6,9 +6,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from affect4d.validation import KernelSVR, ccc
+from affect4d.validation import ccc
 from affect4d.validation.primal import THINNED_ROWS, minimise
-from affect4d.validation.svr import fit_kernel, kernel_features, predict_from_kernel
+from affect4d.validation.svr import KernelSVR, fit_kernel, kernel_features, predict_from_kernel
 
 
 def curved(n, seed=0):

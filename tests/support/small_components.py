@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from affect4d.blendshapes import SparseLocalizedPCA
+from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
 from support import small_gallery
 
 VERTICES, TRIANGLES = small_gallery.patch()

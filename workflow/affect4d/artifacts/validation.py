@@ -12,6 +12,10 @@ SIDES = ("low", "high")
 SETS = TRAIN, TEST = "train", "test"
 SPARSE, PRINCIPAL = "sparse", "pca"
 ALL, TRAIN_ONLY = "all", "train_only"
+MAIN, RIDGE = "cca + svr", "ridge on all components"
+SHUFFLED, DEPENDENT = "shuffled labels", "subject-dependent split"
+CEILING = "annotation ceiling"
+OK = "ok"  # of a row with figures; the others say why there are none
 
 _SUBJECT = Column("subject", "string", "Person.", references=f"{gallery.FRAMES.pattern}:subject")
 _WORDS = {

@@ -16,7 +16,6 @@ from affect4d.formats.own_tables import read_csv
 from affect4d.store.manifest import SUFFIX
 from affect4d.validation.metrics import ccc, mse, pearson
 from affect4d.validation.split import split_subjects
-from affect4d.validation.study import MAIN, OK
 
 _AXES = list(validation.AXES)
 _ANNOTATIONS, _GALLERY = gallery.ANNOTATIONS.name(), gallery.FRAMES.name()
@@ -101,8 +100,8 @@ def _check_table1(build: VerifiedBuild, predictions: str, table1: str) -> Iterat
     table, predicted = pd.read_csv(build.root / table1), pd.read_parquet(build.root / predictions)
     chosen = models.attributes
     rows = table[
-        (table["model"] == MAIN)
-        & (table["status"] == OK)
+        (table["model"] == validation.MAIN)
+        & (table["status"] == validation.OK)
         & (table["basis"] == chosen["kind"])
         & (table["basis_subjects"] == chosen["subjects"])
         & (table["components"] == chosen["size"])

@@ -4,14 +4,12 @@ from affect4d.blendshapes.differences import StoredFrames
 from affect4d.blendshapes.geodesics import Geodesics
 from affect4d.blendshapes.model import ClassModel, read_class, sample
 from affect4d.blendshapes.path import Interpolant, Trajectory, trace
-from affect4d.blendshapes.sparse_pca import SparseLocalizedPCA
 from affect4d.blendshapes.weights import WeightDistribution
 
 __all__ = [
     "ClassModel",
     "Geodesics",
     "Interpolant",
-    "SparseLocalizedPCA",
     "StoredFrames",
     "Trajectory",
     "WeightDistribution",

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
 
 KIND = "gaussian copula"
 LEVELS = 101  # of the stored quantile functions: percentiles
@@ -43,6 +42,8 @@ class WeightDistribution:
         weights : (m, K), m at least 1
         subjects : (m,), the person of each frame
         """
+        from scipy.stats import rankdata  # slow to load, and those who draw do not need it
+
         weights = np.asarray(weights, dtype=np.float64)
         count, components = weights.shape
         if not components:

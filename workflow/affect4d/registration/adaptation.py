@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.spatial import cKDTree
 
 from affect4d.config.registration import Settings
@@ -160,6 +159,8 @@ def adapt(reference: Reference, scans: Sequence[NeutralScan], settings: Settings
 
 def _usual(reference: Reference, scans: Sequence[NeutralScan], settings: Settings) -> Usual:
     """What is usual of scans on the mean of the other people: of strangers."""
+    from scipy import stats  # slow to load, and templates that are not adapted do not need it
+
     template, measured = reference.template, []
     scans, found = _register(reference, scans, settings)
     faces = [one.vertices.astype(np.float64) for one in found]

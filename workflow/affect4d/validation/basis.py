@@ -77,7 +77,7 @@ class Basis:
         """Weights (m, K) of difference vectors D (m, 3P), mm.
 
         Those of principal components are in mm of the vertices' motion; those of sparse ones lie
-        in the box of their constraint (`blendshapes.SparseLocalizedPCA`).
+        in the box of their constraint (`SparseLocalizedPCA`).
         """
         if self.kind == PRINCIPAL:
             centred: Floats32 = D - self.mean

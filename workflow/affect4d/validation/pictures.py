@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from affect4d import store
 from affect4d.affectspace import Grid
+from affect4d.artifacts.validation import CEILING, DEPENDENT, MAIN, RIDGE, SHUFFLED
 from affect4d.config.validation import Settings
 from affect4d.geometry.shading import render
 from affect4d.plotting.faces import motion_colours
 from affect4d.validation.basis import PRINCIPAL, Key, from_arrays
 from affect4d.validation.frames import AXES
-from affect4d.validation.study import CEILING, DEPENDENT, MAIN, RIDGE, SHUFFLED
 from affect4d.validation.table import PAPER, PAPER_MEASURES
 
 COLOURS = dict(zip(AXES, ("tab:blue", "tab:orange"), strict=True))

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from affect4d.artifacts.validation import CEILING, DEPENDENT, MAIN, OK, RIDGE, SHUFFLED
 from affect4d.config.validation import Settings
 from affect4d.quarantine import BadInput
 from affect4d.random_streams import named_rng
@@ -27,11 +28,6 @@ from affect4d.validation.split import TEST
 
 log = logging.getLogger(__name__)
 
-MAIN, RIDGE = "cca + svr", "ridge on all components"
-SHUFFLED, DEPENDENT = "shuffled labels", "subject-dependent split"
-CEILING = "annotation ceiling"
-MODELS = MAIN, RIDGE, SHUFFLED, DEPENDENT, CEILING
-OK = "ok"
 LEAK = "leak: frames of the same subjects in both sets"
 
 Row = dict[str, Any]  # of the table, by column

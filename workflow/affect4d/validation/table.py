@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from affect4d.artifacts.validation import CEILING, DEPENDENT, MAIN, RIDGE, SHUFFLED
 from affect4d.config.validation import Settings
 from affect4d.validation.basis import keys
 from affect4d.validation.frames import AXES
-from affect4d.validation.study import CEILING, MAIN, MODELS
 
 MEASURES = [f"{name}_{axis}" for name in ("ccc", "mse", "pearson") for axis in AXES]
 PAPER_MEASURES = MEASURES[:4]
+MODELS = MAIN, RIDGE, SHUFFLED, DEPENDENT, CEILING
 # Components to PAPER_MEASURES on 4DFAB (paper, Table 1).
 PAPER = {
     84: (0.63, 0.68, 0.107, 0.046),
