@@ -16,8 +16,11 @@ dataset: .venv/pipeline.done
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "The dataset is in results/dataset, the report in results/report.html."
 
+# one thread a process: two processes share the cores; what one compiles, the others read
+test: export OMP_NUM_THREADS = 1
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/test.done
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/workflow
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/workflow
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/workflow
 
 lint: .venv/test.done

@@ -19,9 +19,19 @@ from affect4d.template.ibug68 import MOUTH_CORNERS
 from affect4d.template.template import load_template
 
 TEMPLATE, MODEL = load_template(), smooth_model()
-SMOOTH = replace(MODEL, smooth=smooth_modes(MODEL.mean, TEMPLATE))
-NARROW = replace(SMOOTH, identity=SMOOTH.identity[:1])  # most people are strangers to it
 INNER = np.flatnonzero(TEMPLATE.inner)
+
+
+@pytest.fixture(scope="module")
+def smooth():
+    """The model with the smooth field."""
+    return replace(MODEL, smooth=smooth_modes(MODEL.mean, TEMPLATE))
+
+
+@pytest.fixture(scope="module")
+def narrow(smooth):
+    """One to which most people are strangers."""
+    return replace(smooth, identity=smooth.identity[:1])
 
 
 def error(face, truth):
@@ -30,8 +40,8 @@ def error(face, truth):
     return np.linalg.norm(moved - truth[INNER], axis=1).mean()
 
 
-def test_smooth_fields_neither_move_nor_turn_nor_enlarge_the_face():
-    for mode in SMOOTH.smooth[:10]:
+def test_smooth_fields_neither_move_nor_turn_nor_enlarge_the_face(smooth):
+    for mode in smooth.smooth[:10]:
         moved = fit_similarity(MODEL.mean[INNER], MODEL.mean[INNER] + mode[INNER])
         assert moved.scale == pytest.approx(1, abs=2e-3)
         np.testing.assert_allclose(moved.rotation, np.eye(3), atol=2e-3)
@@ -39,47 +49,47 @@ def test_smooth_fields_neither_move_nor_turn_nor_enlarge_the_face():
         assert np.linalg.norm(moved.apply(centre[None]) - centre) < 0.05
 
 
-def test_smooth_fields_are_smooth_mostly_symmetric_and_of_a_millimetre():
-    variance = (SMOOTH.smooth[:, INNER] ** 2).sum(0).mean(0)
+def test_smooth_fields_are_smooth_mostly_symmetric_and_of_a_millimetre(smooth):
+    variance = (smooth.smooth[:, INNER] ** 2).sum(0).mean(0)
     assert (variance > 0.3).all() and (variance < 1.2).all()
-    edges = SMOOTH.triangles[np.isin(SMOOTH.triangles, INNER).all(1)][:, :2]
-    step = np.abs(SMOOTH.smooth[:, edges[:, 0]] - SMOOTH.smooth[:, edges[:, 1]])
+    edges = smooth.triangles[np.isin(smooth.triangles, INNER).all(1)][:, :2]
+    step = np.abs(smooth.smooth[:, edges[:, 0]] - smooth.smooth[:, edges[:, 1]])
     assert step.max() < 0.3
     image = np.linalg.norm(
         MODEL.mean[INNER, None] * [-1, 1, 1] - MODEL.mean[None, INNER[::40]], axis=2
     ).argmin(0)
-    one, other = SMOOTH.smooth[:, INNER[::40]], SMOOTH.smooth[:, INNER[image]] * [-1, 1, 1]
+    one, other = smooth.smooth[:, INNER[::40]], smooth.smooth[:, INNER[image]] * [-1, 1, 1]
     kept, broken = ((one + sign * other).var() for sign in (1, -1))
     assert kept > 3 * broken
 
 
 @pytest.mark.parametrize("yaw", [0, 20])
-def test_a_stranger_comes_out_nearer_and_the_camera_is_the_same(yaw):
+def test_a_stranger_comes_out_nearer_and_the_camera_is_the_same(narrow, yaw):
     identity = a_face(MODEL)
     truth = MODEL.shape(identity, np.zeros(len(MODEL.expression)))
     landmarks = seen_landmarks(MODEL, camera_at(yaw, distance=900), identity)
     without, found = (
-        fit(IMAGE, landmarks, model) for model in (replace(NARROW, smooth=MODEL.smooth), NARROW)
+        fit(IMAGE, landmarks, model) for model in (replace(narrow, smooth=MODEL.smooth), narrow)
     )
     np.testing.assert_array_equal(found.camera.rotation, without.camera.rotation)
     assert found.camera.inverse_distance == without.camera.inverse_distance
     assert error(found.vertices, truth) < 0.85 * error(without.vertices, truth)
 
 
-def test_who_is_spanned_by_the_model_stays_as_without_a_field():
+def test_who_is_spanned_by_the_model_stays_as_without_a_field(smooth):
     identity = a_face(MODEL)
     truth = MODEL.shape(identity, np.zeros(len(MODEL.expression)))
     landmarks = seen_landmarks(MODEL, camera_at(10, distance=900), identity)
     landmarks = landmarks + np.random.default_rng(0).normal(size=landmarks.shape)
-    without, found = fit(IMAGE, landmarks, MODEL), fit(IMAGE, landmarks, SMOOTH)
+    without, found = fit(IMAGE, landmarks, MODEL), fit(IMAGE, landmarks, smooth)
     assert error(found.vertices, truth) < error(without.vertices, truth) + 0.05
-    state = Solver(SMOOTH, Settings()).run(landmarks[None], np.array([[299.5, 299.5]]))
-    assert np.abs(state.coefficients[0, -len(SMOOTH.smooth) :]).max() < 3 * AMPLITUDES_MM[1]
+    state = Solver(smooth, Settings()).run(landmarks[None], np.array([[299.5, 299.5]]))
+    assert np.abs(state.coefficients[0, -len(smooth.smooth) :]).max() < 3 * AMPLITUDES_MM[1]
 
 
-def test_a_smile_that_the_field_follows_is_still_found():
+def test_a_smile_that_the_field_follows_is_still_found(narrow):
     smile = bump(48, 14, [-3, 4, -1]) + bump(54, 14, [3, 4, -1])
-    model = replace(NARROW, expression=MODEL.expression[:0])
+    model = replace(narrow, expression=MODEL.expression[:0])
     smiling = replace(model, mean=model.mean + smile)
     found = fit(IMAGE, seen_landmarks(smiling, camera_at(10, distance=900), np.zeros(1)), model)
     field = found.vertices - model.shape(found.identity, found.expression)
@@ -88,9 +98,9 @@ def test_a_smile_that_the_field_follows_is_still_found():
     assert estimate_amplitudes(found, model, smile[None]) == pytest.approx([1], abs=0.15)
 
 
-def test_a_model_of_an_earlier_version_has_no_field(tmp_path):
-    write_model(tmp_path / "new.zarr", SMOOTH, None)
-    np.testing.assert_array_equal(read_model(tmp_path / "new.zarr").smooth, SMOOTH.smooth)
+def test_a_model_of_an_earlier_version_has_no_field(smooth, tmp_path):
+    write_model(tmp_path / "new.zarr", smooth, None)
+    np.testing.assert_array_equal(read_model(tmp_path / "new.zarr").smooth, smooth.smooth)
     stored = store.open(tmp_path / "new.zarr")
     former = {name: stored[name][...] for name in stored.keys() if name != "smooth"}  # noqa: SIM118
     store.write(tmp_path / "old.zarr", former, {"unit": "mm"}, provenance=None)

@@ -6,15 +6,20 @@ import pytest
 from support.once import made_once
 from workflow_tree import SECONDS, Tree
 
-# Each waits for something (a cluster's polls, a kill) while others compute: in this order they end
-# together, where the files with few tests would come last.
-FIRST = ("test_slurm.py", "test_own_data.py", "test_killed_builds.py", "test_tutorial.py")
+# Slurm waits for its polls while others compute. One of two processes then makes the shared build,
+# and the other one what needs none; the longer files follow. The tutorial's build comes last, since
+# it can use both cores.
+ORDER = (
+    "test_slurm.py", "test_own_data.py", "test_changes.py", "test_rule_graphs.py",
+    "test_own_table.py", "test_killed_builds.py", "test_rebuilds.py", "test_workflow.py",
+    "test_readers.py", "test_tutorial.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
-    """Files that build begin first; the order of `FIRST`, then the usual one."""
-    order = {name: number for number, name in enumerate(FIRST)}
-    items.sort(key=lambda item: order.get(item.path.name, len(FIRST)))
+    """Files in the order of `ORDER`; others come last."""
+    order = {name: number for number, name in enumerate(ORDER)}
+    items.sort(key=lambda item: order.get(item.path.name, len(ORDER)))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fast_simplification
 import numpy as np
+import pandas as pd
 import yaml
 from support.empty_builds import write_empty_build
 
@@ -110,6 +111,11 @@ class Tree:
     def checksums(self):
         """SHA256SUMS of the published dataset."""
         return (self.results / "dataset" / "SHA256SUMS").read_text()
+
+    def dataset(self):
+        """The rows of the published dataset."""
+        shards = sorted((self.results / "dataset" / "data").glob("*.parquet"))
+        return pd.concat([pd.read_parquet(path) for path in shards], ignore_index=True)
 
 
 def write_small_template(folder):
