@@ -12,12 +12,16 @@ from support.registration_scans import deform, open_mouth, scan_of
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
+from affect4d.gallery.synthetic.action_units import action_fields
+from affect4d.gallery.synthetic.affect import PROTOTYPES, prototype
+from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import cotangent
 from affect4d.registration import Registrar
 from affect4d.registration.denoise import denoise_landmarks
 from affect4d.registration.fill import Filler
 from affect4d.registration.lids import Lids
+from affect4d.registration.placing import skull_skin
 from affect4d.registration.quality import flag_names
 from affect4d.registration.scan import large_pieces
 from affect4d.registration.track import Texture, Tracker
@@ -398,6 +402,20 @@ def test_a_face_is_placed_by_the_skull_whatever_the_skin_around_the_eyes_does(te
     placed = registrar.place(moved, np.ones(len(moved), bool), template.vertices)
     away = np.linalg.norm(placed - lifted, axis=1)[template.inner]
     assert away.max() < 0.2
+
+
+def test_no_prototypical_expression_turns_the_head():
+    """Disgust, which moves most of the skin above the base of the nose, once did."""
+    face = Face()
+    template, fields = face.template, action_fields(face)
+    _, area = cotangent(template.vertices, template.triangles)
+    skull, seen = skull_skin(template, area), np.ones(len(template.vertices), bool)
+    for expression in PROTOTYPES:
+        way = np.tensordot(prototype(expression), fields, axes=1)
+        shown = (template.vertices + way).astype(np.float32)
+        placed = skull.place(shown, seen, template.vertices)
+        turned = Rotation.from_matrix(fit_similarity(shown, placed, scale=False).rotation)
+        assert np.degrees(turned.magnitude()) < 0.25, expression  # the chin stays within .5 mm
 
 
 def test_lids_come_to_lie_at_the_landmarks_of_a_sequence_not_of_a_frame(template, registrar):

@@ -14,17 +14,20 @@ from affect4d.geometry.similarity import Similarity, fit_similarity
 from affect4d.template.ibug68 import NOSE_RIDGE, NOSE_TIP, STABLE, SUBNASALE
 from affect4d.template.template import Template
 
-# Scales of the robust placing (Geman-McClure): coarse to fine, the last repeated to converge.
-_SCALES_MM = (3.0, 2.0, 1.0, 1.0, 1.0)
+# Scales of the robust placing (Geman-McClure): coarse to fine, the last repeated to converge. The
+# first is as wide as an expression moves skin: a narrower one would keep what the start, where all
+# skin counts, fitted.
+_SCALES_MM = (5.0, 3.0, 2.0, 1.0, 1.0)
 # Vertices that must be seen, or all count.
 _MIN_SEEN = 40
 # One in so many vertices counts: neighbours say the same.
 _STABLE_STEP, _SKULL_STEP = 3, 5
 # Standard deviation of the weights around a landmark, and where they end, in these.
 _STABLE_MM, _STABLE_END = 9.0, 2
-# The skull's skin lies within this distance of the nose tip, as the skin that is followed: ears and
-# scalp are found less well than they would hold the face.
-_SKULL_RADIUS_MM = 90.0
+# The skull's skin lies within this distance of the nose tip: with that before the ears and on the
+# temples, which expressions move least. Ears and scalp are found less well than they would hold the
+# face.
+_SKULL_RADIUS_MM = 100.0
 # How much more a vertex on the ridge of the nose counts, next to the bone: by experiment.
 _RIDGE_WEIGHT = 3.0
 
