@@ -31,9 +31,9 @@ AFFECT = {  # valence, arousal
     "relaxed": (0.68, -0.46),
 }
 PROTOTYPES = {  # intensities of the units
-    "happiness": {"AU6": 0.9, "AU12": 0.95, "AU25": 0.8, "AU26": 0.05},
+    "happiness": {"AU6": 0.6, "AU12": 0.95, "AU25": 0.8, "AU26": 0.05},
     "excited": {
-        "AU1": 0.3, "AU2": 0.4, "AU5": 0.3, "AU6": 1.0, "AU12": 1.0, "AU25": 0.8, "AU26": 0.1,
+        "AU1": 0.3, "AU2": 0.4, "AU5": 0.3, "AU6": 0.65, "AU12": 1.0, "AU25": 0.8, "AU26": 0.1,
     },
     "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 1.0},
     # of the two mouths of anger (Ekman & Friesen 1975) the square one, which bares the teeth;

@@ -52,7 +52,8 @@ POINTS: dict[str, tuple[tuple[int, ...], tuple[float, float]]] = {
 }
 KEEP = np.nan  # the face units' own
 # Of each unit: where points go, mm outwards, upwards and forwards, SHARE of ICT-FaceKit's. The lips
-# of smiles are fitted to photographs from the front, which leaves their depth.
+# of smiles are fitted to photographs from the front, which leaves their depth. Where lips part, the
+# face units lift nose and philtrum with the upper lip.
 MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
     "AU6": {
         "lower lid": (KEEP, 1.7, KEEP),
@@ -90,7 +91,7 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "cheek": (2.9, 3.3, 1.6),
         "front of the cheek": (2.7, 2.9, 0.4),
         "beside the mouth": (KEEP, KEEP, -5.3),
-        "philtrum": (KEEP, KEEP, -2.1),
+        "philtrum": (KEEP, 1.9, -2.1),
         "upper lip": (KEEP, KEEP, -2.6),
         "side of the upper lip": (KEEP, KEEP, -3.2),
         "corner": (KEEP, KEEP, -7.2),
@@ -118,7 +119,14 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "lower lip": (KEEP, KEEP, -1.5),
         "side of the lower lip": (KEEP, KEEP, -1.9),
     },
-    "AU25": {"chin": (0.0, -2.0, -1.0), "side of the chin": (0.6, -1.8, -0.9)},
+    "AU25": {
+        "side of the nose": (0.0, 0.0, 0.0),
+        "nose's wing": (0.0, 0.0, 0.0),
+        "beside the wing": (0.0, 0.0, 0.0),
+        "philtrum": (0.0, 0.0, 0.0),
+        "chin": (0.0, -2.0, -1.0),
+        "side of the chin": (0.6, -1.8, -0.9),
+    },
 }
 # Brows, the rest of the eyes and the root of the nose keep their motion, and so does what lies
 # farther from the tip of the nose than the flesh of the cheeks.

@@ -1,0 +1,172 @@
+"""How far the skin of faces goes in smiles: in real photographs, and in those that a build makes.
+
+    python benchmarks/smile_skin.py --results results
+
+The people of benchmarks/readers.py, neutral and smiling, aligned by the outer eye corners, 5 pixels
+per mm where these are 90 mm apart. The dense flow between the two photographs (DIS, Kroeger et al.,
+ECCV 2016) starts from a thin-plate spline through the landmarks and is aligned by eye corners and
+nose bridge. Of the points of `gallery/synthetic/skin_motion.py` it prints, mm outwards and upwards:
+the median of the real smiles, of two halves of the people; how far the smile goes that a build
+makes of the same people, by the same flow; and how far it was asked to go, which tells what the
+flow misses. Then, for each half, which intensities of a smile's units explain the real motion
+(nonnegative least squares); the lips' red is left out, as teeth appear beside it.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import readers_people as make
+from readers_landmarks import EYES_MM, STILL
+from scipy.interpolate import RBFInterpolator
+from scipy.optimize import nnls
+from skimage.transform import SimilarityTransform
+from tqdm import tqdm
+from unit_motion import motion
+
+from affect4d import store
+from affect4d.gallery.synthetic.action_units import NAMES, action_fields
+from affect4d.gallery.synthetic.mpfb import Face
+from affect4d.gallery.synthetic.skin_motion import POINTS
+from affect4d.readers.reading import read_faces
+from affect4d.registration.reference import Reference
+from affect4d.synthesis.editing.scene import LUMINANCE
+from affect4d.template.ibug68 import MIRROR, OUTER_EYE_CORNERS
+
+SIDE, PER_MM, WIDTH, HEIGHT, EYES_ROW = 1350, 5.0, 800, 1000, 330  # pixels
+LIGHT_MM = 2.5  # standard deviation of what counts as light and is removed
+SMOOTH_MM = 1.0  # of the flow
+HALVINGS = (3, 2, 1)  # of the pictures, one pass each
+SPLINE_STEP, SPLINE_NOISE = 10, 2.0  # pixels; of landmarks, pixels^2
+MIDDLE, LEVELS_PER_SD, CAMERA_NOISE = 128, 40, 2.0  # grey levels
+UNITS = ("AU6", "AU12", "AU25", "AU26")
+ON_LIPS = ("upper lip", "side of the upper lip", "lower lip", "side of the lower lip")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--results", type=Path, default=Path("results"), help="of a build")
+    parser.add_argument("--cache", type=Path, default=Path("build/readers_benchmark"))
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    people = make.open_people(None, SIDE, arguments.cache)
+    studio = make.Studio(arguments.results, people)
+    target = make.main_targets(arguments.results)["happiness"]
+    real, ours = [], []
+    for number in tqdm(range(len(people.names)), disable=None):
+        neutral = people.photograph(number), people.neutral.landmarks[number]
+        smile = people.photograph(number, smiling=True), people.smiling.landmarks[number]
+        made = studio.make(number, "warp", {"smile": target}).images["smile"]
+        real.append(skin_motion(neutral, smile))
+        ours.append(skin_motion(neutral, (made, read_faces([made]).landmarks[0])))
+    halves = {"one half": real[::2], "the other": real[1::2]}
+    columns = {f"real, {half}": np.median(each, axis=0) for half, each in halves.items()}
+    columns["made, by the flow"] = np.median(ours, axis=0)
+    columns["made, as asked"] = asked(arguments.results, target)
+    table = pd.DataFrame({name: [*map(_text, each)] for name, each in columns.items()}, POINTS)
+    print(f"{len(people.names)} people, mm outwards and upwards\n{table.to_string()}")
+    for half in halves:
+        explain(half, columns[f"real, {half}"])
+    return 0
+
+
+def skin_motion(neutral, other):
+    """How far the skin goes at POINTS, (P, 2) mm outwards and upwards, mean of both sides.
+
+    Either is a photograph and its landmarks (68, 2).
+    """
+    (before, start), (after, end) = _brought(*neutral), _brought(*other)
+    flow = _flow(before, start, after, end)
+    there = start[STILL] + _at(flow, start[STILL])
+    align = SimilarityTransform.from_estimate(there, start[STILL])
+    rows = []
+    for landmarks, (outwards, upwards) in POINTS.values():
+        sides = []
+        for side, chosen in ((1, [*landmarks]), (-1, MIRROR[[*landmarks]])):
+            point = start[chosen].mean(axis=0) + PER_MM * np.array([side * outwards, -upwards])
+            moved = align(point + _at(flow, point[None]))[0] - point
+            sides.append(moved / PER_MM * [side, -1])
+        rows.append(np.mean(sides, axis=0))
+    return np.array(rows)
+
+
+def asked(results, target):
+    """The same of a Target's deformation, (P, 2) mm, on the build's template."""
+    template = Reference.restore(store.open(results / "registration/template.zarr")).template
+    return np.array([motion(template, target.deformation, point)[:2] for point in POINTS])
+
+
+def explain(half, moved):
+    """Print the intensities of UNITS that explain the motion (P, 2) of POINTS off the lips."""
+    face = Face()
+    fields = action_fields(face)
+    rows = [row for row, point in enumerate(POINTS) if point not in ON_LIPS]
+    design = [
+        [motion(face.template, fields[NAMES.index(unit)], point)[:2] for point in POINTS]
+        for unit in UNITS
+    ]
+    design, goal = np.array(design)[:, rows].reshape(len(UNITS), -1).T, moved[rows].ravel()
+    weights, left = nnls(design, goal)
+    shares = ", ".join(f"{unit} {weight:.2f}" for unit, weight in zip(UNITS, weights, strict=True))
+    share = left / np.linalg.norm(goal)
+    print(f"real smiles, {half}: {shares}; left unexplained: {share:.2f} of the motion")
+
+
+def _brought(image, landmarks):
+    """A photograph (HEIGHT, WIDTH, 3) and landmarks, the outer eye corners at one place."""
+    half = EYES_MM / 2 * PER_MM
+    eyes = np.array([[WIDTH / 2 - half, EYES_ROW], [WIDTH / 2 + half, EYES_ROW]])
+    face = SimilarityTransform.from_estimate(landmarks[OUTER_EYE_CORNERS], eyes)
+    matrix = face.params[:2]
+    return cv2.warpAffine(image, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_AREA), face(landmarks)
+
+
+def _flow(before, start, after, end):
+    """(HEIGHT, WIDTH, 2) pixels from one photograph to the other, by landmarks, then by skin."""
+    edge = [[x, y] for x in (0, WIDTH / 2, WIDTH) for y in (0, HEIGHT / 2, HEIGHT)]
+    edge.remove([WIDTH / 2, HEIGHT / 2])
+    spline = RBFInterpolator(
+        np.vstack([start, edge]),
+        np.vstack([end - start, np.zeros_like(edge)]),
+        smoothing=SPLINE_NOISE,
+    )
+    y, x = np.mgrid[0:HEIGHT:SPLINE_STEP, 0:WIDTH:SPLINE_STEP].astype(float)
+    coarse = spline(np.c_[x.ravel(), y.ravel()]).reshape(*x.shape, 2).astype(np.float32)
+    flow = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    pattern = _pattern(before)
+    for halvings in HALVINGS:
+        there = (columns + flow[..., 0], rows + flow[..., 1])
+        warped = _pattern(cv2.remap(after, *there, cv2.INTER_LINEAR))
+        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        search.setFinestScale(halvings)
+        step = cv2.GaussianBlur(search.calc(pattern, warped, None), (0, 0), SMOOTH_MM * PER_MM)
+        flow = flow + step
+    return flow
+
+
+def _pattern(image):
+    """(HEIGHT, WIDTH) uint8, the luminance without the light on it, of even contrast."""
+    grey = np.asarray(image @ LUMINANCE, np.float32)
+    sigma = LIGHT_MM * PER_MM
+    contrast = grey - cv2.GaussianBlur(grey, (0, 0), sigma)
+    spread = np.sqrt(cv2.GaussianBlur(contrast**2, (0, 0), 2 * sigma))
+    levels = MIDDLE + LEVELS_PER_SD * contrast / (spread + CAMERA_NOISE)
+    return np.clip(levels, 0, 255).astype(np.uint8)
+
+
+def _at(flow, points):
+    """The flow (N, 2) at the pixels nearest to points (N, 2)."""
+    columns, rows = np.rint(points).astype(int).T
+    return flow[rows, columns]
+
+
+def _text(moved):
+    return f"{moved[0]:5.1f} {moved[1]:5.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
