@@ -8,6 +8,10 @@ mean shape of their own, so truth is consistency: each template vertex has one p
 the consensus over the registered neutral faces of all people. A frame's error is the distance of
 its vertices from those places after a rigid motion; the difference's error that of frame minus
 neutral, which is what later stages use. `single` registers each frame alone, without its sequence.
+
+Beyond the inner face, where the template shows on its cylinder, foreheads, sides and chins are
+measured too: the difference's error from 75 to 105 mm from the nose tip, and how many of 10,000
+triangles there face away from where the truth turns them.
 """
 
 import argparse
@@ -36,9 +40,12 @@ from affect4d.geometry.similarity import fit_similarity
 from affect4d.pipeline.context import RunContext
 from affect4d.quarantine import Quarantine
 from affect4d.registration.quality import FLAGS
+from affect4d.registration.reference import fit_cylinder, single_valued
 from affect4d.registration.sequences import load_registrar, register_chunk, write_template
+from affect4d.template.ibug68 import CHIN, LEFT_BROW, NOSE_TIP, RIGHT_BROW
 from affect4d.template.template import load_template
 
+BORDER_MM = 75.0, 105.0  # from the nose tip
 ROUNDS = 10  # of closing in on the true face: the motion changes by less than .01 mm after 5
 STAGES = {
     "check": "landmarks",
@@ -114,9 +121,44 @@ def rigid_error(found, truth):
     return np.linalg.norm(motion.apply(found) - truth, axis=1)
 
 
+def border(registrar):
+    """{name: (V,)} of the parts of the skin beyond the inner face."""
+    vertices, marks = registrar.template.vertices, registrar.template.landmarks
+    from_tip = np.linalg.norm(vertices - marks[NOSE_TIP], axis=1)
+    shown = single_valued(
+        registrar.template, fit_cylinder(registrar.template, registrar.settings.resolution)
+    )
+    ring = (from_tip > BORDER_MM[0]) & (from_tip < BORDER_MM[1]) & shown
+    forehead = vertices[:, 1] > marks[[*LEFT_BROW, *RIGHT_BROW], 1].max()
+    chin = vertices[:, 1] < marks[CHIN, 1]
+    return {"forehead": ring & forehead, "sides": ring & ~forehead & ~chin, "chin": ring & chin}
+
+
+def turned(found, expected, triangles):
+    """Share of triangles (n, 3) of a face (V, 3) that face away from where they are expected."""
+    normals = []
+    for face in (found, expected):
+        a, b, c = (face[triangles[:, k]] for k in range(3))
+        normals.append(np.cross(b - a, c - a))
+    return float((np.sum(normals[0] * normals[1], axis=1) < 0).mean())
+
+
+def border_errors(regions, triangles, *, change, frame, neutral, seen):
+    """Errors (n,) mm of a frame (V, 3) minus the neutral, whose true change is given, and share of
+    triangles turned over, of each region."""
+    expected, row = neutral + change, {}
+    for name, region in regions.items():
+        mask = region & seen
+        row[name] = np.linalg.norm((frame - expected)[mask], axis=1)
+        part = triangles[mask[triangles].all(1)]
+        if len(part):
+            row[f"{name} turned"] = turned(frame, expected, part)
+    return row
+
+
 def evaluate(results, registrar, singles):
     """One row per frame: errors (mm), flags, what was wrong with its landmarks."""
-    rows, inner = [], registrar.template.inner
+    rows, inner, regions = [], registrar.template.inner, border(registrar)
     places = correspondence(results, registrar.template)
     for path in sorted((results / "gallery/truth").glob("*.zarr")):
         truth = store.open(path)
@@ -131,7 +173,8 @@ def evaluate(results, registrar, singles):
             flags, neutral = sequence["flags"][...], sequence.attributes["is_neutral"].index(True)
             for t, frame in enumerate(ids):
                 mask = inner & seen[t] & seen[neutral]
-                change = (vertices[t] - vertices[neutral]) - (faces[t] - faces[neutral])
+                moved = faces[t] - faces[neutral]
+                change = (vertices[t] - vertices[neutral]) - moved
                 row = {
                     "frame_id": frame,
                     "task": sequence.attributes["task"],
@@ -139,8 +182,17 @@ def evaluate(results, registrar, singles):
                     "flags": int(flags[t]),
                     "error": rigid_error(vertices[t][mask], faces[t][mask]),
                     "difference": np.linalg.norm(change[mask], axis=1) if t != neutral else [],
-                    "motion": np.linalg.norm((faces[t] - faces[neutral])[mask], axis=1),
+                    "motion": np.linalg.norm(moved[mask], axis=1),
                 }
+                if t != neutral and not flags[t]:
+                    row |= border_errors(
+                        regions,
+                        registrar.template.triangles,
+                        change=moved,
+                        frame=vertices[t],
+                        neutral=vertices[neutral],
+                        seen=seen[t] & seen[neutral],
+                    )
                 if t % singles == 0:
                     mesh = read_mesh(results / table.mesh[frame])
                     marks = read_landmarks(results / table.landmarks[frame], dimension=3)
@@ -161,6 +213,18 @@ def print_errors(frames):
                     f"{task:12s} {name:11s} mean {values.mean():.2f}"
                     f"  p95 {np.percentile(values, 95):.2f} mm"
                 )
+
+
+def print_border(frames, names):
+    """Beyond the inner face, in unflagged frames."""
+    for name in names:
+        values = np.concatenate([v for v in frames[name] if np.ndim(v)])
+        over = 1e4 * frames[f"{name} turned"].dropna()
+        mean, p95 = values.mean(), np.percentile(values, 95)
+        print(
+            f"{name:12s} difference  mean {mean:.2f}  p95 {p95:.2f} mm"
+            f"; turned over, of 10,000: mean {over.mean():.1f}, worst frame {over.max():.0f}"
+        )
 
 
 def print_flags(frames):
@@ -188,6 +252,7 @@ def main():
         registrar = load_registrar(results / "registration/template.zarr", Settings())
         frames = evaluate(results, registrar, arguments.singles)
     print_errors(frames)
+    print_border(frames, border(registrar))
     missed = print_flags(frames)
     if profile is not None:
         print_stages(profile)

@@ -23,6 +23,7 @@ from affect4d.registration.fill import Filler
 from affect4d.registration.lids import Lids
 from affect4d.registration.placing import skull_skin
 from affect4d.registration.quality import flag_names
+from affect4d.registration.registrar import Registered
 from affect4d.registration.scan import large_pieces
 from affect4d.registration.track import Texture, Tracker
 from affect4d.template.ibug68 import (
@@ -340,14 +341,64 @@ def test_landmarks_beside_the_face_are_flagged(registrar, scan):
     assert "disagreement" in flag_names(moved.quality.flags(registrar.settings))
 
 
-def test_following_the_skin_makes_frames_agree(template, registrar):
-    rng = np.random.default_rng(3)
-    truth = deform(template, seed=8)
+def freckled(template, rng):
+    """A Texture with a pattern, seen from the front."""
     low, high = template.vertices.min(0), template.vertices.max(0)
     uv = ((template.vertices - low) / (high - low))[:, :2].astype(np.float32)
     coarse = rng.normal(size=(90, 90)).astype(np.float32)
     skin = 140 + 25 * cv2.resize(coarse, (720, 720), interpolation=cv2.INTER_CUBIC)
-    texture = Texture(np.clip(np.repeat(skin[..., None], 3, 2), 0, 255).astype(np.uint8), uv)
+    return Texture(np.clip(np.repeat(skin[..., None], 3, 2), 0, 255).astype(np.uint8), uv)
+
+
+def raised_brows(template, registrar, end_mm):
+    """A forehead as registered at rest and with brows 9 mm higher, and as it is then: two (V, 3),
+    the true change (V, 3), its seen triangles.
+
+    The skin moves with the brows and stays from `end_mm` above them on.
+    """
+    brows = template.landmarks[[*LEFT_BROW, *RIGHT_BROW]]
+    above = template.vertices - brows.mean(axis=0)
+    share = np.clip(np.minimum((end_mm - above[:, 1]) / 12, 1 + above[:, 1] / 12), 0, 1)
+    front = above[:, 2] > -40
+    rest = deform(template, seed=8)
+    raised = rest.copy()
+    raised[:, 1] += 9 * share**2 * (3 - 2 * share) * front
+    tracker, texture = Tracker(registrar.raster), freckled(template, np.random.default_rng(3))
+    frames: list[Registered] = []
+    for face in (rest, raised):
+        marks = scan_of(template, face, seed=0, noise=0.0)[2]
+        neutral = frames[0] if frames else None
+        frames.append(
+            registrar.register(
+                face, template.triangles, marks, neutral=neutral, tracker=tracker, texture=texture
+            )
+        )
+    forehead = (above[:, 1] > 8) & (np.abs(above[:, 0]) < 45) & front
+    shown = forehead & frames[0].seen & frames[1].seen
+    part = template.triangles[shown[template.triangles].all(1)]
+    return frames[0].vertices, frames[1].vertices, raised - rest, part
+
+
+def test_a_forehead_is_followed_to_the_hairline(template, registrar):
+    rest, raised, change, part = raised_brows(template, registrar, end_mm=45.0)
+    away = np.linalg.norm(raised - rest - change, axis=1)[np.unique(part)]
+    assert np.percentile(away, 95) < 1
+
+
+def test_skin_that_brows_compress_is_not_turned_over(template, registrar):
+    rest, raised, _, part = raised_brows(template, registrar, end_mm=16.0)
+    before, after = (
+        np.cross(face[part[:, 1]] - face[part[:, 0]], face[part[:, 2]] - face[part[:, 0]])
+        for face in (rest, raised)
+    )
+    assert len(part) > 1000
+    assert (np.sum(before * after, axis=1) > 0).all()
+
+
+def test_following_the_skin_makes_frames_agree(template, registrar):
+    rng = np.random.default_rng(3)
+    truth = deform(template, seed=8)
+    texture = freckled(template, rng)
     clean = scan_of(template, truth, seed=0, noise=0.0)[2]
     first, second = (clean + rng.normal(size=clean.shape) for _ in range(2))
     apart, together = [], []

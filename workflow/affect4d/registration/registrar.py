@@ -11,6 +11,7 @@ from affect4d.geometry.raster import draw
 from affect4d.geometry.surface import vertex_normals
 from affect4d.registration.blind import BlindSpot
 from affect4d.registration.consistency import Likeness, disagreement
+from affect4d.registration.continuation import Continuation
 from affect4d.registration.cylinder import Located, UnwrappedScan
 from affect4d.registration.extrapolation import extrapolation_weight
 from affect4d.registration.fill import Filler
@@ -33,9 +34,9 @@ _MAX_DROPPED = 24
 _STIFFNESSES_MM2 = (0.125, 0.5, 2.0, 4.0, 8.0, 16.0, 32.0)
 # A face is not placed by fewer landmarks (its mark-up needs as many).
 _MIN_LANDMARKS = 6
-# Radius about the nose tip of the skin that is followed: larger than the inner face's, so that no
-# margin of the pictures cuts it.
-_FOLLOWED_RADIUS_MM = 90.0
+# Radius about the nose tip of the skin that is followed: the forehead belongs to it, and no margin
+# of the pictures cuts the inner face.
+_FOLLOWED_RADIUS_MM = 110.0
 # Share of triangles turned over from which on a scan is smoothed, and how often at most.
 _MAX_FOLDED, _MAX_SMOOTHINGS = 0.3, 12
 # Within this distance of the inner lips, surface farther than this from its prediction is that of
@@ -125,6 +126,9 @@ class Registrar:
         self._filler = Filler(reference.laplacian, reference.area)
         self._smoother = Smoother(self.template.triangles, len(self.template.vertices))
         self._change_weight = extrapolation_weight(self.template, self._cylinder)
+        self._continuation = Continuation(
+            self.template, self._filler, followed=face, extrapolated=self._change_weight[:, 0] < 1
+        )
         self._blind = BlindSpot(self.template, self._smoother)
         self._stable = stable_skin(self.template)
         self._skull = skull_skin(self.template, np.where(self._shown, reference.area, 0.0))
@@ -204,7 +208,8 @@ class Registrar:
         on_scan = self._across(predicted, predicted_uv, scan)
         query = self._cylinder.pixels(self._cylinder.unwrap(on_scan)[0])
         if tracker is not None and texture is not None:
-            query = tracker.follow(scan, query, texture)
+            followed = tracker.follow(scan, query, texture)
+            query = self._continuation.corrected(query, followed)
         positions, seen, located = self._sample(scan, query, predicted)
         if self.settings.refinements:
             positions = self._blind.draw(positions, seen, scan.vertices, triangles=corners)
