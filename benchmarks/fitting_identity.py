@@ -6,14 +6,16 @@ Faces of known camera (`fitting_faces.py`; AFFECT4D_ICT names a clone of ICT-Fac
 no model has seen: `people` is learnt from others of the same kind, `build` (with --results) from
 the gallery's. With --another-mean the people's mean is not the template but ICT-FaceKit's neutral
 face. The smooth field's length scale was chosen with people 40 to 99: those from 100 on, the
-default, are others. The error is the mean distance (mm) of the neutral face's inner vertices from
+default, are others, on whom nothing was chosen. The error is the mean distance (mm) of the neutral face's inner vertices from
 the true face's surface, after the best similarity; beside it stands that of the model's mean face.
 Landmarks are annotated (noise of 1 % of the inter-ocular distance), or detected: with the deviation
 of each point from annotators' that `detector_points.py` measured. The prior is the weight of the
 identity's, of which the fit has 1: what is best here, on people who are not the model's, is the
 cross-validated choice. The interval is that of fitted less mean face over people (95 %, bootstrap).
-"Rotation" is that of the camera, whose error holds what the people's frame and the model's call
-upright; "face turned" is how the fitted face lies before the camera (medians, degrees).
+Angles are medians in degrees: "rotation" is the camera's error in the axes of ICT-FaceKit's meshes,
+with its standard error (bootstrap); "aligned" that in the frame of a model, whose people lie on its
+mean by a similarity of all vertices (`learning.identity_modes`), as the true face does here; "face
+turned" is how the fitted inner face lies before the camera against the true one, in no frame.
 """
 
 import argparse
@@ -67,7 +69,7 @@ def fit_identities(model, shots, prior):
 
 
 def compare(model, shots, template, prior):
-    """Fitted and mean error (mm), interval of their difference, median angles (degrees)."""
+    """Fitted and mean error (mm), interval of their difference, angles (degrees)."""
     faces, found = fit_identities(model, shots, prior)
     pairs = list(zip(faces, shots, strict=True))
     fitted = np.array([surface_error(*pair, template) for pair in pairs])
@@ -76,9 +78,18 @@ def compare(model, shots, template, prior):
     low, high = np.quantile((fitted - mean)[drawn].mean(1), [0.025, 0.975])
     less = 100 * (fitted.mean() / mean.mean() - 1)
     interval = f"{low:+.2f} to {high:+.2f}"
-    turned = [turn(*one, template) for one in zip(faces, found, shots, strict=True)]
-    angles = np.median(rotation_errors(found, shots)), np.median(turned)
+    rotation = rotation_errors(found, shots)
+    deviation = np.median(rotation[drawn], axis=1).std()
+    aligned = np.median(rotation_errors(found, [in_frame(shot, model.mean) for shot in shots]))
+    turned = np.median([turn(*one, template) for one in zip(faces, found, shots, strict=True)])
+    angles = np.median(rotation), deviation, aligned, turned
     return fitted.mean(), mean.mean(), less, interval, *angles
+
+
+def in_frame(shot, mean):
+    """The Shot whose camera is given in the frame in which its face lies on a mean face."""
+    upright = fit_similarity(shot.face.astype(float), mean.astype(float)).rotation
+    return replace(shot, camera=replace(shot.camera, rotation=shot.camera.rotation @ upright.T))
 
 
 def turn(face, found, shot, template):
@@ -113,7 +124,7 @@ def main():
         source: take_shots(shown, arguments.shots, noise, arguments.first)
         for source, noise in noises.items()
     }
-    columns = ["fitted mm", "mean face mm", "%", "95 %", "rotation", "face turned"]
+    columns = ["fitted mm", "mean face mm", "%", "95 %", "rotation", "+-", "aligned", "face turned"]
     for name, model in models.items():
         rows = {
             (source, prior): compare(model, shots, truth.template, prior)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from support.faces import bump
 from support.fitting_faces import IMAGE, a_face, camera_at, seen_landmarks, smooth_model
 
@@ -40,18 +41,9 @@ def error(face, truth):
     return np.linalg.norm(moved - truth[INNER], axis=1).mean()
 
 
-def test_smooth_fields_neither_move_nor_turn_nor_enlarge_the_face(smooth):
-    for mode in smooth.smooth[:10]:
-        moved = fit_similarity(MODEL.mean[INNER], MODEL.mean[INNER] + mode[INNER])
-        assert moved.scale == pytest.approx(1, abs=2e-3)
-        np.testing.assert_allclose(moved.rotation, np.eye(3), atol=2e-3)
-        centre = MODEL.mean[INNER].mean(0)
-        assert np.linalg.norm(moved.apply(centre[None]) - centre) < 0.05
-
-
 def test_smooth_fields_are_smooth_mostly_symmetric_and_of_a_millimetre(smooth):
     variance = (smooth.smooth[:, INNER] ** 2).sum(0).mean(0)
-    assert (variance > 0.3).all() and (variance < 1.2).all()
+    assert (variance > 0.7).all() and (variance < 1.3).all()
     edges = smooth.triangles[np.isin(smooth.triangles, INNER).all(1)][:, :2]
     step = np.abs(smooth.smooth[:, edges[:, 0]] - smooth.smooth[:, edges[:, 1]])
     assert step.max() < 0.3
@@ -63,17 +55,25 @@ def test_smooth_fields_are_smooth_mostly_symmetric_and_of_a_millimetre(smooth):
     assert kept > 3 * broken
 
 
-@pytest.mark.parametrize("yaw", [0, 20])
-def test_a_stranger_comes_out_nearer_and_the_camera_is_the_same(narrow, yaw):
-    identity = a_face(MODEL)
-    truth = MODEL.shape(identity, np.zeros(len(MODEL.expression)))
-    landmarks = seen_landmarks(MODEL, camera_at(yaw, distance=900), identity)
-    without, found = (
-        fit(IMAGE, landmarks, model) for model in (replace(narrow, smooth=MODEL.smooth), narrow)
-    )
-    np.testing.assert_array_equal(found.camera.rotation, without.camera.rotation)
-    assert found.camera.inverse_distance == without.camera.inverse_distance
-    assert error(found.vertices, truth) < 0.85 * error(without.vertices, truth)
+def test_strangers_and_their_cameras_come_out_nearer(narrow):
+    """The inner face, and how it lies before the camera: whatever a frame calls upright."""
+    apart, turns = [], []
+    for seed in range(12):
+        identity, yaw = a_face(MODEL, seed), 5 * seed - 30
+        truth = MODEL.shape(identity, np.zeros(len(MODEL.expression)))
+        camera = camera_at(yaw, distance=900)
+        landmarks = seen_landmarks(MODEL, camera, identity)
+        for model in (replace(narrow, smooth=MODEL.smooth), narrow):
+            found = fit(IMAGE, landmarks, model)
+            one, other = (
+                face[INNER] @ seen.rotation.T
+                for face, seen in ((found.vertices, found.camera), (truth, camera))
+            )
+            rotation = Rotation.from_matrix(fit_similarity(one, other).rotation)
+            apart.append(error(found.vertices, truth))
+            turns.append(np.degrees(rotation.magnitude()))
+    assert np.mean(apart[1::2]) < 0.85 * np.mean(apart[::2])
+    assert np.median(turns[1::2]) < 0.85 * np.median(turns[::2])
 
 
 def test_who_is_spanned_by_the_model_stays_as_without_a_field(smooth):

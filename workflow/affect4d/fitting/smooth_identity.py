@@ -32,8 +32,7 @@ Floats = NDArray[np.float64]
 def smooth_modes(mean: NDArray[np.float32], template: Template) -> NDArray[np.float32]:
     """Modes (K, V, 3) mm of a process whose coordinates have a standard deviation of 1 mm.
 
-    They neither move, turn nor enlarge the inner face, which the camera does. Those that keep
-    the face's symmetry have most of the variance, as in `registration.prior`.
+    Those that keep the face's symmetry have most of the variance, as in `registration.prior`.
 
     Parameters
     ----------
@@ -42,9 +41,7 @@ def smooth_modes(mean: NDArray[np.float32], template: Template) -> NDArray[np.fl
     """
     vertices = mean.astype(np.float64)
     rows = np.flatnonzero(template.inner)[::_STEP]
-    fields = _process(vertices, template, rows)
-    _remove_motion(fields, vertices, rows)
-    return _leading(fields, rows)
+    return _leading(_process(vertices, template, rows), rows)
 
 
 def _process(vertices: Floats, template: Template, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -81,17 +78,6 @@ def _kernel(one: Floats, other: Floats) -> Floats:
     return kernel
 
 
-def _remove_motion(fields: NDArray[np.float32], vertices: Floats, rows: NDArray[np.int64]) -> None:
-    """Subtract from fields (M, V, 3), in place, the similarity nearest to each at the rows."""
-    from_middle = vertices - vertices[rows].mean(0)
-    shifts = np.broadcast_to(np.eye(3)[:, None], (3, *vertices.shape))
-    turns = np.cross(np.eye(3)[:, None], from_middle)
-    motions = np.concatenate([shifts, turns, from_middle[None]])
-    basis = motions[:, rows].reshape(len(motions), -1).T
-    shares = np.linalg.lstsq(basis, fields[:, rows].reshape(len(fields), -1).T, rcond=None)[0]
-    fields -= np.tensordot(shares.T.astype(np.float32), motions.astype(np.float32), axes=1)
-
-
 def _leading(fields: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """The modes (K, V, 3) that move the rows most, of the process that fields (M, V, 3) span."""
     flat = fields[:, rows].reshape(len(fields), -1).astype(np.float64)
@@ -110,7 +96,8 @@ def likeliest_amplitudes(
     ----------
     unexplained : (N, 68, 2) pixels, of the landmarks by the camera and the mean face
     weight : (N, 68), 1/pixels^2, inverse variance of their noise
-    explained : (N, 136, K), derivatives by the model's coefficients over their standard deviations
+    explained : (N, 136, K), derivatives by what else is unknown, the model's coefficients and the
+        camera's parameters, times their standard deviations
     by_smooth : (N, 136, M), derivatives by the coefficients of the smooth modes, pixels per mm
     """
     count, values = explained.shape[:2]

@@ -5,9 +5,10 @@ The energy of one photograph is sum_i w_i rho(|project(V)_i - l_i|) / (sigma d)^
 only), with d the distance of the outer eye corners at the camera's scale. rho is Geman and
 McClure's function (Bull. ISI 1987), which a landmark far off stops pulling at.
 
-Last, the camera stays and a smooth field joins the shape. A field that the camera's rotation is
-estimated with takes on what is rotation: the two are kept apart (cutting feedback: Plummer, Stat.
-Comput. 2015).
+Last, a smooth field joins the shape, and camera, coefficients and field are estimated together. To
+the camera the field is correlated noise: what neighbouring landmarks have in common counts less for
+its rotation than when each deviated on its own (generalised least squares: Rasmussen & Williams
+2006, section 2.7).
 """
 
 from dataclasses import dataclass, replace
@@ -16,19 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d.config.fitting import Settings
-from affect4d.fitting.camera import PINHOLE, Camera
+from affect4d.fitting.camera import PINHOLE, WEAK, Camera
 from affect4d.fitting.contour import pick_contour
 from affect4d.fitting.initial_camera import initial_cameras
 from affect4d.fitting.model import MorphableModel
 from affect4d.fitting.quality import inter_ocular
 from affect4d.fitting.smooth_identity import likeliest_amplitudes
-from affect4d.template.ibug68 import INTERNAL, JAW
+from affect4d.template.ibug68 import COUNT, INTERNAL, JAW
 
 CONTOUR_REACH = 0.2  # inter-ocular distances that count for a candidate that can be no landmark
 # Smallest and largest change of a camera's parameters in one step (logarithm of the scale, rotation
 # in rad, shift, logarithm of the distance): without them landmarks of no face would diverge.
 STEP = np.array([[-1.0], [1.0]]) * [1.0, 1.0, 1.0, 1.0, np.inf, np.inf, 1.0]
-FIELD_STEPS = 3  # with the camera held, by which shapes have converged: it is nearly linear
+FIELD_STEPS = 3  # with the smooth field, by which faces have converged
 RAYLEIGH_MEDIAN = np.sqrt(2 * np.log(2))  # of distances, in standard deviations of x and of y
 
 Floats = NDArray[np.float64]
@@ -77,19 +78,17 @@ class Solver:
         self.mean = model.mean[self.used].astype(np.float64)
         modes = np.concatenate([model.modes[:, self.used], model.smooth[:, self.used]])
         self.flat = modes.reshape(len(modes), self.mean.size).astype(np.float64)
-        # the modes of a vertex lie together: (U, 3, K) and (U, 3, Ks)
-        self.modes, self.smooth = (
-            np.ascontiguousarray(part.T.reshape(len(self.used), 3, len(part)))
-            for part in np.split(self.flat, [len(model.modes)])
-        )
+        # the modes of a vertex lie together: (U, 3, K + Ks)
+        self.modes = np.ascontiguousarray(self.flat.T.reshape(len(self.used), 3, len(modes)))
         self.normals = model.normals[self.contour.ravel()]
         self.weights = np.ones(len(model.landmark_vertices))
         self.weights[JAW] = settings.jaw_weight
         self.prior = np.ones(len(model.modes))
         self.prior[len(model.identity) :] = settings.expression_prior
+        self.fields = len(model.smooth)
 
     def run(self, landmarks: Floats, centres: Floats) -> State:
-        """Pose alone, then pose and shape, then shape; the contour is picked before each step.
+        """Pose alone, then also shape, then also the field; each step picks the contour anew.
 
         Parameters
         ----------
@@ -104,14 +103,15 @@ class Solver:
         camera = Camera(weak.scale, weak.rotation, weak.translation, centres, inverse)
         coefficients = np.zeros((len(landmarks), len(self.flat)))
         state = self.estimate(camera, coefficients, landmarks, noise=noise)
+        own = np.tile(self.prior, (len(landmarks), 1))
         for step in range(self.settings.pose_iterations + self.settings.iterations):
             posing = step < self.settings.pose_iterations
-            camera, coefficients = self.step(state, posing=posing)
+            camera, coefficients = self.step(state, own[:, :0] if posing else own)
             state = self.estimate(camera, coefficients, landmarks, noise=noise)
-        if self.smooth.shape[-1]:
-            amplitudes = self.amplitudes(state)
+        if self.fields:
+            field = np.repeat(self.amplitudes(state)[:, None] ** -2, self.fields, axis=1)
             for _ in range(FIELD_STEPS):
-                coefficients = self.deform(state, amplitudes)
+                camera, coefficients = self.step(state, np.concatenate([own, field], axis=1))
                 state = self.estimate(camera, coefficients, landmarks, noise=noise)
         return state
 
@@ -159,57 +159,50 @@ class Solver:
         rows[:, JAW] = count + JAW * self.contour.shape[1] + columns
         return rows
 
-    def step(self, state: State, *, posing: bool) -> tuple[Camera, Floats]:
-        """Cameras and coefficients after one Gauss-Newton step of both, or of the cameras only."""
+    def step(self, state: State, precision: Floats) -> tuple[Camera, Floats]:
+        """Cameras and coefficients after one Gauss-Newton step.
+
+        Parameters
+        ----------
+        state : before the step
+        precision : (N, P), inverse variance under the prior of the first P coefficients, which are
+            estimated with the cameras; the others stay
+        """
         camera, settings = state.camera, self.settings
-        jacobian, free = state.by_camera, state.by_camera.shape[-1]
-        if not posing:
-            shape = state.by_point @ self.modes[state.rows]
-            jacobian = np.concatenate([jacobian, shape], axis=-1)
-        prior = np.zeros((len(state.rows), jacobian.shape[-1]))
-        pull = np.zeros_like(prior)
+        free, count = state.by_camera.shape[-1], precision.shape[1]
+        by_shape = state.by_point @ self.modes[..., :count][state.rows]
+        jacobian = np.concatenate([state.by_camera, by_shape], axis=-1)
+        moving, held = np.split(state.coefficients, [count], axis=1)
+        prior = np.concatenate([np.zeros((len(moving), free)), precision], axis=1)
+        pull = np.concatenate([np.zeros((len(moving), free)), precision * moving], axis=1)
         if free == PINHOLE:
             prior[:, free - 1] = settings.distance_spread**-2
             pull[:, free - 1] = prior[:, free - 1] * np.log(
                 camera.inverse_distance * settings.distance
             )
-        own = state.coefficients[:, : len(self.prior)]
-        if not posing:
-            prior[:, free:] = self.prior
-            pull[:, free:] = self.prior * own
         change = _solve(jacobian, state.weight, state.residual, prior=prior, pull=pull)
         camera = self.clip_distance(camera.moved(np.clip(change[:, :free], *STEP[:, :free])))
-        if posing:
-            return camera, state.coefficients
-        bound = settings.coefficient_bound
-        own = np.clip(own + change[:, free:], -bound, bound)
-        return camera, np.concatenate([own, state.coefficients[:, len(self.prior) :]], axis=1)
+        bound = np.full_like(precision, settings.coefficient_bound)
+        bound[:, len(self.prior) :] /= np.sqrt(precision[:, len(self.prior) :])
+        moving = np.clip(moving + change[:, free:], -bound, bound)
+        return camera, np.concatenate([moving, held], axis=1)
 
     def amplitudes(self, state: State) -> Floats:
         """Standard deviations (N,) mm of the smooth fields, which have none so far."""
-        count, own = len(state.rows), state.coefficients[:, : len(self.prior)]
-        by_own = state.by_point @ self.modes[state.rows]
+        count, known = len(state.rows), len(self.prior)
+        by_modes = state.by_point @ self.modes[state.rows]
+        by_own, by_smooth = by_modes[..., :known], by_modes[..., known:]
+        # nothing is known of the camera: it may be anywhere within a radian or the face's size
+        free = np.ones((count, state.by_camera.shape[-1]))
+        free[:, 4:WEAK] = inter_ocular(self.mean) * np.asarray(state.camera.scale)[:, None]
+        explained = [by_own / np.sqrt(self.prior), state.by_camera * free[:, None, None]]
+        own = state.coefficients[:, None, :known, None]
         return likeliest_amplitudes(
-            state.residual + (by_own @ own[:, None, :, None])[..., 0],
+            state.residual + (by_own @ own)[..., 0],
             state.weight,
-            explained=(by_own / np.sqrt(self.prior)).reshape(count, -1, len(self.prior)),
-            by_smooth=(state.by_point @ self.smooth[state.rows]).reshape(
-                count, -1, self.smooth.shape[-1]
-            ),
+            explained=np.concatenate(explained, axis=-1).reshape(count, 2 * COUNT, -1),
+            by_smooth=by_smooth.reshape(count, 2 * COUNT, -1),
         )
-
-    def deform(self, state: State, amplitudes: Floats) -> Floats:
-        """Coefficients (N, K + Ks) after one Gauss-Newton step in which the cameras stay."""
-        modes = self.modes[state.rows], self.smooth[state.rows]
-        jacobian = np.concatenate([state.by_point @ part for part in modes], axis=-1)
-        deviation = np.ones_like(state.coefficients)
-        deviation[:, len(self.prior) :] = amplitudes[:, None]
-        prior = deviation**-2
-        prior[:, : len(self.prior)] = self.prior
-        pull = prior * state.coefficients
-        change = _solve(jacobian, state.weight, state.residual, prior=prior, pull=pull)
-        bound = self.settings.coefficient_bound * deviation
-        return np.clip(state.coefficients + change, -bound, bound)
 
     def clip_distance(self, camera: Camera) -> Camera:
         """Cameras no nearer and no farther than the bound of every coefficient allows."""
