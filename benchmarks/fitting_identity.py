@@ -5,9 +5,9 @@
 Faces of known camera (`fitting_faces.py`; AFFECT4D_ICT names a clone of ICT-FaceKit), whose people
 no model has seen: `people` is learnt from others of the same kind, `build` (with --results) from
 the gallery's. With --another-mean the people's mean is not the template but ICT-FaceKit's neutral
-face. The smooth field's length scale was chosen with people 40 to 99: those from 100 on, the
-default, are others, on whom nothing was chosen. The error is the mean distance (mm) of the neutral face's inner vertices from
-the true face's surface, after the best similarity; beside it stands that of the model's mean face.
+face. The method was chosen with people 0 to 99: those from 100 on, the default, are others. The
+error is the mean distance (mm) of the neutral face's inner vertices from the true face's surface,
+after the best similarity; beside it stands that of the model's mean face.
 Landmarks are annotated (noise of 1 % of the inter-ocular distance), or detected: with the deviation
 of each point from annotators' that `detector_points.py` measured. The prior is the weight of the
 identity's, of which the fit has 1: what is best here, on people who are not the model's, is the
