@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+from pathlib import Path
 from random import Random
 
 import pandas as pd
 import pytest
+from support.rewritten_manifests import rewrite_manifests
 from support.small_results import build_results
 
 from affect4d import audit, store
+from affect4d.audit import digests
 from affect4d.pipeline.results_folder import claim_results
 from affect4d.store import protocol
 from affect4d.store.build_root import MARKER
@@ -47,6 +50,29 @@ def test_a_whole_build_is_whole(original):
     assert verdict.intact and verdict.exit_code == 0 and verdict.problems == ()
     assert verdict.artifacts == 16
     assert json.loads(json.dumps(verdict.record()))["whole"] is True
+
+
+@pytest.mark.parametrize("folder", digests._PACKAGES, ids=["package", "environment"])
+def test_a_packages_file_is_an_input_wherever_the_package_lies_now(results, folder):
+    """Built in a checkout, with an environment, that have been moved since."""
+    same, other = [path for path in sorted(folder.rglob("*.py")) if path.stat().st_size][:2]
+    moved = Path("/moved/since") / folder.name
+    stated = {
+        moved / same.relative_to(folder): store.digest(same),
+        moved / other.relative_to(folder): "0" * 64,
+        moved / "no_such_file.py": "0" * 64,
+    }
+
+    def edit(artifact, content):
+        if artifact == "neutrals/photos/neutrals":
+            content["inputs"] |= {str(path): sha256 for path, sha256 in stated.items()}
+
+    rewrite_manifests(results, edit)
+    lines = [line for line in audited(results).text().splitlines() if str(moved) in line]
+    assert [line.split(": ")[2].split(";")[0] for line in sorted(lines)] == [
+        "was built from another version of this input",
+        "this input is no longer there",
+    ]
 
 
 @pytest.mark.parametrize("damage", ["removed", "truncated"])

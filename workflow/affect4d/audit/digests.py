@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sysconfig
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
+import affect4d
 from affect4d.audit.journal import Journal, State
 from affect4d.provenance.lineage import Build
 from affect4d.store import Manifest, StoreError
@@ -29,6 +31,8 @@ _READ_BYTES = 2**20  # large enough that threads hash without the interpreter's 
 _READERS_PER_THREAD = 2  # those that wait for the disk leave the cores to those that compute
 _TASKS_PER_READER = 16  # waiting, so that no reader is idle
 _LARGE_BYTES = 64 * 2**20  # files of this size are read first
+# Folders that move with a checkout or its environment: their files are inputs too.
+_PACKAGES = (Path(affect4d.__file__).parent, Path(sysconfig.get_path("purelib")))
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def digest_all(build: Build, sample: Sample | None, threads: int) -> Digested:
         ]
         listed = [task for task in listed if task[2] in chosen]
         unread = [name for name in outside if name not in chosen]
-        digested.inputs = {n: None if (build.root / n).is_file() else "" for n in unread}
+        digested.inputs = {n: None if _locate(build, n).is_file() else "" for n in unread}
         digested.read = len(chosen)
     total = sum(file.size for _, file, _ in listed)
     bar = tqdm(total=total, unit="B", unit_scale=True, desc="audit", mininterval=1)
@@ -117,7 +121,7 @@ def digest_all(build: Build, sample: Sample | None, threads: int) -> Digested:
             if what:
                 digested.problems.append((manifest, file, what))
         names = [name for name in inputs if name not in digested.inputs]
-        find = lambda name: reader.find(build.root / name, Path(name).is_absolute())  # noqa: E731
+        find = lambda name: reader.find(_locate(build, name), Path(name).is_absolute())  # noqa: E731
         digested.inputs |= _in_parallel(find, names, threads)
         if journal:
             journal.finish()
@@ -129,6 +133,20 @@ def _inputs(build: Build) -> list[str]:
     """The inputs to be read: a listed file is checked against its manifest anyway."""
     names = {name for manifest in build.manifests.values() for name in manifest.inputs}
     return sorted(name for name in names if name.endswith(SUFFIX) or name not in build.owners)
+
+
+def _locate(build: Build, name: str) -> Path:
+    """Where an input lies: that of a package where the package lies now, if it is not there."""
+    path = build.root / name
+    if not Path(name).is_absolute() or path.exists():
+        return path
+    for folder in _PACKAGES:
+        if folder.name in path.parts:
+            last = len(path.parts) - path.parts[::-1].index(folder.name)
+            moved = folder.joinpath(*path.parts[last:])
+            if moved.is_file():
+                return moved
+    return path
 
 
 def _order(task: tuple[Manifest, File, str]) -> tuple[int, str]:

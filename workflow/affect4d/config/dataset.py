@@ -63,8 +63,8 @@ class Settings(Section):
     published: str = field(
         NOT_PUBLISHED,
         "",
-        "Day of publication as the RO-Crate states it; 1970-01-01 means not published. It is not "
-        "read from the clock, so that the same build gives the same bytes.",
+        "Day of publication as card, Croissant and RO-Crate state it; 1970-01-01 means not "
+        "published. It is not read from the clock, so that the same build gives the same bytes.",
         pattern=r"^\d{4}-\d{2}-\d{2}$",
     )
     image_format: Literal["jpeg", "png"] = field(
