@@ -28,6 +28,7 @@ from affect4d.dataset.columns import all_columns
 from affect4d.dataset.facts import Facts, list_sources
 from affect4d.dataset.rows import add_readings, collect_rows
 from affect4d.dataset.splits import assign_splits
+from affect4d.quarantine import BadInput
 from affect4d.report.page import render
 from affect4d.store import groups
 from affect4d.synthesis.quality import EYE_PROBLEM, METRICS, NEUTRALISED
@@ -319,7 +320,7 @@ def test_reads_grow_with_the_images_and_not_with_the_size_of_their_chunk(tmp_pat
 
 
 def test_nothing_to_publish_is_refused():
-    with pytest.raises(ValueError, match="no image was synthesized"):
+    with pytest.raises(BadInput, match=r"no image was synthesized; .* say why"):
         collect_rows({}, {})
 
 

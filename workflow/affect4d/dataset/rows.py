@@ -10,6 +10,7 @@ import pandas as pd
 
 from affect4d import store
 from affect4d.artifacts.dataset import MEAN, NEUTRAL, NEUTRAL_CLASS, QUALITY, READ
+from affect4d.quarantine import BadInput
 
 
 def collect_rows(stores: Mapping[str, store.Store], kinds: dict[str, str]) -> pd.DataFrame:
@@ -30,8 +31,10 @@ def collect_rows(stores: Mapping[str, store.Store], kinds: dict[str, str]) -> pd
     ------
     StoreError
         A chunk is damaged.
+    BadInput
+        No image was synthesized.
     ValueError
-        Two images have the same image_id, or no image was synthesized.
+        Two images have the same image_id.
     """
     tables = []
     for name, chunk in stores.items():
@@ -40,7 +43,8 @@ def collect_rows(stores: Mapping[str, store.Store], kinds: dict[str, str]) -> pd
             tables.append(rows.assign(kind=rows["database"].map(kinds), store=name))
     rows = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"class": []})
     if not (rows["class"] >= 0).any():
-        raise ValueError("no image was synthesized: see the quarantine tables")
+        reasons = "affectspace/quarantine.csv and synthesis/*/quarantine/*.csv"
+        raise BadInput("dataset", "no image was synthesized", f"{reasons} say why, and what to do")
     repeated = rows.loc[rows["image_id"].duplicated(), "image_id"]
     if len(repeated):
         raise ValueError(f"image_id {repeated.iloc[0]} occurs twice in the synthesis chunks")
