@@ -24,10 +24,10 @@ _MIN_SEEN = 40
 _STABLE_STEP, _SKULL_STEP = 3, 5
 # Standard deviation of the weights around a landmark, and where they end, in these.
 _STABLE_MM, _STABLE_END = 9.0, 2
-# The skull's skin lies within this distance of the nose tip: with that before the ears and on the
-# temples, which expressions move least. Ears and scalp are found less well than they would hold the
-# face.
-_SKULL_RADIUS_MM = 100.0
+# The skull's skin lies within this distance of the nose tip, as the skin that is followed: that
+# before the ears and on the temples, which expressions move least, is part of it. Ears and scalp
+# are found less well than they would hold the face.
+_SKULL_RADIUS_MM = 110.0
 # How much more a vertex on the ridge of the nose counts, next to the bone: by experiment.
 _RIDGE_WEIGHT = 3.0
 
