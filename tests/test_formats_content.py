@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -12,6 +13,7 @@ from affect4d.formats.content import read_content, read_json
 from affect4d.formats.paths import inside
 from affect4d.formats.tables import read_rows
 from affect4d.quarantine import BadInput, Quarantine
+from affect4d.store import StoreError
 
 LIMIT = 1 << 20
 ROWS = [{"image": "a.jpg", "subject": "Béla"}, {"image": "b.jpg", "subject": "a\nb"}]
@@ -36,6 +38,16 @@ class TestContent:
         (tmp_path / "device").symlink_to("/dev/zero")
         for name in ("pipe", "folder", "device"):
             assert refusal(read_content, tmp_path / name) == "the table is no regular file"
+
+    def test_the_first_bytes_of_a_file_of_a_build_are_no_damage(self, small_build, tmp_path):
+        results = shutil.copytree(small_build / "results", tmp_path / "results")
+        path = next(results.glob("neutrals/*/images/*.png"))
+        content = path.read_bytes()
+        assert read_content(path, LIMIT, "image", first=1) == content[:1]
+        path.write_bytes(content[:-1])
+        for first in (None, len(content)):
+            with pytest.raises(StoreError, match="in place of"):
+                read_content(path, LIMIT, "image", first=first)
 
     def test_names_that_lead_nowhere(self, tmp_path):
         (tmp_path / "loop").symlink_to("loop")
