@@ -309,6 +309,18 @@ def test_a_weak_expression_of_few_frames_is_not_taken_for_noise(template, regist
     assert (found * shown).sum() > 0.2 * np.square(shown).sum()
 
 
+@pytest.mark.parametrize("frames", [20, 60, 400])
+def test_the_stiffness_of_a_sequence_is_what_noise_remains(template, registrar, frames):
+    """Of many frames more remained than was stated: ways of moving are estimated from 68 points."""
+    rng, one = np.random.default_rng(0), registrar.check(template.landmarks)
+    over_time = np.sin(np.arange(frames)[:, None] * [0.3, 0.7, 1.1])
+    clean = np.tensordot(over_time, 6 * rng.normal(size=(3, 68, 3)), axes=1)
+    noisy = clean + rng.normal(size=clean.shape)
+    checks = denoise_landmarks([replace(one, displacement=each, stiffness=1.0) for each in noisy])
+    remaining = np.square([check.displacement for check in checks] - clean).mean()
+    assert checks[0].stiffness == pytest.approx(remaining, rel=0.1)
+
+
 def test_few_marked_points_of_a_long_sequence_are_denoised(template, registrar):
     """Columns of points that nobody marked once counted as noise of 0 mm."""
     rng, marked = np.random.default_rng(0), [0, 8, 16, 19, 24, 30, 33, 36, 39, 42, 45, 48, 51, 54]

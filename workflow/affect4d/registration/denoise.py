@@ -47,8 +47,7 @@ def denoise_landmarks(checks: Sequence[Checked]) -> list[Checked]:
     marked = trusted.any(0)  # constant columns would pass for a matrix of less noise
     smooth = filled.copy()
     smooth[:, marked], rank = _low_rank(filled[:, marked])
-    # The mean and each way of moving keep 1 / frames of the noise's variance.
-    remaining = (1 + rank) / frames
+    remaining = _remaining_noise(frames, 3 * int(marked.sum()), rank)
     stiffness = remaining * float(np.median([check.stiffness for check in checks]))
     return [
         replace(check, displacement=value, keep=known, stiffness=stiffness, of_sequence=True)
@@ -84,6 +83,13 @@ def _low_rank(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     shrunk = noise * np.sqrt(power / np.where(signal, squared, 1))
     smooth = (left * shrunk) @ right + mean
     return smooth.reshape(values.shape), int(signal.sum())
+
+
+def _remaining_noise(frames: int, coordinates: int, rank: int) -> float:
+    """Share of the variance of noise that a mean and a matrix of that rank keep, as many as they
+    have parameters: the manifold of matrices of m x n and rank r has r (m + n - r) dimensions."""
+    parameters = coordinates + rank * (frames - 1 + coordinates - rank)
+    return parameters / (frames * coordinates)
 
 
 def _noise(median: float, beta: float) -> float:
