@@ -42,7 +42,12 @@ from affect4d.template.ibug68 import EYE_OUTLINES, INNER_LIPS
 AXES = ["valence", "arousal"]
 RADII = (0.0, 0.2, 0.4, 0.6, 0.8, 1.5)  # of labels
 # landmarks, and the distance, mm, within which vertices are theirs
-REGIONS = {"brows": (range(17, 27), 6), "lids": (range(36, 48), 4), "mouth": (range(48, 68), 6)}
+REGIONS = {
+    "brows": (range(17, 27), 6),
+    "lids": (range(36, 48), 4),
+    "mouth": (range(48, 68), 6),
+    "chin": (range(5, 12), 6),
+}
 INNER_LIPS_MM = 2  # what is nearer has no known place
 LIDS, CORNERS, CHEEK_MM = [[40, 41], [46, 47]], [48, 54], 14  # a cheek lies between these
 # discs seen from the front: wings lie beside and above the last landmarks of the nose's base
