@@ -19,7 +19,7 @@ from affect4d.template.template import load_template
 
 ROOT = Path(__file__).parents[2]
 BINARIES = Path(sys.executable).parent
-TEMPLATE_REDUCTION = 0.6  # of the triangles are left out
+TEMPLATE_REDUCTION = 0.8  # of the triangles are left out
 SECONDS = "seconds"  # the file in which a build that tests share notes how long it took
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "slurm")
 
