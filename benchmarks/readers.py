@@ -12,9 +12,9 @@ probability rises over the same person's neutral photograph; confusion), `identi
 descriptors), `landmarks` (motion in mm at 90 mm between the outer eye corners, against the real
 smile and against what was asked), `plane` (happy minus negative against valence, around the plane),
 `intensity` (the asked expression's probability over seven intensities), `neutralise` (the smiling
-photographs made neutral, then sad), `second` (read as asked by a second network, on which nothing
-was chosen, and where the two disagree; `make second-reader`). The readings of the photographs are
-kept in --cache. --sheet writes a picture sheet.
+photographs made neutral, then sad), `second` (read as asked by a second network, by which next to
+nothing was chosen, and where the two disagree; `make second-reader`). The readings of the
+photographs are kept in --cache. --sheet writes a picture sheet.
 
 Exit status 1 where a threshold is missed; 0, with a line that says so, where the folder is absent.
 """

@@ -1,7 +1,7 @@
 """A second reader of expressions: the network of the npm package face-api (MIT), run by Node.js.
 
 `make second-reader` installs it; AFFECT4D_SECOND_READER names the folder of another installation.
-No unit, prototype or setting was chosen by what it reads.
+Of all units, prototypes and settings only outer brow and jaw of fear were chosen with a look at it.
 """
 
 import json
