@@ -1,5 +1,6 @@
 """The audit of a small build: all damage is found, repair takes just enough away."""
 
+import errno
 import json
 import os
 import shutil
@@ -53,12 +54,14 @@ def test_a_whole_build_is_whole(original):
 
 
 @pytest.mark.parametrize("folder", digests._PACKAGES, ids=["package", "environment"])
-def test_a_packages_file_is_an_input_wherever_the_package_lies_now(results, folder):
+def test_a_packages_file_is_an_input_wherever_the_package_lies_now(results, folder, monkeypatch):
     """Built in a checkout, with an environment, that have been moved since."""
     same, other = [path for path in sorted(folder.rglob("*.py")) if path.stat().st_size][:2]
     moved = Path("/moved/since") / folder.name
+    closed = Path("/closed") / folder.name  # the home of somebody else
     stated = {
         moved / same.relative_to(folder): store.digest(same),
+        closed / same.relative_to(folder): store.digest(same),
         moved / other.relative_to(folder): "0" * 64,
         moved / "no_such_file.py": "0" * 64,
     }
@@ -67,7 +70,13 @@ def test_a_packages_file_is_an_input_wherever_the_package_lies_now(results, fold
         if artifact == "neutrals/photos/neutrals":
             content["inputs"] |= {str(path): sha256 for path, sha256 in stated.items()}
 
+    def refuse(path, *arguments, stat=os.stat, **options):
+        if str(path).startswith(str(closed)):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
     rewrite_manifests(results, edit)
+    monkeypatch.setattr(os, "stat", refuse)
     lines = [line for line in audited(results).text().splitlines() if str(moved) in line]
     assert [line.split(": ")[2].split(";")[0] for line in sorted(lines)] == [
         "was built from another version of this input",

@@ -138,7 +138,8 @@ def _inputs(build: Build) -> list[str]:
 def _locate(build: Build, name: str) -> Path:
     """Where an input lies: that of a package where the package lies now, if it is not there."""
     path = build.root / name
-    if not Path(name).is_absolute() or path.exists():
+    # `Path.exists` would raise where a former home is closed to this user
+    if not Path(name).is_absolute() or os.path.exists(path):  # noqa: PTH110
         return path
     for folder in _PACKAGES:
         if folder.name in path.parts:

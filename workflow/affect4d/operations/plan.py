@@ -138,19 +138,28 @@ class Plan:
             }
         )
 
+    @property
+    def _is_known(self) -> bool:
+        """Whether a former run says what any of the jobs takes: none takes no memory."""
+        return any(cost.memory for cost in self.jobs)
+
     def record(self) -> dict[str, object]:
-        """The totals as JSON values."""
-        return {
-            "jobs": len(self.jobs),
-            "done": self.done,
+        """The totals as JSON values; None where no former run is known."""
+        figures = {
             "cpu_h": sum(c.seconds for c in self.jobs) / _S_PER_H,
             "hours": self.makespan() / _S_PER_H,
-            "workers": self.workers,
             "memory_gb": max((c.memory for c in self.jobs), default=0.0) / _MB_PER_GB,
             "disk_gb": sum(c.mb for c in self.jobs) / _MB_PER_GB,
             "files": round(sum(c.files for c in self.jobs)),
             "chain_h": sum(c.seconds for c in self.longest_chain) / _S_PER_H,
             "chain": [c.job.rule for c in self.longest_chain],
+        }
+        known = self._is_known or not self.jobs
+        return {
+            "jobs": len(self.jobs),
+            "done": self.done,
+            **(figures if known else dict.fromkeys(figures)),
+            "workers": self.workers,
             "without_former_run": list(self.unknown),
             "basis": self.basis,
             "notes": list(self.notes),
@@ -160,7 +169,7 @@ class Plan:
         """The plan as lines."""
         if not self.jobs:
             return f"nothing to do: all {self.done} jobs are done"
-        if not any(cost.memory for cost in self.jobs):  # no former run is known
+        if not self._is_known:
             lines = [
                 self.table()["jobs"].to_string(),
                 "",
