@@ -275,7 +275,9 @@ def main():
         "--models", nargs="+", default=MODELS, help="native people: ict, anny or an .npz file"
     )
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND")
-    parser.add_argument("--cases", type=int, default=16, help="native people a kind (default 16)")
+    parser.add_argument(
+        "--cases", type=int, default=16, help="native people a kind (default 16; 0: only --others)"
+    )
     parser.add_argument(
         "--adapt-people", type=int, default=16, help="that the template is adapted to (default 16)"
     )
@@ -318,15 +320,16 @@ def main():
 
 
 def run_native(arguments):
-    registration_native.run(
-        arguments.models,
-        kinds=arguments.kinds,
-        count=arguments.cases,
-        sequences=arguments.sequences,
-        frames=arguments.frames,
-        adapt_people=arguments.adapt_people,
-        seed=native_people.SEED if arguments.seed is None else arguments.seed,
-    )
+    if arguments.cases:
+        registration_native.run(
+            arguments.models,
+            kinds=arguments.kinds,
+            count=arguments.cases,
+            sequences=arguments.sequences,
+            frames=arguments.frames,
+            adapt_people=arguments.adapt_people,
+            seed=native_people.SEED if arguments.seed is None else arguments.seed,
+        )
     if arguments.others:
         for model in arguments.models:
             registration_others.compare(model, arguments.others)

@@ -35,6 +35,7 @@ from affect4d.template.template import load_template, make_template
 
 TEMPLATE_VERTICES = 7160  # of MeshMonk's own template
 ADAPT_PEOPLE = 16
+OURS = "ours, template adapted"  # which the others are compared with
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def methods(model):
     template = load_template()
     given = prepare(template)
     made, _ = adapted(given, model, ADAPT_PEOPLE)
-    names = {"ours, template as given": given, "ours, template adapted": made}
+    names = {OURS: made, "ours, template as given": given}
     found = {
         name: Method(partial(ours, Registrar(reference, Settings())), template.inner)
         for name, reference in names.items()
@@ -96,8 +97,10 @@ def methods(model):
 
 
 def compare(name, people):
-    """Print the errors and times of all methods on so many people of a model of `MODELS`."""
-    model, rows = load_people(name), []
+    """Print the errors and times of all methods on so many people of a model of `MODELS`: each
+    method's mean error per person minus that of ours on the adapted template, with its standard
+    error."""
+    model, rows, means = load_people(name), [], {}
     for called, method in methods(model).items():
         landed, errors, seconds = [], [], []
         for number in tqdm(range(people), called):
@@ -112,7 +115,10 @@ def compare(name, people):
             points, spent = method.run(made)
             errors.append(rigid(points, places.on(made.truth), method.inner))
             seconds.append(spent)
-        rows.append((called, people, *mean_p95(errors), np.median(seconds)))
-    columns = ["method", "scans", "mean mm", "p95 mm", "CPU s a scan"]
+        means[called] = np.array([each.mean() for each in errors])
+        more = means[called] - means[OURS]
+        error = more.std(ddof=1) / np.sqrt(people) if people > 1 else np.nan
+        rows.append((called, people, *mean_p95(errors), more.mean(), error, np.median(seconds)))
+    columns = ["method", "scans", "mean mm", "p95 mm", "minus ours", "+-", "CPU s a scan"]
     print(f"\n{name}: neutral scans of {people} people, as many others in the consensus")
     print(pd.DataFrame(rows, columns=columns).to_string(index=False, float_format="%.2f"))
