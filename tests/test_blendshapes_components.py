@@ -128,5 +128,5 @@ def test_what_is_no_component_lists_those_that_are(tmp_path):
 def test_a_component_goes_no_further_than_the_frames():
     said = []
     assert limit_intensity(2, said.append) == 1 and "no further" in said[0]
-    assert [limit_intensity(i, said.append) for i in (None, 0.5, 1)] == [1, 0.5, 1]
+    assert [limit_intensity(i, said.append) for i in (None, 0, 0.5, 1)] == [1, 0, 0.5, 1]
     assert len(said) == 1

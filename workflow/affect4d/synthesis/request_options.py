@@ -76,10 +76,10 @@ def parse_gaze(text: str) -> dict[str, float]:
 
 
 def limit_intensity(intensity: float | None, say: Callable[[str], None] = log.warning) -> float:
-    """The intensity of a component: at most what the class's frames show, said so if it is less."""
+    """The intensity of a component: at most what most frames show, said so if it is less."""
     if intensity is not None and intensity > MAX_INTENSITY:
         say(
-            f"--intensity {intensity:g}: a component goes no further than the class's frames do, "
-            f"{MAX_INTENSITY:g}"
+            f"--intensity {intensity:g}: a component goes no further than nearly all frames of the "
+            f"class do, {MAX_INTENSITY:g}"
         )
-    return min(intensity or MAX_INTENSITY, MAX_INTENSITY)
+    return MAX_INTENSITY if intensity is None else min(intensity, MAX_INTENSITY)
