@@ -29,7 +29,7 @@ CONTOUR_REACH = 0.2  # inter-ocular distances that count for a candidate that ca
 # Smallest and largest change of a camera's parameters in one step (logarithm of the scale, rotation
 # in rad, shift, logarithm of the distance): without them landmarks of no face would diverge.
 STEP = np.array([[-1.0], [1.0]]) * [1.0, 1.0, 1.0, 1.0, np.inf, np.inf, 1.0]
-FIELD_STEPS = 3  # with the smooth field, by which faces have converged
+FIELD_STEPS = 3  # with the smooth field, by which most faces have converged
 RAYLEIGH_MEDIAN = np.sqrt(2 * np.log(2))  # of distances, in standard deviations of x and of y
 
 Floats = NDArray[np.float64]
