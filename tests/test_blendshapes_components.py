@@ -114,6 +114,16 @@ def test_one_frame_unlike_all_others_is_not_what_a_component_shows(tmp_path):
     assert np.abs(faces[0] - fields[0]).max() > 0.2 * np.abs(fields).max()
 
 
+def test_a_component_that_few_frames_show_is_shown(tmp_path):
+    fields, weights = bump(48, 15, UP)[None], np.zeros((100, 1))
+    weights[:3] = 1.0
+    arrays = model_arrays(fields[0], fields, weights, subjects=np.arange(100))
+    store.write(tmp_path / "fear.zarr", arrays, {"constraint": "nonnegative"}, provenance=None)
+    model = read_class(tmp_path / "fear.zarr")
+    target = component_target(tmp_path, "fear", "1", regions=REGIONS)
+    assert np.array_equal(target.deformation, model.deformation(np.array([1.0])))
+
+
 def test_what_is_no_component_lists_those_that_are(tmp_path):
     write_components(tmp_path / "fear.zarr")
     for name in ("3", "0", "ear", ""):
