@@ -29,6 +29,7 @@ from affect4d.gallery.synthetic.affect import (
     intensities,
     lean_of,
     prototype,
+    with_twitches,
 )
 from affect4d.gallery.synthetic.model import read_model, write_model
 from affect4d.gallery.synthetic.people import make_person
@@ -300,6 +301,15 @@ def test_the_ceiling_is_known_and_below_one():
         s = np.cov(x, y, ddof=0)
         direct = 2 * s[0, 1] / (s[0, 0] + s[1, 1] + (x.mean() - y.mean()) ** 2)
         assert top[k] == pytest.approx(direct)
+
+
+@pytest.mark.parametrize("intensity", [0.0, 0.01, 0.05, 0.2, 0.8])
+def test_movement_that_no_affect_explains_leaves_the_mean_as_it_is(intensity):
+    """Noise cut at 0 once opened the mouths of all faces at rest."""
+    noise = named_rng(0, "noise").normal(size=(200_000, 1))
+    shown = with_twitches(np.full(noise.shape, intensity), noise)
+    assert shown.min() >= 0
+    assert shown.mean() == pytest.approx(intensity, abs=5e-4)
 
 
 def test_annotators_are_late():

@@ -14,6 +14,7 @@ reader makes of them (docs/synthesis.md).
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from affect4d.gallery.synthetic.action_units import NAMES
 from affect4d.gallery.synthetic.noise import smooth_noise
@@ -65,12 +66,18 @@ GAIN_BEYOND = 0.2  # growth of the intensities per radius beyond that
 # Share of a prototype at a posed apex, from and to: the prototype is the mean, as a smile is of
 # people's smiles. No place shows more than the strongest.
 POSED_STRENGTH = (0.9, 1.1)
+MAX_INTENSITY = POSED_STRENGTH[1]  # at which an action unit is clipped
 TWITCH_SD = 0.05  # intensity of movement that no affect explains
 # How affect is annotated: chosen so that the highest reachable CCC is below one, as for human
 # annotators (benchmarks/gallery.py prints it).
 DELAY_S = (0.2, 0.5)  # reaction time of an annotator, from and to
 DRIFT_S = 3.0  # correlation time of the annotators' error
 MOOD_SD = 0.10  # affect of a sequence that no shape shows
+
+
+# Standard deviations, and the mean of Gaussian noise of unit variance about them, cut at 0.
+_LEVELS = np.linspace(-3, 3, 601)
+_RECTIFIED = np.exp(-(_LEVELS**2) / 2) / np.sqrt(2 * np.pi) + _LEVELS * ndtr(_LEVELS)
 
 
 def prototype(emotion: str) -> NDArray[np.float64]:
@@ -114,6 +121,28 @@ def intensities(
     beyond = np.minimum(beyond, POSED_STRENGTH[1])
     growth = inside * (radius < 1) + beyond * (radius >= 1)
     shown: NDArray[np.float64] = growth * (weights @ _UNITS)
+    return shown
+
+
+def with_twitches(units: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intensities with movement that no affect explains, whose mean over time is 0.
+
+    A unit cannot be negative. Noise that is cut at 0 would lift the mean of every unit at rest, and
+    so open every mouth; it is added to a lower intensity, from which the cut leads back to the one
+    that is given (mean of a rectified Gaussian).
+
+    Parameters
+    ----------
+    units : (T, A)
+    noise : (T, A), of unit variance
+
+    Returns
+    -------
+    (T, A) in [0, MAX_INTENSITY]
+    """
+    given = np.asarray(units) / TWITCH_SD
+    lowered = np.where(given < _LEVELS[-1], np.interp(given, _RECTIFIED, _LEVELS), given)
+    shown: NDArray[np.float64] = np.clip(TWITCH_SD * (lowered + noise), 0, MAX_INTENSITY)
     return shown
 
 

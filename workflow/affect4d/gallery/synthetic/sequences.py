@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from affect4d.config.gallery import EXPRESSIONS, IctFaceKit, Synthetic
 from affect4d.gallery.synthetic.affect import (
     POSED_STRENGTH,
-    TWITCH_SD,
     annotate,
     intensities,
     lean_of,
     prototype,
+    with_twitches,
 )
 from affect4d.gallery.synthetic.noise import smooth_noise
 from affect4d.gallery.synthetic.people import make_person
@@ -33,7 +33,6 @@ MOVE_SHARE = 0.35  # share of a halt's time that is spent moving to it
 WANDER_SD = 0.06  # of valence and arousal around the path
 CORRELATION_FRAMES = 3.0  # correlation time of that, and of movement that no affect explains
 MARGIN = 0.02  # of valence and arousal between a halt and the quadrant's borders
-MAX_INTENSITY = POSED_STRENGTH[1]  # at which an action unit is clipped
 ONSET_SHARE = 1 / 3  # share of a posed sequence before its apex
 OFFSET_LEVEL = 0.45  # of the apex that is left in the last frame
 _SEQUENCES_PER_SUBJECT = 9  # at most (`gallery.*.spontaneous`): numbers of different people differ
@@ -96,7 +95,7 @@ def _spontaneous(settings: Recording, subject: str, number: int, *, seed: int) -
     length = settings.spontaneous_frames
     affect = wander(length, int(subject[1:]) * _SEQUENCES_PER_SUBJECT + number, rng)
     units = intensities(affect, lean_of(subject, seed))
-    units = units + TWITCH_SD * _twitches(rng, units.shape)
+    units = with_twitches(units, _twitches(rng, units.shape))
     units[0] = 0.0
     return Take(
         name,
@@ -104,7 +103,7 @@ def _spontaneous(settings: Recording, subject: str, number: int, *, seed: int) -
         "1",
         "spontaneous",
         "",
-        np.clip(units, 0, MAX_INTENSITY),
+        units,
         affect,
         annotate(affect, rng, frame_rate=settings.frame_rate, noise=settings.annotation_noise),
         np.zeros(length, dtype=bool),
@@ -142,8 +141,9 @@ def _posed(settings: Recording, subject: str, emotion: str, *, seed: int) -> Tak
     offset = OFFSET_LEVEL + (1 - OFFSET_LEVEL) * (length - 1 - time)
     profile = np.clip(np.minimum(time / onset, offset), 0, 1)
     strength = rng.uniform(*POSED_STRENGTH) * profile
-    twitch = TWITCH_SD * _twitches(rng, (length, len(prototype(emotion))))
-    twitch[0] = 0.0
+    units = strength[:, None] * prototype(emotion)
+    units = with_twitches(units, _twitches(rng, units.shape))
+    units[0] = 0.0
     unknown = np.full((length, 2), np.nan)
     return Take(
         name,
@@ -151,7 +151,7 @@ def _posed(settings: Recording, subject: str, emotion: str, *, seed: int) -> Tak
         "1",
         "posed",
         emotion,
-        np.clip(strength[:, None] * prototype(emotion) + twitch, 0, MAX_INTENSITY),
+        units,
         unknown,
         unknown,
         profile >= 1.0,

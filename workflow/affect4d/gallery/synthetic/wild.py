@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from affect4d.gallery.synthetic.affect import TWITCH_SD, annotate, intensities
+from affect4d.gallery.synthetic.affect import annotate, intensities, with_twitches
 from affect4d.gallery.synthetic.model import Model
 from affect4d.gallery.synthetic.noise import smooth_noise
 from affect4d.gallery.synthetic.people import Person, make_person
@@ -24,7 +24,7 @@ from affect4d.gallery.synthetic.portraits import (
     photograph_landmarks,
     render_photograph,
 )
-from affect4d.gallery.synthetic.sequences import CORRELATION_FRAMES, MAX_INTENSITY, wander
+from affect4d.gallery.synthetic.sequences import CORRELATION_FRAMES, wander
 from affect4d.gallery.synthetic.texture import hair_colour, paint
 from affect4d.random_streams import named_rng
 
@@ -103,10 +103,8 @@ def _film(
     model, person, rng = actor.model, actor.person, named_rng(seed, "wild", video)
     affect, noted = clip_affect(int(video), length, rng)
     shown = intensities(affect)
-    shown = shown + TWITCH_SD * smooth_noise(
-        rng, length, CORRELATION_FRAMES, channels=shown.shape[1]
-    )
-    shown = np.clip(shown, 0, MAX_INTENSITY) * person.gains
+    noise = smooth_noise(rng, length, CORRELATION_FRAMES, channels=shown.shape[1])
+    shown = with_twitches(shown, noise) * person.gains
     faces = model.neutral(person.identity) + model.expressions(shown, person.asymmetry)
     settings = _settings(rng, actor.hair, length)
     camera = _Camera(rng)
