@@ -33,7 +33,7 @@ def is_installed():
 
 def cut(image, landmarks):
     """The face (112, 112, 3) of a picture, the box of its landmarks (68, 2) padded to a square;
-    None where landmarks are not finite."""
+    None where landmarks are not finite, or all lie outside the picture."""
     if not np.isfinite(landmarks).all():
         return None
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
@@ -41,6 +41,8 @@ def cut(image, landmarks):
     low, high = np.floor(low - margin), np.ceil(high + margin)
     left, top = np.maximum(low, 0).astype(int)
     right, bottom = np.minimum(high, image.shape[1::-1]).astype(int)
+    if top >= bottom or left >= right:
+        return None
     part = image[top:bottom, left:right]
     factor = SIDE / max(part.shape)
     size = [max(round(side * factor), 1) for side in part.shape[1::-1]]

@@ -1,6 +1,7 @@
 """How far the skin of faces goes in smiles: in real photographs, and in those that a build makes.
 
     python benchmarks/smile_skin.py --results results
+    python benchmarks/smile_skin.py --people 20    # the first 20
 
 The people of benchmarks/readers.py, neutral and smiling, aligned by the outer eye corners, 5 pixels
 per mm where these are 90 mm apart. The dense flow between the two photographs (DIS, Kroeger et al.,
@@ -49,28 +50,42 @@ ON_LIPS = ("upper lip", "side of the upper lip", "lower lip", "side of the lower
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--results", type=Path, default=Path("results"), help="of a build")
+    parser.add_argument("--people", type=int, help="the first N (default: all)")
     parser.add_argument("--cache", type=Path, default=Path("build/readers_benchmark"))
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    people = make.open_people(None, SIDE, arguments.cache)
-    studio = make.Studio(arguments.results, people)
+    people = make.open_people(arguments.people, SIDE, arguments.cache)
     target = make.main_targets(arguments.results)["happiness"]
-    real, ours = [], []
-    for number in tqdm(range(len(people.names)), disable=None):
-        neutral = people.photograph(number), people.neutral.landmarks[number]
-        smile = people.photograph(number, smiling=True), people.smiling.landmarks[number]
-        made = studio.make(number, "warp", {"smile": target}).images["smile"]
-        real.append(skin_motion(neutral, smile))
-        ours.append(skin_motion(neutral, (made, read_faces([made]).landmarks[0])))
+    real, ours = measure(people, make.Studio(arguments.results, people), target)
+    left_out = f"left out, as no face is found: {len(people.names) - len(real)}"
+    if len(real) < 2:
+        sys.exit(f"two halves need two people ({left_out})")
     halves = {"one half": real[::2], "the other": real[1::2]}
     columns = {f"real, {half}": np.median(each, axis=0) for half, each in halves.items()}
     columns["made, by the flow"] = np.median(ours, axis=0)
     columns["made, as asked"] = asked(arguments.results, target)
     table = pd.DataFrame({name: [*map(_text, each)] for name, each in columns.items()}, POINTS)
-    print(f"{len(people.names)} people, mm outwards and upwards\n{table.to_string()}")
+    print(f"{len(real)} people ({left_out}), mm outwards and upwards\n{table.to_string()}")
     for half in halves:
         explain(half, columns[f"real, {half}"])
     return 0
+
+
+def measure(people, studio, target):
+    """`skin_motion` of real smiles and of made ones, of the people of whom all faces are found."""
+    real, ours = [], []
+    for number in tqdm(range(len(people.names)), disable=None):
+        marks = people.neutral.landmarks[number], people.smiling.landmarks[number]
+        if not np.isfinite(marks).all():
+            continue
+        made = studio.make(number, "warp", {"smile": target}).images["smile"]
+        found = read_faces([made]).landmarks[0]
+        if not np.isfinite(found).all():
+            continue
+        neutral = people.photograph(number), marks[0]
+        real.append(skin_motion(neutral, (people.photograph(number, smiling=True), marks[1])))
+        ours.append(skin_motion(neutral, (made, found)))
+    return real, ours
 
 
 def skin_motion(neutral, other):

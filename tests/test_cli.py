@@ -33,7 +33,10 @@ def test_help_loads_no_library():
         (["--expression", "fear", "--class-mean"], "--class-mean goes with"),
         (["--path", "0,0"], "at least two points"),
         (["--path", "0,0:a,1"], "is not"),
-        (["--path", "0,0:.5,.5:0,0", "--frames", "2"], "3 points needs at least 3 frames"),
+        (
+            ["--path", "0,0:.5,.5:0,0", "--frames", "2"],
+            "3 points needs at least 3 frames; --frames",
+        ),
         (["--path", "0,0:3,3"], "3,3: valence and arousal lie between"),
         (["--path", "0,0:nan,0"], "nan,0: valence and arousal lie between"),
         (["--valence", "nan", "--arousal", "0"], "nan"),
@@ -53,6 +56,35 @@ def test_a_photograph_that_is_absent_is_one_line(tmp_path):
     done = CliRunner().invoke(app, call)
     assert done.exit_code == 1 and done.stderr.startswith(f"affect4d: {photo}: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["synth", "me.png", "-o", "x.png", "--valence", ".5", "--arousal", "0"],
+        ["export", "happiness", "-o", "x.glb"],
+        ["play", "me.png", "--no-browser"],
+        ["explain", "dataset"],
+    ],
+    ids=lambda call: call[0],
+)
+def test_a_results_folder_that_is_absent_is_named_with_the_remedy(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "me.png", np.zeros((8, 8, 3), np.uint8))
+    done = CliRunner().invoke(app, [*call, "--results", "none"])
+    remedy = "name a results folder, or build one (`make dataset`)"
+    assert done.exit_code == 1
+    said = done.stderr.splitlines()[-1]
+    assert said == f"affect4d: none: there is no such folder; {remedy}"
+
+
+@pytest.mark.parametrize("call", [["plan"], ["plan", "--changed"], ["status"]], ids=" ".join)
+def test_outside_a_project_the_jobs_are_refused_in_one_line(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 2 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"affect4d: {tmp_path}: ") and "config.yaml" in done.stderr
+    assert "run it in the project's folder, or " in done.stderr
 
 
 def test_paths_and_components_as_they_are_written():

@@ -323,7 +323,7 @@ def test_without_a_former_build_a_plan_states_no_time(monkeypatch):
     made = plan.Plan(jobs, 3, 2, ("a",), "0 runs")
     text, record = made.text(), made.record()
     assert record["jobs"] == 1 and record["hours"] is record["disk_gb"] is record["chain"] is None
-    assert "1 jobs to run, 3 are done" in text and "not known without a former build" in text
+    assert "1 job to run, 3 done" in text and "not known without a former build" in text
     assert "0.00" not in text
 
 

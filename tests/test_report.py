@@ -149,7 +149,7 @@ def test_captions_name_only_what_is_there():
     pictures |= dict.fromkeys(["overview", "people", "strip", "real"], "x")
     captions = {"overview": "o", "strip": "s", "real": "r", "real_seen": "q", "worst": []}
     said = []
-    for n in (0, 3):
+    for n in (0, 1, 3):
         path = steps | {"interpolated": n, "extrapolated": 0}
         figures = {"models": 7, "components": 0, "support": None, "path": path}
         faces = {"shown": 7 + n, "interpolated": n, "none": n}
@@ -169,13 +169,20 @@ def test_captions_name_only_what_is_there():
             )
             + _words("synthesis", synthesis=edits)
         )
-    none, some = said
+    none, one, some = said
     for words in (
         "3 pale faces", "3 classes without a face", "A ring", "3 are interpolated",
-        "3 pictures are red", "3 places have no data", "Of the 4 frames that carry a flag, 3 are",
-        "1 count under another", "most flags", "dropped or relabelled",
+        "3 pictures are rejected", "3 places have no data",
+        "Of the 4 frames that carry a flag, 3 are",
+        "1 counts under another", "most flags", "dropped or relabelled",
     ):  # fmt: skip
         assert words in some and words.lstrip("134 ") not in none, words
+    for words in (
+        "1 pale face is", "1 class without a face holds", "1 is interpolated",
+        "1 picture is rejected", "1 place has no data around it",
+        "1 frame that carries a flag, 1 is annotated and counts",
+    ):  # fmt: skip
+        assert words in one, words
     assert none.count("None is rejected") == 2 and "No frame has a flag" in none
 
 

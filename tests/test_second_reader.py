@@ -27,6 +27,9 @@ def test_a_face_is_the_box_of_its_landmarks_padded_to_a_square():
 def test_pictures_without_a_face_are_not_read(monkeypatch):
     face = second_reader.cut(np.zeros((9, 9, 3), np.uint8), np.full((68, 2), np.nan))
     assert face is None
+    for away in ([-20, 2], [2, 20], [20, 2], [2, -20]):
+        landmarks = np.random.default_rng(0).uniform(0, 5, (68, 2)) + away
+        assert second_reader.cut(np.zeros((9, 9, 3), np.uint8), landmarks) is None
     monkeypatch.setattr(second_reader, "_probabilities", lambda faces: np.eye(7)[[6] * len(faces)])
     whole = np.zeros((112, 112, 3), np.uint8)
     assert second_reader.read_expressions([None, whole]).tolist() == ["", "surprise"]

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from affect4d.config.training import Learning, Settings
+from affect4d.quarantine import BadInput
 from affect4d.training import audit
 from affect4d.training.arms import ARMS, MEANING
+from affect4d.training.face_set import read_prepared
 from affect4d.training.report import PAPER, main, write_report
 
 PEOPLE, FRAMES = 8, 10
@@ -76,6 +78,12 @@ def test_a_folder_without_an_experiment_is_one_line(tmp_path, settings, words):
             command(arguments)
         said = str(caught.value)
         assert said.startswith("affect4d: ") and words in said and "\n" not in said
+
+
+def test_a_folder_that_cannot_be_read_is_said_to_be_so(tmp_path):
+    (tmp_path / "settings.json").mkdir()
+    with pytest.raises(BadInput, match=r"settings.json: cannot be read \(Is a directory\)"):
+        read_prepared(tmp_path)
 
 
 @pytest.fixture(scope="module")

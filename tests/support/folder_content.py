@@ -4,6 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from affect4d.store.build_root import MARKER
+
 
 def content(folder):
     """{path: what is there}: digests of files, targets of links, modes of all others."""
@@ -19,3 +21,9 @@ def content(folder):
                 what = oct(path.lstat().st_mode)
             found[path.relative_to(folder).as_posix()] = what
     return found
+
+
+def build_files(results):
+    """Names of all files of a build but the marker of its root, which belongs to no artifact."""
+    found = (p for p in results.rglob("*") if p.is_file() and p.name != MARKER)
+    return sorted(p.relative_to(results).as_posix() for p in found)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from affect4d.artifacts.provenance import VERDICT
+from affect4d.plurals import plural
 from affect4d.quarantine import printable
 from affect4d.store import StoreError, canonical
 from affect4d.store.manifest import REBUILD, UNREADABLE
@@ -87,7 +88,10 @@ class Verdict:
         """One line per problem, one per note, and a line that sums up."""
         if self.error:
             return printable(f"audit failed to run: {self.error}")
-        checked = f"{self.artifacts} artifacts, {self.files} files, {self.bytes / 1e6:.1f} MB"
+        checked = (
+            f"{self.artifacts} {plural(self.artifacts, 'artifact')}, "
+            f"{self.files} {plural(self.files, 'file')}, {self.bytes / 1e6:.1f} MB"
+        )
         if self.sampled is not None:
             checked += f", of which {self.sampled} files were read"
         if self.problems:

@@ -63,6 +63,13 @@ def results_of(argument: Path | None, option: Path | None) -> Path:
     return argument or option or RESULTS
 
 
+def check_results(root: Path) -> None:
+    """End the program where there is no such results folder."""
+    if not root.is_dir():
+        remedy = "name a results folder, or build one (`make dataset`)"
+        fail(f"{root}: there is no such folder; {remedy}", 1)
+
+
 def parsed(parse: Callable[[str], T], text: str | None) -> T | None:
     """What an option's text stands for; a ValueError of `parse` is said as a mistake of usage."""
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affect4d.cli.application import Folder, Results, app, fail, results_of, say
+from affect4d.plurals import plural
 
 if TYPE_CHECKING:
     from affect4d.audit import Verdict
@@ -103,7 +104,8 @@ def _invalidate(root: Path, verdict: "Verdict", *, asks: bool) -> None:
     if asks and not typer.confirm("Delete these?", err=True):
         fail("nothing was deleted", 2)
     deleted = audit.invalidate(root, verdict)
-    say(f"deleted {len(deleted)} files and stores; snakemake builds them again", err=True)
+    words = plural(len(deleted), "file or store", "files and stores")
+    say(f"deleted {len(deleted)} {words}; snakemake builds what is missing", err=True)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from affect4d.cli.application import Folder, Results, app, fail, results_of, say
+from affect4d.cli.application import Folder, Results, app, check_results, fail, results_of, say
 
 
 @app.command()
@@ -53,6 +53,7 @@ def export(
     root = results_of(folder, results)
     try:
         check_suffix(out, has_targets=blendshapes)
+        check_results(root)
 
         from affect4d.interop.export import export_blendshapes, export_face
 

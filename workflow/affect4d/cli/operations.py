@@ -44,6 +44,8 @@ def plan(
 ) -> None:
     """Say what the next snakemake in this folder would do, and what it would cost, before it runs.
 
+    Exit code 0; 2: it cannot be said.
+
     Examples: affect4d plan; affect4d plan --changed; affect4d plan --configfile big.yaml --all
     --former results --cluster --jobs 100
     """
@@ -65,7 +67,7 @@ def plan(
             from_nothing=from_nothing,
         )
     except (BadInput, StoreError, ValueError) as error:
-        fail(error, 1)
+        fail(error, 2)
     say(json.dumps(made.record(), indent=1) if as_json else made.text())
 
 

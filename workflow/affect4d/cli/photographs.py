@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from affect4d.cli.application import Folder, Results, app, fail, parsed, results_of, say, warn
+from affect4d.cli.application import (
+    Folder,
+    Results,
+    app,
+    check_results,
+    fail,
+    parsed,
+    results_of,
+    say,
+    warn,
+)
 
 Face = Annotated[
     int | None,
@@ -146,6 +156,7 @@ def synth(
     try:
         request.check_output(out, several=path is not None)
         request.check_photograph(photo, root)
+        check_results(root)
         targets = request.find_targets(
             root,
             point=point,
@@ -220,6 +231,7 @@ def play(
     options = _options(gaze, neutralise=neutralise, blink=blink)
     try:
         check_port(port)
+        check_results(root)
         photograph = open_photograph(
             photo, landmarks, root, crop=crop, options=options, face=face, say=warn
         )

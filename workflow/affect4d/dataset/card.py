@@ -24,6 +24,7 @@ from affect4d.dataset.facts import (
     Source,
     list_sources,
 )
+from affect4d.plurals import plural
 
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
 _LARGEST_SIZE = "n>1M"  # as Hugging Face names sizes; the numbers are images
@@ -64,6 +65,7 @@ def render_card(
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
+    environment.filters["plural"] = plural
     sources = list_sources(rows, settings)
     per_subject = synthesized.groupby(["database", "subject"]).size()
     return environment.from_string(text).render(

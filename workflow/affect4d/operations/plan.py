@@ -15,7 +15,8 @@ from affect4d.operations.changes import explain_jobs
 from affect4d.operations.costs import RuleCost, average, learn_costs
 from affect4d.operations.image_work import measure_image_work
 from affect4d.operations.sizes import Sizes, count_sizes
-from affect4d.provenance.planned_jobs import PlannedJob, list_jobs, stated_config
+from affect4d.plurals import plural
+from affect4d.provenance.planned_jobs import AS_IS, PlannedJob, list_jobs, stated_config
 
 # What a job on a cluster costs before its work, measured by benchmarks/scale.py (`job`) on 2 cores:
 # Snakemake starts, parses the workflow and plans the job.
@@ -173,7 +174,7 @@ class Plan:
             lines = [
                 self.table()["jobs"].to_string(),
                 "",
-                f"{len(self.jobs)} jobs to run, {self.done} are done",
+                f"{len(self.jobs)} {plural(len(self.jobs), 'job')} to run, {self.done} done",
                 "time, memory and disk: not known without a former build, which --former names",
             ]
             return "\n".join(lines)
@@ -182,7 +183,7 @@ class Plan:
         lines = [
             self.table().round(3).to_string(),
             "",
-            f"{total['jobs']} jobs to run, {self.done} are done",
+            f"{total['jobs']} {plural(len(self.jobs), 'job')} to run, {self.done} done",
             f"time: {total['cpu_h']:.2f} CPU h; with {self.workers} jobs at a time about "
             f"{total['hours']:.2f} h",
             f"longest chain: {total['chain_h']:.2f} h, {' > '.join(dict.fromkeys(chain))}",
@@ -224,7 +225,7 @@ def make_plan(
         The workflow refuses the configuration; the text is its last line.
     """
     former = list(former)
-    arguments = [*map(str, configs), *([] if from_nothing else ["--as-is"])]
+    arguments = [*map(str, configs), *([] if from_nothing else [AS_IS])]
     config, jobs = list_jobs(*arguments)
     project = Project.model_validate(config)
     needed = [job for job in jobs if job.is_needed]
@@ -293,7 +294,7 @@ def text_of_changes(configs: Iterable[Path]) -> str:
     ValueError, StoreError
         As of `make_plan`.
     """
-    config, jobs = list_jobs(*map(str, configs), "--as-is")
+    config, jobs = list_jobs(*map(str, configs), AS_IS)
     needed = [job for job in jobs if job.is_needed]
     if not needed:
         return f"nothing changed: all {len(jobs)} jobs are done"
@@ -302,6 +303,7 @@ def text_of_changes(configs: Iterable[Path]) -> str:
     for cause, jobs_of in causes.items():
         lines.append(f"{cause}: {_named(jobs_of)}")
     if follows:
-        lines.append(f"{len(follows)} jobs follow: {_named(follows)}")
+        words = plural(len(follows), "job follows", "jobs follow")
+        lines.append(f"{len(follows)} {words}: {_named(follows)}")
     lines.append(f"{len(needed)} of {len(jobs)} jobs run, {len(jobs) - len(needed)} stay")
     return "\n".join(lines)

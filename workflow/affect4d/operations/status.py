@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from affect4d.operations.plan import JobCost, Plan
-from affect4d.provenance.planned_jobs import PlannedJob, list_jobs, recorded_run
+from affect4d.provenance.planned_jobs import AS_IS, PlannedJob, list_jobs, recorded_run
 
 RATE_S = 3600.0  # the last hour says how fast the build is
 
@@ -96,9 +96,9 @@ def find_status(configs: Iterable[Path]) -> Status:
     Raises
     ------
     StoreError, ValueError
-        There is no workflow at hand, or it refuses the configuration.
+        There is no workflow or configuration at hand, or the workflow refuses it.
     """
-    config, jobs = list_jobs(*map(str, configs), "--as-is")
+    config, jobs = list_jobs(*map(str, configs), AS_IS)
     root = Path(str(config["results"]))
     left = [job for job in jobs if not _is_done(job)]
     unfinished = _unfinished(Path(".snakemake"))

@@ -22,6 +22,8 @@ from affect4d.store.manifest import SUFFIX
 
 REPOSITORY = Path(__file__).parents[3]
 _LISTER = REPOSITORY / "workflow/list_jobs.py"
+_CONFIG = Path("config.yaml")  # of the project in the working directory
+AS_IS = "--as-is"
 _ROOT = "/affect4d-results"  # stands for the results folder in a job's description
 
 
@@ -137,13 +139,16 @@ def list_jobs(*arguments: str) -> tuple[dict[str, Any], list[PlannedJob]]:
     Raises
     ------
     StoreError
-        There is no workflow at hand.
+        There is no workflow at hand, or no configuration.
     ValueError
         It refuses; the text is its last line.
     """
     if not _LISTER.is_file():
         what, remedy = "no workflow lies beside the package", "use a clone of the repository"
         raise StoreError(_LISTER, what, remedy)
+    if not (_CONFIG.exists() or set(arguments) - {AS_IS}):
+        remedy = "run it in the project's folder, or name a configuration with --configfile"
+        raise StoreError(Path.cwd(), f"no project: it has no {_CONFIG}", remedy)
     command = [sys.executable, str(_LISTER), *arguments]
     process = subprocess.run(command, capture_output=True, text=True)
     if process.returncode:

@@ -8,6 +8,7 @@ import jinja2
 import yaml
 
 from affect4d import store
+from affect4d.plurals import plural
 from affect4d.provenance.lineage import load_build
 from affect4d.provenance.recorded_settings import stated_settings
 from affect4d.report import sections
@@ -70,4 +71,5 @@ def render(template: str, **values: Any) -> str:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["plural"] = plural
     return environment.get_template(f"{template}.html.j2").render(values)

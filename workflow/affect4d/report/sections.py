@@ -31,6 +31,7 @@ from affect4d.config.blendshapes import TARGETS, Settings
 from affect4d.formats.images import decode_image
 from affect4d.formats.own_tables import read_csv
 from affect4d.plotting.montage import contact_sheet
+from affect4d.plurals import plural
 from affect4d.provenance.lineage import load_build
 from affect4d.report.table1 import controls_table, main_table
 from affect4d.store.commit import versions
@@ -58,14 +59,18 @@ def count_facts(root: Path, images: pd.DataFrame) -> list[tuple[str, str]]:
     frames = pd.read_parquet(open_file(affectspace.FRAMES.path(root)), columns=["status"])
     synthesized = images[images["class"] >= 0]
     return [
-        (f"{len(frames):,}", "frames in the gallery"),
+        _fact(len(frames), "frame in the gallery", "frames in the gallery"),
         (f"{(classes['status'] == 'ok').sum()} of {len(classes)}", "classes with a model"),
-        (f"{synthesized['neutral_image_id'].nunique()}", "neutral faces"),
-        (f"{len(synthesized):,}", "synthesized images"),
-        (f"{len(_quarantine_rows(root))}", "rows in quarantine"),
+        _fact(synthesized["neutral_image_id"].nunique(), "neutral face"),
+        _fact(len(synthesized), "synthesized image"),
+        _fact(len(_quarantine_rows(root)), "row in quarantine", "rows in quarantine"),
         (f"{seconds / 60:.1f} min", "of computing, summed over jobs"),
         (f"{datetime.fromtimestamp(newest, UTC):%Y-%m-%d %H:%M}", "last artifact written (UTC)"),
     ]
+
+
+def _fact(count: int, one: str, many: str = "") -> tuple[str, str]:
+    return f"{count:,}", plural(count, one, many)
 
 
 def read_affectspace(root: Path) -> Section:

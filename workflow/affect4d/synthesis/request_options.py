@@ -18,7 +18,11 @@ def parse_path(text: str, frames: int) -> list[tuple[float, float]]:
     ValueError
         As of `parse_points`, or it has more points than images are asked for.
     """
-    return [(float(v), float(a)) for v, a in resample(parse_points(text), frames)]
+    points = parse_points(text)
+    try:
+        return [(float(v), float(a)) for v, a in resample(points, frames)]
+    except ValueError as error:
+        raise ValueError(f"{error}; --frames gives {frames}") from None
 
 
 def parse_points(text: str) -> list[tuple[float, float]]:

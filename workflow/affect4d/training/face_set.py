@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from affect4d.config.training import Settings
 from affect4d.formats.own_tables import read_csv
-from affect4d.quarantine import BadInput
+from affect4d.quarantine import BadInput, as_bad_input
 
 AXES = ["valence", "arousal"]
 # columns of text, where a table has them
@@ -55,13 +55,15 @@ def read_prepared(folder: Path) -> Settings:
     Raises
     ------
     BadInput
-        None was prepared there, or its settings are damaged.
+        None was prepared there, or its settings are damaged or cannot be read.
     """
     path = folder / "settings.json"
     try:
         return Settings.model_validate_json(path.read_text("utf-8"))
-    except OSError:
+    except FileNotFoundError:
         raise BadInput(folder, "no experiment is prepared in it", "run `make train`") from None
+    except OSError as error:
+        raise as_bad_input(error, path) from None
     except ValueError:
         rule, remedy = "are no settings of an experiment", "delete the folder, run `make train`"
         raise BadInput(path, rule, remedy) from None
