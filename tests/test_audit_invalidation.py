@@ -86,10 +86,8 @@ def test_what_was_invalidated_is_missed_until_it_is_rebuilt(results):
     shard.write_bytes(shard.read_bytes()[:-1])
     assert audit.invalidate(results, audit.audit_build(results))
     assert not shard.exists()
-    assert (
-        "dataset.manifest.json" in audit.audit_build(results).text()
-        and audit.audit_build(results).exit_code == 1
-    )
+    verdict = audit.audit_build(results)
+    assert "dataset.manifest.json" in verdict.text() and verdict.exit_code == 1
 
 
 def test_what_was_built_anew_since_the_audit_or_is_being_written_is_kept(results, caplog):

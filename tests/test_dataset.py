@@ -221,6 +221,7 @@ def test_the_card_and_croissant_follow_the_settings(chunks, build):
         for intensity in (1.0, 0.5)
     }  # fmt: skip
     assert "0.5 times as strong" in said[0.5] and "as strong as in the scans" in said[1.0]
+    assert "1 image of 1 subject with" in said[1.0] and "1 class of the" in said[1.0]
     stated = "- Neutral images were inspected by 2 reviewers (`e`), not inspected (`d`, `f`).\n"
     assert all(stated in text for text in said.values())
     assert all("No new folds or shadows appear." in text for text in said.values())
