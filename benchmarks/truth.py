@@ -12,6 +12,9 @@ images are compared with the true photograph of the expression over the face, 3 
 inter-ocular distance around included: PSNR, and SSIM with the weights of Wang et al. (2004).
 Intervals are of the mean over people, by bootstrap.
 
+The heads have no folds but those of their meshes, and their lips thin by their own geometry:
+--without folds,lip_thinning leaves out what synthesis adds for photographs.
+
 Identity: the model is fitted again to the synthesized image and to the true one, with fresh errors
 of the landmarks, which in the synthesized one have moved with the map; see `truth_identity.py`.
 
@@ -66,16 +69,22 @@ def main():
     )
     parser.add_argument("--subjects", type=int, default=40, help="people (default 40)")
     parser.add_argument("--output", type=Path, help="folder for the sheet and the table of images")
+    parser.add_argument(
+        "--without",
+        default="",
+        help="settings of synthesis that are 0, joined by commas, such as folds,lip_thinning",
+    )
     arguments = parser.parse_args()
     try:
         heads = truth_heads.load()
     except FileNotFoundError as error:
         sys.exit(str(error))
     model = truth_heads.make_model(heads)
+    zero = dict.fromkeys(filter(None, arguments.without.split(",")), 0.0)
     rows, fits, sheet = [], [], Sheet()
     for number in tqdm(range(arguments.subjects), "people", disable=None):
         shown = sheet if number < PICTURED else None
-        own, found = study(heads, model, f"person{number:03d}", number, shown)
+        own, found = study(heads, model, f"person{number:03d}", number, without=zero, sheet=shown)
         rows += own
         fits.append(found)
     table = pd.DataFrame(rows)
@@ -87,8 +96,8 @@ def main():
     return check(thresholds)
 
 
-def study(heads, model, name, number, sheet=None):
-    """Everything about one person.
+def study(heads, model, name, number, *, without, sheet=None):
+    """Everything about one person; `without` has the settings of synthesis that are not usual.
 
     Returns
     -------
@@ -103,7 +112,7 @@ def study(heads, model, name, number, sheet=None):
         neutral = photographer.take(head, sitting)
         fitted = fit(neutral.image, noisy(neutral.landmarks, name, yaw), model)
         found[yaw, "neutral"] = fitted.identity
-        studio = Studio(fitted, neutral)
+        studio = Studio(fitted, neutral, without)
         for expression, move in moves.items():
             truth = photographer.take(head + move, sitting)
             images = studio.images(heads.on_template(move))
@@ -131,19 +140,22 @@ class Studio:
     ----------
     fitted : affect4d.fitting.Fit
     photograph : truth_photos.Photograph, neutral
+    without : settings of synthesis that are not usual
 
     Attributes
     ----------
     landmarks : (68, 2) pixels, the photograph's after the last deformation
     """
 
-    def __init__(self, fitted, photograph):
+    def __init__(self, fitted, photograph, without):
         self.photograph, self.landmarks = photograph, photograph.landmarks
         self.anatomy = default_anatomy()
         self._window = window_around(fitted.landmarks, WINDOW_MARGIN, photograph.image.shape)
         cut = self._window.cut(photograph.image)
         self._scene = make_scene(fitted, cut, self.anatomy, crop=self._window)
-        self._editors = {blend: Editor(self._scene, Settings(blend=blend)) for blend in OURS}
+        self._editors = {
+            blend: Editor(self._scene, Settings(blend=blend, **without)) for blend in OURS
+        }
 
     def images(self, deformation):
         """The images (H, W, 3) uint8 under a deformation (V, 3) mm: way -> image."""
