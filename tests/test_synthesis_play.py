@@ -373,8 +373,8 @@ def test_no_command_line_holds_the_token(session, monkeypatch, tmp_path):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(PageServer, "serve_forever", interrupt)
-    done = CliRunner().invoke(app, ["play", "me.jpg"])
-    assert done.stderr.startswith("affect4d: loading me.jpg and the classes of results")
+    done = CliRunner().invoke(app, ["play", "me.jpg", str(tmp_path)])
+    assert done.stderr.startswith(f"affect4d: loading me.jpg and the classes of {tmp_path}")
     token = urlsplit(done.stdout.split()[0]).path.strip("/")
     arguments = (tmp_path / "arguments").read_text()
     assert done.exit_code == 0 and len(token) >= 32
