@@ -12,16 +12,11 @@ from support.registration_scans import deform, open_mouth, scan_of
 from affect4d.config.registration import Settings
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.meshes import read_mesh
-from affect4d.gallery.synthetic.action_units import action_fields
-from affect4d.gallery.synthetic.affect import PROTOTYPES, prototype
-from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import cotangent
 from affect4d.registration import Registrar
-from affect4d.registration.denoise import denoise_landmarks
 from affect4d.registration.fill import Filler
 from affect4d.registration.lids import Lids
-from affect4d.registration.placing import skull_skin
 from affect4d.registration.quality import flag_names
 from affect4d.registration.registrar import Registered
 from affect4d.registration.scan import large_pieces
@@ -274,79 +269,6 @@ def test_harmonic_filling_reproduces_linear_fields():
     np.testing.assert_allclose(filled, field, atol=1e-3)
 
 
-def test_denoising_brings_landmarks_nearer_the_truth(template, registrar):
-    rng = np.random.default_rng(0)
-    way = np.zeros((68, 3))
-    way[48:68] = [0, -6, 0]
-    clean = [template.landmarks + np.sin(t / 5) * way for t in range(30)]
-    noisy = [points + rng.normal(size=points.shape) for points in clean]
-    noisy[7][40] += 30
-    checks = denoise_landmarks([registrar.check(points) for points in noisy])
-    relative = [check.displacement - checks[0].displacement for check in checks]
-    expected = [points - clean[0] for points in clean]
-    assert np.abs(np.array(relative) - expected).mean() < 0.4
-    assert checks[7].keep[40] and np.isnan(checks[7].residual[40])
-    for points in noisy:
-        points[:17] = np.nan
-    fewer = denoise_landmarks([registrar.check(points) for points in noisy])
-    assert not fewer[3].keep[:17].any() and fewer[3].keep[17:].all()
-    np.testing.assert_allclose(fewer[3].displacement[50], checks[3].displacement[50], atol=1)
-
-
-def test_a_weak_expression_of_few_frames_is_not_taken_for_noise(template, registrar):
-    rng = np.random.default_rng(0)
-    way = np.zeros((68, 3))
-    way[48:68] = [0, -3, 0]
-    shown = np.array([0, 0.5, 1, 1, 1, 0.5])[:, None, None] * way
-    marked = [template.landmarks + each + rng.normal(size=way.shape) for each in shown]
-    checks = denoise_landmarks([registrar.check(points) for points in marked])
-    found = np.array([check.displacement - checks[0].displacement for check in checks])
-    error, still = (np.square(each - shown).mean() for each in (found, 0 * shown))
-    noise = np.square(
-        [points - marked[0] - each for points, each in zip(marked, shown, strict=True)]
-    ).mean()
-    assert error < min(still, noise)
-    assert (found * shown).sum() > 0.2 * np.square(shown).sum()
-
-
-@pytest.mark.parametrize("frames", [20, 60, 400])
-def test_the_stiffness_of_a_sequence_is_what_noise_remains(template, registrar, frames):
-    """Of many frames more remained than was stated: ways of moving are estimated from 68 points."""
-    rng, one = np.random.default_rng(0), registrar.check(template.landmarks)
-    over_time = np.sin(np.arange(frames)[:, None] * [0.3, 0.7, 1.1])
-    clean = np.tensordot(over_time, 6 * rng.normal(size=(3, 68, 3)), axes=1)
-    noisy = clean + rng.normal(size=clean.shape)
-    checks = denoise_landmarks([replace(one, displacement=each, stiffness=1.0) for each in noisy])
-    remaining = np.square([check.displacement for check in checks] - clean).mean()
-    assert checks[0].stiffness == pytest.approx(remaining, rel=0.1)
-
-
-def test_few_marked_points_of_a_long_sequence_are_denoised(template, registrar):
-    """Columns of points that nobody marked once counted as noise of 0 mm."""
-    rng, marked = np.random.default_rng(0), [0, 8, 16, 19, 24, 30, 33, 36, 39, 42, 45, 48, 51, 54]
-    way = 3 * rng.normal(size=(len(marked), 3))
-    clean = template.landmarks[marked] + np.sin(np.arange(100) / 5)[:, None, None] * way
-    points = np.full((100, 68, 3), np.nan)
-    points[:, marked] = clean
-    expected = np.array([registrar.check(each).displacement[marked] for each in points])
-    points[:, marked] += rng.normal(size=clean.shape)
-    noisy = [registrar.check(each) for each in points]
-    before, after = (
-        np.var([check.displacement[marked] for check in checks] - expected, axis=0).mean()
-        for checks in (noisy, denoise_landmarks(noisy))
-    )
-    assert after < before / 2
-
-
-def test_frames_that_mark_other_points_keep_their_own(template, registrar):
-    rng = np.random.default_rng(0)
-    noisy = [template.landmarks + rng.normal(size=(68, 3)) for _ in range(6)]
-    for frame, points in enumerate(noisy):
-        points[slice(0, 34) if frame % 2 else slice(34, 68)] = np.nan
-    checks = [registrar.check(points) for points in noisy]
-    assert denoise_landmarks(checks) == checks
-
-
 def test_landmarks_beside_the_face_are_flagged(registrar, scan):
     vertices, triangles, landmarks = scan
     moved = registrar.register(vertices, triangles, landmarks + np.array([0, 12, 0]))
@@ -453,32 +375,6 @@ def test_registers_a_real_scan(template, registrar):
     rigid = fit_similarity(landmarks, found, scale=False)
     assert np.linalg.norm(rigid.apply(landmarks) - found, axis=1).mean() < 0.7
     assert registered.quality.flags(registrar.settings) == 0
-
-
-def test_a_face_is_placed_by_the_skull_whatever_the_skin_around_the_eyes_does(template, registrar):
-    eyes = template.landmarks[EYES]
-    near = np.linalg.norm(template.vertices[:, None] - eyes, axis=2).min(1)
-    lifted = template.vertices.copy()
-    lifted[:, 1] += 2 * np.exp(-0.5 * (near / 8) ** 2)  # as in a smile, mm
-    turned = Rotation.from_euler("xyz", [2, -1, 1], degrees=True).as_matrix()
-    moved = (lifted @ turned.T + [3, -2, 1]).astype(np.float32)
-    placed = registrar.place(moved, np.ones(len(moved), bool), template.vertices)
-    away = np.linalg.norm(placed - lifted, axis=1)[template.inner]
-    assert away.max() < 0.2
-
-
-def test_no_prototypical_expression_turns_the_head():
-    """Disgust, which moves most of the skin above the base of the nose, once did."""
-    face = Face()
-    template, fields = face.template, action_fields(face)
-    _, area = cotangent(template.vertices, template.triangles)
-    skull, seen = skull_skin(template, area), np.ones(len(template.vertices), bool)
-    for expression in PROTOTYPES:
-        way = np.tensordot(prototype(expression), fields, axes=1)
-        shown = (template.vertices + way).astype(np.float32)
-        placed = skull.place(shown, seen, template.vertices)
-        turned = Rotation.from_matrix(fit_similarity(shown, placed, scale=False).rotation)
-        assert np.degrees(turned.magnitude()) < 0.25, expression  # the chin stays within .5 mm
 
 
 def test_lids_come_to_lie_at_the_landmarks_of_a_sequence_not_of_a_frame(template, registrar):
