@@ -67,10 +67,7 @@ class WeightDistribution:
 
     def at(self, level: float) -> NDArray[np.float64]:
         """The weights (K,) that this share of the frames, 0 to 1, does not exceed."""
-        place = level * (len(self.quantiles) - 1)
-        low = int(min(place, len(self.quantiles) - 2))
-        first, second = self.quantiles[low : low + 2]
-        return np.asarray(first + (place - low) * (second - first))
+        return np.asarray(np.quantile(self.quantiles, level, axis=0))
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
         """Draw weights (count, K)."""

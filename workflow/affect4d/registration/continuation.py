@@ -20,7 +20,7 @@ _RINGS, _MAX_ROUNDS = 2, 4
 
 
 class Continuation:
-    """Where a template's vertices have a correction of their own.
+    """The correction by the skin's pattern on one template.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Continuation:
         self, query: NDArray[np.floating[Any]], followed: NDArray[np.floating[Any]]
     ) -> NDArray[np.floating[Any]]:
         """Positions `query` (V, 2) px, y down, with the correction that leads to `followed` (V, 2),
-        continued harmonically beyond the skin that is followed and where it turns this over."""
+        continued harmonically beyond the skin that is followed and where triangles turn over."""
         was_turned = signed_area(query, self._checked) >= 0
         known, step = self._followed, np.pad(followed - query, ((0, 0), (0, 1)))
         for _ in range(_MAX_ROUNDS):

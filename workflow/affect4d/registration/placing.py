@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affect4d.geometry.similarity import Similarity, fit_similarity
+from affect4d.registration.track import FOLLOWED_RADIUS_MM
 from affect4d.template.ibug68 import NOSE_RIDGE, NOSE_TIP, STABLE, SUBNASALE
 from affect4d.template.template import Template
 
-# Scales of the robust placing (Geman-McClure): coarse to fine, the last repeated to converge. The
-# first is as wide as an expression moves skin: a narrower one would keep what the start, where all
-# skin counts, fitted.
+# Scales of the robust placing (Geman-McClure): from as wide as an expression moves skin to fine,
+# the last repeated to converge.
 _SCALES_MM = (5.0, 3.0, 2.0, 1.0, 1.0)
 # Vertices that must be seen, or all count.
 _MIN_SEEN = 40
@@ -24,10 +24,6 @@ _MIN_SEEN = 40
 _STABLE_STEP, _SKULL_STEP = 3, 5
 # Standard deviation of the weights around a landmark, and where they end, in these.
 _STABLE_MM, _STABLE_END = 9.0, 2
-# The skull's skin lies within this distance of the nose tip, as the skin that is followed: that
-# before the ears and on the temples, which expressions move least, is part of it. Ears and scalp
-# are found less well than they would hold the face.
-_SKULL_RADIUS_MM = 110.0
 # How much more a vertex on the ridge of the nose counts, next to the bone: by experiment.
 _RIDGE_WEIGHT = 3.0
 
@@ -65,13 +61,16 @@ def stable_skin(template: Template) -> Support:
 
 
 def skull_skin(template: Template, area: NDArray[np.float64]) -> Support:
-    """All skin above the base of the nose, by its area (V,) mm^2, 0 where it does not count.
+    """All skin that is followed above the base of the nose, by its area (V,) mm^2, 0 where it does
+    not count.
 
-    Below, jaw and neck move what the skull does not.
+    That before the ears and on the temples, which expressions move least, is part of it. Ears and
+    scalp are found less well than they would hold the face; below, jaw and neck move what the skull
+    does not.
     """
     near = np.linalg.norm(template.vertices - template.landmarks[NOSE_TIP], axis=1)
     above = template.vertices[:, 1] > template.landmarks[SUBNASALE, 1]
-    skin = area * (above & (near < _SKULL_RADIUS_MM))
+    skin = area * (above & (near < FOLLOWED_RADIUS_MM))
     ridge = _RIDGE_WEIGHT * _around(template, NOSE_RIDGE[:-1])
     return Support(skin / area[template.inner].mean() + ridge, _SKULL_STEP)
 

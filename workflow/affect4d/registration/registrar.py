@@ -24,7 +24,7 @@ from affect4d.registration.robust import Checked, align, drop_outliers
 from affect4d.registration.scan import folded_share, signed_area, skin, smooth_once, step_across
 from affect4d.registration.smooth import Smoother
 from affect4d.registration.spline import SurfaceSpline
-from affect4d.registration.track import CylinderRaster, Texture, Tracker
+from affect4d.registration.track import FOLLOWED_RADIUS_MM, CylinderRaster, Texture, Tracker
 from affect4d.template.ibug68 import COUNT, INNER_LIPS, INTERNAL, JAW, NOSE_TIP
 from affect4d.template.template import Template
 
@@ -34,9 +34,6 @@ _MAX_DROPPED = 24
 _STIFFNESSES_MM2 = (0.125, 0.5, 2.0, 4.0, 8.0, 16.0, 32.0)
 # A face is not placed by fewer landmarks (its mark-up needs as many).
 _MIN_LANDMARKS = 6
-# Radius about the nose tip of the skin that is followed: the forehead belongs to it, and no margin
-# of the pictures cuts the inner face.
-_FOLLOWED_RADIUS_MM = 110.0
 # Share of triangles turned over from which on a scan is smoothed, and how often at most.
 _MAX_FOLDED, _MAX_SMOOTHINGS = 0.3, 12
 # Within this distance of the inner lips, surface farther than this from its prediction is that of
@@ -101,7 +98,7 @@ class Registrar:
         from_tip = np.linalg.norm(
             self.template.vertices - self.template.landmarks[NOSE_TIP], axis=1
         )
-        face = (from_tip < _FOLLOWED_RADIUS_MM) & self._shown
+        face = (from_tip < FOLLOWED_RADIUS_MM) & self._shown
         self.raster = CylinderRaster(uv, depth, self.template.triangles, face=face)
         inner = self.template.inner & self._shown
         near_lips = from_outline(self.template, INNER_LIPS) < _LIPS_MM

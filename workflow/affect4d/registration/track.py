@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from affect4d.geometry.raster import interpolate, rasterise
 from affect4d.registration.cylinder import Located, UnwrappedScan, sample
 
+# Radius about the nose tip of the skin that is followed: the forehead belongs to it, and no margin
+# of the pictures cuts the inner face.
+FOLLOWED_RADIUS_MM = 110.0
 # Pixels per mm of the pictures: fine enough for freckles, coarse enough for DIS's patches.
 _RESOLUTION = 1.5
 # Standard deviation of the Gaussian that averages the flow, weighted by the pattern's contrast; it

@@ -25,6 +25,7 @@ from affect4d.formats.images import read_image, write_image
 from affect4d.formats.landmarks import read_landmarks
 from affect4d.formats.limits import Limits
 from affect4d.formats.paths import find_beside
+from affect4d.plurals import plural
 from affect4d.quarantine import BadInput
 from affect4d.registration.common_template import read_template
 from affect4d.synthesis.neutralising import read_neutraliser
@@ -108,7 +109,7 @@ def describe_faces(faces: Sequence[NDArray[np.floating]]) -> str:
     """One line on faces (68, 2): number, size and upper left corner of each, in pixels."""
     boxes = enumerate(map(face_box, faces), start=1)
     each = (f"{n} of {width} x {height} at ({x}, {y})" for n, (x, y, width, height) in boxes)
-    return f"{len(faces)} face{'s' * (len(faces) > 1)}, pixels: {', '.join(each)}"
+    return f"{len(faces)} {plural(len(faces), 'face')}, pixels: {', '.join(each)}"
 
 
 def _choose_face(

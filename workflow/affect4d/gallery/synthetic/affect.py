@@ -130,7 +130,7 @@ def with_twitches(units: NDArray[np.float64], noise: NDArray[np.float64]) -> NDA
 
     A unit cannot be negative. Noise that is cut at 0 would lift the mean of every unit at rest, and
     so open every mouth; it is added to a lower intensity, from which the cut leads back to the one
-    that is given (mean of a rectified Gaussian).
+    that is given (mean of a rectified Gaussian). What exceeds MAX_INTENSITY is lost.
 
     Parameters
     ----------
