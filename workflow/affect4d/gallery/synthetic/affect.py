@@ -35,7 +35,7 @@ PROTOTYPES = {  # intensities of the units
     "happiness": {"AU6": 0.6, "AU12": 0.9, "AU25": 0.8, "AU26": 0.05},
     # cheeks rise the more the stronger a smile is: unit 6 follows unit 12
     "excited": {
-        "AU1": 0.3, "AU2": 0.4, "AU5": 0.3, "AU6": 0.85, "AU12": 1.0, "AU25": 0.8, "AU26": 0.1,
+        "AU1": 0.3, "AU2": 0.4, "AU6": 0.85, "AU12": 1.0, "AU25": 0.8, "AU26": 0.1,
     },
     "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 1.0},
     # of the two mouths of anger (Ekman & Friesen 1975) the square one, which bares the teeth;
@@ -44,7 +44,9 @@ PROTOTYPES = {  # intensities of the units
         "AU4": 1.0, "AU5": 0.6, "AU7": 1.0, "AU10": 0.7, "AU16": 0.3, "AU23": 0.5, "AU25": 1.0,
     },
     # of 230 people 57 % raise the outer brow in fear, 33 % drop the jaw (Du, Tao & Martinez 2014)
-    "fear": {"AU1+4": 1.0, "AU2": 0.6, "AU5": 1.0, "AU20": 1.0, "AU25": 1.0, "AU26": 0.35},
+    "fear": {
+        "AU1+4": 1.0, "AU2": 0.6, "AU4": 0.4, "AU5": 1.0, "AU20": 0.7, "AU25": 1.0, "AU26": 0.5,
+    },
     # of EMFACS' forms of disgust the one that opens the mouth; cheeks that the wrinkled nose lifts
     # narrow the eyes
     "disgust": {

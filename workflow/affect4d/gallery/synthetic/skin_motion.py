@@ -53,7 +53,8 @@ POINTS: dict[str, tuple[tuple[int, ...], tuple[float, float]]] = {
 KEEP = np.nan  # the face units' own
 # Of each unit: where points go, mm outwards, upwards and forwards, SHARE of ICT-FaceKit's. The lips
 # of smiles are fitted to photographs from the front, which leaves their depth. Where lips part, the
-# face units lift nose and philtrum with the upper lip.
+# face units lift nose and philtrum with the upper lip; where they are stretched, cheeks go with
+# them nearly as far as the lips.
 MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
     "AU6": {
         "lower lid": (KEEP, 1.7, KEEP),
@@ -96,7 +97,7 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "side of the upper lip": (KEEP, KEEP, -3.2),
         "corner": (KEEP, KEEP, -7.2),
         "beside the corner": (KEEP, KEEP, -5.7),
-        "beyond the corner": (KEEP, KEEP, -2.6),
+        "beyond the corner": (4.0, 3.9, -2.6),
         "lower lip": (KEEP, KEEP, -1.6),
         "side of the lower lip": (KEEP, KEEP, -2.9),
         "chin": (KEEP, 3.4, KEEP),
@@ -110,12 +111,16 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "side of the chin": (-0.3, 8.2, 1.4),
     },
     "AU20": {
-        "beside the mouth": (KEEP, KEEP, -3.2),
+        "beside the wing": (0.8, -0.3, -0.4),
+        "cheek": (0.6, 0.5, 0.5),
+        "front of the cheek": (0.6, 0.3, 0.3),
+        "beside the mouth": (3.5, -1.6, -3.2),
         "philtrum": (KEEP, KEEP, -0.9),
         "upper lip": (KEEP, KEEP, -1.5),
         "side of the upper lip": (KEEP, KEEP, -1.9),
-        "corner": (KEEP, KEEP, -5.7),
-        "beside the corner": (KEEP, KEEP, -4.4),
+        "corner": (5.3, -2.4, -5.7),
+        "beside the corner": (4.0, -1.5, -4.4),
+        "beyond the corner": (3.0, -0.1, -0.4),
         "lower lip": (KEEP, KEEP, -1.5),
         "side of the lower lip": (KEEP, KEEP, -1.9),
     },
@@ -128,6 +133,9 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "side of the chin": (0.6, -1.8, -0.9),
     },
 }
+# Points that go outwards and upwards as in photographs of smiles (`benchmarks/smile_skin.py`): both
+# the face units and ICT-FaceKit's shapes move them farther.
+PHOTOGRAPHED = (("AU12", "beyond the corner"),)
 # Brows, the rest of the eyes and the root of the nose keep their motion, and so does what lies
 # farther from the tip of the nose than the flesh of the cheeks.
 KEPT = np.concatenate([BROWS, np.setdiff1d(EYES, LOWER_LIDS), [NASION]])
