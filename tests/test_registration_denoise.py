@@ -27,20 +27,31 @@ def test_denoising_brings_landmarks_nearer_the_truth(template, registrar):
     np.testing.assert_allclose(fewer[3].displacement[50], checks[3].displacement[50], atol=1)
 
 
-def test_a_weak_expression_of_few_frames_is_not_taken_for_noise(template, registrar):
-    rng = np.random.default_rng(0)
+def _relative(checks):
+    return np.array([check.displacement - checks[0].displacement for check in checks])
+
+
+@pytest.mark.parametrize(("apex_mm", "least"), [(3.0, 0.6), (6.0, 0.95)])
+def test_an_expression_of_few_frames_keeps_its_amplitude(template, registrar, apex_mm, least):
+    """Means over people are as weak as what is left of the movement of each of them.
+
+    The weaker one moves a third of the landmarks by three times their noise in one way, which noise
+    alone does in some draws: it is not seen in all of them.
+    """
     way = np.zeros((68, 3))
-    way[48:68] = [0, -3, 0]
+    way[48:68] = [0, -apex_mm, 0]
     shown = np.array([0, 0.5, 1, 1, 1, 0.5])[:, None, None] * way
-    marked = [template.landmarks + each + rng.normal(size=way.shape) for each in shown]
-    checks = denoise_landmarks([registrar.check(points) for points in marked])
-    found = np.array([check.displacement - checks[0].displacement for check in checks])
-    error, still = (np.square(each - shown).mean() for each in (found, 0 * shown))
-    noise = np.square(
-        [points - marked[0] - each for points, each in zip(marked, shown, strict=True)]
-    ).mean()
-    assert error < min(still, noise)
-    assert (found * shown).sum() > 0.2 * np.square(shown).sum()
+    clean = _relative([registrar.check(points) for points in template.landmarks + shown])
+    kept, errors, noises = [], [], []
+    for seed in range(20):
+        noise = np.random.default_rng(seed).normal(size=shown.shape)
+        checks = [registrar.check(points) for points in template.landmarks + shown + noise]
+        noisy, found = _relative(checks), _relative(denoise_landmarks(checks))
+        kept.append((found * clean).sum() / np.square(clean).sum())
+        errors.append(np.square(found - clean).mean())
+        noises.append(np.square(noisy - clean).mean())
+    assert least < np.mean(kept) < 1.05
+    assert np.mean(errors) < np.mean(noises) / 2
 
 
 @pytest.mark.parametrize("frames", [20, 60, 400])
