@@ -10,11 +10,12 @@ build, at its own settings, with both blends, as `affect4d synth` does. Independ
 Sections: `read` (read as asked, beside the real smiles; how often the asked expression's
 probability rises over the same person's neutral photograph; confusion), `identity` (distances of
 descriptors), `landmarks` (motion in mm at 90 mm between the outer eye corners, against the real
-smile and against what was asked), `plane` (happy minus negative against valence, around the plane),
-`intensity` (the asked expression's probability over seven intensities), `neutralise` (the smiling
-photographs made neutral, then sad), `second` (read as asked by a second network, by which next to
-nothing was chosen, and where the two disagree; `make second-reader`). The readings of the
-photographs are kept in --cache. --sheet writes a picture sheet.
+smile and against what was asked, this also by dense flow), `plane` (happy minus negative against
+valence around the plane), `intensity` (the asked expression's probability over seven intensities),
+`neutralise` (the smiling photographs made neutral, then sad), `second` (read as asked by a second
+network, by which next to nothing was chosen, and where the two disagree; motion by the landmarks
+of its package; `make second-reader`). The readings of the photographs are kept in --cache. --sheet
+writes a picture sheet.
 
 Exit status 1 where a threshold is missed; 0, with a line that says so, where the folder is absent.
 """
@@ -33,14 +34,22 @@ import numpy as np
 import pandas as pd
 import readers_people as make
 import second_reader
-from readers_landmarks import ROWS, displacements, in_mm, measures
+from dense_flow import follow
+from readers_landmarks import (
+    ROWS,
+    displacements,
+    in_mm,
+    measures,
+    measures_table,
+    motion_found,
+    quartiles,
+)
 from readers_sheet import write_sheet
 from scipy.stats import spearmanr
 from thresholds import Threshold, check
 from tqdm import tqdm
 
 from affect4d.config.gallery import EXPRESSIONS
-from affect4d.readers.motion import agreement
 from affect4d.readers.reading import EXPRESSIONS as READ
 from affect4d.readers.reading import Readings, read_faces
 from affect4d.synthesis.quality import NEUTRALISED
@@ -78,7 +87,7 @@ def main():
     studio = make.Studio(arguments.results, people)
     print(f"{len(people.names)} people of {people.folder}, {arguments.side} pixels; NaN: no face")
     if "identity" in sections:
-        print_identity_scale(people)
+        make.print_identity_scale(people)
     thresholds, tables = [], []
     for blend in blends:
         study = Study(arguments.results, people, studio, blend=blend)
@@ -109,29 +118,13 @@ def happy_minus_negative(readings):
     return readings.probabilities[:, HAPPY] - readings.probabilities[:, NEGATIVE].sum(axis=1)
 
 
-def quartiles(values, digits=1):
-    low, middle, high = np.nanquantile(values, [0.25, 0.5, 0.75])
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def print_identity_scale(people):
-    rows = np.triu_indices(len(people.names), 1)
-    others = np.linalg.norm(
-        people.neutral.identity[rows[0]] - people.neutral.identity[rows[1]], axis=1
-    )
-    smiles = people.smiling.distance(people.neutral)
-    for name, values in (("real smile", smiles), ("different people", others)):
-        low, middle, high = np.nanquantile(values, [0.05, 0.5, 0.95])
-        print(f"identity distance, {name}: {middle:.3f} (5 and 95 %: {low:.3f}, {high:.3f})")
-
-
 class Study:
     """What the readers say of all people's pictures with one blend.
 
     Attributes
     ----------
     readings : {target: Readings of N people}
-    moved : {target: (N, 68, 2)} pixels
+    moved, flowed : {target: (N, 68, 2)} mm, as asked and as dense flow finds
     accepted : {target: share of N people}
     faces : {target: N pictures for the second reader}
     """
@@ -139,7 +132,7 @@ class Study:
     def __init__(self, results, people, studio, *, blend):
         self._results, self._people, self._studio = results, people, studio
         self.blend, self.readings, self.moved, self.accepted = blend, {}, {}, {}
-        self.faces = {}
+        self.faces, self.flowed = {}, {}
         self._main = make.main_targets(results)
 
     def _read(self, targets, motion=False):
@@ -147,13 +140,17 @@ class Study:
         missing = {name: target for name, target in targets.items() if name not in self.readings}
         if not missing:
             return
-        found, moved, accepted, faces = [], [], [], []
+        found, moved, accepted, faces, flowed = ([] for _ in range(5))
         for number in tqdm(range(len(self._people.names)), self.blend, disable=None):
             made = self._studio.make(number, self.blend, missing, motion=motion)
             own = [self._people.neutral.landmarks[number]] * len(missing)
             found.append(read_faces(made.images.values(), None if motion else own))
             faces.append([*map(second_reader.cut, made.images.values(), found[-1].landmarks)])
-            moved.append(list(made.moved.values()))
+            if motion:
+                moved.append(in_mm(list(made.moved.values()), own))
+                before = self._people.photograph(number)
+                pairs = [follow(before, own[0], image) for image in made.images.values()]
+                flowed.append(displacements(*zip(*pairs, strict=True)))
             accepted.append([record["accepted"] for record in made.records.values()])
         for index, name in enumerate(missing):
             parts = [vars(each[index : index + 1]) for each in found]
@@ -163,6 +160,7 @@ class Study:
             if motion:
                 self.faces[name] = [each[index] for each in faces]
                 self.moved[name] = np.array([each[index] for each in moved])
+                self.flowed[name] = np.array([each[index] for each in flowed])
 
     def table(self):
         """A row for each person and target, of what was read."""
@@ -240,15 +238,8 @@ class Study:
         before = self._people.neutral.landmarks
         real = displacements(before, self._people.smiling.landmarks)
         found = {name: displacements(before, self.readings[name].landmarks) for name in self._main}
-        columns = {"real smile": measures(real)} | {n: measures(found[n]) for n in self._main}
-        show(
-            pd.DataFrame(
-                {
-                    name: {row: quartiles(values) for row, values in column.items()}
-                    for name, column in columns.items()
-                }
-            ).T
-        )
+        show(measures_table({"real smile": real} | found))
+        columns = {"real smile": measures(real)} | {name: measures(found[name]) for name in SMILES}
         thresholds = []
         for name in SMILES:
             for row in ROWS:
@@ -257,28 +248,32 @@ class Study:
                 beyond = max(low - value, value - high, 0.0)
                 what = f"{name}: {row}, mm beyond real smiles' quartiles"
                 thresholds.append(self._at_most(what, beyond, 0.0))
-        correlation, ratio = agreement(found["happiness"], real)
-        print(f"happiness against the real smile: correlation {np.nanmedian(correlation):.3f},")
-        print(f"amplitude ratio {np.nanmedian(ratio):.2f} (median person)")
+        smile = motion_found(found, {"happiness": real}).loc["happiness"]
+        print(f"median smile to the real: {smile.correlation:.3f}, amplitude {smile.amplitude:.2f}")
         thresholds += [
-            self._at_least("our smile against the real one", np.nanmedian(correlation), 0.85),
-            self._at_least("amplitude ratio", np.nanmedian(ratio), 0.8),
-            self._at_most("amplitude ratio", np.nanmedian(ratio), 1.25),
+            self._at_least("our smile against the real one", smile.correlation, 0.85),
+            self._at_least("amplitude ratio", smile.amplitude, 0.8),
+            self._at_most("amplitude ratio", smile.amplitude, 1.25),
         ]
-        again = found[make.NULL]
-        print("motion asked and found: correlation and amplitude, found / asked (median person)")
-        rows = {}
-        for name in self._main:
-            if name == make.NULL:
-                continue
-            asked = in_mm(self.moved[name] - self.moved[make.NULL], before)
-            values = [np.nanmedian(each) for each in agreement(found[name] - again, asked)]
-            rows[name] = dict(zip(("correlation", "amplitude"), values, strict=True))
-        show(pd.DataFrame(rows).T)
+        print(
+            "motion asked and found: correlation; amplitude, found / asked; mm off (median person)"
+        )
+        ways = {"detector": found, "flow": self.flowed}
+        tables = {way: self._motion_table(each) for way, each in ways.items()}
+        show(pd.concat(tables, axis=1))
         return thresholds + [
-            self._at_least(f"{name}: motion found", rows[name]["correlation"], 0.9)
+            self._at_least(f"{name}: motion found, {way}", table.correlation[name], 0.9)
+            for way, table in tables.items()
             for name in EXPRESSIONS
         ]
+
+    def _motion_table(self, found):
+        """Correlation and amplitude to what was asked of motion found, {target: (N, 68, 2) mm}."""
+        names = [name for name in self._main if name != make.NULL]
+        beyond = (
+            {name: each[name] - each[make.NULL] for name in names} for each in (found, self.moved)
+        )
+        return motion_found(*beyond)
 
     def plane(self):
         """Gains of probability around the plane, and what goes with valence; thresholds."""
@@ -374,6 +369,11 @@ class Study:
         faces |= {name: self.faces[name] for name in self._main}
         read = {name: second_reader.read_expressions(each) for name, each in faces.items()}
         show(pd.DataFrame({name: shares(each) for name, each in read.items()}).T)
+        print("motion by the landmarks of the second reader's package")
+        marks = {name: second_reader.find_landmarks(each) for name, each in faces.items()}
+        moved = {name: displacements(marks["neutral photograph"], marks[name]) for name in marks}
+        show(measures_table({name: moved[name] for name in ("real smile", *SMILES)}))
+        show(self._motion_table(moved))
         asked = {"real smile": "happiness"} | {name: name for name in EXPRESSIONS}
         rows = {
             name: second_reader.agreement(first[name].expression, read[name], wanted)

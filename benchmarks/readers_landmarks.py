@@ -1,7 +1,11 @@
 """How far landmarks moved between two photographs of a person, in mm of a face of one size."""
 
 import numpy as np
+import pandas as pd
 from skimage.transform import SimilarityTransform
+
+from affect4d.readers.motion import agreement
+from affect4d.template.ibug68 import BROWS, INNER_LIPS, OUTER_LIPS
 
 EYES_MM = 90.0  # distance of the outer eye corners of every face
 STILL = [36, 39, 42, 45, 27, 28, 29]  # eye corners and bridge of the nose, which align two faces
@@ -13,7 +17,8 @@ ROWS = (
     "chin down",
     "lower lid up",
 )
-LOWER_LIDS, CORNERS, UPPER_LIP, INNER_LIPS, CHIN = [40, 41, 46, 47], [48, 54], 51, [62, 66], 8
+PLACES = {"brows": BROWS, "outer lips": OUTER_LIPS, "inner lips": INNER_LIPS}
+LOWER_LIDS, CORNERS, UPPER_LIP, MOUTH_GAP, CHIN = [40, 41, 46, 47], [48, 54], 51, [62, 66], 8
 
 
 def displacements(before, after):
@@ -46,7 +51,7 @@ def measures(moved):
     """{row of ROWS: (N,) mm} of displacements (N, 68, 2)."""
     x, y = moved[..., 0], moved[..., 1]
     right, left = CORNERS
-    top, bottom = INNER_LIPS
+    top, bottom = MOUTH_GAP
     values = (
         (x[:, left] - x[:, right]) / 2,
         -y[:, CORNERS].mean(1),
@@ -56,3 +61,33 @@ def measures(moved):
         -y[:, LOWER_LIDS].mean(1),
     )
     return dict(zip(ROWS, values, strict=True))
+
+
+def measures_table(moved):
+    """Median and quartiles over people of ROWS, of {name: displacements (N, 68, 2)}."""
+    rows = {
+        name: {row: quartiles(values) for row, values in measures(each).items()}
+        for name, each in moved.items()
+    }
+    return pd.DataFrame(rows).T
+
+
+def quartiles(values, digits=1):
+    """Median and quartiles as text."""
+    low, middle, high = np.nanquantile(values, [0.25, 0.5, 0.75])
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def motion_found(found, asked):
+    """How displacements agree with those asked for, medians over people (N).
+
+    Both are {name: (N, 68, 2) mm}. The table has a row for each name of `asked`: correlation,
+    amplitude, and by how many mm landmarks of PLACES are off.
+    """
+    rows = {}
+    for name, wanted in asked.items():
+        agreed = zip(("correlation", "amplitude"), agreement(found[name], wanted), strict=True)
+        off = np.linalg.norm(found[name] - wanted, axis=-1)
+        rows[name] = {what: np.nanmedian(values) for what, values in agreed}
+        rows[name] |= {place: np.nanmedian(off[:, points]) for place, points in PLACES.items()}
+    return pd.DataFrame(rows).T

@@ -88,6 +88,17 @@ def _read_photographs(folder, names, smiling, side, cache):
     return Readings(**np.load(file))
 
 
+def print_identity_scale(people):
+    rows = np.triu_indices(len(people.names), 1)
+    others = np.linalg.norm(
+        people.neutral.identity[rows[0]] - people.neutral.identity[rows[1]], axis=1
+    )
+    smiles = people.smiling.distance(people.neutral)
+    for name, values in (("real smile", smiles), ("different people", others)):
+        low, middle, high = np.nanquantile(values, [0.05, 0.5, 0.95])
+        print(f"identity distance, {name}: {middle:.3f} (5 and 95 %: {low:.3f}, {high:.3f})")
+
+
 def place_name(point):
     """A point of the plane as text."""
     return f"({point[0]:+.1f}, {point[1]:+.1f})"

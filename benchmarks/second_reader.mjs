@@ -1,12 +1,13 @@
-// Probabilities of the expressions of faces, by the network of the package face-api.
-// node second_reader.mjs FOLDER FACES OUTPUT
-// FOLDER holds the packages of envs/second_reader; FACES is N pictures of 112 x 112 RGB bytes;
-// OUTPUT gets N rows of 7 numbers as JSON, in the network's order.
+// What a network of the package face-api says of faces.
+// node second_reader.mjs FOLDER NETWORK FACES OUTPUT
+// FOLDER holds the packages of envs/second_reader; NETWORK is faceExpressionNet or
+// faceLandmark68Net; FACES is N pictures of 112 x 112 RGB bytes; OUTPUT gets N rows as JSON: 7
+// probabilities in the network's order, or 68 pairs of x and y from 0 to 1 over the picture.
 import fs from "node:fs";
 import path from "node:path";
 import { createRequire } from "node:module";
 
-const [folder, faces, output] = process.argv.slice(2);
+const [folder, name, faces, output] = process.argv.slice(2);
 const require = createRequire(path.resolve(folder, "package.json"));
 const wasm = require("@tensorflow/tfjs-backend-wasm");
 const program = path.dirname(require.resolve("@tensorflow/tfjs-backend-wasm"));
@@ -14,7 +15,8 @@ wasm.setWasmPaths(path.join(program, path.sep));
 const faceapi = require("@vladmandic/face-api/dist/face-api.node-wasm.js");
 await faceapi.tf.setBackend("wasm");
 const package_folder = path.dirname(require.resolve("@vladmandic/face-api/package.json"));
-await faceapi.nets.faceExpressionNet.loadFromDisk(path.join(package_folder, "model"));
+const network = faceapi.nets[name];
+await network.loadFromDisk(path.join(package_folder, "model"));
 
 const shape = [112, 112, 3];
 const size = shape.reduce((a, b) => a * b);
@@ -23,9 +25,9 @@ const rows = [];
 for (let start = 0; start < bytes.length; start += size) {
   const picture = faceapi.tf.tensor4d(
     new Int32Array(bytes.subarray(start, start + size)), [1, ...shape], "int32");
-  const probabilities = await faceapi.nets.faceExpressionNet.forward(picture);
-  rows.push(Array.from(await probabilities.data()));
+  const found = await network.forward(picture);
+  rows.push(Array.from(await found.data()));
   picture.dispose();
-  probabilities.dispose();
+  found.dispose();
 }
 fs.writeFileSync(output, JSON.stringify(rows));

@@ -1,6 +1,7 @@
-"""A second reader of expressions: the network of the npm package face-api (MIT), run by Node.js.
+"""A second reader of expressions and landmarks: networks of the npm package face-api (MIT).
 
-`make second-reader` installs it; AFFECT4D_SECOND_READER names the folder of another installation.
+Node.js runs them. `make second-reader` installs the package; AFFECT4D_SECOND_READER names the
+folder of another installation.
 Of all units, prototypes and settings only outer brow and jaw of fear were chosen with a look at it.
 """
 
@@ -56,8 +57,20 @@ def cut(image, landmarks):
 def read_expressions(faces):
     """What is read of N faces that `cut` made: one of EXPRESSIONS, "" where there is none."""
     found = [face for face in faces if face is not None]
-    best = iter(_probabilities(found).argmax(axis=1))
+    best = iter(_run("faceExpressionNet", found, (len(ORDER),)).argmax(axis=1))
     return np.array(["" if face is None else ORDER[next(best)] for face in faces])
+
+
+def find_landmarks(faces):
+    """Landmarks (N, 68, 2) of N faces that `cut` made, in their pixels; NaN where there is none.
+
+    Frames differ by a similarity transform, which `readers_landmarks.displacements` removes.
+    """
+    there = np.array([face is not None for face in faces], bool)
+    found = np.full((len(faces), 68, 2), np.nan)
+    given = [face for face in faces if face is not None]
+    found[there] = SIDE * _run("faceLandmark68Net", given, (68, 2))
+    return found
 
 
 def agreement(first, second, asked):
@@ -71,11 +84,11 @@ def agreement(first, second, asked):
     }
 
 
-def _probabilities(faces):
-    """(N, 7), of ORDER."""
+def _run(network, faces, shape):
+    """(N, *shape), what a network of the package says of faces (N, 112, 112, 3)."""
     with tempfile.TemporaryDirectory() as scratch:
-        given, found = Path(scratch) / "faces", Path(scratch) / "probabilities.json"
+        given, found = Path(scratch) / "faces", Path(scratch) / "found.json"
         np.array(faces, np.uint8).tofile(given)
         worker = Path(__file__).with_suffix(".mjs")
-        subprocess.run(["node", worker, folder(), given, found], check=True)
-        return np.array(json.loads(found.read_text())).reshape(-1, len(ORDER))
+        subprocess.run(["node", worker, folder(), network, given, found], check=True)
+        return np.array(json.loads(found.read_text())).reshape(-1, *shape)

@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import readers_people as make
-from readers_landmarks import EYES_MM, STILL
-from scipy.interpolate import RBFInterpolator
+from dense_flow import PER_MM, at, bring, flow, spline
+from readers_landmarks import STILL
 from scipy.optimize import nnls
 from skimage.transform import SimilarityTransform
 from tqdm import tqdm
@@ -34,15 +34,9 @@ from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.gallery.synthetic.skin_motion import POINTS
 from affect4d.readers.reading import read_faces
 from affect4d.registration.reference import Reference
-from affect4d.synthesis.editing.scene import LUMINANCE
-from affect4d.template.ibug68 import MIRROR, OUTER_EYE_CORNERS
+from affect4d.template.ibug68 import MIRROR
 
-SIDE, PER_MM, WIDTH, HEIGHT, EYES_ROW = 1350, 5.0, 800, 1000, 330  # pixels
-LIGHT_MM = 2.5  # standard deviation of what counts as light and is removed
-SMOOTH_MM = 1.0  # of the flow
-HALVINGS = (3, 2, 1)  # of the pictures, one pass each
-SPLINE_STEP, SPLINE_NOISE = 10, 2.0  # pixels; of landmarks, pixels^2
-MIDDLE, LEVELS_PER_SD, CAMERA_NOISE = 128, 40, 2.0  # grey levels
+SIDE = 1350  # pixels of a photograph
 UNITS = ("AU6", "AU12", "AU25", "AU26")
 ON_LIPS = ("upper lip", "side of the upper lip", "lower lip", "side of the lower lip")
 
@@ -93,16 +87,16 @@ def skin_motion(neutral, other):
 
     Either is a photograph and its landmarks (68, 2).
     """
-    (before, start), (after, end) = _brought(*neutral), _brought(*other)
-    flow = _flow(before, start, after, end)
-    there = start[STILL] + _at(flow, start[STILL])
+    (before, start), (after, end) = bring(*neutral), bring(*other)
+    found = flow(before, after, spline(start, end))
+    there = start[STILL] + at(found, start[STILL])
     align = SimilarityTransform.from_estimate(there, start[STILL])
     rows = []
     for landmarks, (outwards, upwards) in POINTS.values():
         sides = []
         for side, chosen in ((1, [*landmarks]), (-1, MIRROR[[*landmarks]])):
             point = start[chosen].mean(axis=0) + PER_MM * np.array([side * outwards, -upwards])
-            moved = align(point + _at(flow, point[None]))[0] - point
+            moved = align(point + at(found, point[None]))[0] - point
             sides.append(moved / PER_MM * [side, -1])
         rows.append(np.mean(sides, axis=0))
     return np.array(rows)
@@ -128,55 +122,6 @@ def explain(half, moved):
     shares = ", ".join(f"{unit} {weight:.2f}" for unit, weight in zip(UNITS, weights, strict=True))
     share = left / np.linalg.norm(goal)
     print(f"real smiles, {half}: {shares}; left unexplained: {share:.2f} of the motion")
-
-
-def _brought(image, landmarks):
-    """A photograph (HEIGHT, WIDTH, 3) and landmarks, the outer eye corners at one place."""
-    half = EYES_MM / 2 * PER_MM
-    eyes = np.array([[WIDTH / 2 - half, EYES_ROW], [WIDTH / 2 + half, EYES_ROW]])
-    face = SimilarityTransform.from_estimate(landmarks[OUTER_EYE_CORNERS], eyes)
-    matrix = face.params[:2]
-    return cv2.warpAffine(image, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_AREA), face(landmarks)
-
-
-def _flow(before, start, after, end):
-    """(HEIGHT, WIDTH, 2) pixels from one photograph to the other, by landmarks, then by skin."""
-    edge = [[x, y] for x in (0, WIDTH / 2, WIDTH) for y in (0, HEIGHT / 2, HEIGHT)]
-    edge.remove([WIDTH / 2, HEIGHT / 2])
-    spline = RBFInterpolator(
-        np.vstack([start, edge]),
-        np.vstack([end - start, np.zeros_like(edge)]),
-        smoothing=SPLINE_NOISE,
-    )
-    y, x = np.mgrid[0:HEIGHT:SPLINE_STEP, 0:WIDTH:SPLINE_STEP].astype(float)
-    coarse = spline(np.c_[x.ravel(), y.ravel()]).reshape(*x.shape, 2).astype(np.float32)
-    flow = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
-    pattern = _pattern(before)
-    for halvings in HALVINGS:
-        there = (columns + flow[..., 0], rows + flow[..., 1])
-        warped = _pattern(cv2.remap(after, *there, cv2.INTER_LINEAR))
-        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        search.setFinestScale(halvings)
-        step = cv2.GaussianBlur(search.calc(pattern, warped, None), (0, 0), SMOOTH_MM * PER_MM)
-        flow = flow + step
-    return flow
-
-
-def _pattern(image):
-    """(HEIGHT, WIDTH) uint8, the luminance without the light on it, of even contrast."""
-    grey = np.asarray(image @ LUMINANCE, np.float32)
-    sigma = LIGHT_MM * PER_MM
-    contrast = grey - cv2.GaussianBlur(grey, (0, 0), sigma)
-    spread = np.sqrt(cv2.GaussianBlur(contrast**2, (0, 0), 2 * sigma))
-    levels = MIDDLE + LEVELS_PER_SD * contrast / (spread + CAMERA_NOISE)
-    return np.clip(levels, 0, 255).astype(np.uint8)
-
-
-def _at(flow, points):
-    """The flow (N, 2) at the pixels nearest to points (N, 2)."""
-    columns, rows = np.rint(points).astype(int).T
-    return flow[rows, columns]
 
 
 def _text(moved):
