@@ -7,6 +7,7 @@
 Lab London Set), landmarks detected in each photograph (`make face-readers`). Prints how the heights
 of the lips' red follow the mouth's width, fitted on every other person and checked on the others;
 the teeth's height over the lips' opening; their light and colour from the middle to the corners.
+Of a build also how its mesh moves the landmarks, before and after lips are thinned.
 The powers are tested on the people they were not fitted on: what they leave of a lip's height must
 not differ from nothing (95 % interval of the median over people, exact), and where a height changes
 at all, its interval lying beside nothing, the powers must explain it: leave less in the median
@@ -47,6 +48,7 @@ OPEN_MM = 4.0  # from which on teeth are measured
 STEPS = 10  # from the middle to the corners
 MIDDLE = 0.2  # half widths of the mouth, in which the teeth's height is measured
 TOOTH_LIGHT, TOOTH_CHROMA = 0.6, 0.17  # least light of the brightest, greatest excess of chroma
+MESHES = {"its mesh": {"lip_thinning": 0.0}, "its mesh, lips thinned": {}}  # by settings
 ACROSS, DOWN = np.linspace(-1.1, 1.1, 221), np.linspace(-0.3, 0.8, 221)  # half widths
 
 
@@ -70,6 +72,10 @@ def main():
         target = {"happiness": make.main_targets(arguments.results)["happiness"]}
         images = [studio.make(n, "warp", target).images["happiness"] for n in numbers]
         smiles["happiness"] = (images, read_faces(images).landmarks)
+        meshes = {
+            name: people.neutral.landmarks + [_moved(studio, n, target, options) for n in numbers]
+            for name, options in MESHES.items()
+        }
     rows, profiles = {}, {}
     for name, (images, landmarks) in smiles.items():
         ratios = sizes(landmarks) / neutral
@@ -78,9 +84,7 @@ def main():
         shown = [each for each, gap in zip(teeth, opening, strict=True) if gap > OPEN_MM]
         shares = [each[0] for each in shown]
         rows[name] = {
-            "mouth width / neutral": quartiles(ratios["width"]),
-            "upper red / neutral": quartiles(ratios["upper"]),
-            "lower red / neutral": quartiles(ratios["lower"]),
+            **ratios_of(ratios),
             "opening, mm": quartiles(opening),
             "open": f"{len(shown)} of {len(opening)}",
             "teeth / opening": quartiles(shares) if shares else "",
@@ -88,13 +92,30 @@ def main():
         if shown:
             profiles[name] = np.nanmedian([each[1] for each in shown], axis=0)
             print(f"{name}: red, green, blue lost per light lost: {tints(shown)}")
-    print(pd.DataFrame(rows).to_string())
+    if arguments.results:
+        rows |= {name: ratios_of(sizes(moved) / neutral) for name, moved in meshes.items()}
+    print(pd.DataFrame(rows).fillna("").to_string())
     way = (np.arange(STEPS) + 0.5) / STEPS
     profiles["law"] = 1 / (1 + (way / CHEEK_SHADE) ** CHEEK_POWER)
     print("light on the teeth from the middle of the mouth to the corners")
     print(pd.DataFrame(profiles, index=np.round(way, 2)).T.round(2).to_string())
     print(f"shade of teeth, used: red, green, blue {SHADE_TINT}")
     return check(powers(neutral, sizes(people.smiling.landmarks)))
+
+
+def ratios_of(ratios):
+    """{row: quartiles} of what lips are over what they were."""
+    return {
+        "mouth width / neutral": quartiles(ratios["width"]),
+        "upper red / neutral": quartiles(ratios["upper"]),
+        "lower red / neutral": quartiles(ratios["lower"]),
+    }
+
+
+def _moved(studio, number, target, options):
+    """(68, 2) pixels by which a build's mesh moves a person's landmarks in happiness."""
+    made = studio.make(number, "warp", target, motion=True, options=options)
+    return made.moved["happiness"]
 
 
 def quartiles(values):
