@@ -1,12 +1,14 @@
 """Registration against surfaces of known correspondence, made here from the template alone."""
 
 import json
+from copy import copy
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from skimage.measure import points_in_poly
 from support.registration_scans import deform, open_mouth, scan_of
 
 from affect4d.config.registration import Settings
@@ -348,6 +350,60 @@ def test_following_the_skin_makes_frames_agree(template, registrar):
         for frames in (apart, together)
     ]
     assert gaps[1] < 0.5 * gaps[0]
+
+
+def test_an_eye_does_not_hold_its_lids_back(template, registrar):
+    """Upper lids rise by 3 mm, of which landmarks say a third: the rest is known by the skin alone,
+    beside an eye of more contrast that stays."""
+    outlines = template.landmarks[[RIGHT_EYE, LEFT_EYE]]
+    x, y, z = template.vertices.T
+    front = z > outlines[..., 2].min() - 8
+    inside = [points_in_poly(template.vertices[:, :2], eye[:, :2]) for eye in outlines]
+    eyes = np.any(inside, axis=0) & front
+    middle = template.landmarks[np.concatenate(UPPER_LIDS)]
+    above, aside = y - middle[:, 1].mean(), np.abs(np.abs(x) - np.abs(middle[:, 0]).mean())
+    share = np.clip((16 - above) / 12, 0, 1) * np.clip((22 - aside) / 14, 0, 1) * (above > -3)
+    change = np.zeros_like(template.vertices)
+    change[:, 1] = 3 * share * ~eyes * front
+    rest = deform(template, seed=8)
+    marks = scan_of(template, rest, seed=0, noise=0.0)[2]
+    texture = _with_irises(template, outlines.mean(axis=1))
+    lids = (above > 0) & (above < 5) & (aside < 6) & ~eyes
+    everywhere = copy(registrar.raster)
+    everywhere.skin = np.ones_like(everywhere.skin)
+    lost = []
+    for raster in (everywhere, registrar.raster):
+        tracker = Tracker(raster)
+        frames: list[Registered] = []
+        for apex in (0, 1):
+            frames.append(
+                registrar.register(
+                    rest + apex * change,
+                    template.triangles,
+                    marks + apex / 3 * change[template.landmark_vertices],
+                    neutral=frames[0] if frames else None,
+                    tracker=tracker,
+                    texture=texture,
+                )
+            )
+        seen = lids & frames[0].seen & frames[1].seen
+        assert seen.sum() > 100
+        moved, true = (frames[1].vertices - frames[0].vertices)[seen], change[seen]
+        lost.append(abs(1 - (moved * true).sum() / np.square(true).sum()))
+    assert lost[1] < 0.5 * lost[0]
+
+
+def _with_irises(template, eyes):
+    """The freckled Texture with white eyes around dark irises, at eyes' centres (2, 3) mm."""
+    texture = freckled(template, np.random.default_rng(3))
+    low, high = template.vertices.min(0), template.vertices.max(0)
+    image = texture.image.copy()
+    rows, columns = (np.indices(image.shape[:2]).T + 0.5).T / image.shape[0]
+    x, y = columns * (high - low)[0] + low[0], (1 - rows) * (high - low)[1] + low[1]
+    for eye in eyes:
+        away = np.hypot(x - eye[0], y - eye[1])
+        image[away < 5.5] = np.where(away < 4, 30, 230)[away < 5.5][:, None]
+    return replace(texture, image=image)
 
 
 def test_wrong_landmarks_are_refused(registrar, scan):

@@ -25,7 +25,7 @@ from affect4d.registration.scan import folded_share, signed_area, skin, smooth_o
 from affect4d.registration.smooth import Smoother
 from affect4d.registration.spline import SurfaceSpline
 from affect4d.registration.track import FOLLOWED_RADIUS_MM, CylinderRaster, Texture, Tracker
-from affect4d.template.ibug68 import COUNT, INNER_LIPS, INTERNAL, JAW, NOSE_TIP
+from affect4d.template.ibug68 import COUNT, EYE_OUTLINES, INNER_LIPS, INTERNAL, JAW, NOSE_TIP
 from affect4d.template.template import Template
 
 # Landmarks dropped at most: with more the frame is flagged either way.
@@ -99,7 +99,8 @@ class Registrar:
             self.template.vertices - self.template.landmarks[NOSE_TIP], axis=1
         )
         face = (from_tip < FOLLOWED_RADIUS_MM) & self._shown
-        self.raster = CylinderRaster(uv, depth, self.template.triangles, face=face)
+        eyes = [self.template.landmark_vertices[eye] for eye in EYE_OUTLINES]
+        self.raster = CylinderRaster(uv, depth, self.template.triangles, face=face, eyes=eyes)
         inner = self.template.inner & self._shown
         near_lips = from_outline(self.template, INNER_LIPS) < _LIPS_MM
         self._max_depth = np.full(len(near_lips), self.settings.max_depth)

@@ -7,6 +7,7 @@ Errors of the neutral frame itself stay, but are the same in every frame, and la
 differences.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ _LUMINANCE = np.array([0.3, 0.6, 0.1], dtype=np.float32)
 # The pattern in 8 bits: grey, and this many levels per local standard deviation of the contrast, so
 # that 2.7 of them fit; the deviation is raised, so that a camera's noise on plain skin stays faint.
 _GREY, _LEVELS_PER_SD, _CAMERA_NOISE = 128, 48, 4.0
-# Pictures are not compared this near to where one of them ends.
+# Pictures are not compared this near to where one of them, or the skin, ends.
 _MARGIN_PX = 2
 # Corrections beyond this are no landmark noise: the flow has failed.
 _MAX_CORRECTION_MM = 6.0
@@ -115,6 +116,13 @@ class CylinderRaster:
     uv, depth : (V, 2) and (V,) mm, the unwrapped template
     triangles : (F, 3)
     face : (V,), vertices that may show
+    eyes : vertex indices (n,) around each eye, in order
+
+    Attributes
+    ----------
+    xy : (V, 2) px, the vertices
+    triangles : (F, 3)
+    skin : (H, W), outside the eyes
     """
 
     def __init__(
@@ -124,6 +132,7 @@ class CylinderRaster:
         triangles: NDArray[np.int32],
         *,
         face: NDArray[np.bool_],
+        eyes: Sequence[NDArray[np.int64]],
     ) -> None:
         low, high = uv[face].min(0), uv[face].max(0)
         self.xy = ((uv - [low[0], high[1]]) * [_RESOLUTION, -_RESOLUTION]).astype(np.float32)
@@ -131,6 +140,9 @@ class CylinderRaster:
         self.triangles = triangles
         keep = np.all(face[triangles], axis=1)
         self._raster = rasterise(self.xy, depth, triangles, shape=(height, width), keep=keep)
+        within = np.zeros((height, width), dtype=np.uint8)
+        cv2.fillPoly(within, [np.rint(self.xy[eye]).astype(np.int32) for eye in eyes], 1)
+        self.skin = within == 0
 
     def picture(self, values: Floats) -> NDArray[np.float32]:
         """Values (V, C) at the template's vertices as a picture (H, W, C)."""
@@ -199,7 +211,7 @@ class Tracker:
         for number, halvings in enumerate(_HALVINGS):
             if number:
                 pattern = self._pattern(scan, corrected, texture)
-            flow = _flow(self._neutral, pattern, halvings)
+            flow = _flow(self._neutral, pattern, halvings, skin=self._raster.skin)
             if not _agrees_better(self._neutral, pattern, flow):
                 break
             # a step on the picture is a step on the plane: both are the cylinder's, near enough
@@ -225,9 +237,12 @@ class Tracker:
         return Pattern(np.clip(levels, 0, 255).astype(np.uint8), known)
 
 
-def _flow(reference: Pattern, pattern: Pattern, halvings: int) -> NDArray[np.float32]:
+def _flow(
+    reference: Pattern, pattern: Pattern, halvings: int, *, skin: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Flow (H, W, 2) px from the neutral's picture to this one, smooth, continued from what is
-    known of it."""
+    known of it on the `skin` (H, W): an eye stays when its lids move, and its contrast, greater
+    than theirs, would hold them back."""
     neutral = reference.grey
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(halvings)
@@ -236,7 +251,7 @@ def _flow(reference: Pattern, pattern: Pattern, halvings: int) -> NDArray[np.flo
     search.setVariationalRefinementIterations(_REFINEMENTS)
     flow = search.calc(neutral, pattern.grey, None)  # type: ignore[call-overload]  # no guess
     margin = np.ones((2 * _MARGIN_PX + 1,) * 2, dtype=np.uint8)
-    both = (pattern.known & reference.known).astype(np.uint8)
+    both = (pattern.known & reference.known & skin).astype(np.uint8)
     sure = cv2.erode(both, margin).astype(bool)
     sure &= np.linalg.norm(flow, axis=2) < _MAX_CORRECTION_MM * _RESOLUTION
     gradient = cv2.Sobel(neutral, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(neutral, cv2.CV_32F, 0, 1) ** 2
