@@ -54,6 +54,26 @@ def test_an_expression_of_few_frames_keeps_its_amplitude(template, registrar, ap
     assert np.mean(errors) < np.mean(noises) / 2
 
 
+@pytest.mark.parametrize("frames", [5, 6, 10, 20, 40])
+@pytest.mark.parametrize("ways", [1, 2, 3])
+def test_movement_in_few_ways_keeps_its_amplitude(template, registrar, ways, frames):
+    """Three ways in six frames are most of their singular values: the median is no noise, and the
+    weakest way was lost for it."""
+    one = registrar.check(template.landmarks)
+    course = np.sin(np.pi * np.outer(np.linspace(0, 1, frames), 1 + np.arange(ways)))
+    kept = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        directions = np.linalg.qr(rng.normal(size=(3 * 68, ways)))[0].T
+        clean = (course @ (2 * np.sqrt(3 * 68) * directions)).reshape(frames, 68, 3)  # 2 mm
+        noisy = clean + rng.normal(size=clean.shape)
+        checks = denoise_landmarks([replace(one, displacement=each) for each in noisy])
+        found = np.array([check.displacement for check in checks])
+        moved = clean - clean.mean(0)
+        kept.append((found * moved).sum() / np.square(moved).sum())
+    assert np.mean(kept) == pytest.approx(1, abs=0.03)
+
+
 @pytest.mark.parametrize("frames", [20, 60, 400])
 def test_the_stiffness_of_a_sequence_is_what_noise_remains(template, registrar, frames):
     """Of many frames more remained than was stated: ways of moving are estimated from 68 points."""

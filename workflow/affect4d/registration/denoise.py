@@ -1,11 +1,14 @@
 """Landmarks of a sequence, freed of the noise that differs from frame to frame.
 
 A face's landmarks move in few ways, so the sequence's displacements are a low-rank matrix plus
-noise: singular values beyond those of noise alone are kept. They keep their size: shrinking them,
-as is best for the matrix (Gavish & Donoho, IEEE Trans. Inf. Theory 2017), takes a third of the
-movement of six frames, and means over people stay as much too small. Time plays no part, so that no
-apex is smoothed away; nor is one that stands out little from the noise, as the optimal threshold
-would have it in a short sequence.
+noise. Singular values are kept, greatest first, while each exceeds what noise alone would have, of
+the variance that those from it on leave. They keep their size: noise adds to it what it takes by
+turning the directions, and 1 - beta / x^4 of the movement is left (x: its singular value in units of
+the noise's, beta: aspect ratio; from Gavish & Donoho, IEEE Trans. Inf. Theory 2017). Their optimal
+shrinkage, in the Frobenius or the operator norm, takes more, a third of the movement of six frames
+in the former, and means over people stay as much too small. Time plays no part, so that no apex is
+smoothed away; nor is one that stands out little from the noise, as the optimal threshold would have
+it in a short sequence.
 """
 
 from collections.abc import Sequence
@@ -20,10 +23,7 @@ from affect4d.registration.robust import Checked
 _MIN_FRAMES = 5
 # Of those that most frames share; fewer do not register a face.
 _MIN_LANDMARKS = 12
-# The optimal threshold over the median singular value, as a cubic in the matrix's aspect ratio
-# (Gavish & Donoho, IEEE Trans. Inf. Theory 2014, eq. 5), highest power first.
-_THRESHOLD = (0.56, -0.95, 1.82, 1.43)
-_MIN_NOISE = 1e-9  # mm: no division by zero
+_MIN_NOISE = 1e-9  # mm: rounding is no movement
 
 
 def denoise_landmarks(checks: Sequence[Checked]) -> list[Checked]:
@@ -75,12 +75,16 @@ def _low_rank(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     matrix = values.reshape(len(values), -1)
     mean = matrix.mean(0)
     left, singular, right = np.linalg.svd(matrix - mean, full_matrices=False)
-    beta = min(matrix.shape) / max(matrix.shape)
-    # the mean took one of T away
-    noise = _noise(float(np.median(singular[: len(values) - 1])), beta)
-    signal = singular > noise * (1 + np.sqrt(beta))  # the largest that noise alone has
-    smooth = (left * np.where(signal, singular, 0)) @ right + mean
-    return smooth.reshape(values.shape), int(signal.sum())
+    rows, columns = len(values) - 1, matrix.shape[1]  # the mean took one of T away
+    largest = np.sqrt(rows) + np.sqrt(columns)  # that noise of 1 mm has
+    rank = 0
+    while rank < min(rows, columns) - 1:  # the last shows the noise
+        remaining = np.square(singular[rank:]).sum() / ((rows - rank) * (columns - rank))
+        if singular[rank] <= max(np.sqrt(remaining), _MIN_NOISE) * largest:
+            break
+        rank += 1
+    smooth = (left[:, :rank] * singular[:rank]) @ right[:rank] + mean
+    return smooth.reshape(values.shape), rank
 
 
 def _remaining_noise(frames: int, coordinates: int, rank: int) -> float:
@@ -88,12 +92,3 @@ def _remaining_noise(frames: int, coordinates: int, rank: int) -> float:
     have parameters: the manifold of matrices of m x n and rank r has r (m + n - r) dimensions."""
     parameters = coordinates + rank * (frames - 1 + coordinates - rank)
     return parameters / (frames * coordinates)
-
-
-def _noise(median: float, beta: float) -> float:
-    """Noise of an entry, times the root of the longer side, of a matrix of aspect ratio `beta`
-    whose singular values have that median: the threshold for known noise over that for unknown."""
-    cubic, square, linear, constant = _THRESHOLD
-    unknown = cubic * beta**3 + square * beta**2 + linear * beta + constant
-    known = 2 * (beta + 1) + 8 * beta / (beta + 1 + np.sqrt(beta**2 + 14 * beta + 1))
-    return max(float(median * unknown / np.sqrt(known)), _MIN_NOISE)
