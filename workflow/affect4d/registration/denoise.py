@@ -3,12 +3,12 @@
 A face's landmarks move in few ways, so the sequence's displacements are a low-rank matrix plus
 noise. Singular values are kept, greatest first, while each exceeds what noise alone would have, of
 the variance that those from it on leave. They keep their size: noise adds to it what it takes by
-turning the directions, and 1 - beta / x^4 of the movement is left (x: its singular value in units of
-the noise's, beta: aspect ratio; from Gavish & Donoho, IEEE Trans. Inf. Theory 2017). Their optimal
-shrinkage, in the Frobenius or the operator norm, takes more, a third of the movement of six frames
-in the former, and means over people stay as much too small. Time plays no part, so that no apex is
-smoothed away; nor is one that stands out little from the noise, as the optimal threshold would have
-it in a short sequence.
+turning the directions, and 1 - beta / x^4 of the movement is left (x: its singular value, beta:
+aspect ratio, both in that paper's units: Gavish & Donoho, IEEE Trans. Inf. Theory 2017). Their
+optimal shrinkage, in the Frobenius or the operator norm, takes more, a third of the movement of six
+frames in the former, and means over people stay as much too small. Time plays no part, so that no
+apex is smoothed away; nor is one that stands out little from the noise, as the optimal threshold
+would have it in a short sequence.
 """
 
 from collections.abc import Sequence
