@@ -47,6 +47,19 @@ def test_every_crease_lies_on_both_sides_of_the_template():
             assert np.linalg.norm(steps, axis=1).max() < 6
 
 
+def test_the_fold_of_a_smile_starts_beside_the_noses_wing_and_passes_outside_the_mouth():
+    (line,) = (
+        placed.line.on(TEMPLATE.vertices)[:, :2]
+        for placed in default_anatomy().creases
+        if placed.crease is CREASES["nasolabial"] and placed.side == 1
+    )
+    wing, corner = TEMPLATE.landmarks[[NOSE_WINGS[1], MOUTH_CORNERS[1]], :2]
+    assert line[0, 1] > wing[1] + 5 and line[-1, 1] < corner[1]
+    for landmark in (wing, corner):
+        beside = np.interp(-landmark[1], -line[:, 1], line[:, 0])
+        assert 9 < beside - landmark[0] < 15  # mm outwards
+
+
 def test_a_smile_folds_the_skin_beside_the_nose_and_a_pout_does_not():
     own = Editor(frontal(), Settings())
     owner = [placed.crease for placed in frontal().anatomy.creases for _ in placed.line.weights]

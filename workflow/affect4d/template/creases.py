@@ -76,19 +76,20 @@ FINE_MM = (0.8, 0.8)  # lines in thin skin
 # they tell how much the muscles have shortened.
 LEVATORS = (((0.3, 40.0), (26.5, 40.5)), ((-0.6, -18.3), (8.6, -25.2)))  # beside WING
 ZYGOMATICUS = (((11.5, 65.5), (18.0, 65.8)), ((-2.5, 2.3), (0.1, 0.1)))  # beside CORNER
-# What follows these muscles and the lower lid is fitted to how the smiles of every other person of
-# the Face Research Lab London Set who shows the teeth change the light, by least squares of the
-# median person (docs/synthesis.md says what it explains of the other half's); the two on the chin
-# have half of that, beyond which they look drawn. The cheek comes forward and the lips are
-# drawn back: the skin between them gets darker as a whole, down to the corner of the mouth and no
-# farther; below, where it is drawn tight, it gets brighter. Other folds have two thirds of the gain
-# beside the nose or less; of finer lines, several share one compression.
+# Place and gain of what follows these muscles and the lower lid are fitted to how the smiles of
+# every other person of the Face Research Lab London Set who shows the teeth change the light beyond
+# what the moved mesh shades, by least squares of the median person (docs/synthesis.md says how far
+# it is from the other half's); the two on the chin have half of that gain, beyond which they look
+# drawn. The cheek comes forward and the lips are drawn back: the skin between them gets darker as a
+# whole, down to the corner of the mouth and no farther; below, where it is drawn tight, it gets
+# brighter. The lower lid's fold lies where lid and cheek meet. Other folds have three quarters of
+# the gain beside the nose or less; of finer lines, several share one compression.
 CREASES = {
     "nasolabial": Crease(
         WING,
-        ((2.0, 10.0), (5.5, 5.0), (9.5, -1.5), (12.5, -9.0), (15.0, -17.0), (16.5, -25.0)),
+        ((8.0, 10.0), (10.5, 4.0), (14.0, -3.0), (16.0, -11.5), (18.0, -20.0), (18.5, -29.0)),
         widths=(1.5, 4.0),
-        gain=3.0,
+        gain=2.7,
         onset=0.0,
         ends=LEVATORS,
     ),
@@ -96,7 +97,7 @@ CREASES = {
         WING,
         ((2.0, 4.0), (5.0, -4.0), (8.0, -12.0), (9.0, -20.0)),
         widths=(5.0, 5.0),
-        gain=0.65,
+        gain=1.05,
         onset=0.0,
         ends=LEVATORS,
     ),
@@ -104,7 +105,7 @@ CREASES = {
         CORNER,
         ((11.5, 33.3), (17.5, 28.3), (21.5, 21.3)),
         widths=(7.0, 7.0),
-        gain=0.3,
+        gain=0.2,
         onset=0.0,
         ends=ZYGOMATICUS,
         shade=-1.0,
@@ -112,7 +113,7 @@ CREASES = {
     "below the mouth corner": Crease(
         CORNER,
         ((3.0, -5.0), (5.0, -11.0), (5.0, -18.0), (2.0, -26.0)),
-        widths=(5.0, 5.0),
+        widths=(7.0, 7.0),
         gain=1.0,
         onset=0.0,
         ends=ZYGOMATICUS,
@@ -123,14 +124,14 @@ CREASES = {
         CORNER,
         ((-24.4, -16.5), (-20.9, -16.5), (-14.9, -17.5)),
         widths=(5.0, 5.0),
-        gain=0.5,
+        gain=0.2,
         onset=0.0,
         ends=ZYGOMATICUS,
         shade=-1.0,
     ),
     "chin's boss": Crease(
         CORNER,
-        ((-24.7, -37.4), (-21.2, -37.4), (-16.2, -36.4)),
+        ((-24.7, -31.4), (-21.2, -31.4), (-16.2, -30.4)),
         widths=(4.0, 4.0),
         gain=0.5,
         onset=0.0,
@@ -139,9 +140,9 @@ CREASES = {
     ),
     "lower lid": Crease(
         LID,
-        ((4, -5), (9, -8), (14.5, -9), (21, -9), (29, -7)),
+        ((4, -10), (9, -13), (14.5, -14), (21, -14), (29, -12)),
         widths=(4.0, 4.0),
-        gain=0.5,
+        gain=1.0,
         gauge=12.0,
     ),
     "upper crow's foot": Crease(EYE, ((6, 2), (16, 7)), FINE_MM, 0.5),
