@@ -22,16 +22,11 @@ from thresholds import Threshold, check
 from affect4d.gallery.synthetic.action_units import NAMES, action_fields, face_unit_fields
 from affect4d.gallery.synthetic.facekit import facekit_model
 from affect4d.gallery.synthetic.mpfb import Face
-from affect4d.gallery.synthetic.skin_motion import (
-    EYES_MM,
-    MOTION,
-    PHOTOGRAPHED,
-    SHARE,
-    point_vertices,
-)
+from affect4d.gallery.synthetic.skin_motion import EYES_MM, MOTION, SHARE, point_vertices
 from affect4d.template.ibug68 import OUTER_EYE_CORNERS
 
 AVERAGED = 12  # vertices about a point: ICT-FaceKit's are 3 mm apart
+PHOTOGRAPHED = (("AU12", "beyond the corner"),)  # outwards and upwards as photographs show
 ROUNDING_MM = 0.051  # the table has one digit
 
 

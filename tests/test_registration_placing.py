@@ -9,9 +9,7 @@ from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.geometry.similarity import fit_similarity
 from affect4d.geometry.surface import cotangent
 from affect4d.registration.placing import skull_skin
-from affect4d.template.ibug68 import (
-    EYES,
-)
+from affect4d.template.ibug68 import EYES
 
 
 def test_a_face_is_placed_by_the_skull_whatever_the_skin_around_the_eyes_does(template, registrar):

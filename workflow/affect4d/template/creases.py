@@ -80,11 +80,11 @@ ZYGOMATICUS = (((11.5, 65.5), (18.0, 65.8)), ((-2.5, 2.3), (0.1, 0.1)))  # besid
 # every other person of the Face Research Lab London Set who shows the teeth change the light beyond
 # what the moved mesh shades, by least squares of the median person (docs/synthesis.md says how far
 # it is from the other half's); the two on the chin have half of that gain, beyond which they look
-# drawn. The line beside the nose is .82 of its former depth in that half and .37 in the other; it
-# has the mean of both. The cheek comes forward and the lips are drawn back: the skin between them
-# gets darker as a whole, down to the corner of the mouth and no farther; below, where it is drawn
-# tight, it gets brighter. The lower lid's fold lies where lid and cheek meet. The gains of other
-# folds are by eye, and at most 2; of finer lines, several share one compression.
+# drawn. The line beside the nose has the mean of what both halves ask for, gains of 2.5 and 1.1.
+# The cheek comes forward and the lips are drawn back: the skin between them gets darker as a whole,
+# down to the corner of the mouth and no farther; below, where it is drawn tight, it gets brighter.
+# The lower lid's fold lies where lid and cheek meet. The gains of other folds are by eye, and at
+# most 2; of finer lines, several share one compression.
 CREASES = {
     "nasolabial": Crease(
         WING,

@@ -97,6 +97,7 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "side of the upper lip": (KEEP, KEEP, -3.2),
         "corner": (KEEP, KEEP, -7.2),
         "beside the corner": (KEEP, KEEP, -5.7),
+        # outwards and upwards as in photographs (benchmarks/smile_skin.py): both others go farther
         "beyond the corner": (4.0, 3.9, -2.6),
         "lower lip": (KEEP, KEEP, -1.6),
         "side of the lower lip": (KEEP, KEEP, -2.9),
@@ -133,9 +134,6 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "side of the chin": (0.6, -1.8, -0.9),
     },
 }
-# Points that go outwards and upwards as in photographs of smiles (`benchmarks/smile_skin.py`): both
-# the face units and ICT-FaceKit's shapes move them farther.
-PHOTOGRAPHED = (("AU12", "beyond the corner"),)
 # Brows, the rest of the eyes and the root of the nose keep their motion, and so does what lies
 # farther from the tip of the nose than the flesh of the cheeks.
 KEPT = np.concatenate([BROWS, np.setdiff1d(EYES, LOWER_LIDS), [NASION]])
