@@ -44,10 +44,7 @@ def invert(flow: Floats, fixed: Ints) -> Floats:
             coarse[j, i, 0], coarse[j, i, 1] = i, j
     needs_refinement = np.zeros((rows, columns), np.bool_)
     _guess(flow, coarse, needs_refinement)
-    for j in range(rows):
-        for i in range(columns):
-            if needs_refinement[j, i]:
-                _newton_refine(flow, coarse, j, i)
+    _newton_refine(flow, needs_refinement, coarse)
     for n in range(len(fixed)):
         j, i = fixed[n, 0], fixed[n, 1]
         coarse[j, i, 0], coarse[j, i, 1] = i, j
@@ -96,20 +93,37 @@ def refine(
     source: Floats,
 ) -> None:
     """Make a doubled map exact, in place, where that of the lattice bends within a cell."""
-    rows, columns, _ = coarse.shape
     height, width = far.shape
-    bent = _is_bent(coarse)
+    cells = np.argwhere(_is_bent(coarse))
     # neighbours and steps ask for the same pixels again
     is_filled, fine = np.zeros((height, width), np.bool_), np.empty((height, width, 2), np.float32)
-    for r in range(rows):
-        for c in range(columns):
-            if bent[r, c]:
-                for j in range(STEP * r, min(STEP * r + STEP, height)):
-                    for i in range(STEP * c, min(STEP * c + STEP, width)):
-                        if not far[j, i]:
-                            _newton_refine_pixel(
-                                flow, index, corners, weights, change, is_filled, fine, source, j, i
-                            )
+    zero, max_jump = np.float32(0), np.float32(MAX_JUMP * STEP)
+    right, bottom = np.float32(width - EDGE), np.float32(height - EDGE)
+    for cell in range(len(cells)):
+        for pixel in range(STEP * STEP):
+            j, i = STEP * cells[cell, 0] + pixel // STEP, STEP * cells[cell, 1] + pixel % STEP
+            if j >= height or i >= width or far[j, i]:
+                continue
+            first_x, first_y = source[j, i, 0], source[j, i, 1]
+            x, y, converged = first_x, first_y, False
+            for _ in range(MAX_NEWTON_STEPS):
+                x, y = min(max(x, zero), right), min(max(y, zero), bottom)
+                c, r = int(x), int(y)
+                for row in range(r, r + 2):
+                    for column in range(c, c + 2):
+                        if not is_filled[row, column]:
+                            is_filled[row, column] = True
+                            _fill(flow, index, corners, weights, change, row, column, fine)
+                x, y, converged = _newton_step(
+                    fine[r, c, 0], fine[r, c + 1, 0], fine[r + 1, c, 0], fine[r + 1, c + 1, 0],
+                    fine[r, c, 1], fine[r, c + 1, 1], fine[r + 1, c, 1], fine[r + 1, c + 1, 1],
+                    x, y, np.float32(i), np.float32(j),
+                )  # fmt: skip
+                if converged:
+                    break
+            if converged and max(abs(x - first_x), abs(y - first_y)) <= max_jump:
+                source[j, i, 0] = min(max(x, zero), right)
+                source[j, i, 1] = min(max(y, zero), bottom)
 
 
 @numba.njit(cache=True)
@@ -254,98 +268,64 @@ def _draw_triangle(
                 needs_refinement[y, x] = True
 
 
-@numba.njit(cache=True, inline="always")
-def _newton_refine(flow: Floats, source: Floats, j: int, i: int) -> None:
-    """s + u(s) = p at one node of the lattice."""
-    right, bottom = np.float32(flow.shape[1] - EDGE), np.float32(flow.shape[0] - EDGE)
-    x, y = source[j, i, 0], source[j, i, 1]
-    for _ in range(MAX_NEWTON_STEPS):
-        x, y = min(max(x, np.float32(0)), right), min(max(y, np.float32(0)), bottom)
-        c, r = int(x), int(y)
-        x, y, converged = _newton_step(
-            flow[r, c], flow[r, c + 1], flow[r + 1, c], flow[r + 1, c + 1], x, y, c, r, j, i
-        )
-        if converged:
-            break
-    _accept(source, j, i, x, y, right, bottom, np.float32(MAX_JUMP))
+@numba.njit(cache=True)
+def _newton_refine(flow: Floats, needs_refinement: Bools, source: Floats) -> None:
+    """s + u(s) = p at some nodes of the lattice, in place."""
+    rows, columns, _ = flow.shape
+    zero, max_jump = np.float32(0), np.float32(MAX_JUMP)
+    right, bottom = np.float32(columns - EDGE), np.float32(rows - EDGE)
+    for j in range(rows):
+        for i in range(columns):
+            if not needs_refinement[j, i]:
+                continue
+            first_x, first_y = source[j, i, 0], source[j, i, 1]
+            x, y = first_x, first_y
+            for _ in range(MAX_NEWTON_STEPS):
+                x, y = min(max(x, zero), right), min(max(y, zero), bottom)
+                c, r = int(x), int(y)
+                x, y, converged = _newton_step(
+                    flow[r, c, 0], flow[r, c + 1, 0], flow[r + 1, c, 0], flow[r + 1, c + 1, 0],
+                    flow[r, c, 1], flow[r, c + 1, 1], flow[r + 1, c, 1], flow[r + 1, c + 1, 1],
+                    x, y, np.float32(i), np.float32(j),
+                )  # fmt: skip
+                if converged:
+                    break
+            # where the flow breaks off, what the steps lead to is no better than the guess
+            if max(abs(x - first_x), abs(y - first_y)) <= max_jump:
+                source[j, i, 0] = min(max(x, zero), right)
+                source[j, i, 1] = min(max(y, zero), bottom)
 
 
 @numba.njit(cache=True)
-def _newton_refine_pixel(
-    flow: Floats,
-    index: Ints,
-    corners: Ints,
-    weights: Floats,
-    change: Floats,
-    is_filled: Bools,
-    fine: Floats,
-    source: Floats,
-    j: int,
-    i: int,
-) -> None:
-    """s + u(s) = p at one pixel, on the flow of every pixel: `fine`, where `is_filled` for."""
-    height, width, _ = source.shape
-    right, bottom = np.float32(width - EDGE), np.float32(height - EDGE)
-    x, y = source[j, i, 0], source[j, i, 1]
-    for _ in range(MAX_NEWTON_STEPS):
-        x, y = min(max(x, np.float32(0)), right), min(max(y, np.float32(0)), bottom)
-        c, r = int(x), int(y)
-        for row in range(r, r + 2):
-            for column in range(c, c + 2):
-                if not is_filled[row, column]:
-                    is_filled[row, column] = True
-                    _fill(flow, index, corners, weights, change, row, column, fine)
-        x, y, converged = _newton_step(
-            fine[r, c], fine[r, c + 1], fine[r + 1, c], fine[r + 1, c + 1], x, y, c, r, j, i
-        )
-        if converged:
-            break
-    else:
-        return
-    _accept(source, j, i, x, y, right, bottom, np.float32(MAX_JUMP * STEP))
-
-
-@numba.njit(cache=True, inline="always")
-def _accept(
-    source: Floats,
-    j: int,
-    i: int,
-    x: np.float32,
-    y: np.float32,
-    right: np.float32,
-    bottom: np.float32,
-    max_jump: np.float32,
-) -> None:
-    """What the steps from a guess led to; where the flow breaks off it is no better than that."""
-    if max(abs(x - source[j, i, 0]), abs(y - source[j, i, 1])) <= max_jump:
-        source[j, i, 0] = min(max(x, np.float32(0)), right)
-        source[j, i, 1] = min(max(y, np.float32(0)), bottom)
-
-
-@numba.njit(cache=True, inline="always")
 def _newton_step(
-    one: Floats,
-    two: Floats,
-    three: Floats,
-    four: Floats,
+    upper_left_x: np.float32,
+    upper_right_x: np.float32,
+    lower_left_x: np.float32,
+    lower_right_x: np.float32,
+    upper_left_y: np.float32,
+    upper_right_y: np.float32,
+    lower_left_y: np.float32,
+    lower_right_y: np.float32,
     x: np.float32,
     y: np.float32,
-    c: int,
-    r: int,
-    j: int,
-    i: int,
+    i: np.float32,
+    j: np.float32,
 ) -> tuple[np.float32, np.float32, bool]:
-    """A step towards s + u(s) = p in the cell of four flows, and whether it was a small one."""
+    """A step from (x, y) towards s + u(s) = (i, j), and whether it was a small one.
+
+    The cell's flows are given as numbers: numba counts references to arrays and to views of them
+    wherever it passes any, which takes longer than the step itself.
+    """
     unit = np.float32(1)  # whole numbers would make doubles of these
-    a, b = x - np.float32(c), y - np.float32(r)
-    top, bottom = two[0] - one[0], four[0] - three[0]
-    upper, lower = one[0] + a * top, three[0] + a * bottom
+    a, b = x - np.float32(int(x)), y - np.float32(int(y))
+    top, bottom = upper_right_x - upper_left_x, lower_right_x - lower_left_x
+    upper, lower = upper_left_x + a * top, lower_left_x + a * bottom
     yx = lower - upper
-    across = np.float32(i) - x - upper - b * yx
+    across = i - x - upper - b * yx
     xx = unit + top + b * (bottom - top)
-    top, bottom = two[1] - one[1], four[1] - three[1]
-    upper, lower = one[1] + a * top, three[1] + a * bottom
-    down = np.float32(j) - y - upper - b * (lower - upper)
+    top, bottom = upper_right_y - upper_left_y, lower_right_y - lower_left_y
+    upper, lower = upper_left_y + a * top, lower_left_y + a * bottom
+    down = j - y - upper - b * (lower - upper)
     xy, yy = top + b * (bottom - top), unit + lower - upper
     determinant = xx * yy - xy * yx
     if determinant < np.float32(MIN_DETERMINANT):
@@ -368,14 +348,16 @@ def _fill(
 ) -> None:
     """The flow of one pixel: of the face where it shows it, else between the lattice's nodes."""
     n = index[row, column]
-    r, c = row // STEP, column // STEP
-    below, right = min(r + row % STEP, flow.shape[0] - 1), min(c + column % STEP, flow.shape[1] - 1)
+    if n >= 0 and (row % STEP or column % STEP):
+        a, b, c = corners[n, 0], corners[n, 1], corners[n, 2]
+        u, v, w = weights[n, 0], weights[n, 1], weights[n, 2]
+        fine[row, column, 0] = u * change[a, 0] + v * change[b, 0] + w * change[c, 0]
+        fine[row, column, 1] = u * change[a, 1] + v * change[b, 1] + w * change[c, 1]
+        return
+    top, left, quarter = row // STEP, column // STEP, np.float32(0.25)
+    bottom = min(top + row % STEP, flow.shape[0] - 1)
+    right = min(left + column % STEP, flow.shape[1] - 1)
     for k in range(2):
-        if n >= 0 and (row % STEP or column % STEP):
-            total = np.float32(0)
-            for corner in range(3):
-                total += weights[n, corner] * change[corners[n, corner], k]
-        else:
-            total = flow[r, c, k] + flow[r, right, k] + flow[below, c, k] + flow[below, right, k]
-            total *= np.float32(0.25)
-        fine[row, column, k] = total
+        fine[row, column, k] = quarter * (
+            flow[top, left, k] + flow[top, right, k] + flow[bottom, left, k] + flow[bottom, right, k]
+        )
