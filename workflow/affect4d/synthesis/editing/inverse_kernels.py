@@ -359,5 +359,8 @@ def _fill(
     right = min(left + column % STEP, flow.shape[1] - 1)
     for k in range(2):
         fine[row, column, k] = quarter * (
-            flow[top, left, k] + flow[top, right, k] + flow[bottom, left, k] + flow[bottom, right, k]
+            flow[top, left, k]
+            + flow[top, right, k]
+            + flow[bottom, left, k]
+            + flow[bottom, right, k]
         )
