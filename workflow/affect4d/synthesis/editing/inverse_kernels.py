@@ -310,7 +310,7 @@ def _newton_step(
     y: np.float32,
     i: np.float32,
     j: np.float32,
-) -> tuple[np.float32, np.float32, bool]:
+) -> tuple[np.floating, np.floating, bool]:
     """A step from (x, y) towards s + u(s) = (i, j), and whether it was a small one.
 
     The cell's flows are given as numbers: numba counts references to arrays and to views of them
@@ -331,7 +331,7 @@ def _newton_step(
     if determinant < np.float32(MIN_DETERMINANT):
         return x, y, True
     inverse, last = unit / determinant, np.float32(LAST_STEP)
-    small = abs(across) < last and abs(down) < last
+    small = bool(abs(across) < last and abs(down) < last)
     return x + inverse * (yy * across - yx * down), y + inverse * (xx * down - xy * across), small
 
 

@@ -3,6 +3,8 @@
 Where the map crowds several pixels into one, blurred copies of the photograph are sampled.
 """
 
+from functools import cached_property
+
 import cv2
 import numba
 import numpy as np
@@ -18,7 +20,6 @@ Floats = NDArray[np.float32]
 # Pixels that the map crowds into one, and the blur (standard deviation, pixels) of the copy that is
 # sampled there: about 0.4 of that number, which stands for their mean.
 CROWDING = ((2.0, 0.8), (4.0, 1.8))
-BLUR_EXTENT = 4  # standard deviations: at least as far as cv2.GaussianBlur reaches
 
 
 class Warp:
@@ -33,9 +34,9 @@ class Warp:
         picture = self._sampler.sample(motion.source)
         crowding = _crowding(motion.source)
         worst = crowding.max()
-        for limit, blur in CROWDING:
+        for (limit, _), blurred in zip(CROWDING, self._blurred, strict=True):
             if worst > limit:
-                self._soften(picture, motion.source, crowding / limit, blur=blur)
+                self._soften(picture, motion.source, crowding / limit, blurred)
         return picture
 
     def _soften(
@@ -43,26 +44,23 @@ class Warp:
         picture: NDArray[np.uint8],
         source: Floats,
         crowding: Floats,
-        *,
-        blur: float,
+        blurred: NDArray[np.uint8],
     ) -> None:
         """Replace what is crowded (h, w) > 1 by what the map samples of a blurred photograph."""
         nodes = bounding_box(crowding > 1)
         box = tuple(slice(STEP * side.start, STEP * side.stop) for side in nodes)
         share = cv2.resize(np.clip(crowding[nodes] - 1, 0, 1), picture[box].shape[1::-1])
         share[self._far[box]] = 0
-        copy = _sample_blurred(self._image, source[box], blur).astype(np.float32)
+        copy = remap(blurred, source[box]).astype(np.float32)
         picture[box] = np.rint(picture[box] + share[..., None] * (copy - picture[box]))
 
-
-def _sample_blurred(image: NDArray[np.uint8], source: Floats, blur: float) -> NDArray[np.uint8]:
-    """What a part of a map samples of a blurred picture."""
-    pad = int(BLUR_EXTENT * blur) + 3
-    low = np.maximum(source.min((0, 1)).astype(int) - pad, 0)
-    high = source.max((0, 1)).astype(int) + pad
-    part = image[low[1] : high[1], low[0] : high[0]]
-    blurred = np.asarray(cv2.GaussianBlur(part, (0, 0), blur), np.uint8)
-    return remap(blurred, source - low.astype(np.float32))
+    @cached_property
+    def _blurred(self) -> list[NDArray[np.uint8]]:
+        """The copies (H, W, 3) that CROWDING lists."""
+        return [
+            np.asarray(cv2.GaussianBlur(self._image, (0, 0), blur), np.uint8)
+            for _, blur in CROWDING
+        ]
 
 
 @numba.njit(cache=True)
