@@ -16,7 +16,7 @@ Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 
 CELL = 2  # nodes of the lattice that a drawn cell spans
-MAX_NEWTON_STEPS = 4  # a pixel that has not converged by then keeps its guess
+MAX_NEWTON_STEPS = 4  # a node or pixel that has not converged by then keeps its guess
 MAX_JUMP = 3  # nodes: steps that lead farther from the guess have left its side of a fold
 MIN_MOVE = 1 / 64  # nodes: cells that move by less are left out
 LAST_STEP = 1 / 8  # pixels or nodes: the step after such a one is below cv2.remap's 1/32
@@ -221,14 +221,18 @@ def _draw_cell(flow: Floats, source: Floats, left: int, top: int, right: int, bo
     y0 = max(int(np.ceil(py + min(zero, uy) - reach)), 0)
     y1 = min(int(np.floor(py + vy + max(zero, uy) + reach)), height - 1)
     across, down = inverse * np.float32(right - left), inverse * np.float32(bottom - top)
+    first, last = np.float32(left) - reach, np.float32(right) + reach
+    upper, lower = np.float32(top) - reach, np.float32(bottom) + reach
     for y in range(y0, y1 + 1):
         dy = np.float32(y) - py
         for x in range(x0, x1 + 1):
             dx = np.float32(x) - px
             column = np.float32(left) + across * (dx * vy - vx * dy)
             row = np.float32(top) + down * (ux * dy - dx * uy)
-            source[y, x, 0] = min(max(column, zero), np.float32(width - 1))
-            source[y, x, 1] = min(max(row, zero), np.float32(height - 1))
+            # the box is larger than a cell that leans, and a crushed cell's overlap leads far
+            if min(column - first, last - column, row - upper, lower - row) >= 0:
+                source[y, x, 0] = min(max(column, zero), np.float32(width - 1))
+                source[y, x, 1] = min(max(row, zero), np.float32(height - 1))
     return True
 
 
@@ -279,7 +283,7 @@ def _newton_refine(flow: Floats, needs_refinement: Bools, source: Floats) -> Non
             if not needs_refinement[j, i]:
                 continue
             first_x, first_y = source[j, i, 0], source[j, i, 1]
-            x, y = first_x, first_y
+            x, y, converged = first_x, first_y, False
             for _ in range(MAX_NEWTON_STEPS):
                 x, y = min(max(x, zero), right), min(max(y, zero), bottom)
                 c, r = int(x), int(y)
@@ -291,7 +295,7 @@ def _newton_refine(flow: Floats, needs_refinement: Bools, source: Floats) -> Non
                 if converged:
                     break
             # where the flow breaks off, what the steps lead to is no better than the guess
-            if max(abs(x - first_x), abs(y - first_y)) <= max_jump:
+            if converged and max(abs(x - first_x), abs(y - first_y)) <= max_jump:
                 source[j, i, 0] = min(max(x, zero), right)
                 source[j, i, 1] = min(max(y, zero), bottom)
 
@@ -311,7 +315,11 @@ def _newton_step(
     i: np.float32,
     j: np.float32,
 ) -> tuple[np.floating, np.floating, bool]:
-    """A step from (x, y) towards s + u(s) = (i, j), and whether it was a small one.
+    """A step from (x, y) towards s + u(s) = (i, j), and whether that converged.
+
+    Both the step and what remained before it are small then, so that the source is no farther away
+    than the flow moves something. Either alone does not tell: where the flow tears a cell apart a
+    short step leaves much, and where it crushes one a step that little remained for is long.
 
     The cell's flows are given as numbers: numba counts references to arrays and to views of them
     wherever it passes any, which takes longer than the step itself.
@@ -329,10 +337,11 @@ def _newton_step(
     xy, yy = top + b * (bottom - top), unit + lower - upper
     determinant = xx * yy - xy * yx
     if determinant < np.float32(MIN_DETERMINANT):
-        return x, y, True
+        return x, y, False
     inverse, last = unit / determinant, np.float32(LAST_STEP)
-    small = bool(abs(across) < last and abs(down) < last)
-    return x + inverse * (yy * across - yx * down), y + inverse * (xx * down - xy * across), small
+    dx, dy = inverse * (yy * across - yx * down), inverse * (xx * down - xy * across)
+    converged = bool(max(abs(across), abs(down), abs(dx), abs(dy)) < last)
+    return x + dx, y + dy, converged
 
 
 @numba.njit(cache=True)
