@@ -5,11 +5,13 @@
 ICT-FaceKit's expression shapes are made from scans of people; AFFECT4D_ICT names its folder or an
 archive of it. Of the points that `gallery/synthetic/skin_motion.py` names it prints, mm outwards,
 upwards and forwards on a face whose outer eye corners are 90 mm apart: what ICT-FaceKit's shape
-does, times SHARE (mean of both sides), what MPFB's face units do alone, and what the unit does.
+does, times SHARE (mean of both sides), what MPFB's face units do alone, and what the unit does. Of
+the lower lip's red, by landmarks: how much farther its inner edge goes than its outer one, and what
+is left of its height.
 
-Exit status 1 where the table MOTION is not SHARE of ICT-FaceKit's motion (but outwards and upwards
-at the points of PHOTOGRAPHED, which follow photographs); 0, with a line that says
-so, where the folder is absent.
+Exit status 1 where the tables MOTION and LOWER_RED are not SHARE of ICT-FaceKit's motion (but
+outwards and upwards at the points of PHOTOGRAPHED, which follow photographs); 0, with a line that
+says so, where the folder is absent.
 """
 
 import sys
@@ -22,8 +24,14 @@ from thresholds import Threshold, check
 from affect4d.gallery.synthetic.action_units import NAMES, action_fields, face_unit_fields
 from affect4d.gallery.synthetic.facekit import facekit_model
 from affect4d.gallery.synthetic.mpfb import Face
-from affect4d.gallery.synthetic.skin_motion import EYES_MM, MOTION, SHARE, point_vertices
-from affect4d.template.ibug68 import OUTER_EYE_CORNERS
+from affect4d.gallery.synthetic.skin_motion import (
+    EYES_MM,
+    LOWER_RED,
+    MOTION,
+    SHARE,
+    point_vertices,
+)
+from affect4d.template.ibug68 import LOWER_INNER_LIP, LOWER_LIP, OUTER_EYE_CORNERS
 
 AVERAGED = 12  # vertices about a point: ICT-FaceKit's are 3 mm apart
 PHOTOGRAPHED = (("AU12", "beyond the corner"),)  # outwards and upwards as photographs show
@@ -32,15 +40,34 @@ ROUNDING_MM = 0.051  # the table has one digit
 
 def motion(template, field, point):
     """Of a point, (3,) mm outwards, upwards, forwards: mean of the sides and of the vertices."""
-    eyes = template.landmarks[OUTER_EYE_CORNERS]
-    size = np.linalg.norm(eyes[0] - eyes[1]) / EYES_MM
     sides = []
     for vertex in point_vertices(template, point):
         away = np.linalg.norm(template.vertices - template.vertices[vertex], axis=1)
         mean = field[np.argsort(away)[:AVERAGED]].mean(axis=0)
         sides.append(mean * [np.sign(template.vertices[vertex, 0]), 1, 1])
     mean = np.mean(sides, axis=0)
-    return (mean if len(sides) == 2 else mean * [0, 1, 1]) / size
+    return (mean if len(sides) == 2 else mean * [0, 1, 1]) / _size(template)
+
+
+def stretch(template, field, pair):
+    """(3,) mm by which the first of two landmarks goes farther than the second."""
+    inner, outer = template.landmark_vertices[list(pair)]
+    return (field[inner] - field[outer]) / _size(template)
+
+
+def red_left(template, field):
+    """Height of the lower lip's red, from the front, over what it was."""
+    before = template.landmarks[:, :2]
+    after = before + field[template.landmark_vertices, :2]
+    heights = [
+        np.linalg.norm(at[LOWER_LIP] - at[LOWER_INNER_LIP], axis=1) for at in (before, after)
+    ]
+    return heights[1].mean() / heights[0].mean()
+
+
+def _size(template):
+    eyes = template.landmarks[OUTER_EYE_CORNERS]
+    return np.linalg.norm(eyes[0] - eyes[1]) / EYES_MM
 
 
 def main():
@@ -61,9 +88,22 @@ def main():
                 "face units": motion(face.template, alone[unit], point),
                 "unit": motion(face.template, units[index], point),
             }
+    for unit, pairs in LOWER_RED.items():
+        index, name = NAMES.index(unit), f"{SHARE} ICT"
+        fields = {
+            name: (scanned.template, SHARE * scanned.units[index]),
+            "face units": (face.template, alone[unit]),
+            "unit": (face.template, units[index]),
+        }
+        for pair, given in pairs.items():
+            row = {column: stretch(*each, pair) for column, each in fields.items()}
+            beyond = max(beyond, np.abs(row[name][1:] - given).max())
+            rows[unit, f"{pair[0]} beside {pair[1]}"] = row
+        left = ", ".join(f"{column} {red_left(*each):.2f}" for column, each in fields.items())
+        print(f"{unit}: height of the lower lip's red left: {left}")
     table = pd.DataFrame(rows).T.map(lambda mm: " ".join(f"{value:5.1f}" for value in mm))
     print(table.to_string())
-    return check([Threshold("MOTION beside ICT-FaceKit's, mm", beyond, ROUNDING_MM)])
+    return check([Threshold("MOTION and LOWER_RED beside ICT-FaceKit's, mm", beyond, ROUNDING_MM)])
 
 
 if __name__ == "__main__":

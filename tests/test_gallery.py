@@ -130,6 +130,28 @@ def test_flesh_goes_with_the_unit_that_moves_it_and_brows_and_upper_lids_stay(mo
         assert np.abs(field[kept]).max() < 0.05, unit
 
 
+def test_a_smile_leaves_the_lower_lip_its_red(model):
+    """Least height: the lower quartile of 40 people's smiles (benchmarks/mouths.py)."""
+    landmarks = model.template.landmarks
+    size = np.linalg.norm(np.diff(landmarks[[36, 45]], axis=0)) / 90
+    fields = dict(zip(NAMES, model.units[:, model.template.landmark_vertices], strict=True))
+
+    def red(moved):
+        apart = (landmarks + moved)[LOWER_LIP] - (landmarks + moved)[LOWER_INNER_LIP]
+        return np.linalg.norm(apart[:, :2], axis=1).mean()
+
+    for smile in ("happiness", "excited", "relaxed"):
+        units = np.array([prototype(smile)])
+        moved = model.expressions(units, np.zeros(len(NAMES)))[0]
+        assert red(moved[model.template.landmark_vertices]) > 0.90 * red(0), smile
+    for unit, pairs in skin_motion.LOWER_RED.items():
+        for (inner, outer), goal in pairs.items():
+            stretched = (fields[unit][inner] - fields[unit][outer])[1:] / size
+            np.testing.assert_allclose(stretched, goal, atol=0.05, err_msg=unit)
+    opened = landmarks + fields["AU12"]
+    assert (opened[UPPER_INNER_LIP, 1] > opened[LOWER_INNER_LIP, 1]).all()
+
+
 def test_a_brow_moves_as_one_and_the_lid_stays(model):
     vertices, landmarks = model.template.vertices, model.template.landmarks
     for name, lid_share in (("AU1", 0.2), ("AU2", 0.2), ("AU4", 0.35)):

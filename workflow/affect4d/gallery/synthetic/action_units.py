@@ -40,9 +40,10 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
     # nose wrinkler; the face unit lowers the brows as far as AU4 does
     "AU9": {"noseSneer": 1.5, "mouthUpperUp": 0.4, "cheekSquint": 0.3, "browInnerUp": 0.5},
     "AU10": {"mouthUpperUp": 1.1, "noseSneer": 0.2},  # upper lip raiser
-    # lip corner puller; it widens the nose, and the brows stay
+    # lip corner puller; it widens the nose, and the brows stay; of the lower lip see
+    # docs/gallery.md
     "AU12": {
-        "mouthSmile": 0.52, "mouthDimple": 0.3, "mouthLowerDown": 0.6, "noseSneer": 0.5,
+        "mouthSmile": 0.52, "mouthDimple": 0.3, "mouthLowerDown": 0.96, "noseSneer": 0.5,
         "browInnerUp": 0.3,
     },
     SMILING_JAW: {},
