@@ -144,24 +144,23 @@ def _line_gain(scene: Scene, nodes: Bools) -> Floats:
 
 
 @numba.njit(cache=True)
-def _nearest(point: Floats, line: Floats) -> tuple[np.floating, np.floating, NDArray[np.floating]]:
-    """Where a line (n, 3) is nearest to a point (3,): place in it, squared distance, difference."""
-    best, place, away = np.float32(np.inf), np.float32(0), np.zeros(3, np.float32)
-    trial = np.empty(3, np.float32)
+def _nearest(
+    x: np.float32, y: np.float32, z: np.float32, line: Floats
+) -> tuple[np.floating, np.floating]:
+    """Where a line (n, 3) is nearest to a point: place in it, and squared distance."""
+    best, place = np.float32(np.inf), np.float32(0)
+    zero, unit, shortest = np.float32(0), np.float32(1), np.float32(1e-6)
     for n in range(len(line) - 1):
-        along, share, length = line[n + 1] - line[n], np.float32(0), np.float32(0)
-        for k in range(3):
-            share += along[k] * (point[k] - line[n, k])
-            length += along[k] * along[k]
-        share = min(max(share / max(length, np.float32(1e-6)), np.float32(0)), np.float32(1))
-        distance = np.float32(0)
-        for k in range(3):
-            trial[k] = point[k] - line[n, k] - share * along[k]
-            distance += trial[k] * trial[k]
+        right, down, near = x - line[n, 0], y - line[n, 1], z - line[n, 2]
+        ux, uy = line[n + 1, 0] - line[n, 0], line[n + 1, 1] - line[n, 1]
+        uz = line[n + 1, 2] - line[n, 2]
+        share = (ux * right + uy * down + uz * near) / max(ux * ux + uy * uy + uz * uz, shortest)
+        share = min(max(share, zero), unit)
+        right, down, near = right - share * ux, down - share * uy, near - share * uz
+        distance = right * right + down * down + near * near
         if distance < best:
             best, place = distance, np.float32(n) + share
-            away[:] = trial
-    return place, best, away
+    return place, best
 
 
 @numba.njit(cache=True)
@@ -191,11 +190,13 @@ def _entries(
                 continue
             if abs(positions[node, 0] - middle[0]) > radius + reach:
                 continue
-            place, distance, away = _nearest(positions[node], line)
+            x, y, z = positions[node, 0], positions[node, 1], positions[node, 2]
+            place, distance = _nearest(x, y, z, line)
             if distance > reach * reach:
                 continue
             n = min(int(place), len(line) - 2)
             along, share = line[n + 1] - line[n], place - np.float32(n)
+            away = positions[node] - line[n] - share * along
             length = np.sqrt(distance)
             left = along[0] * away[1] - along[1] * away[0] > 0
             fade = min(place, last - place) / (np.float32(END_SHARE) * last)
