@@ -187,18 +187,24 @@ def _project(
     change: Floats,
 ) -> None:
     """Change in the picture of some vertices in all edits, in place."""
+    edits = change.shape[2]
     for n in range(len(vertices)):
-        moved, row, near = deformations[vertices[n]], change[n], nearness[n]
+        v, near = vertices[n], nearness[n]
         for k in range(3):
             x, y, z = near * motion[k, 0], near * motion[k, 1], near * motion[k, 2]
-            for edit in range(row.shape[1]):
-                row[k, edit] = x * moved[0, edit] + y * moved[1, edit] + z * moved[2, edit]
+            for e in range(edits):
+                right, down, nearer = (
+                    deformations[v, 0, e],
+                    deformations[v, 1, e],
+                    deformations[v, 2, e],
+                )
+                change[n, k, e] = x * right + y * down + z * nearer
         for edge in range(len(edges)):
             weight = edges[edge, n]
             if weight > MIN_EDGE_WEIGHT:
                 for k in range(2):
-                    for edit in range(row.shape[1]):
-                        row[k, edit] += weight * shifts[edge, k, edit]
+                    for e in range(edits):
+                        change[n, k, e] += weight * shifts[edge, k, e]
 
 
 @numba.njit(cache=True)
@@ -224,10 +230,10 @@ def _facing(triangles: Ints, xy: Floats, change: Floats, min_area: np.float32) -
         p, q, r = triangles[n, 0], triangles[n, 1], triangles[n, 2]
         ux, uy = xy[q, 0] - xy[p, 0], xy[q, 1] - xy[p, 1]
         vx, vy = xy[r, 0] - xy[p, 0], xy[r, 1] - xy[p, 1]
-        first, second, third = change[p], change[q], change[r]
         for e in range(edits):
-            ax, ay = ux + second[0, e] - first[0, e], uy + second[1, e] - first[1, e]
-            bx, by = vx + third[0, e] - first[0, e], vy + third[1, e] - first[1, e]
+            x, y = change[p, 0, e], change[p, 1, e]
+            ax, ay = ux + change[q, 0, e] - x, uy + change[q, 1, e] - y
+            bx, by = vx + change[r, 0, e] - x, vy + change[r, 1, e] - y
             facing[n, e] = ay * bx - ax * by > min_area
     return facing
 
