@@ -94,7 +94,7 @@ def refine(
 ) -> None:
     """Make a doubled map exact, in place, where that of the lattice bends within a cell."""
     height, width = far.shape
-    cells = np.argwhere(_is_bent(coarse))
+    cells = _bent_cells(coarse)
     # neighbours and steps ask for the same pixels again
     is_filled, fine = np.zeros((height, width), np.bool_), np.empty((height, width, 2), np.float32)
     zero, max_jump = np.float32(0), np.float32(MAX_JUMP * STEP)
@@ -127,17 +127,18 @@ def refine(
 
 
 @numba.njit(cache=True)
-def _is_bent(coarse: Floats) -> Bools:
-    """(h, w) bool: cells of the lattice in which the map differs from its bilinear interpolant."""
+def _bent_cells(coarse: Floats) -> Ints:
+    """(n, 2): cells of the lattice in which the map differs from its bilinear interpolant."""
     rows, columns, _ = coarse.shape
-    bends = np.zeros((rows, columns), np.bool_)
+    bends, touched = np.zeros((rows, columns), np.bool_), np.zeros(rows, np.bool_)
     flat, last = coarse.reshape(rows, 2 * columns), 2 * columns - 2
     bend, max_bend = np.zeros(2 * columns, np.float32), np.float32(MAX_BEND)
     for j in range(1, rows - 1):
-        above, here, below, count = flat[j - 1], flat[j], flat[j + 1], np.int32(0)
+        count = np.int32(0)
         for n in range(2, last):
-            twice = here[n] + here[n]
-            bend[n] = max(abs(here[n - 2] + here[n + 2] - twice), abs(above[n] + below[n] - twice))
+            twice = flat[j, n] + flat[j, n]
+            across = abs(flat[j, n - 2] + flat[j, n + 2] - twice)
+            bend[n] = max(across, abs(flat[j - 1, n] + flat[j + 1, n] - twice))
         for n in range(2, last):  # counted, as a maximum would not be taken by vectors
             count += np.int32(bend[n] > max_bend)
         if count == 0:
@@ -146,8 +147,15 @@ def _is_bent(coarse: Floats) -> Bools:
             worse = max(bend[2 * i], bend[2 * i + 1])
             if worse > max_bend:
                 reach = 2 if worse > SHARP_BEND else 1
+                touched[max(j - reach, 0) : j + reach] = True
                 bends[max(j - reach, 0) : j + reach, max(i - reach, 0) : i + reach] = True
-    return bends
+    cells, count = np.empty((rows * columns, 2), np.int32), 0
+    for j in range(rows):
+        if touched[j]:
+            for i in range(columns):
+                if bends[j, i]:
+                    cells[count, 0], cells[count, 1], count = j, i, count + 1
+    return cells[:count]
 
 
 @numba.njit(cache=True)
