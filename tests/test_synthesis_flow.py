@@ -317,7 +317,7 @@ def test_light_follows_the_normals():
     harmonics = np.array([10.0, 1.0, 2.0, 3.0], np.float32)
     normals = vertex_normals(TEMPLATE.vertices, TEMPLATE.triangles) @ camera().rotation.T
     expected = on_the_lattice(10 + normals @ [1, -2, 3], own)[..., 0]  # y points down there
-    found = light.shades(np.zeros((*light.lit.shape, 3, 1), np.float32), harmonics)[..., 0]
+    found = light.shades(np.zeros((*light.lit.shape, 3, 1), np.float32), harmonics[:, None])[..., 0]
     error = np.abs(found - expected)[light.lit]
     assert light.lit.sum() > 3000
     assert np.median(error) < 0.05 and np.percentile(error, 95) < 0.5
@@ -386,5 +386,5 @@ def test_lids_move_by_millimetres_but_close_together(wider):
 
 def test_light_is_as_it_was_where_nothing_moves():
     light = Light(scene(), *surface(scene()))
-    still = np.zeros((len(visible_submesh(scene()).xy), 3, 3), np.float32)
+    still = np.zeros((*light.lit.shape, 3, 3), np.float32)
     assert np.abs(light.ratios(still) - 1).max() < 1e-6

@@ -62,7 +62,7 @@ class EditFlow:
 
 @dataclass(frozen=True)
 class BlockFlow:
-    """The forward flows of B edits made together, and their `change` (U, 3, B), pixels."""
+    """The forward flows of B edits made together, and how far nodes move: (h, w, 3, B), pixels."""
 
     change: Floats
     edits: list[EditFlow]
@@ -118,8 +118,8 @@ class ForwardFlow:
         """The flows of B edits by deformations (V, 3, B), mm, smoothed and tapered."""
         mesh, nodes = self._mesh, self._lattice.nodes
         change = self._change(deformations)
-        interpolated = self._lattice.interpolate(change[:, :2])
-        flows = self._extension(interpolated.reshape(*nodes.shape, -1))
+        at_nodes = self._lattice.interpolate(change)
+        flows = self._extension(at_nodes[:, :, :2].reshape(*nodes.shape, -1))
         facing = _facing(self._hidden, mesh.xy, change, np.float32(MIN_AREA_PX))
         facing = np.ascontiguousarray(facing.T)
         flipped = _flipped(mesh.visible, mesh.xy, mesh.areas, change)
@@ -137,7 +137,7 @@ class ForwardFlow:
             )
             for edit, flow in enumerate(unstack(flows))
         ]
-        return BlockFlow(change, edits)
+        return BlockFlow(at_nodes, edits)
 
     def _change(self, deformations: Floats) -> Floats:
         """How far the submesh's vertices move: (U, 3, B), pixels (x, y, depth)."""

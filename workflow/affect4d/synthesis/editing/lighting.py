@@ -62,9 +62,8 @@ class Light:
         self._lattice = lattice
         points = np.concatenate([mesh.xy, mesh.depth[:, None]], axis=1)[..., None]
         self._surface = np.ascontiguousarray(lattice.interpolate(points)[..., 0])
-        rest = np.zeros((*lattice.nodes.shape, 3, 1), np.float32)
-        along = [self.shades(rest, axis)[..., 0] for axis in np.eye(4, dtype=np.float32)[1:]]
-        normals = np.stack(along, axis=-1)
+        rest = np.zeros((*lattice.nodes.shape, 3, 3), np.float32)
+        normals = self.shades(rest, np.eye(4, dtype=np.float32)[:, 1:])
         self.lit = np.asarray(normals.any(2))
         brightness = scene.image[::STEP, ::STEP][self.lit] @ LUMINANCE
         terms = np.concatenate([np.ones((len(brightness), 1)), normals[self.lit]], axis=1)
@@ -80,15 +79,20 @@ class Light:
 
         Parameters
         ----------
-        change : (U, 3, B), pixels, as of BlockFlow
+        change : (h, w, 3, B), pixels, as of BlockFlow
         """
-        shades = self.shades(self._lattice.interpolate(change), self.harmonics)
+        shades = self.shades(change, np.repeat(self.harmonics[:, None], change.shape[3], axis=1))
         # where there is no surface both shades are 0, and so the floor's
         _bound(shades, self._floor, self._scale)
         return shades
 
     def shades(self, change: Floats, harmonics: Floats) -> Floats:
-        """Brightness (h, w, B) of the surface moved by (h, w, 3, B) pixels; 0 beyond it."""
+        """Brightness (h, w, B) of the surface moved by (h, w, 3, B) pixels; 0 beyond it.
+
+        Parameters
+        ----------
+        harmonics : (4, B), of the light in each edit
+        """
         return _shades(self._surface, change, self._lattice.nodes, harmonics)
 
 
@@ -201,7 +205,6 @@ def _shades(surface: Floats, change: Floats, known: Bools, harmonics: Floats) ->
     """
     height, width, _, edits = change.shape
     shades = np.zeros((height, width, edits), np.float32)
-    constant, right_on, down_on, near_on = harmonics
     for j in range(height):
         for i in range(width):
             if not known[j, i]:
@@ -223,7 +226,8 @@ def _shades(surface: Floats, change: Floats, known: Bools, harmonics: Floats) ->
                 vz = qz + change[d, i, 2, e] - change[c, i, 2, e]
                 x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
                 length = max(np.sqrt(x * x + y * y + z * z), np.float32(MIN_NORMAL))
-                shades[j, i, e] = constant + (right_on * x + down_on * y + near_on * z) / length
+                along = harmonics[1, e] * x + harmonics[2, e] * y + harmonics[3, e] * z
+                shades[j, i, e] = harmonics[0, e] + along / length
     return shades
 
 
