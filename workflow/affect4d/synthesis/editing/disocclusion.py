@@ -53,7 +53,7 @@ def reveal(
         zb, zc = depth[b] + change[b, 2] - za, depth[c] + change[c, 2] - za
         for j in range(y0, y1 + 1):
             for i in range(x0, x1 + 1):
-                x, y = i - ax, j - ay
+                x, y = np.float32(i) - ax, np.float32(j) - ay
                 wb, wc = (y * vx - x * vy) * inverse, (x * uy - y * ux) * inverse
                 if wb < 0 or wc < 0 or wb + wc > 1:
                     continue
@@ -65,7 +65,8 @@ def reveal(
                     column, row = source[j, i, 0], source[j, i, 1]
                     n = triangle_ids[int(row + 0.5), int(column + 0.5)]
                     if n != NOTHING and not _is_torn(flow, int(row) // STEP, int(column) // STEP):
-                        before = _depth(triangles[n], xy, depth, change, column, row) + margin
+                        before = _depth(triangles, n, xy, depth, change, column, row)
+                        before += margin
                 if z > before:
                     count += revealed[j, i] == NOTHING
                     nearest[j, i], revealed[j, i] = z, f
@@ -74,10 +75,16 @@ def reveal(
 
 @numba.njit(cache=True)
 def _depth(
-    corners: Ints, xy: Floats, depth: Floats, change: Floats, x: np.float32, y: np.float32
+    triangles: Ints,
+    n: int,
+    xy: Floats,
+    depth: Floats,
+    change: Floats,
+    x: np.float32,
+    y: np.float32,
 ) -> np.float32:
     """The new depth of a triangle where the photograph shows it; beside it, within its bounds."""
-    a, b, c = corners[0], corners[1], corners[2]
+    a, b, c = triangles[n, 0], triangles[n, 1], triangles[n, 2]
     ux, uy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
     vx, vy = xy[c, 0] - xy[a, 0], xy[c, 1] - xy[a, 1]
     x, y = x - xy[a, 0], y - xy[a, 1]
