@@ -26,6 +26,9 @@ Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 
 BATCH = 32  # edits per block: enough for the widest vector instructions
+# Numbers in those: what is left over at the end of a row takes several times as long, so that rows
+# of more are filled up.
+LANES = 16
 MIN_EDGE_WEIGHT = 1e-3  # of a lid's or lip's shift; vertices with less do not go with it
 # How far the lower lip is drawn down before the lower teeth (depressor labii inferioris; by eye).
 MAX_BARED_MM = 3.0
@@ -62,7 +65,13 @@ class EditFlow:
 
 @dataclass(frozen=True)
 class BlockFlow:
-    """The forward flows of B edits made together, and how far nodes move: (h, w, 3, B), pixels."""
+    """The forward flows of B edits made together.
+
+    Attributes
+    ----------
+    change : (h, w, 3, B or more), pixels (x, y, depth), how far nodes of the lattice move
+    edits : B
+    """
 
     change: Floats
     edits: list[EditFlow]
@@ -135,14 +144,16 @@ class ForwardFlow:
                 flipped=float(flipped[edit]),
                 folded=float(folded[edit]),
             )
-            for edit, flow in enumerate(unstack(flows))
+            for edit, flow in enumerate(unstack(flows)[: deformations.shape[2]])
         ]
         return BlockFlow(at_nodes, edits)
 
     def _change(self, deformations: Floats) -> Floats:
-        """How far the submesh's vertices move: (U, 3, B), pixels (x, y, depth)."""
-        mesh, scene = self._mesh, self._scene
-        change = np.empty((len(mesh.vertices), 3, deformations.shape[2]), np.float32)
+        """How far the submesh's vertices move: (U, 3, B or more), pixels (x, y, depth)."""
+        mesh, scene, edits = self._mesh, self._scene, deformations.shape[2]
+        columns = edits if edits < LANES else -(-edits // LANES) * LANES
+        change = np.empty((len(mesh.vertices), 3, columns), np.float32)
+        change[..., edits:] = 0
         motion = np.ascontiguousarray(scene.motion)
         lips = lip_shifts(scene, deformations, **self._lips)
         shifts = np.concatenate([lid_shifts(scene, deformations, **self._lids), lips])
@@ -187,7 +198,7 @@ def _project(
     change: Floats,
 ) -> None:
     """Change in the picture of some vertices in all edits, in place."""
-    edits = change.shape[2]
+    edits = deformations.shape[2]
     for n in range(len(vertices)):
         v, near = vertices[n], nearness[n]
         for k in range(3):

@@ -130,7 +130,7 @@ class Relighting:
         edits = deformations.shape[2]
         logs = np.zeros((*self.mask[self._box].shape, edits), np.float32)
         if self._relight:
-            logs += np.float32(self._relight) * self._changes(flows)
+            logs += np.float32(self._relight) * self._changes(flows)[..., :edits]
         if self._folds:
             self.folds.add(logs, np.float32(self._folds) * self.folds.depths(deformations))
         factors = np.ones((edits, *self.mask.shape), np.float32)
@@ -138,7 +138,7 @@ class Relighting:
         return factors
 
     def _changes(self, flows: BlockFlow) -> Floats:
-        """Logarithms (h, w, B) of the changes of light, in the box."""
+        """Logarithms (h, w, B or more) of the changes of light, in the box."""
         ratios = np.ascontiguousarray(self.light.ratios(flows.change)[self._box])
         logs = np.asarray(cv2.GaussianBlur(np.log(ratios), (0, 0), self.blur), np.float32)
         logs = logs.reshape(ratios.shape)
