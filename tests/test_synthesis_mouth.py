@@ -3,14 +3,20 @@
 from dataclasses import replace
 
 import cv2
+import igl
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial import Delaunay
 from support.faces import bump, editor, jaw_drop, photo, scene
 
 from affect4d.config.synthesis import Settings
+from affect4d.geometry.raster import draw
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.flow import MAX_BARED_MM, stack_deformations
 from affect4d.synthesis.editing.lips import PARTED_MM, THINNING, lip_shifts
+from affect4d.synthesis.editing.mouth import _covered
 from affect4d.synthesis.editing.teeth import TOOTH, surfaces
 from affect4d.template.ibug68 import (
     CHIN,
@@ -146,3 +152,29 @@ def test_light_falls_towards_the_corners_of_the_mouth():
     )
     assert middle > 0.8 * teeth
     assert end <= 120
+
+
+@given(seed=st.integers(0, 2**32 - 1), shown=st.floats(0.2, 1.0))
+def test_what_an_outline_winds_around_is_what_its_triangles_cover(seed, shown):
+    """With holes, several pieces, and parts beyond the picture; seen from the front and back."""
+    rng, shape = np.random.default_rng(seed), (40, 50)
+    xy = rng.uniform([-15, -15], [65, 55], (60, 2)).astype(np.float32)
+    faces = Delaunay(xy).simplices.astype(np.int32)[:, ::-1]  # counter-clockwise with y downwards
+    faces = faces[rng.random(len(faces)) < shown]
+    if len(faces) == 0:
+        return
+    rim = igl.boundary_facets(faces)[0].astype(np.int32)
+    covered = _covered(xy, rim, *shape)
+    drawn = draw(xy, np.zeros(len(xy)), faces, shape=shape) >= 0
+    assert (covered != drawn).sum() <= 2  # samples on an edge, by rounding
+    assert not _covered(xy, rim[:, ::-1], *shape).any()
+
+
+def test_a_surface_over_another_hides_it_once():
+    """Lips that overlap leave no gap, and a fold covers as what it folds does."""
+    square = np.array([[2, 2], [2, 12], [12, 12], [12, 2]], np.float32)
+    around = np.array([[0, 1], [1, 2], [2, 3], [3, 0]], np.int32)
+    xy = np.concatenate([square, square + 5])
+    covered = _covered(xy, np.concatenate([around, around + 4]), 20, 20)
+    assert covered.sum() == 100 + 100 - 25
+    assert covered[3, 3] and covered[9, 9] and covered[15, 15]

@@ -134,14 +134,14 @@ def _bent_cells(coarse: Floats) -> Ints:
     flat, last = coarse.reshape(rows, 2 * columns), 2 * columns - 2
     bend, max_bend = np.zeros(2 * columns, np.float32), np.float32(MAX_BEND)
     for j in range(1, rows - 1):
-        count = np.int32(0)
+        found = np.int32(0)
         for n in range(2, last):
             twice = flat[j, n] + flat[j, n]
             across = abs(flat[j, n - 2] + flat[j, n + 2] - twice)
             bend[n] = max(across, abs(flat[j - 1, n] + flat[j + 1, n] - twice))
         for n in range(2, last):  # counted, as a maximum would not be taken by vectors
-            count += np.int32(bend[n] > max_bend)
-        if count == 0:
+            found += np.int32(bend[n] > max_bend)
+        if found == 0:
             continue
         for i in range(1, columns - 1):
             worse = max(bend[2 * i], bend[2 * i + 1])

@@ -200,13 +200,13 @@ class Mouth:
         """Pixels between the lips' visible parts; those among them where a lip rolls inwards."""
         mesh = self._mesh
         xy, depth = motion.positions(mesh.mouth_vertices)
-        near = facing(xy, mesh.mouth) > 0
-        ids = draw(patch.apply(xy), depth, mesh.mouth, shape=patch.shape, keep=near)
+        near = facing(xy, mesh.mouth_hidden) > 0
+        samples = patch.apply(xy)
+        hidden = draw(samples, depth, mesh.mouth_hidden, shape=patch.shape, keep=near) >= 0
         within = np.zeros(patch.shape, np.uint8)
         corners = np.rint(patch.apply(outline) * (1 << SUBPIXEL_BITS)).astype(np.int32)
         cv2.fillPoly(within, [corners], 1, shift=SUBPIXEL_BITS)
-        hidden = (ids >= 0) & ~mesh.mouth_visible[ids]
-        opening = (within > 0) & ((ids < 0) | hidden)
+        opening = (within > 0) & ~_covered(samples, mesh.mouth_rim, *patch.shape)
         size = 2 * int(CRACK_MM * self._scene.scale * patch.factor) + 3
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
         opened = cv2.morphologyEx(opening.astype(np.float32), cv2.MORPH_OPEN, disc)
@@ -300,6 +300,30 @@ def _overlay(
     mixed = target + opacity[..., None] * (small - target)
     target[...] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return picture
+
+
+@numba.njit(cache=True)
+def _covered(xy: Floats, rim: NDArray[np.int32], height: int, width: int) -> Bools:
+    """(h, w) bool: samples inside the directed outline (e, 2) of a surface at (n, 2) samples.
+
+    They are those that it winds around: overlaps count twice, and what is turned over counts
+    against it.
+    """
+    windings = np.zeros((height, width + 1), np.int32)
+    for e in range(len(rim)):
+        ax, ay, bx, by = xy[rim[e, 0], 0], xy[rim[e, 0], 1], xy[rim[e, 1], 0], xy[rim[e, 1], 1]
+        turns = 1 if by > ay else -1
+        first, last = int(np.ceil(max(min(ay, by), np.float32(0)))), int(np.ceil(max(ay, by)))
+        for j in range(first, min(last, height)):
+            x = ax + (np.float32(j) - ay) / (by - ay) * (bx - ax)
+            windings[j, int(np.ceil(min(max(x, np.float32(0)), np.float32(width))))] += turns
+    covered = np.empty((height, width), np.bool_)
+    for j in range(height):
+        total = 0
+        for i in range(width):
+            total += windings[j, i]
+            covered[j, i] = total > 0
+    return covered
 
 
 @numba.njit(cache=True)

@@ -7,6 +7,7 @@ times: the vertices that are left, about half, are counted anew.
 from dataclasses import dataclass
 from functools import partial
 
+import igl
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,10 @@ class VisibleSubmesh:
     visible : (v, 3), those triangles whose texture the picture shows; eyes excluded
     areas : (v,), pixels^2, twice theirs in the picture
     hidden : (h,), numbers of the triangles that an edit may reveal
-    mouth_vertices : (n,), into `vertices`, around the mouth
-    mouth, mouth_visible : (m, 3), triangles of `mouth_vertices`, and (m,)
+    mouth_vertices : (n,), into `vertices`, those of the next two
+    mouth_rim : (e, 2), of `mouth_vertices`: the outline of what the picture shows around the
+        mouth, in the direction of its triangles
+    mouth_hidden : (m, 3), of `mouth_vertices`: the triangles around the mouth that it hides
     landmarks : (68,), into `vertices`
     edges : (8, U), how much each vertex goes with each upper lid and each point of the inner lips
     """
@@ -51,8 +54,8 @@ class VisibleSubmesh:
     areas: Floats
     hidden: NDArray[np.int64]
     mouth_vertices: NDArray[np.int64]
-    mouth: Ints
-    mouth_visible: Bools
+    mouth_rim: Ints
+    mouth_hidden: Ints
     landmarks: NDArray[np.int64]
     edges: Floats
 
@@ -66,8 +69,9 @@ def visible_submesh(scene: Scene) -> VisibleSubmesh:
     vertices, position = _renumber(len(scene.xy), corners, anatomy.landmark_vertices)
     triangles, eyes, mouth = rows(position, corners), anatomy.eyes[faces], anatomy.mouth[faces]
     visible = scene.visible[faces] & ~eyes
-    around_mouth = np.compress(mouth, triangles, axis=0)
-    mouth_vertices, of_mouth = _renumber(len(vertices), around_mouth)
+    rim = igl.boundary_facets(np.compress(mouth & visible, triangles, axis=0))[0]
+    hidden = np.compress(mouth & ~visible, triangles, axis=0)
+    mouth_vertices, of_mouth = _renumber(len(vertices), rim, hidden)
     return VisibleSubmesh(
         vertices=vertices,
         triangles=triangles,
@@ -79,8 +83,8 @@ def visible_submesh(scene: Scene) -> VisibleSubmesh:
         areas=scene.areas[faces[visible]],
         hidden=np.flatnonzero(~visible & ~eyes),
         mouth_vertices=mouth_vertices,
-        mouth=of_mouth[around_mouth],
-        mouth_visible=visible[mouth],
+        mouth_rim=of_mouth[rim],
+        mouth_hidden=of_mouth[hidden],
         landmarks=position[anatomy.landmark_vertices].astype(np.int64),
         edges=np.take(np.concatenate([anatomy.lids, anatomy.lips])[..., 0], vertices, axis=1),
     )
