@@ -166,7 +166,7 @@ def test_what_an_outline_winds_around_is_what_its_triangles_cover(seed, shown):
     rim = igl.boundary_facets(faces)[0].astype(np.int32)
     covered = _covered(xy, rim, *shape)
     drawn = draw(xy, np.zeros(len(xy)), faces, shape=shape) >= 0
-    assert (covered != drawn).sum() <= 2  # samples on an edge, by rounding
+    assert (covered != drawn).mean() < 0.005  # samples on an edge, by rounding
     assert not _covered(xy, rim[:, ::-1], *shape).any()
 
 

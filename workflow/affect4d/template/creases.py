@@ -6,6 +6,7 @@ are given beside a landmark of the left side, mm outwards and upwards, and mirro
 midline go from side to side.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -216,6 +217,15 @@ class SurfacePoints:
         """Values (V, ...) of the vertices at the points: (n, ...)."""
         corners = np.asarray(values[self.vertices], np.float32)
         return np.asarray(np.einsum("nk,nk...->n...", self.weights, corners), np.float32)
+
+    @classmethod
+    def joined(cls, parts: Iterable["SurfacePoints"]) -> "SurfacePoints":
+        """The points of all parts, in their order."""
+        vertices, weights = [np.zeros((0, 3), np.int32)], [np.zeros((0, 3), np.float32)]
+        for part in parts:
+            vertices.append(part.vertices)
+            weights.append(part.weights)
+        return cls(np.concatenate(vertices), np.concatenate(weights))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from affect4d.synthesis.editing.lattice import STEP, Lattice
 from affect4d.synthesis.editing.scene import LUMINANCE, Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
-from affect4d.template.creases import PlacedCrease
+from affect4d.template.creases import PlacedCrease, SurfacePoints
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -99,18 +99,16 @@ def _gauges(
 
     The strain is the sum of the vertices' displacements, weighted by the gradient.
     """
-    corners = [np.zeros((0, 6), np.int32)]
-    gradients, laws = [np.zeros((0, 6, 3), np.float32)], [np.zeros((0, 2), np.float32)]
-    for placed in creases:
-        first, second = placed.first, placed.second
-        across = first.on(vertices) - second.on(vertices)
-        across /= np.maximum((across**2).sum(1, keepdims=True), MIN_LENGTH_MM**2)
-        weights = np.concatenate([first.weights, -second.weights], axis=1)
-        corners.append(np.concatenate([first.vertices, second.vertices], axis=1))
-        gradients.append(weights[..., None] * across[:, None])
-        law = np.array([placed.crease.gain, placed.crease.onset], np.float32)
-        laws.append(np.tile(law, (len(across), 1)))
-    return np.concatenate(corners), np.concatenate(gradients), np.concatenate(laws)
+    first = SurfacePoints.joined(placed.first for placed in creases)
+    second = SurfacePoints.joined(placed.second for placed in creases)
+    across = first.on(vertices) - second.on(vertices)
+    across /= np.maximum((across**2).sum(1, keepdims=True), MIN_LENGTH_MM**2)
+    weights = np.concatenate([first.weights, -second.weights], axis=1)
+    corners = np.concatenate([first.vertices, second.vertices], axis=1)
+    counts = [len(placed.first.vertices) for placed in creases]
+    laws = np.array([(placed.crease.gain, placed.crease.onset) for placed in creases], np.float32)
+    laws = np.repeat(laws.reshape(-1, 2), counts, axis=0)
+    return corners, weights[..., None] * across[:, None], laws
 
 
 def _lines(creases: Sequence[PlacedCrease], vertices: Floats) -> tuple[Floats, Ints, Floats]:
@@ -119,14 +117,13 @@ def _lines(creases: Sequence[PlacedCrease], vertices: Floats) -> tuple[Floats, I
     A style is the two widths, left and right of the line's direction, the bulge's share, its
     middle, positive to the left, and the line's share.
     """
-    lines = [placed.line.on(vertices) for placed in creases]
+    points = SurfacePoints.joined(placed.line for placed in creases).on(vertices)
     styles = []
     for placed in creases:
         share, middle = placed.crease.bulge
         widths, shade = placed.crease.widths[:: placed.side], placed.crease.shade
         styles.append([*widths, share, placed.side * middle, shade])
-    starts = np.cumsum([0, *(len(line) for line in lines)])
-    points = np.concatenate([np.zeros((0, 3), np.float32), *lines])
+    starts = np.cumsum([0, *(len(placed.line.vertices) for placed in creases)])
     return points, starts.astype(np.int64), np.array(styles, np.float32).reshape(-1, 5)
 
 

@@ -20,7 +20,8 @@ MAX_NEWTON_STEPS = 4  # a node or pixel that has not converged by then keeps its
 MAX_JUMP = 3  # nodes: steps that lead farther from the guess have left its side of a fold
 MIN_MOVE = 1 / 64  # nodes: cells that move by less are left out
 LAST_STEP = 1 / 8  # pixels or nodes: the step after such a one is below cv2.remap's 1/32
-MAX_NONLINEARITY = 1 / 64  # nodes: a cell whose flow is so close to linear needs no steps
+# Nodes, 1/16 of a pixel, as of bilinear interpolation: a flow so close to linear needs no steps.
+MAX_NONLINEARITY = 1 / 32
 MAX_SHEAR = 1 / 2  # nodes that a side of such a cell may lean
 CELL_OVERLAP = 1 / 8  # nodes, so that no cracks are left between such cells
 TRIANGLE_OVERLAP = 1e-3  # of a triangle's barycentric coordinates, for the same reason
