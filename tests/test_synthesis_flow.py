@@ -79,7 +79,8 @@ def test_perspective_shows_what_is_near_move_farther():
     near = replace(camera(), inverse_distance=1 / 400)
     own = make_scene(fit_of(near), photo(), default_anatomy())
     moved = bump(30, 40, [1, 1, 0])
-    change, vertices = flows_of(own, moved).change[..., 0], visible_submesh(own).vertices
+    (edit,) = flows_of(own, moved).edits
+    change, vertices = edit.change, edit.mesh.vertices
     expected = (near.project(TEMPLATE.vertices + moved) - near.project(TEMPLATE.vertices))[vertices]
     shown = np.abs(expected[:, :2]).max(1) > 0.2
     assert np.ptp(own.nearness[vertices]) > 0.2
