@@ -189,32 +189,6 @@ def test_flipped_is_the_area_that_turns_away():
     assert motion.folded > 0.003
 
 
-def test_an_edit_does_not_depend_on_those_made_with_it():
-    for settings in ({}, {"blend": "poisson"}):
-        own = editor(**settings)
-        together = list(own.edits(stack_deformations(DEFORMATIONS)))
-        for deformation, made in zip(DEFORMATIONS, together, strict=True):
-            alone = own.edit(deformation)
-            assert np.array_equal(alone.image, made.image)
-            assert np.array_equal(alone.motion.source, made.motion.source)
-
-
-def test_large_pictures_are_edited_a_few_at_a_time(monkeypatch):
-    own, sizes, flow = editor(), [], ForwardFlow.__call__
-
-    def counted(stage, block):
-        sizes.append(block.shape[2])
-        return flow(stage, block)
-
-    monkeypatch.setattr(ForwardFlow, "__call__", counted)
-    blocks = stack_deformations(DEFORMATIONS)
-    together = [made.image for made in own.edits(blocks)]
-    monkeypatch.setattr(editing, "MAX_NODES", 2 * own.lattice.nodes.size + 1)
-    few = [made.image for made in own.edits(blocks)]
-    assert sizes == [5, 2, 2, 1]
-    assert all(np.array_equal(a, b) for a, b in zip(together, few, strict=True))
-
-
 def test_beyond_its_reach_nothing_moves_bit_for_bit():
     own = editor()
     face = (own.scene.raster[0] < 0).astype(np.uint8)

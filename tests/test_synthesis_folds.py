@@ -112,16 +112,6 @@ def test_factors_are_bounded_however_strong_the_edit():
     assert factors.min() >= low - 1e-6 and factors.max() <= high + 1e-6
 
 
-def test_folds_are_those_of_the_edit_in_whatever_block_it_is_made():
-    own = editor()
-    (block,) = stack_deformations([smile(), 0.5 * smile(), -smile()])
-    together = own._relight.factors(block, own._flow(block))
-    for number in range(3):
-        part = np.ascontiguousarray(block[..., number : number + 1])
-        alone = own._relight.factors(part, own._flow(part))[0]
-        assert np.allclose(alone, together[number], atol=1e-6)
-
-
 def test_folds_can_be_left_out_and_dampened():
     none, half, full = (
         Editor(frontal(), Settings(relight=0, folds=depth)).edit(smile()).image.astype(int)

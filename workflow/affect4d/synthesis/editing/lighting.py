@@ -63,7 +63,7 @@ class Light:
         points = np.concatenate([mesh.xy, mesh.depth[:, None]], axis=1)[..., None]
         self._surface = np.ascontiguousarray(lattice.interpolate(points)[..., 0])
         rest = np.zeros((*lattice.nodes.shape, 3, 3), np.float32)
-        normals = self.shades(rest, np.eye(4, dtype=np.float32)[:, 1:])
+        normals = self.shades(rest, np.eye(4, 3, -1, dtype=np.float32))
         self.lit = np.asarray(normals.any(2))
         brightness = scene.image[::STEP, ::STEP][self.lit] @ LUMINANCE
         terms = np.concatenate([np.ones((len(brightness), 1)), normals[self.lit]], axis=1)

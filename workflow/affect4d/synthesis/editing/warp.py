@@ -36,7 +36,7 @@ class Warp:
         worst = crowding.max()
         for (limit, _), blurred in zip(CROWDING, self._blurred, strict=True):
             if worst > limit:
-                self._soften(picture, motion.source, crowding / limit, blurred)
+                self._soften(picture, motion.source, crowding / limit, blurred=blurred)
         return picture
 
     def _soften(
@@ -44,6 +44,7 @@ class Warp:
         picture: NDArray[np.uint8],
         source: Floats,
         crowding: Floats,
+        *,
         blurred: NDArray[np.uint8],
     ) -> None:
         """Replace what is crowded (h, w) > 1 by what the map samples of a blurred photograph."""
