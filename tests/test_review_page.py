@@ -27,7 +27,6 @@ from affect4d.quarantine import BadInput
 from affect4d.review.candidates import ReviewedDatabase
 from affect4d.review.page import ReviewPage
 
-
 MANY = 500
 browser = pytest.mark.skipif(
     "AFFECT4D_CHROMIUM" not in os.environ, reason="set AFFECT4D_CHROMIUM=1 to run"

@@ -1,6 +1,7 @@
 """An edit does not depend on those that are made with it, nor on how many there are."""
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -52,11 +53,7 @@ def alone():
 def test_flow_and_light_of_an_edit_are_those_of_it_alone_bit_for_bit(cuts):
     """Edits cut anywhere into blocks of any size."""
     ends = [0, *sorted(cuts), EDITS]
-    made = [
-        edit
-        for start, stop in zip(ends[:-1], ends[1:], strict=True)
-        for edit in flow_and_light(start, stop)
-    ]
+    made = [edit for start, stop in pairwise(ends) for edit in flow_and_light(start, stop)]
     for found, expected in zip(made, alone(), strict=True):
         assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))
 

@@ -23,7 +23,6 @@ from support.faces import (
 from affect4d.config.synthesis import Settings
 from affect4d.geometry.raster import barycentric, interpolate, rasterise
 from affect4d.geometry.surface import vertex_normals
-from affect4d.synthesis.editing import editor as editing
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.eyelids import lid_shifts
 from affect4d.synthesis.editing.flow import ForwardFlow, stack_deformations
