@@ -71,11 +71,14 @@ def test_the_picture_of_an_edit_is_that_of_it_alone(blend, count):
         assert np.array_equal(single.motion.revealed_faces, made.motion.revealed_faces)
 
 
-@pytest.mark.parametrize(("most", "sizes"), [(2, [2, 2, 1]), (5, [5])])
-def test_large_pictures_are_edited_a_few_at_a_time(monkeypatch, most, sizes):
+@pytest.mark.parametrize(
+    ("most", "count", "sizes"), [(2, 5, [2, 2, 1]), (LANES + 1, LANES + 2, [LANES, 2])]
+)
+def test_large_pictures_are_edited_a_few_at_a_time(monkeypatch, most, count, sizes):
+    """As many as fit, and whole vectors of them, as others are filled up."""
     own, found, flow = editor(), [], ForwardFlow.__call__
-    fields = np.moveaxis(deformations(), 2, 0)[-5:]
-    together = [made.image for made in own.edits(stack_deformations(fields))]
+    blocks = stack_deformations(np.moveaxis(deformations(), 2, 0)[-count:])
+    together = [made.image for made in own.edits(blocks)]
 
     def counted(stage, block):
         found.append(block.shape[2])
@@ -83,6 +86,6 @@ def test_large_pictures_are_edited_a_few_at_a_time(monkeypatch, most, sizes):
 
     monkeypatch.setattr(ForwardFlow, "__call__", counted)
     monkeypatch.setattr(editing, "MAX_NODES", most * own.lattice.nodes.size + 1)
-    few = [made.image for made in own.edits(stack_deformations(fields))]
+    few = [made.image for made in own.edits(blocks)]
     assert found == sizes
     assert all(np.array_equal(a, b) for a, b in zip(together, few, strict=True))

@@ -154,27 +154,52 @@ def test_light_falls_towards_the_corners_of_the_mouth():
     assert end <= 120
 
 
-@given(seed=st.integers(0, 2**32 - 1), shown=st.floats(0.2, 1.0))
+@given(seed=st.integers(0, 2**32 - 1), shown=st.floats(0, 1))
 def test_what_an_outline_winds_around_is_what_its_triangles_cover(seed, shown):
-    """With holes, several pieces, and parts beyond the picture; seen from the front and back."""
+    """With holes, several pieces, or nothing, and parts beyond the picture; and from the back."""
     rng, shape = np.random.default_rng(seed), (40, 50)
     xy = rng.uniform([-15, -15], [65, 55], (60, 2)).astype(np.float32)
     faces = Delaunay(xy).simplices.astype(np.int32)[:, ::-1]  # counter-clockwise with y downwards
     faces = faces[rng.random(len(faces)) < shown]
-    if len(faces) == 0:
-        return
     rim = igl.boundary_facets(faces)[0].astype(np.int32)
-    covered = _covered(xy, rim, *shape)
     drawn = draw(xy, np.zeros(len(xy)), faces, shape=shape) >= 0
-    assert (covered != drawn).mean() < 0.005  # samples on an edge, by rounding
+    for row, column in np.argwhere(_covered(xy, rim, *shape) != drawn):
+        start, along = xy[rim[:, 0]], xy[rim[:, 1]] - xy[rim[:, 0]]
+        away = np.array([column, row]) - start
+        share = np.clip((away * along).sum(1) / (along**2).sum(1), 0, 1)
+        assert np.linalg.norm(away - share[:, None] * along, axis=1).min() < 1e-3  # on an edge
     assert not _covered(xy, rim[:, ::-1], *shape).any()
 
 
+def outline(corners):
+    """Points (n, 2) of a polygon and its edges."""
+    numbers = np.arange(len(corners), dtype=np.int32)
+    return np.array(corners, np.float32), np.stack([numbers, np.roll(numbers, -1)], axis=1)
+
+
 def test_a_surface_over_another_hides_it_once():
-    """Lips that overlap leave no gap, and a fold covers as what it folds does."""
-    square = np.array([[2, 2], [2, 12], [12, 12], [12, 2]], np.float32)
-    around = np.array([[0, 1], [1, 2], [2, 3], [3, 0]], np.int32)
+    """Lips that overlap leave no gap."""
+    square, around = outline([[2, 2], [2, 12], [12, 12], [12, 2]])
     xy = np.concatenate([square, square + 5])
     covered = _covered(xy, np.concatenate([around, around + 4]), 20, 20)
     assert covered.sum() == 100 + 100 - 25
     assert covered[3, 3] and covered[9, 9] and covered[15, 15]
+
+
+def test_a_fold_covers_what_lies_below_it():
+    """A strip that goes to the right, back, and to the right again."""
+    ways = [2, 12, 6, 16]
+    strip = outline([[x, 12] for x in ways] + [[x, 2] for x in reversed(ways)])
+    covered = _covered(*strip, 20, 20)
+    assert covered.sum() == 14 * 10 and covered[2:12, 2:16].all()
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_mouth_is_edited_of_which_nothing_is_seen_or_nothing_is_hidden(shown):
+    own = replace(scene())
+    mouth = own.anatomy.mouth
+    vars(own)["visible"] = own.visible | mouth if shown else own.visible & ~mouth
+    made = Editor(own, Settings())
+    assert len(made.mesh.mouth_hidden if shown else made.mesh.mouth_rim) == 0
+    assert made.edit(jaw_drop()).interior
+    assert np.array_equal(made.edit(np.zeros_like(jaw_drop())).image, photo())

@@ -22,7 +22,7 @@ from affect4d.formats.images import check_image
 from affect4d.synthesis.crop import window_around
 from affect4d.synthesis.editing.blending import Completion
 from affect4d.synthesis.editing.eyes import Eyes, lid_rise
-from affect4d.synthesis.editing.flow import ForwardFlow, stack_deformations
+from affect4d.synthesis.editing.flow import LANES, ForwardFlow, stack_deformations
 from affect4d.synthesis.editing.inverse_flow import InverseFlow, Motion
 from affect4d.synthesis.editing.lattice import Lattice
 from affect4d.synthesis.editing.lighting import Relighting
@@ -96,6 +96,8 @@ class Editor:
         blocks : (V, 3, B) each, mm, of `stack_deformations`: many edits at a time are faster
         """
         max_edits = max(MAX_NODES // self.lattice.nodes.size, 1)  # so that their flows fit
+        if max_edits > LANES:  # rows of more are filled up
+            max_edits -= max_edits % LANES
         for block in blocks:
             for start in range(0, block.shape[2], max_edits):
                 part = block[..., start : start + max_edits]
