@@ -1,7 +1,7 @@
 """The inverse of flows that fold, tear and crush, built for it: what the map may never do."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from affect4d.synthesis.editing.inverse_kernels import (
@@ -73,6 +73,8 @@ def test_crushed_cells_lead_no_farther_than_the_flow_moves(angle, strain, ramp):
     check_nodes(broken_flow(NODES, angle, -strain * ramp, ramp, waves=0, seed=0))
 
 
+# a step of less than LAST_STEP, from where much remained, ends here where the face is torn apart
+@example(angle=2.625, push=5.5, ramp=0.0, waves=0.0, seed=0)
 @given(**BROKEN)
 @settings(max_examples=300, deadline=None)
 def test_no_pixel_comes_from_farther_than_the_flow_moves(angle, push, ramp, waves, seed):
