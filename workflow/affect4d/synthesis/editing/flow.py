@@ -26,8 +26,8 @@ Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 
 BATCH = 32  # edits per block: enough for the widest vector instructions
-# Numbers in those: what is left over at the end of a row takes several times as long, so that rows
-# of more are filled up.
+# Edits that those take at a time. What is left over at the end of a longer row takes several times
+# as long, so that such rows are filled up.
 LANES = 16
 MIN_EDGE_WEIGHT = 1e-3  # of a lid's or lip's shift; vertices with less do not go with it
 # How far the lower lip is drawn down before the lower teeth (depressor labii inferioris; by eye).
