@@ -34,7 +34,10 @@ from affect4d.gallery.synthetic.skin_motion import (
 from affect4d.template.ibug68 import LOWER_INNER_LIP, LOWER_LIP, OUTER_EYE_CORNERS
 
 AVERAGED = 12  # vertices about a point: ICT-FaceKit's are 3 mm apart
-PHOTOGRAPHED = (("AU12", "beyond the corner"),)  # outwards and upwards as photographs show
+# Outwards, and but for the corner upwards, as photographs show.
+PHOTOGRAPHED = tuple(
+    ("AU12", point) for point in ("corner", "beside the corner", "beyond the corner")
+)
 ROUNDING_MM = 0.051  # the table has one digit
 
 

@@ -95,10 +95,11 @@ MOTION: dict[str, dict[str, tuple[float, float, float]]] = {
         "philtrum": (KEEP, 1.9, -2.1),
         "upper lip": (KEEP, KEEP, -2.6),
         "side of the upper lip": (KEEP, KEEP, -3.2),
-        "corner": (KEEP, KEEP, -7.2),
-        "beside the corner": (KEEP, KEEP, -5.7),
-        # outwards and upwards as in photographs (benchmarks/smile_skin.py): both others go farther
-        "beyond the corner": (4.0, 3.9, -2.6),
+        # outwards, and beside and beyond the corner upwards, as in photographs
+        # (benchmarks/smile_skin.py): face units and ICT-FaceKit's shape both go farther
+        "corner": (4.9, KEEP, -7.2),
+        "beside the corner": (4.4, 6.6, -5.7),
+        "beyond the corner": (1.8, 1.2, -2.6),
         "lower lip": (KEEP, KEEP, -1.6),
         "side of the lower lip": (KEEP, KEEP, -2.9),
         "chin": (KEEP, 3.4, KEEP),
