@@ -43,7 +43,7 @@ UNIT_SHAPES: dict[str, Mapping[str, float]] = {
     # lip corner puller; it widens the nose, and the brows stay; of the lower lip see
     # docs/gallery.md
     "AU12": {
-        "mouthSmile": 0.52, "mouthDimple": 0.3, "mouthLowerDown": 0.7, "noseSneer": 0.5,
+        "mouthSmile": 0.52, "mouthDimple": 0.3, "mouthLowerDown": 0.57, "noseSneer": 0.5,
         "browInnerUp": 0.3,
     },
     SMILING_JAW: {},
