@@ -64,6 +64,19 @@ def small_build(tmp_path_factory):
     return made_once(tmp_path_factory, "small_build", make)
 
 
+@pytest.fixture(scope="module")
+def original(small_build, tmp_path_factory):
+    """`results` of a small build whose photograph the tests of a file may change; to be copied."""
+    folder = tmp_path_factory.mktemp("build")
+    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
+
+
+@pytest.fixture
+def results(original, tmp_path):
+    """A copy of `original` for one test, which may change it."""
+    return shutil.copytree(original, tmp_path / "results")
+
+
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory):
     """The root of a clone of ICT-FaceKit, whole or in part; AFFECT4D_ICT names it or an archive."""

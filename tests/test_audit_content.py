@@ -26,17 +26,6 @@ CHUNK, ATLAS, FITS = "synthesis/photos/000", "blendshapes/atlas", "fits/photos/0
 MODEL = "blendshapes/v-0.9_a+0.5"
 
 
-@pytest.fixture(scope="module")
-def original(small_build, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("build")
-    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
-
-
-@pytest.fixture
-def results(original, tmp_path):
-    return shutil.copytree(original, tmp_path / "results")
-
-
 def restore(results, name, arrays=None, attributes=None, drop=()):
     """Write a store again with some arrays and attributes changed."""
     path = results / f"{name}.zarr"

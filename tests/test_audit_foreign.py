@@ -18,17 +18,6 @@ from affect4d.store.build_root import CONTENT, MARKER
 CHUNK = "registered/s1.zarr/vertices/c/0/0/0"
 
 
-@pytest.fixture(scope="module")
-def original(small_build, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("build")
-    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
-
-
-@pytest.fixture
-def results(original, tmp_path):
-    return shutil.copytree(original, tmp_path / "results")
-
-
 def damage(results):
     path = results / CHUNK
     path.write_bytes(path.read_bytes()[:-1])

@@ -4,7 +4,6 @@ Each fault has a manifest that lists it, as a program that writes wrong content 
 """
 
 import io
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -18,17 +17,6 @@ from support.planted_faults import assert_found, record_again
 
 from affect4d import store
 from affect4d.audit.published import compare_rows
-
-
-@pytest.fixture(scope="module")
-def original(small_build, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("build")
-    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
-
-
-@pytest.fixture
-def results(original, tmp_path):
-    return shutil.copytree(original, tmp_path / "results")
 
 
 def rewrite(results, change):

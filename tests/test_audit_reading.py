@@ -19,12 +19,6 @@ from affect4d.cli import app
 SHARD = "registered/s1.zarr/vertices/c/0/0/0"
 
 
-@pytest.fixture(scope="module")
-def original(small_build, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("build")
-    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
-
-
 @pytest.fixture
 def results(original, tmp_path):
     copy = shutil.copytree(original, tmp_path / "results")

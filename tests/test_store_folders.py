@@ -20,17 +20,6 @@ from affect4d.store.build_root import MARKER
 from affect4d.store.protocol import LIST
 
 
-@pytest.fixture(scope="module")
-def original(small_build, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("build")
-    return shutil.copytree(small_build, folder, dirs_exist_ok=True) / "results"
-
-
-@pytest.fixture
-def results(original, tmp_path):
-    return shutil.copytree(original, tmp_path / "results")
-
-
 def publish(results):
     chunks = [results / "synthesis/photos/000.zarr"]
     run = context(results, "dataset", inputs=tuple(map(store.manifest_of, chunks)))
