@@ -25,13 +25,13 @@ from affect4d.gallery.synthetic.action_units import NAMES, action_fields, face_u
 from affect4d.gallery.synthetic.facekit import facekit_model
 from affect4d.gallery.synthetic.mpfb import Face
 from affect4d.gallery.synthetic.skin_motion import (
-    EYES_MM,
     LOWER_RED,
     MOTION,
     SHARE,
+    face_size,
     point_vertices,
 )
-from affect4d.template.ibug68 import LOWER_INNER_LIP, LOWER_LIP, OUTER_EYE_CORNERS
+from affect4d.template.ibug68 import LOWER_INNER_LIP, LOWER_LIP
 
 AVERAGED = 12  # vertices about a point: ICT-FaceKit's are 3 mm apart
 # Outwards, and but for the corner upwards, as photographs show.
@@ -49,13 +49,13 @@ def motion(template, field, point):
         mean = field[np.argsort(away)[:AVERAGED]].mean(axis=0)
         sides.append(mean * [np.sign(template.vertices[vertex, 0]), 1, 1])
     mean = np.mean(sides, axis=0)
-    return (mean if len(sides) == 2 else mean * [0, 1, 1]) / _size(template)
+    return (mean if len(sides) == 2 else mean * [0, 1, 1]) / face_size(template)
 
 
 def stretch(template, field, pair):
     """(3,) mm by which the first of two landmarks goes farther than the second."""
     inner, outer = template.landmark_vertices[list(pair)]
-    return (field[inner] - field[outer]) / _size(template)
+    return (field[inner] - field[outer]) / face_size(template)
 
 
 def red_left(template, field):
@@ -66,11 +66,6 @@ def red_left(template, field):
         np.linalg.norm(at[LOWER_LIP] - at[LOWER_INNER_LIP], axis=1) for at in (before, after)
     ]
     return heights[1].mean() / heights[0].mean()
-
-
-def _size(template):
-    eyes = template.landmarks[OUTER_EYE_CORNERS]
-    return np.linalg.norm(eyes[0] - eyes[1]) / EYES_MM
 
 
 def main():

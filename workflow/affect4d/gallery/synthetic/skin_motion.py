@@ -165,7 +165,7 @@ def added_motion(template: Template, units: Mapping[str, Floats]) -> dict[str, F
     """
     at = {name: point_vertices(template, name) for name in POINTS}
     points = np.concatenate(list(at.values()))
-    size = _size(template)
+    size = face_size(template)
     lacking = {unit: _missing(units[unit], MOTION[unit], at, size=size) for unit in MOTION}
     added = _smooth(template, points, lacking)
     for unit in LOWER_RED:
@@ -181,7 +181,7 @@ def _smooth(
 ) -> dict[str, Floats]:
     """Smooth fields (V, 3) that are `values` (n, 3) at n vertices and 0 where the skin is kept."""
     far = np.linalg.norm(template.vertices - template.landmarks[NOSE_TIP], axis=1)
-    still = np.flatnonzero(far > REACH_MM * _size(template))
+    still = np.flatnonzero(far > REACH_MM * face_size(template))
     kept = np.setdiff1d(np.union1d(still, template.landmark_vertices[KEPT]), given)
     columns = np.hstack(list(values.values()))
     fields = igl.harmonic(
@@ -198,7 +198,7 @@ def point_vertices(template: Template, name: str) -> NDArray[np.int64]:
     """The vertices nearest to a point of POINTS: on the left side and, unless it lies in the
     middle, on the right."""
     landmarks, offset = POINTS[name]
-    vertices, size = template.vertices, _size(template)
+    vertices, size = template.vertices, face_size(template)
     found = []
     for side in (1,) if _in_the_middle(name) else (1, -1):
         there = landmarks if side > 0 else MIRROR[list(landmarks)]
@@ -215,8 +215,8 @@ def _in_the_middle(name: str) -> bool:
     return outwards == 0 and all(MIRROR[landmark] == landmark for landmark in landmarks)
 
 
-def _size(template: Template) -> float:
-    """Of the face, next to the one that mm are given for."""
+def face_size(template: Template) -> float:
+    """Size of a face, next to the one that mm are given for."""
     right, left = template.landmarks[OUTER_EYE_CORNERS]
     return float(np.linalg.norm(left - right)) / EYES_MM
 

@@ -34,8 +34,9 @@ class Warp:
         picture = self._sampler.sample(motion.source)
         crowding = _crowding(motion.source)
         worst = crowding.max()
-        for (limit, _), blurred in zip(CROWDING, self._blurred, strict=True):
+        for number, (limit, _) in enumerate(CROWDING):
             if worst > limit:
+                blurred = self._blurred[number]
                 self._soften(picture, motion.source, crowding / limit, blurred=blurred)
         return picture
 
