@@ -21,6 +21,7 @@ from support.faces import (
 
 from affect4d import store
 from affect4d.blendshapes.targets import Target
+from affect4d.config.fitting import Settings as FittingSettings
 from affect4d.config.synthesis import Settings
 from affect4d.fitting.amplitudes import estimate_amplitudes
 from affect4d.fitting.storage import write_model
@@ -35,7 +36,13 @@ from affect4d.synthesis.editing.visible_mesh import visible_submesh
 from affect4d.synthesis.neutralising import Neutraliser, read_neutraliser
 from affect4d.template.anatomy import default_anatomy
 from affect4d.template.creases import CREASES
-from affect4d.template.ibug68 import LOWER_INNER_LINE, OUTER_LIPS, UPPER_INNER_LINE
+from affect4d.template.ibug68 import (
+    BROWS,
+    LOWER_INNER_LINE,
+    OUTER_EYE_CORNERS,
+    OUTER_LIPS,
+    UPPER_INNER_LINE,
+)
 
 WHITE = 255
 
@@ -75,6 +82,32 @@ def test_amplitudes_of_two_expressions_are_found_beside_the_persons_own_width():
 def test_nobody_shows_less_than_none_of_an_expression():
     found = estimate_amplitudes(showing(-0.5 * smile()), morphable_model(), smile()[None])
     assert found.tolist() == pytest.approx([0], abs=1e-6)
+
+
+def test_where_the_brows_lie_tells_nothing_of_a_smile():
+    fit = showing(0.8 * smile())
+    raised = fit.landmarks.copy()
+    raised[BROWS, 1] -= 10
+    found = [
+        estimate_amplitudes(each, morphable_model(), smile()[None])
+        for each in (fit, replace(fit, landmarks=raised))
+    ]
+    assert np.array_equal(*found)
+
+
+def test_landmarks_that_fit_badly_count_for_as_little_as_their_error_says():
+    fit, noise = showing(0.8 * smile()), 0.03
+    pixels = noise * np.linalg.norm(np.subtract(*fit.landmarks[OUTER_EYE_CORNERS]))
+    gaps = []
+    for seed in range(5):
+        error = pixels * np.random.default_rng(seed).normal(size=fit.landmarks.shape)
+        noisy = replace(fit, landmarks=fit.landmarks + error)
+        told, found = (
+            estimate_amplitudes(noisy, morphable_model(), smile()[None], settings=each)
+            for each in (FittingSettings(landmark_sd=noise), None)
+        )
+        gaps.append(abs(found - told).item())
+    assert np.median(gaps) < 0.02
 
 
 def test_a_face_that_shows_none_stays_bit_for_bit():
