@@ -81,9 +81,9 @@ ZYGOMATICUS = (((11.5, 65.5), (18.0, 65.8)), ((-2.5, 2.3), (0.1, 0.1)))  # besid
 # every other person of the Face Research Lab London Set who shows the teeth change the light beyond
 # what the moved mesh shades, by least squares of the median person (docs/synthesis.md says how far
 # it is from the other half's); the two on the chin have half of that gain, beyond which they look
-# drawn. The line beside the nose has the mean of what both halves ask for, gains of 2.5 and 1.1, and
-# is as narrow as the darkest line of each person is: in a median over people it is wider, as theirs
-# lie apart.
+# drawn. The line beside the nose is as narrow as each person's own line, not as their median, in
+# which lines that lie apart make a wide one, and as deep as those of the half that has the
+# shallower ones (`benchmarks/smile_fold.py`).
 # The cheek comes forward and the lips are drawn back: the skin between them gets darker as a whole,
 # down to the corner of the mouth and no farther; below, where it is drawn tight, it gets brighter.
 # The lower lid's fold lies where lid and cheek meet. The gains of other folds are by eye, and at
@@ -93,7 +93,7 @@ CREASES = {
         WING,
         ((8.0, 10.0), (10.5, 4.0), (14.0, -3.0), (16.0, -11.5), (18.0, -20.0), (18.5, -29.0)),
         widths=(1.5, 2.0),
-        gain=1.8,
+        gain=2.4,
         onset=0.0,
         ends=LEVATORS,
     ),
