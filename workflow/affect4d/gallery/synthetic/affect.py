@@ -32,7 +32,7 @@ AFFECT = {  # valence, arousal
     "relaxed": (0.68, -0.46),
 }
 PROTOTYPES = {  # intensities of the units
-    "happiness": {"AU6": 0.6, "AU12": 0.88, "AU25": 0.8, "AU26": 0.08},
+    "happiness": {"AU6": 0.6, "AU12": 0.85, "AU16": 0.12, "AU25": 0.8, "AU26": 0.08},
     # cheeks rise the more the stronger a smile is: unit 6 follows unit 12
     "excited": {
         "AU1": 0.3, "AU2": 0.4, "AU6": 0.85, "AU12": 1.0, "AU25": 0.8, "AU26": 0.1,
