@@ -1,11 +1,11 @@
-"""Which face units people's smiles consist of, and how far each action unit moves landmarks.
+"""Which units people's smiles consist of, and how far each action unit moves landmarks.
 
     python benchmarks/smile_units.py
 
 The people of benchmarks/readers.py: landmarks detected in the neutral and the smiling photograph
 give mean motions of mouth, chin and the nose's wings, of all people and of those who show the
 teeth; least squares with nonnegative weights explains them by face units of the mean face, from the
-front.
+front, and by action units.
 """
 
 import sys
@@ -22,6 +22,7 @@ from affect4d.template.ibug68 import OUTER_EYE_CORNERS
 
 SHAPES = ("mouthSmile", "mouthDimple", "mouthLowerDown", "mouthUpperUp", "mouthStretch",
           "noseSneer", "jawOpen")  # fmt: skip
+UNITS = ("AU10", "AU12", "AU16", "AU25", "AU26")
 MOVED = [8, 31, 35, *range(48, 68)]  # chin, wings of the nose, mouth
 APART_MM = 2.0  # of the inner lips: teeth show
 # landmarks of the subject's left half that show a unit
@@ -49,15 +50,20 @@ def main():
         face.field({f"{FACE_UNITS}/{shape}{side}": 1.0 for side in _sides(shape)})[at[MOVED], :2]
         for shape in SHAPES
     ]
+    actions = [units[NAMES.index(name), MOVED, :2] for name in UNITS]
     # in the photograph y points down
-    design = np.stack([(size * field * [1, -1]).ravel() for field in fields], axis=1)
+    designs = {
+        names: np.stack([(size * field * [1, -1]).ravel() for field in each], axis=1)
+        for names, each in ((SHAPES, fields), (UNITS, actions))
+    }
     shows_teeth = measures(smiles)["inner lips open"] > APART_MM
     for which, chosen in (("all", np.ones(len(smiles), bool)), ("with teeth", shows_teeth)):
         moved = smiles[chosen].mean(0)[MOVED].ravel()
-        weights, left = nnls(design, moved)
-        shares = ", ".join(f"{n} {w:.2f}" for n, w in zip(SHAPES, weights, strict=True))
-        share = left / np.linalg.norm(moved)
-        print(f"smiles, {which} ({chosen.sum()}): {shares}; left unexplained: {share:.2f}")
+        for names, design in designs.items():
+            weights, left = nnls(design, moved)
+            shares = ", ".join(f"{n} {w:.2f}" for n, w in zip(names, weights, strict=True))
+            share = left / np.linalg.norm(moved)
+            print(f"smiles, {which} ({chosen.sum()}): {shares}; left unexplained: {share:.2f}")
     return 0
 
 
