@@ -64,9 +64,12 @@ def main():
         "real smile": people.smiling.landmarks[numbers],
         "made": read_faces(made).landmarks,
     }
+    found = np.isfinite([*landmarks.values()]).all(axis=(0, 2, 3))
+    if found.sum() < len(HALVES):
+        sys.exit(f"two halves need two people, of {len(found)} {found.sum()} are found in each")
     rows = {}
     for name, images in pictures.items():
-        lines = [own_lines(*each) for each in zip(images, landmarks[name], strict=True)]
+        lines = [own_lines(images[n], landmarks[name][n]) for n in np.flatnonzero(found)]
         places, profiles = (np.array(part) for part in zip(*lines, strict=True))
         for half, which in HALVES.items():
             for third, stations in THIRDS.items():
@@ -74,7 +77,7 @@ def main():
                 deviation, depth = fitted(np.median(there, axis=0))
                 outside = places[which][:, :, stations].mean()
                 rows[name, half, third] = {"outside": outside, "sd": deviation, "depth": depth}
-    print(f"{len(numbers)} people who show their teeth; mm, mm, logarithm of luminance")
+    print(f"{found.sum()} people who show their teeth; mm, mm, logarithm of luminance")
     print(pd.DataFrame(rows).T.unstack([1, 2]).round(2).T.unstack(0).to_string())
     return 0
 

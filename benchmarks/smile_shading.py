@@ -111,7 +111,10 @@ def _levelled(landmarks):
 
 
 def _light(image, landmarks, shape):
-    """Logarithm of the luminance (SIDE, SIDE) of a photograph brought to landmarks `shape`."""
+    """Logarithm of the luminance (SIDE, SIDE) of a photograph brought to landmarks `shape`; NaN
+    where no face is found in it."""
+    if not np.isfinite(landmarks).all():
+        return np.full((SIDE, SIDE), np.nan)
     face = SimilarityTransform.from_estimate(landmarks[OUTER_EYE_CORNERS], EYES)
     source = np.vstack([landmarks, face.inverse(FOREHEAD)])
     bring = PiecewiseAffineTransform.from_estimate(np.vstack([shape, FOREHEAD]), source)
