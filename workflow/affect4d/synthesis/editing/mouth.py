@@ -73,8 +73,9 @@ MIN_HALF_PX2 = 1.0  # of half the mouth's width: avoids a division by zero
 MIN_SIDE_PX = 3  # a smaller opening shows nothing
 CRACK_MM = 0.6  # narrower openings are closed
 SMOOTH_MM = 0.5  # standard deviation that smooths the opening's edge, made of the mesh's triangles
-BLUR_PX, MIN_BLUR_PX = 0.35, 0.55  # standard deviation, per pixel of the photograph: as a lens has
-EDGE_BLUR_PX = 0.5  # standard deviation of the opening's edge
+# Standard deviations of the interior and its edge: per pixel of the photograph, as a lens has; of
+# the picture's pixels; and of lips and teeth, which round off.
+LENS_BLUR_PX, BLUR_PX, BLUR_MM = 0.35, 0.5, 0.3
 SUBPIXEL_BITS = 4  # of cv2.fillPoly's corners
 
 
@@ -151,9 +152,12 @@ class Mouth:
         colours = _painted(
             kind, tone, inward, lip, self._palette, SHADE_TINT, *_across(patch.apply(corners))
         )
-        blur = max(MIN_BLUR_PX, BLUR_PX * scene.zoom) * patch.factor
-        blurred = np.asarray(cv2.GaussianBlur(colours, (0, 0), blur), np.float32)
-        return _overlay(picture, blurred, opening, patch=patch, far=self._far)
+        blur = max(LENS_BLUR_PX * scene.zoom, np.hypot(BLUR_PX, BLUR_MM * scene.scale))
+        blurred, opacity = (
+            np.asarray(cv2.GaussianBlur(sharp, (0, 0), blur * patch.factor), np.float32)
+            for sharp in (colours, opening.astype(np.float32))
+        )
+        return _overlay(picture, blurred, opacity, patch=patch, far=self._far)
 
     @cached_property
     def _factor(self) -> int:
@@ -284,20 +288,19 @@ def _layer(scene: Scene, part: Surface, factor: int) -> _Layer:
 def _overlay(
     picture: Bytes,
     colours: Floats,
-    opening: Bools,
+    opacity: Floats,
     *,
     patch: _Patch,
     far: Bools,
 ) -> Bytes:
-    """The patch laid over the opening in the picture, in place; edges averaged over samples."""
+    """The patch laid over the picture, in place; averaged over samples."""
     size = (patch.width, patch.height)
     box = (slice(patch.top, patch.top + patch.height), slice(patch.left, patch.left + patch.width))
-    soft = cv2.GaussianBlur(opening.astype(np.float32), (0, 0), EDGE_BLUR_PX * patch.factor)
-    opacity = cv2.resize(soft, size, interpolation=cv2.INTER_AREA)
-    opacity[far[box]] = 0
+    opaque = cv2.resize(opacity, size, interpolation=cv2.INTER_AREA)
+    opaque[far[box]] = 0
     small = cv2.resize(colours, size, interpolation=cv2.INTER_AREA)
     target = picture[box]
-    mixed = target + opacity[..., None] * (small - target)
+    mixed = target + opaque[..., None] * (small - target)
     target[...] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return picture
 
