@@ -50,6 +50,7 @@ from affect4d.synthesis import Atlas, quality
 from affect4d.synthesis.crop import square_around
 from affect4d.synthesis.editing.blending import Completion
 from affect4d.synthesis.editing.editor import Editor
+from affect4d.synthesis.editing.eyes import Eyes
 from affect4d.synthesis.editing.flow import ForwardFlow, stack_deformations
 from affect4d.synthesis.editing.inverse_flow import InverseFlow
 from affect4d.synthesis.editing.lighting import Relighting
@@ -70,6 +71,7 @@ STEPS = [
     (Relighting, "factors", "light"),
     (Relighting, "__call__", "relight"),
     (Completion, "__call__", "blend"),
+    (Eyes, "__call__", "eyes"),
     (Mouth, "__call__", "mouth"),
     (quality, "measure", "quality"),
     (cv2, "imencode", "JPEG"),

@@ -11,7 +11,8 @@ from support.faces import bump, fit_of, lit_photo, scene
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import Camera
 from affect4d.synthesis.editing.editor import Editor
-from affect4d.synthesis.editing.eyes import BALL_MM, IRIS_MM, LID_SHARE
+from affect4d.synthesis.editing.eyeball import IRIS_MM
+from affect4d.synthesis.editing.eyes import BALL_MM, LID_SHARE
 from affect4d.synthesis.editing.scene import make_scene
 from affect4d.synthesis.quality import measure, refusal
 from affect4d.synthesis.request_options import parse_gaze
@@ -146,7 +147,31 @@ def test_eyes_that_cannot_turn_refuse_the_picture_with_the_reason():
     assert problem(moved_into_view(beyond)) == problem(face(), gaze_yaw=20.0) == ""
 
 
-def test_eyes_that_neither_turn_nor_blink_are_the_photographs():
+def overlap(edit):
+    """Of what is dark between the lids and of an iris that they do not move, by eye: intersection
+    over union."""
+    overlaps = []
+    for centre, eye in zip(irises(face()), EYE_OUTLINES, strict=True):
+        between, disc = np.zeros((2, *edit.image.shape[:2]), np.uint8)
+        cv2.fillPoly(between, [np.rint(16 * edit.landmarks[eye]).astype(np.int32)], 1, shift=4)
+        cv2.circle(disc, np.rint(16 * centre).astype(int), int(16 * PER_MM * IRIS_MM), 1, -1, 8, 4)
+        near = cv2.dilate(between, np.ones((5, 5))) > 0
+        dark, iris = (edit.image[..., 0] < 0.75 * SKIN) & near, (between & disc) > 0
+        overlaps.append((dark & iris).sum() / (dark | iris).sum())
+    return np.array(overlaps)
+
+
+@pytest.mark.parametrize("raised_mm", [-3.0, 3.0])
+def test_an_iris_stays_round_behind_lids_that_move(raised_mm):
+    lids = sum(bump(lid, 6, [0, raised_mm, 0]) for lid in (37, 38, 43, 44))
+    editor = Editor(face(), Settings(relight=0, folds=0))
+    round_iris = overlap(editor.edit(lids))
+    editor.eyes = lambda picture, motion: picture
+    warped = overlap(editor.edit(lids))
+    assert (round_iris > 0.8).all() and (round_iris > warped + 0.03).all()
+
+
+def test_eyes_whose_lids_stay_are_the_photographs():
     own = replace(scene(), image=lit_photo())
     assert (Editor(own, Settings()).edit(STILL).image == lit_photo()).all()
 

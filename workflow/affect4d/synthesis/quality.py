@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from affect4d.config.synthesis import Settings
 from affect4d.fitting import Fit
 from affect4d.synthesis.editing.editor import Edit, Editor
-from affect4d.synthesis.editing.eyes import PROBLEMS
+from affect4d.synthesis.editing.eyeball import PROBLEMS
 from affect4d.synthesis.editing.inverse_flow import Motion
 from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
@@ -44,7 +44,7 @@ def measure(editor: Editor, edit: Edit) -> dict[str, float]:
     and more beyond the face, at most MAX_PSNR_DB. `landmark_error`: mean distance between where
     landmarks were to come from and where the map takes them from, over the inter-ocular distance.
     `accepted`: 1 where `refusal` returns None. `neutralised_mm`: what was removed from the
-    photograph before, root mean square around the mouth. `eye_problem`: which of `eyes.PROBLEMS`
+    photograph before, root mean square around the mouth. `eye_problem`: which of `eyeball.PROBLEMS`
     keeps an eye from turning or closing, by its number; 0 where none does.
     """
     scene, motion = editor.scene, edit.motion
@@ -57,7 +57,7 @@ def measure(editor: Editor, edit: Edit) -> dict[str, float]:
         "psnr_far": _psnr(scene.image, edit.image, editor.lattice.far),
         "landmark_error": _landmark_error(scene, editor.mesh, motion),
     }
-    if editor.eyes:
+    if editor.settings.moves_eyes:
         metrics[EYE_PROBLEM] = float(editor.eyes.problem)
     if editor.settings.neutralise:
         metrics[NEUTRALISED] = scene.neutralised_mm

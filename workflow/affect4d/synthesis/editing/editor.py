@@ -62,7 +62,7 @@ class Editor:
     Attributes
     ----------
     scene, settings, mesh, lattice : as they were given, and what follows of the scene
-    eyes : the stage, where the settings ask for a gaze or a blink
+    eyes : the stage
     """
 
     def __init__(self, scene: Scene, settings: Settings) -> None:
@@ -79,9 +79,8 @@ class Editor:
         )
         self._invert = InverseFlow(scene, lattice)
         self._warp = Warp(scene, lattice)
-        self._relight = self._complete = self.eyes = None
-        if settings.moves_eyes:
-            self.eyes = Eyes(scene, mesh, settings)
+        self.eyes = Eyes(scene, mesh, settings)
+        self._relight = self._complete = None
         if settings.relight or settings.folds:
             self._relight = Relighting(scene, mesh, lattice, settings=settings)
         if settings.blend == "poisson":
@@ -121,8 +120,7 @@ class Editor:
         for number, flow in enumerate(flows.edits):
             motion = self._invert(flow)
             picture = self._warp(motion)
-            if self.eyes:
-                picture = self.eyes(picture, motion)
+            picture = self.eyes(picture, motion)
             if self._relight and factors is not None:
                 picture = self._relight(picture, motion, factors[number])
             if self._complete:

@@ -12,8 +12,8 @@ from affect4d.synthesis.editing.scene import Scene
 from affect4d.template.ibug68 import LOWER_LIDS, UPPER_LIDS
 
 # Bounds of an edit's aperture, in apertures of the photograph: an eye keeps a line, where the
-# lashes meet, and opens no wider than irises can be stretched.
-APERTURE = (0.1, 1.5)
+# lashes meet, and no lid opens by more than the eye was open.
+APERTURE = (0.1, 2.0)
 MIN_APERTURE_PX = 1e-3  # of the photograph's: avoids a division by zero
 
 

@@ -1,23 +1,27 @@
-"""Gaze and blinks: the eyeball turns behind the lids, and the lids slide over it.
+"""Eyes: the eyeball stays round behind lids that move, and turns where a gaze is asked for.
 
-A warp would squash the iris between lids that close, and could not turn it. Instead the eye's own
-texture is laid on a ball, without lids: beyond what the photograph shows of it, the iris is
-completed from its opposite half, and the rest is as white as the white of the eye. Between the
-moved lids the turned ball is drawn; what the lids have passed is painted over from the skin
-around, and where they come together lies the line of the lashes. By default neither is asked for,
-and nothing of this is done.
+A warp would stretch the iris between lids that open, squash it between those that close, and could
+not turn it. Instead the eye's own texture is laid on a ball, without lids (`eyeball`), and drawn
+between the moved lids. What lids have passed that blink is painted over from the skin around, and
+where they come together lies the line of the lashes. Eyes whose lids stay, and that do not turn,
+stay as they are, bit for bit.
 """
 
-from dataclasses import dataclass
-
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from affect4d.config.synthesis import Settings
+from affect4d.synthesis.editing.eyeball import (
+    SOFT_PX,
+    Eyeball,
+    find_eyeball,
+    sample,
+)
 from affect4d.synthesis.editing.inverse_flow import Motion
-from affect4d.synthesis.editing.scene import LUMINANCE, Scene
+from affect4d.synthesis.editing.lid_lines import beside_lids, height_at, lid_knots
+from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
 from affect4d.template.ibug68 import EYE_OUTLINES
 
@@ -25,51 +29,21 @@ Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 BALL_MM = 12.0  # radius of the eyeball
-IRIS_MM = 5.9  # radius of the iris (white to white: 11.8 mm, Rufer et al., Cornea 2005)
-RING = 1.35  # radii of the iris to which the white around it is looked at
-EDGE_MM = 0.6  # beside the lids: their shadow, lashes and the landmarks' error; by eye
+# The ball shows in full where the aperture has changed by this share; by eye.
+FULL_CHANGE = 0.05
+# From the lids on it fades in: below the upper one, whose lashes stay, and above the lower one.
+# Lids that open by OPENED of the aperture throw the shadow on it that they had: logarithm of the
+# darkening at the lid, falling by e within. By eye.
+LASHES_EDGE_MM, UPPER_FADE_MM, LOWER_FADE_MM = 0.4, 0.7, 0.8
+OPENED, LID_SHADE, LID_SHADE_MM = 0.25, 0.6, 1.0
 # Above a lid that closes, where lashes were that then hang down: as far times this power of the
 # closing, as they are seen until lids meet; by eye.
 LASHES_MM, SHUT_POWER = 2.5, 4
-WHITE_MM = 3.0  # from how far beside white is taken
-SOFT_PX = 1.0  # over which the drawn ball fades into the lids
-MIN_WIDTH_PX = 4.0  # of an eye; smaller ones are left as they are
-MARGIN = 0.6  # around an eye, of its width
 # Where lids meet: logarithm of the darkening, standard deviations above and below; by eye.
 LASH_SHADE, LASH_MM = 0.9, (0.6, 0.5)
 # Of the iris' rise or fall with which the upper lids go: nearly all (Becker & Fuchs, Journal of
 # Neurophysiology 1988), less as landmarks err.
 LID_SHARE = 0.8
-LEAST_STEP_PX = 1e-6  # between landmarks along a lid, which a curve needs in order
-# Why an eye is left as it is; their order is that of the numbers that a build stores.
-PROBLEMS = (
-    "",
-    "an eye reaches beyond the edge of the picture",
-    f"an eye is narrower than {MIN_WIDTH_PX:g} pixels",
-    "an eye is closed in the photograph",
-)
-BEYOND, NARROW, CLOSED = 1, 2, 3
-UPPER, LOWER = (0, 1, 2, 3), (0, 5, 4, 3)  # of an outline, corner to corner
-
-
-@dataclass(frozen=True)
-class _Ball:
-    """The eyeball of one eye in the photograph.
-
-    Attributes
-    ----------
-    origin : (2,), pixels, of the upper left of its part of the picture
-    texture : (h, w, 3) float32, of the photograph without lids
-    inside : (h, w), pixels from the lids, positive between them
-    centre : (2,), pixels, of the iris in that part
-    outline : (6,), of the mesh's landmarks
-    """
-
-    origin: Floats
-    texture: Floats
-    inside: Floats
-    centre: Floats
-    outline: NDArray[np.int64]
 
 
 class Eyes:
@@ -81,58 +55,53 @@ class Eyes:
     """
 
     def __init__(self, scene: Scene, mesh: VisibleSubmesh, settings: Settings) -> None:
-        self._scene, self._mesh = scene, mesh
+        self._scene = scene
         self._turn = turn(settings.gaze_yaw, settings.gaze_pitch)
-        made = [_ball(scene, mesh, eye) for eye in EYE_OUTLINES]
-        self._balls = [ball for ball in made if isinstance(ball, _Ball)]
+        self._asked = settings.moves_eyes
+        made = [find_eyeball(scene, mesh, eye) for eye in EYE_OUTLINES]
+        self._balls = [ball for ball in made if isinstance(ball, Eyeball)]
+        self._outlines = np.concatenate([ball.outline for ball in self._balls] or [mesh.landmarks])
+        self._before = mesh.xy[self._outlines].astype(np.float32)
+        self._places = [
+            np.array([*ball.origin, *ball.centre, scene.scale, self._asked], np.float32)
+            for ball in self._balls
+        ]
         self.problem = max(ball for ball in [*made, 0] if isinstance(ball, int))
 
     def __call__(self, picture: Bytes, motion: Motion) -> Bytes:
         """The moved photograph (H, W, 3) with its eyes turned and closed, in place."""
-        for ball in self._balls:
-            self._draw(picture, motion, ball)
+        if not self._balls:
+            return picture
+        outlines = motion.positions(self._outlines)[0]
+        for number, ball in enumerate(self._balls):
+            rows = slice(len(EYE_OUTLINES[0]) * number, len(EYE_OUTLINES[0]) * (number + 1))
+            before, after = self._before[rows], outlines[rows]
+            closing = -_change(before, after) if self._asked else 0.0
+            if closing > 0:
+                self._uncover(picture, motion, ball, closing)
+            place = self._places[number]
+            _draw_ball(picture, ball.texture, before, after, self._turn, place)
+            if closing > 0:
+                self._darken(picture, ball, after - ball.origin, closing)
         return picture
 
-    def _draw(self, picture: Bytes, motion: Motion, ball: _Ball) -> None:
-        """One eye."""
-        left, top = ball.origin.astype(int)
-        height, width = ball.inside.shape
-        part = picture[top : top + height, left : left + width]
-        outline = motion.positions(ball.outline)[0] - ball.origin
-        before = self._mesh.xy[ball.outline] - ball.origin
-        grid = _grid(ball.inside.shape)
-        closing = np.clip(1 - _aperture(outline) / max(_aperture(before), SOFT_PX), 0, 1)
-        mixed = part.astype(np.float32)
-        if closing > 0:
-            source = motion.source[top : top + height, left : left + width] - ball.origin
-            reach = LASHES_MM * self._scene.scale * closing**SHUT_POWER
-            passed = np.clip(1 + (ball.inside + reach) / SOFT_PX, 0, 1)
-            covered = _sample(passed, source)
-            skin = cv2.inpaint(part, (covered > 0).astype(np.uint8), LASHES_MM, cv2.INPAINT_TELEA)
-            mixed += covered[..., None] * (skin - mixed)
-        moved = (outline[[0, 3]] - before[[0, 3]]).mean(0)
-        turned = self._turned(grid - moved - ball.centre) + ball.centre
-        opacity = np.clip(_inside(outline, grid) / SOFT_PX, 0, 1)
-        mixed += opacity[..., None] * (_sample(ball.texture, turned) - mixed)
-        if closing > 0:
-            shade = closing**2 * LASH_SHADE * self._lashes(outline, grid)
-            mixed *= np.exp(-shade)[..., None]
-        part[...] = np.clip(np.rint(mixed), 0, 255)
+    def _uncover(self, picture: Bytes, motion: Motion, ball: Eyeball, closing: float) -> None:
+        """Skin, in place, where lids have passed that close by a share of the aperture."""
+        part, source = picture[ball.window], motion.source[ball.window] - ball.origin
+        reach = LASHES_MM * self._scene.scale * closing**SHUT_POWER
+        covered = sample(np.clip(1 + (ball.inside + reach) / SOFT_PX, 0, 1), source)
+        skin = cv2.inpaint(part, (covered > 0).astype(np.uint8), LASHES_MM, cv2.INPAINT_TELEA)
+        part[...] = np.rint(part + covered[..., None] * (skin.astype(np.float32) - part))
 
-    def _turned(self, away: Floats) -> Floats:
-        """Where on the unturned ball is seen what the turned one shows (h, w, 2) from its centre.
+    def _darken(self, picture: Bytes, ball: Eyeball, outline: Floats, closing: float) -> None:
+        """The line of the lashes, in place, where lids close."""
+        part = picture[ball.window]
+        dark = closing**2 * LASH_SHADE * self._lashes(outline, part.shape[:2])
+        part[...] = np.rint(part * np.exp(-dark)[..., None])
 
-        All in pixels.
-        """
-        radius = BALL_MM * self._scene.scale
-        beside = np.clip(away / radius, -1, 1)
-        near = np.sqrt(np.maximum(1 - (beside**2).sum(-1, keepdims=True), 0))
-        ball = np.concatenate([beside, near], axis=-1) @ self._turn  # the inverse rotation
-        return np.asarray(radius * ball[..., :2], np.float32)
-
-    def _lashes(self, outline: Floats, grid: Floats) -> Floats:
+    def _lashes(self, outline: Floats, shape: tuple[int, int]) -> Floats:
         """(h, w), 1 where the upper lid ends, falling beside it and to the corners."""
-        place, below = _beside(outline[list(UPPER)], grid)
+        place, below, _ = beside_lids(outline, *shape)
         steps = below / (self._scene.scale * np.where(below < 0, *LASH_MM))
         ends = np.clip(4 * np.minimum(place, 1 - place), 0, 1)
         return np.asarray(ends * np.exp(-0.5 * steps**2), np.float32)
@@ -158,104 +127,84 @@ def turn(yaw: float, pitch: float) -> Floats:
     return np.asarray(about_y @ about_x, np.float32)
 
 
-def _ball(scene: Scene, mesh: VisibleSubmesh, eye: NDArray[np.int64]) -> _Ball | int:
-    """The eyeball behind an outline; where the picture hardly has it, an index of PROBLEMS."""
-    outline = mesh.xy[mesh.landmarks[eye]]
-    wide = float(np.linalg.norm(outline[3] - outline[0]))
-    size = np.array(scene.shape[::-1])
-    if (outline < 0).any() or (outline > size - 1).any():
-        return BEYOND
-    if wide < MIN_WIDTH_PX:
-        return NARROW
-    margin = MARGIN * wide
-    low = np.maximum(np.floor(outline.min(0) - margin), 0).astype(int)
-    high = np.minimum(np.ceil(outline.max(0) + margin), size).astype(int)
-    part = scene.image[low[1] : high[1], low[0] : high[0]].astype(np.float32)
-    origin = low.astype(np.float32)
-    grid = _grid(part.shape[:2])
-    inside = _inside(outline - origin, grid)
-    core = inside > EDGE_MM * scene.scale
-    if not core.any():
-        return CLOSED
-    centre = _iris(part @ LUMINANCE, core, IRIS_MM * scene.scale)
-    texture = _without_lids(part, core, centre=centre, radius=IRIS_MM * scene.scale)
-    return _Ball(origin, texture, inside, centre, mesh.landmarks[eye])
+@numba.njit(cache=True)
+def _change(before: Floats, after: Floats) -> float:
+    """Share by which the aperture of an outline (6, 2) has grown."""
+    apertures = np.empty(2)
+    for which, outline in enumerate((before, after)):
+        across = outline[5] + outline[4] - outline[1] - outline[2]
+        apertures[which] = np.sqrt(across[0] ** 2 + across[1] ** 2) / 2
+    return float(apertures[1] / max(apertures[0], SOFT_PX) - 1)
 
 
-def _iris(light: Floats, core: NDArray[np.bool_], radius: float) -> Floats:
-    """Centre (2,) of the iris: the disc that is darkest beside the ring around it."""
-    size = int(np.ceil(RING * radius))
-    away = np.hypot(*np.mgrid[-size : size + 1, -size : size + 1])
-    disc, ring = away <= radius, (away > radius) & (away <= RING * radius)
-    shown = core.astype(np.float32)
-    means = []
-    for mask in (disc, ring):
-        kernel = mask.astype(np.float32)
-        count = cv2.filter2D(shown, -1, kernel, borderType=cv2.BORDER_CONSTANT)
-        total = cv2.filter2D(light * shown, -1, kernel, borderType=cv2.BORDER_CONSTANT)
-        means.append(total / np.maximum(count, 1))
-    contrast = np.where(core, means[1] - means[0], -np.inf)
-    row, column = np.unravel_index(int(contrast.argmax()), contrast.shape)
-    return np.array([column, row], np.float32)
+@numba.njit(cache=True)
+def _draw_ball(
+    picture: Bytes,
+    texture: Floats,
+    before: Floats,
+    after: Floats,
+    turn: Floats,
+    place: Floats,
+) -> None:
+    """The ball into the picture (H, W, 3), in place, between the moved lids.
 
-
-def _without_lids(
-    part: Floats, core: NDArray[np.bool_], *, centre: Floats, radius: float
-) -> Floats:
-    """The part (h, w, 3) of a picture, what lids cover of the eyeball completed."""
-    grid = _grid(core.shape)
-    iris = np.hypot(*np.moveaxis(grid - centre, -1, 0)) <= radius
-    rim = cv2.dilate(iris.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    white = core & ~rim
-    photographed = np.clip(part, 0, 255).astype(np.uint8)
-    unknown = (~(white if white.any() else core)).astype(np.uint8)
-    fill = cv2.inpaint(photographed, unknown, WHITE_MM, cv2.INPAINT_TELEA).astype(np.float32)
-    opposite = 2 * centre - grid
-    known = _sample(core.astype(np.float32), opposite)[..., None] * iris[..., None]
-    fill += known * (_sample(part, opposite) - fill)
-    share = cv2.GaussianBlur(core.astype(np.float32), (0, 0), SOFT_PX)[..., None] * core[..., None]
-    return np.asarray(fill + share * (part - fill), np.float32)
-
-
-def _beside(line: Floats, grid: Floats) -> tuple[Floats, Floats]:
-    """Of a grid (h, w, 2), along and below a line of landmarks (n, 2) from corner to corner.
-
-    Returns
-    -------
-    place : (h, w), 0 to 1 from corner to corner
-    below : (h, w), pixels
+    Parameters
+    ----------
+    texture : (h, w, 3), of the ball that is not turned
+    before, after : (6, 2), the lids' outline, pixels
+    turn : (3, 3)
+    place : x and y of the texture in the picture, and of the iris in the texture, pixels; pixels
+        per mm; whether the ball is drawn where lids stay
     """
-    length = float(np.linalg.norm(line[-1] - line[0]))
-    axis = (line[-1] - line[0]) / length
-    down = np.array([-axis[1], axis[0]], np.float32)
-    along = np.maximum.accumulate(((line - line[0]) @ axis).astype(np.float64))
-    along += LEAST_STEP_PX * np.arange(len(line))
-    curve = PchipInterpolator(along, (line - line[0]) @ down)
-    place = (grid - line[0]) @ axis
-    below = (grid - line[0]) @ down - curve(np.clip(place, along[0], along[-1]))
-    return np.asarray(place / length, np.float32), np.asarray(below, np.float32)
-
-
-def _inside(outline: Floats, grid: Floats) -> Floats:
-    """(h, w), pixels from the lids of an outline (6, 2), positive between them."""
-    place, below = _beside(outline[list(UPPER)], grid)
-    _, under = _beside(outline[list(LOWER)], grid)
-    width = float(np.linalg.norm(outline[3] - outline[0]))
-    ends = np.minimum(place, 1 - place) * width
-    return np.minimum(np.minimum(below, -under), ends)
-
-
-def _aperture(outline: Floats) -> float:
-    """Pixels between the middles of the lids."""
-    return float(np.linalg.norm((outline[[5, 4]] - outline[[1, 2]]).mean(0)))
-
-
-def _grid(shape: tuple[int, int]) -> Floats:
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    return np.stack([columns, rows], axis=-1).astype(np.float32)
-
-
-def _sample(values: Floats, at: Floats) -> Floats:
-    x, y = (np.ascontiguousarray(at[..., axis], dtype=np.float32) for axis in range(2))
-    sampled = cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(sampled, np.float32)
+    left, top, cx, cy, scale, asked = place
+    change = np.float32(_change(before, after))
+    shown = max(asked, min(abs(change) / np.float32(FULL_CHANGE), np.float32(1)))
+    if shown == 0:
+        return
+    shade = np.float32(LID_SHADE) * min(
+        max(change / np.float32(OPENED), np.float32(0)), np.float32(1)
+    )
+    height, width = texture.shape[:2]
+    radius = np.float32(BALL_MM) * scale
+    ox, oy = after[0, 0] - left, after[0, 1] - top
+    mx = cx + (after[0, 0] - before[0, 0] + after[3, 0] - before[3, 0]) / 2
+    my = cy + (after[0, 1] - before[0, 1] + after[3, 1] - before[3, 1]) / 2
+    right, down = after[3, 0] - after[0, 0], after[3, 1] - after[0, 1]
+    length = np.sqrt(right * right + down * down)
+    ux, uy = right / length, down / length
+    knots, slopes = lid_knots(after, ux, uy)
+    low = max(int(after[:, 1].min() - top) - 2, 0)
+    high = min(int(after[:, 1].max() - top) + 3, height)
+    zero, one = np.float32(0), np.float32(1)
+    for j in range(low, high):
+        for i in range(width):
+            dx, dy = np.float32(i) - ox, np.float32(j) - oy
+            along, across = dx * ux + dy * uy, dy * ux - dx * uy
+            if along <= 0 or along >= length:
+                continue
+            below = (across - height_at(along, knots[0], slopes[0])) / scale
+            above = (height_at(along, knots[1], slopes[1]) - across) / scale
+            fade = (below - np.float32(LASHES_EDGE_MM)) / np.float32(UPPER_FADE_MM)
+            fade = min(fade, above / np.float32(LOWER_FADE_MM), one)
+            if fade <= 0:
+                continue
+            opacity = shown * fade * fade * (3 - 2 * fade)
+            bx = min(max((np.float32(i) - mx) / radius, -one), one)
+            by = min(max((np.float32(j) - my) / radius, -one), one)
+            bz = np.sqrt(max(one - bx * bx - by * by, zero))
+            # the inverse rotation
+            x = radius * (bx * turn[0, 0] + by * turn[1, 0] + bz * turn[2, 0]) + cx
+            y = radius * (bx * turn[0, 1] + by * turn[1, 1] + bz * turn[2, 1]) + cy
+            x = min(max(x, zero), np.float32(width - 1))
+            y = min(max(y, zero), np.float32(height - 1))
+            column, row = min(int(x), width - 2), min(int(y), height - 2)
+            sx, sy = x - np.float32(column), y - np.float32(row)
+            light = np.exp(-shade * np.exp(-below / np.float32(LID_SHADE_MM)))
+            v, u = j + int(top), i + int(left)
+            for k in range(3):
+                upper, lower = texture[row, column, k], texture[row + 1, column, k]
+                upper += sx * (texture[row, column + 1, k] - upper)
+                lower += sx * (texture[row + 1, column + 1, k] - lower)
+                value = light * (upper + sy * (lower - upper))
+                value = picture[v, u, k] + opacity * (value - picture[v, u, k])
+                picture[v, u, k] = np.uint8(min(max(np.rint(value), zero), np.float32(255)))
