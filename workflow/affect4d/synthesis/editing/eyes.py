@@ -175,9 +175,11 @@ def _draw_ball(
     knots, slopes = lid_knots(after, ux, uy)
     low = max(int(after[:, 1].min() - top) - 2, 0)
     high = min(int(after[:, 1].max() - top) + 3, height)
+    first = max(int(after[:, 0].min() - left), 0)
+    last = min(int(after[:, 0].max() - left) + 2, width)
     zero, one = np.float32(0), np.float32(1)
     for j in range(low, high):
-        for i in range(width):
+        for i in range(first, last):
             dx, dy = np.float32(i) - ox, np.float32(j) - oy
             along, across = dx * ux + dy * uy, dy * ux - dx * uy
             if along <= 0 or along >= length:
@@ -199,7 +201,9 @@ def _draw_ball(
             y = min(max(y, zero), np.float32(height - 1))
             column, row = min(int(x), width - 2), min(int(y), height - 2)
             sx, sy = x - np.float32(column), y - np.float32(row)
-            light = np.exp(-shade * np.exp(-below / np.float32(LID_SHADE_MM)))
+            light = one
+            if shade > 0:
+                light = np.exp(-shade * np.exp(-below / np.float32(LID_SHADE_MM)))
             v, u = j + int(top), i + int(left)
             for k in range(3):
                 upper, lower = texture[row, column, k], texture[row + 1, column, k]
