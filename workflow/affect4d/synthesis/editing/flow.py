@@ -252,13 +252,19 @@ def _facing(triangles: Ints, xy: Floats, change: Floats, min_area: np.float32) -
 @numba.njit(cache=True)
 def _flipped(triangles: Ints, xy: Floats, areas: Floats, change: Floats) -> Floats:
     """(B,) share of the area of visible triangles (v, 3) that turns away in each edit."""
-    facing = _facing(triangles, xy, change, np.float32(0))
     edits = change.shape[2]
     turned, total = np.zeros(edits, np.float32), np.float32(1e-9)
     for f in range(len(triangles)):
-        total += areas[f]
+        area = areas[f]
+        total += area
+        p, q, r = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        ux, uy = xy[q, 0] - xy[p, 0], xy[q, 1] - xy[p, 1]
+        vx, vy = xy[r, 0] - xy[p, 0], xy[r, 1] - xy[p, 1]
         for e in range(edits):
-            turned[e] += areas[f] * np.float32(not facing[f, e])
+            x, y = change[p, 0, e], change[p, 1, e]
+            ax, ay = ux + change[q, 0, e] - x, uy + change[q, 1, e] - y
+            bx, by = vx + change[r, 0, e] - x, vy + change[r, 1, e] - y
+            turned[e] += area * np.float32(ay * bx - ax * by <= 0)
     return turned / total
 
 
