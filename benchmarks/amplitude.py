@@ -47,6 +47,7 @@ REGIONS = {
     "lids": (range(36, 48), 4),
     "mouth": (range(48, 68), 6),
     "chin": (range(5, 12), 6),
+    "lower lip": (range(56, 59), 4),
 }
 INNER_LIPS_MM = 2  # what is nearer has no known place
 LIDS, CORNERS, CHEEK_MM = [[40, 41], [46, 47]], [48, 54], 14  # a cheek lies between these
