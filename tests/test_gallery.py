@@ -218,7 +218,8 @@ def test_people_smile_openly_where_they_are_delighted_and_drop_no_jaw(model):
     # Russell 1980: delighted (.9, .3), happy (.85, .15); from there to excitement smiles are open
     places = np.array([[0.7, 0.5], [0.9, 0.1], [0.9, 0.3], [0.85, 0.15], [0.81, 0.51]])
     units = intensities(places)
-    assert (units[:, NAMES.index("AU12")] > 0.9).all()
+    smile = NAMES.index("AU12")  # at least as strong as a posed one
+    assert (units[:, smile] >= prototype("happiness")[smile]).all()
     assert (units[:, NAMES.index("AU26")] < 0.2).all()
     # with as much surprise as a class mixes in, the corners of the lips are still up
     mixed = 0.75 * units[0] + 0.25 * prototype("surprise")

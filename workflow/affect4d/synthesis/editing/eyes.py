@@ -78,14 +78,14 @@ class Eyes:
             before, after = self._before[rows], outlines[rows]
             closing = -_change(before, after) if self._asked else 0.0
             if closing > 0:
-                self._uncover(picture, motion, ball, closing)
+                self._uncover(picture, motion, ball, closing=closing)
             place = self._places[number]
             _draw_ball(picture, ball.texture, before, after, self._turn, place)
             if closing > 0:
-                self._darken(picture, ball, after - ball.origin, closing)
+                self._darken(picture, ball, after - ball.origin, closing=closing)
         return picture
 
-    def _uncover(self, picture: Bytes, motion: Motion, ball: Eyeball, closing: float) -> None:
+    def _uncover(self, picture: Bytes, motion: Motion, ball: Eyeball, *, closing: float) -> None:
         """Skin, in place, where lids have passed that close by a share of the aperture."""
         part, source = picture[ball.window], motion.source[ball.window] - ball.origin
         reach = LASHES_MM * self._scene.scale * closing**SHUT_POWER
@@ -93,7 +93,7 @@ class Eyes:
         skin = cv2.inpaint(part, (covered > 0).astype(np.uint8), LASHES_MM, cv2.INPAINT_TELEA)
         part[...] = np.rint(part + covered[..., None] * (skin.astype(np.float32) - part))
 
-    def _darken(self, picture: Bytes, ball: Eyeball, outline: Floats, closing: float) -> None:
+    def _darken(self, picture: Bytes, ball: Eyeball, outline: Floats, *, closing: float) -> None:
         """The line of the lashes, in place, where lids close."""
         part = picture[ball.window]
         dark = closing**2 * LASH_SHADE * self._lashes(outline, part.shape[:2])
