@@ -176,6 +176,32 @@ def test_eyes_whose_lids_stay_are_the_photographs():
     assert (Editor(own, Settings()).edit(STILL).image == lit_photo()).all()
 
 
+def test_eyes_drawn_together_to_less_than_a_pixel_stay_as_they_are():
+    pixels_per_mm, share = 0.3, 0.3
+    own = fit_of(Camera(pixels_per_mm, np.eye(3), np.array([36.0, 36.0])))
+    vertices, at = own.vertices.copy(), default_anatomy().landmark_vertices
+    for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True):
+        lids = at[np.concatenate([upper, lower])]
+        middle = vertices[lids, 1].mean()
+        vertices[lids, 1] = middle + share * (vertices[lids, 1] - middle)
+    picture = np.ascontiguousarray(lit_photo()[:76, :76])
+    narrow = make_scene(replace(own, vertices=vertices), picture, default_anatomy())
+    editor = Editor(narrow, Settings(relight=0, folds=0))
+    assert not editor.eyes.problem and (editor.edit(STILL).image == picture).all()
+
+
+def test_an_eye_that_a_turned_head_hides_in_part_is_left_to_the_warp():
+    own = scene(45)
+    middle = own.xy[own.anatomy.landmark_vertices[27], 0]
+    lids = sum(bump(lid, 6, [0, 3, 0]) for lid in (37, 38, 43, 44))
+    editor = Editor(own, Settings(relight=0, folds=0))
+    drawn = editor.edit(lids).image
+    editor.eyes = lambda picture, motion: picture
+    changed = np.flatnonzero((drawn != editor.edit(lids).image).any((0, 2)))
+    assert changed.size and (changed < middle).all()
+    assert "partly hidden" in problem(own, gaze_yaw=20.0)
+
+
 def test_a_gaze_is_read_as_two_angles():
     assert parse_gaze("10,-5") == {"gaze_yaw": 10.0, "gaze_pitch": -5.0}
     for text in ("10", "a,b", "90,0", "1,2,3", "nan,0"):

@@ -1,12 +1,12 @@
 """Deformations imposed on a fitted face, in its photograph (paper, section 3.4).
 
 The stages, each given what the former returns: flow (`flow`), inverse flow (`inverse_flow`), warp
-(`warp`), eyes that turn or blink (`eyes`), light (`lighting`), blend (`blending`), mouth (`mouth`).
-The eyelids belong to the flow: what closes them moves the mesh. With `blend: warp` the picture is
-the photograph moved and relit; with `blend: poisson` it is the paper's, the deformed mesh rendered
-with the photograph's texture and blended by Poisson's equation. What that is blended into is the
-moved photograph, because over the photograph as it was the old chin would show below the new one;
-the render differs from it by what the photograph hides.
+(`warp`), eyes behind lids that move (`eyes`), light (`lighting`), blend (`blending`), mouth
+(`mouth`). The eyelids belong to the flow: what closes them moves the mesh. With `blend: warp` the
+picture is the photograph moved and relit; with `blend: poisson` it is the paper's, the deformed
+mesh rendered with the photograph's texture and blended by Poisson's equation. What that is blended
+into is the moved photograph, because over the photograph as it was the old chin would show below
+the new one; the render differs from it by what the photograph hides.
 """
 
 from collections.abc import Iterable, Iterator

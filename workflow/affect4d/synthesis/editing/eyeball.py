@@ -31,8 +31,9 @@ PROBLEMS = (
     "an eye reaches beyond the edge of the picture",
     f"an eye is narrower than {MIN_WIDTH_PX:g} pixels",
     "an eye is closed in the photograph",
+    "an eye is partly hidden by the face",
 )
-BEYOND, NARROW, CLOSED = 1, 2, 3
+BEYOND, NARROW, CLOSED, HIDDEN = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ def find_eyeball(scene: Scene, mesh: VisibleSubmesh, eye: NDArray[np.int64]) -> 
         return BEYOND
     if wide < MIN_WIDTH_PX:
         return NARROW
+    # the nose of a turned head: where its edge lies in the photograph the fit does not tell enough
+    if not scene.seen[scene.anatomy.landmark_vertices[eye]].all():
+        return HIDDEN
     margin = MARGIN * wide
     low = np.maximum(np.floor(outline.min(0) - margin), 0).astype(int)
     high = np.minimum(np.ceil(outline.max(0) + margin), size).astype(int)

@@ -69,7 +69,7 @@ class Eyes:
         self.problem = max(ball for ball in [*made, 0] if isinstance(ball, int))
 
     def __call__(self, picture: Bytes, motion: Motion) -> Bytes:
-        """The moved photograph (H, W, 3) with its eyes turned and closed, in place."""
+        """The moved photograph (H, W, 3) with its eyes round, turned and closed, in place."""
         if not self._balls:
             return picture
         outlines = motion.positions(self._outlines)[0]
@@ -129,12 +129,12 @@ def turn(yaw: float, pitch: float) -> Floats:
 
 @numba.njit(cache=True)
 def _change(before: Floats, after: Floats) -> float:
-    """Share by which the aperture of an outline (6, 2) has grown."""
+    """Share by which the aperture of an outline (6, 2) has grown, or of a pixel if narrower."""
     apertures = np.empty(2)
     for which, outline in enumerate((before, after)):
         across = outline[5] + outline[4] - outline[1] - outline[2]
         apertures[which] = np.sqrt(across[0] ** 2 + across[1] ** 2) / 2
-    return float(apertures[1] / max(apertures[0], SOFT_PX) - 1)
+    return float((apertures[1] - apertures[0]) / max(apertures[0], SOFT_PX))
 
 
 @numba.njit(cache=True)
