@@ -1,7 +1,8 @@
 """Exact labels of images: what the geometry that made them says, and no annotation could.
 
 Everything follows from the fit of the photograph and the deformation that was imposed on it. An
-image's pixels follow the same motion, but for lids and lips that are kept closed, and thinned.
+image's pixels follow the same motion, but for lids and lips that are kept closed, and thinned, and
+for eyeballs, which stay behind lids that move.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
