@@ -12,7 +12,8 @@ from affect4d.config.synthesis import Settings
 from affect4d.fitting import Camera
 from affect4d.synthesis.editing.editor import Editor
 from affect4d.synthesis.editing.eyeball import IRIS_MM
-from affect4d.synthesis.editing.eyes import BALL_MM, LID_SHARE
+from affect4d.synthesis.editing.eyes import BALL_MM, LID_SHARE, _draw_ball
+from affect4d.synthesis.editing.lid_lines import beside_lids
 from affect4d.synthesis.editing.scene import make_scene
 from affect4d.synthesis.quality import measure, refusal
 from affect4d.synthesis.request_options import parse_gaze
@@ -207,3 +208,14 @@ def test_a_gaze_is_read_as_two_angles():
     for text in ("10", "a,b", "90,0", "1,2,3", "nan,0"):
         with pytest.raises(ValueError, match=r"gaze|YAW"):
             parse_gaze(text)
+
+
+def test_corners_that_an_edit_brings_together_leave_nothing_to_draw():
+    outline = np.tile(np.float32([5.0, 5.0]), (6, 1))
+    assert all(np.isfinite(part).all() for part in beside_lids(outline, 9, 9))
+    picture = np.full((9, 9, 3), SKIN, np.uint8)
+    before = np.float32([[1, 5], [3, 3], [5, 3], [7, 5], [5, 7], [3, 7]])
+    place = np.float32([0, 0, 4, 5, PER_MM, 0])
+    texture = np.full((9, 9, 3), WHITE, np.float32)
+    _draw_ball(picture, texture, before, outline, np.eye(3, dtype=np.float32), place)
+    assert (picture == SKIN).all()

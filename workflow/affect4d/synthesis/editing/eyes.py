@@ -20,7 +20,7 @@ from affect4d.synthesis.editing.eyeball import (
     sample,
 )
 from affect4d.synthesis.editing.inverse_flow import Motion
-from affect4d.synthesis.editing.lid_lines import beside_lids, height_at, lid_knots
+from affect4d.synthesis.editing.lid_lines import LEAST_STEP_PX, beside_lids, height_at, lid_knots
 from affect4d.synthesis.editing.scene import Scene
 from affect4d.synthesis.editing.visible_mesh import VisibleSubmesh
 from affect4d.template.ibug68 import EYE_OUTLINES
@@ -170,7 +170,7 @@ def _draw_ball(
     mx = cx + (after[0, 0] - before[0, 0] + after[3, 0] - before[3, 0]) / 2
     my = cy + (after[0, 1] - before[0, 1] + after[3, 1] - before[3, 1]) / 2
     right, down = after[3, 0] - after[0, 0], after[3, 1] - after[0, 1]
-    length = np.sqrt(right * right + down * down)
+    length = max(np.sqrt(right * right + down * down), np.float32(LEAST_STEP_PX))
     ux, uy = right / length, down / length
     knots, slopes = lid_knots(after, ux, uy)
     low = max(int(after[:, 1].min() - top) - 2, 0)

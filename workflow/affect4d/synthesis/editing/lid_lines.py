@@ -20,7 +20,7 @@ def beside_lids(outline: Floats, height: int, width: int) -> tuple[Floats, Float
     below, above : (h, w), pixels from the upper and from the lower lid, positive between them
     """
     right, down = outline[3, 0] - outline[0, 0], outline[3, 1] - outline[0, 1]
-    length = np.sqrt(right * right + down * down)
+    length = max(np.sqrt(right * right + down * down), np.float32(LEAST_STEP_PX))
     ux, uy = right / length, down / length
     knots, slopes = lid_knots(outline, ux, uy)
     place, below, above = np.empty((3, height, width), np.float32)
