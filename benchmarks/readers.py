@@ -323,7 +323,8 @@ class Study:
     def neutralise(self):
         """What is read of real smiles made neutral, and of these made sad; thresholds."""
         asked = {name: self._main[name] for name in (make.NULL, "sadness")}
-        made, sizes = {}, []
+        still = {make.NULL: self._main[make.NULL]}
+        made, sizes = {}, {"smiles": [], "neutral photographs": []}
         for number in tqdm(range(len(self._people.names)), self.blend, disable=None):
             for smiling in (True, False):
                 own = self._studio.make(number, self.blend, asked, smiling=smiling)
@@ -331,7 +332,10 @@ class Study:
                     made.setdefault((smiling, name), []).append(
                         (own.images[name], own.records[name])
                     )
-            sizes.append(made[True, make.NULL][-1][1]["quality"][NEUTRALISED])
+            own = self._studio.make(number, self.blend, still, options={"neutralise": True})
+            records = made[True, make.NULL][-1][1], own.records[make.NULL]
+            for removed, record in zip(sizes.values(), records, strict=True):
+                removed.append(record["quality"][NEUTRALISED])
         rows, neutral = {}, self._people.neutral
         for (smiling, name), pictures in made.items():
             readings = read_faces([image for image, _ in pictures])
@@ -342,7 +346,8 @@ class Study:
                 "accepted": np.mean([record["accepted"] for _, record in pictures]),
             }
         show(pd.DataFrame(rows).T)
-        print(f"removed from smiles, mm: {quartiles(sizes)}")
+        for what, removed in sizes.items():
+            print(f"removed from {what}, mm: {quartiles(removed)}")
         for name in asked:
             refused = [record["reason"] for _, record in made[True, name] if record["reason"]]
             print(f"{name}, refused: {refused}")

@@ -111,7 +111,7 @@ def _without_lids(
     part: Floats, core: NDArray[np.bool_], *, centre: Floats, radius: float
 ) -> Floats:
     """The part (h, w, 3) of a picture, what lids cover of the eyeball completed."""
-    grid = pixel_grid(core.shape)
+    grid = _pixel_grid(core.shape)
     away = np.hypot(*np.moveaxis(grid - centre, -1, 0))
     white = core & (away > radius + SOFT_PX)
     fill = _around(part, white if white.any() else core, reach=WHITE_MM / IRIS_MM * radius)
@@ -150,7 +150,7 @@ def _rings(part: Floats, seen: NDArray[np.bool_], away: Floats) -> Floats:
     return np.stack(colours, axis=-1).astype(np.float32)
 
 
-def pixel_grid(shape: tuple[int, int]) -> Floats:
+def _pixel_grid(shape: tuple[int, int]) -> Floats:
     """x and y (h, w, 2) of pixels."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     return np.stack([columns, rows], axis=-1).astype(np.float32)

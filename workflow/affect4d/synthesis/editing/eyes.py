@@ -60,8 +60,9 @@ class Eyes:
         self._asked = settings.moves_eyes
         made = [find_eyeball(scene, mesh, eye) for eye in EYE_OUTLINES]
         self._balls = [ball for ball in made if isinstance(ball, Eyeball)]
-        self._outlines = np.concatenate([ball.outline for ball in self._balls] or [mesh.landmarks])
-        self._before = mesh.xy[self._outlines].astype(np.float32)
+        outlines = np.array([ball.outline for ball in self._balls], np.int64)
+        self._vertices = outlines.reshape(-1)
+        self._before = mesh.xy[outlines].astype(np.float32)
         self._places = [
             np.array([*ball.origin, *ball.centre, scene.scale, self._asked], np.float32)
             for ball in self._balls
@@ -72,14 +73,12 @@ class Eyes:
         """The moved photograph (H, W, 3) with its eyes round, turned and closed, in place."""
         if not self._balls:
             return picture
-        outlines = motion.positions(self._outlines)[0]
-        for number, ball in enumerate(self._balls):
-            rows = slice(len(EYE_OUTLINES[0]) * number, len(EYE_OUTLINES[0]) * (number + 1))
-            before, after = self._before[rows], outlines[rows]
+        outlines = motion.positions(self._vertices)[0].reshape(self._before.shape)
+        eyes = zip(self._balls, self._before, outlines, self._places, strict=True)
+        for ball, before, after, place in eyes:
             closing = -_change(before, after) if self._asked else 0.0
             if closing > 0:
                 self._uncover(picture, motion, ball, closing=closing)
-            place = self._places[number]
             _draw_ball(picture, ball.texture, before, after, self._turn, place)
             if closing > 0:
                 self._darken(picture, ball, after - ball.origin, closing=closing)
